@@ -1,0 +1,1 @@
+"""What runs in an optimisation job: assess, convert, quantise, pack."""

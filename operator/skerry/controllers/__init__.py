@@ -1,0 +1,1 @@
+"""kopf wiring: gather, decide, apply."""
