@@ -1,0 +1,42 @@
+# The few commands that people run. `make demo` and `make test` need nothing installed beforehand but
+# Python >= 3.11, root (or sudo) and the package registries.
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
+PYTHON := .venv/bin/python
+
+.PHONY: help setup demo demo-down test unit lint format crds clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+setup: .venv/.ready ## system packages, Go where it is too old, the Python environment
+
+.venv/.ready: pyproject.toml tests/lab/bootstrap.sh
+	$(SUDO) tests/lab/bootstrap.sh
+	touch $@
+
+demo: setup ## the lab, Skerry, and one model through its whole life
+	$(SUDO) $(PYTHON) -m examples.demo up
+
+demo-down: ## clear the demonstration away
+	$(SUDO) $(PYTHON) -m examples.demo down
+
+test: setup lint ## all tests, on a lab of their own
+	$(SUDO) $(PYTHON) -m pytest
+
+unit: setup ## the tests that need no cluster
+	$(PYTHON) -m pytest tests/unit
+
+lint: setup ## style, types, import contracts, generated files
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m skerry.api.crd --check crds/
+
+format: setup ## format and mend what can be mended
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+crds: setup ## generate crds/ and the chart's copy from the API models
+	$(PYTHON) -m skerry.api.crd crds/

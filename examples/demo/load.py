@@ -1,0 +1,57 @@
+"""Steady open-loop traffic from one pod: runs in the cluster, mounted from a ConfigMap.
+
+Requests leave at a fixed rate whatever the answers do (a closed loop would go easy on a slow server).
+Each answer becomes one line of JSON on stdout: when it was sent (Unix seconds), how long it took
+(milliseconds), the HTTP status (0: no answer) and the revision that the gateway named.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+TIMEOUT_SECONDS = 5.0
+
+
+async def ask(client: httpx.AsyncClient, url: str, body: bytes) -> None:
+    """Send one inference and print what came of it."""
+    sent = time.time()
+    start = time.perf_counter()
+    try:
+        answer = await client.post(url, content=body, headers={"Content-Type": "application/json"})
+        status, revision = answer.status_code, answer.headers.get("X-Skerry-Revision", "")
+    except httpx.HTTPError as error:
+        status, revision = 0, type(error).__name__
+    record = {
+        "t": round(sent, 4),
+        "ms": round((time.perf_counter() - start) * 1000, 2),
+        "s": status,
+        "r": revision,
+        "n": os.environ["NODE_NAME"],
+    }
+    sys.stdout.write(json.dumps(record, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+async def main() -> None:
+    """Send `RATE` requests a second to `URL` until the pod is ended."""
+    url, rate = os.environ["URL"], float(os.environ["RATE"])
+    body = Path("/load/request.json").read_bytes()
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits) as client:
+        running: set[asyncio.Task[None]] = set()
+        due = time.perf_counter()
+        while True:
+            due += 1 / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            task = asyncio.create_task(ask(client, url, body))
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

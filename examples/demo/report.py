@@ -1,0 +1,70 @@
+"""The tables that the demonstration prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from skerry.api import ModelVariant
+    from skerry.api.modelvariant import Interval
+
+    from examples.demo.timeline import Timeline
+
+MEGABYTE = 1e6
+
+
+def interval(measured: Interval | None, unit: str = "") -> str:
+    """`1.93x [1.88, 1.99]`, or a dash."""
+    if measured is None:
+        return "-"
+    value, low, high = (float(text) for text in (measured.value, measured.low, measured.high))
+    return f"{value:.3g}{unit} [{low:.3g}, {high:.3g}]"
+
+
+def candidates(variant: ModelVariant) -> Table:
+    """Every trial of a variant with its intervals; the chosen one is marked."""
+    spec, status = variant.spec, variant.status
+    drawn = Table(
+        title=f"Candidates of {spec.edge_model} on {spec.hardware_class}"
+        f" (cpu {spec.limits.cpu}, against the source in Float32, 95 % intervals)"
+    )
+    for heading in ("recipe", "precision", "MB", "quality", "speed-up", "memory saved", "outcome"):
+        drawn.add_column(heading)
+    for trial in status.trials:
+        chosen = trial.recipe == status.chosen
+        drawn.add_row(
+            f"{trial.recipe}{' *' if chosen else ''}", trial.precision, f"{trial.bytes / MEGABYTE:.1f}",
+            interval(trial.quality), interval(trial.speedup, "x"), interval(trial.memory_reduction),
+            trial.message[:48] or str(trial.outcome), style="bold green" if chosen else "",
+        )  # fmt: skip
+    return drawn
+
+
+def gates(variant: ModelVariant) -> Table:
+    """The gates of the certified build."""
+    drawn = Table(title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class} (certified on the other split)")
+    for heading in ("gate", "", "threshold", "observed", "outcome"):
+        drawn.add_column(heading)
+    for gate in variant.status.gates:
+        kind = "required" if gate.required else "aim"
+        drawn.add_row(gate.name, kind, gate.threshold, interval(gate.observed), str(gate.outcome))
+    return drawn
+
+
+def rollback(timelines: dict[str, Timeline]) -> Table:
+    """The timeline of the rollback, per class, in milliseconds after the first bad answer."""
+    drawn = Table(title="Rollback, milliseconds after the first bad answer")
+    drawn.add_column("class")
+    headings = list(next(iter(timelines.values())).milliseconds())
+    for heading in [*headings, "verdict to node back", "verdict to fleet back", "spoiled before the verdict"]:
+        drawn.add_column(heading, justify="right")
+    for hardware_class, timeline in timelines.items():
+        after = timeline.milliseconds()
+        drawn.add_row(
+            hardware_class, *(f"{after[heading]:.0f}" for heading in headings),
+            f"{after['node back'] - after['verdict']:.0f}", f"{after['fleet back'] - after['verdict']:.0f}",
+            str(timeline.spoiled),
+        )  # fmt: skip
+    return drawn

@@ -1,0 +1,222 @@
+"""The story that the demonstration tells, step by step, on a cluster that is up.
+
+A good revision, a second good one under traffic, and a third that is bad in the field only: its CPU
+limit is enough for the smoke check and the first traffic step and too small for a later one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from examples.demo import install, report
+from examples.demo.environment import ROOT, run
+from examples.demo.timeline import lost, rollback_timeline
+from examples.demo.traffic import Traffic, manifests
+from examples.demo.watch import Watcher, console, is_serving
+from skerry.api.edgemodel import Phase
+
+if TYPE_CHECKING:
+    from examples.demo.environment import Environment
+    from examples.demo.timeline import Timeline
+    from examples.demo.watch import View
+
+NAMESPACE = "demo"
+MODEL = "minilm"
+EXAMPLE = ROOT / "examples" / "minilm"
+REGISTRY_IN_MANIFESTS = "registry.example:5000"
+CLASSES = ("x86-a", "x86-b")
+
+# Four nodes on two cores: what the machine carries beside the cluster itself.
+REQUESTS_PER_SECOND = 20.0
+# At 20 requests a second int8 MiniLM wants about 160m of a core; the first traffic step a fifth of that.
+CPU_TOO_SMALL_LATER = "120m"
+
+FIRST_ROLLOUT_SECONDS = 1500.0
+NEXT_ROLLOUT_SECONDS = 1800.0
+ROLLBACK_SECONDS = 2400.0
+
+
+@dataclass
+class Story:
+    """The steps share the cluster, the watcher and the traffic."""
+
+    environment: Environment
+    watcher: Watcher
+    traffic: Traffic
+
+
+def say(text: str) -> None:
+    """A heading of the story."""
+    console.print(f"\n[bold cyan]{text}[/]")
+
+
+def make_sources() -> Path:
+    """Make the models and the data set of the example; kept between runs outside the checkout."""
+    made = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skerry" / "examples" / "minilm"
+    run(".venv/bin/python", str(EXAMPLE / "make.py"), str(made))
+    return made
+
+
+def push_sources(environment: Environment, made: Path) -> None:
+    """Push both sources and the data set to the registry, as the manifests name them."""
+    for folder, reference in (("v1", "models/minilm:1"), ("v2", "models/minilm:2"), ("dataset", "datasets/minilm:1")):
+        console.print(f"  {install.push_folder(environment, made / folder, reference)}")
+
+
+def apply_example(environment: Environment) -> int:
+    """Apply the example's manifests with this registry's address; returns the model's generation."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    environment.apply(namespace)
+    for name in ("hardwareclasses.yaml", "edgemodel.yaml"):
+        text = (EXAMPLE / name).read_text().replace(REGISTRY_IN_MANIFESTS, environment.registry)
+        environment.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=text)
+    return generation(environment)
+
+
+def generation(environment: Environment) -> int:
+    """The EdgeModel's metadata.generation."""
+    return int(environment.get("-n", NAMESPACE, "edgemodel", MODEL)["metadata"]["generation"])
+
+
+def patch(environment: Environment, change: dict[str, object]) -> int:
+    """Change the spec as a user would; returns the new generation."""
+    text = json.dumps({"spec": change})
+    console.print(f"[dim]$ kubectl -n {NAMESPACE} patch em {MODEL} --type merge -p '{escape(text)}'[/]")
+    environment.kubectl("-n", NAMESPACE, "patch", "edgemodel", MODEL, "--type", "merge", "-p", text)
+    return generation(environment)
+
+
+def first_revision(story: Story) -> None:
+    """Optimise, measure, gate and roll out the first source."""
+    say("1. A model is applied: optimised, measured and gated on each class, then rolled out in waves")
+    wanted = apply_example(story.environment)
+    view = story.watcher.until(
+        "the first revision on every node", lambda v: is_serving(v, wanted), FIRST_ROLLOUT_SECONDS
+    )
+    show_candidates(view)
+
+
+def show_candidates(view: View) -> None:
+    """Print trials and gates of the builds that serve."""
+    serving = {target.variant for target in view.model.status.targets}
+    for variant in view.variants:
+        if variant.metadata.name in serving:
+            console.print(report.candidates(variant))
+            console.print(report.gates(variant))
+
+
+def start_traffic(story: Story, made: Path, image: str) -> None:
+    """Steady traffic from a pod on each node."""
+    say(f"2. Steady traffic: {REQUESTS_PER_SECOND:g} requests a second from a pod on each node")
+    story.traffic.start(
+        manifests(
+            namespace=NAMESPACE, model=MODEL, image=image, dataset=made / "dataset" / "dataset.npz",
+            rate=REQUESTS_PER_SECOND, classes={},
+        )
+    )  # fmt: skip
+
+
+def second_revision(story: Story) -> None:
+    """Another good source, built under traffic and promoted."""
+    say("3. A second, good revision: another source, built under traffic")
+    source = {"uri": f"oci://{story.environment.registry}/models/minilm:2"}
+    wanted = patch(story.environment, {"source": source})
+    view = story.watcher.until("the promotion", lambda v: is_serving(v, wanted), NEXT_ROLLOUT_SECONDS)
+    show_candidates(view)
+
+
+def third_revision(story: Story) -> dict[str, Timeline]:
+    """A revision that is bad in the field only, and is taken back on every class."""
+    say("4. A third revision, bad in the field only: a CPU limit too small for the later traffic steps")
+    limits = {"resources": {"limits": {"cpu": CPU_TOO_SMALL_LATER}}}
+    wanted = patch(story.environment, {"serving": limits})
+
+    def taken_back(view: View) -> bool:
+        status = view.model.status
+        phases = {target.phase for target in status.targets}
+        return status.observed_generation >= wanted and phases == {Phase.ROLLED_BACK}
+
+    view = story.watcher.until("the rollback on every class", taken_back, ROLLBACK_SECONDS)
+    return timelines(story, view)
+
+
+def timelines(story: Story, view: View) -> dict[str, Timeline]:
+    """The rollback of each class, as its nodes' traffic saw it."""
+    members = {n.metadata.name: n.spec.hardware_class for n in view.nodes}
+    found = {}
+    for hardware_class in CLASSES:
+        target = view.target(hardware_class)
+        bad = next(r for r in reversed(view.model.status.rejected) if r.hardware_class == hardware_class)
+        verdicts = [
+            (veto.at.timestamp(), node.metadata.name)
+            for node in view.nodes
+            for model in node.status.models
+            for veto in model.vetoes
+            if veto.revision == bad.revision
+        ]
+        if target is None or not verdicts:
+            continue
+        at, node_name = min(verdicts)
+        answers = [a for a in list(story.traffic.answers) if members.get(a.node) == hardware_class]
+        timeline = rollback_timeline(answers, bad.revision, at, node_name)
+        if timeline:
+            found[hardware_class] = timeline
+    return found
+
+
+def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
+    """The timeline of the rollback, and what the traffic lost."""
+    if found:
+        console.print(report.rollback(found))
+    answers = list(story.traffic.answers)
+    without = lost(answers)
+    console.print(
+        f"{len(answers)} requests in all; without a good answer: {sum(without.values())}"
+        f" {dict(without) if without else ''}"
+    )
+
+
+def look_around(environment: Environment) -> None:
+    """How to go on from here."""
+    say("It stays up. Look around:")
+    console.print(
+        f"  export KUBECONFIG={environment.kubeconfig} PATH={Path(environment.kubectl_path).parent}:$PATH\n"
+        f"  kubectl get em,mv,mr -n {NAMESPACE}; kubectl get en,hwc\n"
+        f"  kubectl describe em {MODEL} -n {NAMESPACE}\n"
+        "  kubectl logs -n skerry-system deploy/skerry-operator\n"
+        "  kubectl logs -n skerry-system ds/skerry-agent\n"
+        "  make demo-down      # clears it all away"
+    )
+
+
+def play(environment: Environment) -> None:
+    """The whole story."""
+    say("Images: what changed is built, all of it is in the registry")
+    images = install.build_and_push(environment)
+    say("Skerry is installed with Helm")
+    install.install_chart(environment, images, lab_values(environment))
+    say("The example's model and data set are made and pushed")
+    made = make_sources()
+    push_sources(environment, made)
+    story = Story(environment, Watcher(environment, NAMESPACE, MODEL), Traffic(environment, NAMESPACE))
+    try:
+        first_revision(story)
+        start_traffic(story, made, images["agent"])
+        second_revision(story)
+        tell_the_end(story, third_revision(story))
+    finally:
+        story.traffic.stop_following()
+    look_around(environment)
+
+
+def lab_values(environment: Environment) -> dict[str, str]:
+    """Chart values that only the lab needs: its nodes share this machine's file system."""
+    if environment.lab is None:
+        return {}
+    return {"device.hostPath": str(environment.lab.state_dir / "device"), "agent.heartbeatSeconds": "5"}

@@ -1,0 +1,113 @@
+"""What the traffic saw, and when: pure arithmetic over the load pods' records.
+
+An answer is bad when it is an error, or when it took more than `SLOW_FACTOR` times the p95 that the
+stable revision had on the same node before the bad revision came.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SLOW_FACTOR = 1.5
+HTTP_OK = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request of the load: times in Unix seconds, latency in milliseconds, status 0 for none."""
+
+    sent: float
+    milliseconds: float
+    status: int
+    revision: str
+    node: str
+
+    @property
+    def received(self) -> float:
+        """When the answer was there, in Unix seconds."""
+        return self.sent + self.milliseconds / 1000
+
+    @classmethod
+    def from_record(cls, record: dict[str, object]) -> Answer:
+        """Read a line of `load.py`."""
+        return cls(
+            float(str(record["t"])), float(str(record["ms"])), int(str(record["s"])),
+            str(record["r"]), str(record["n"]),
+        )  # fmt: skip
+
+
+def p95(latencies: Sequence[float]) -> float:
+    """The 95th percentile; of fewer than two values, the value itself or 0."""
+    if len(latencies) < 2:  # noqa: PLR2004 - quantiles() needs two
+        return max(latencies, default=0.0)
+    return quantiles(latencies, n=20)[-1]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A rollback as the traffic of one hardware class saw it; instants are Unix seconds."""
+
+    first_bad: float
+    verdict: float
+    node_back: float
+    fleet_back: float
+    spoiled: int
+    bad_node: str
+
+    def milliseconds(self) -> dict[str, float]:
+        """The instants after the first bad answer, and after the verdict, in milliseconds."""
+        return {
+            "first bad answer": 0.0,
+            "verdict": (self.verdict - self.first_bad) * 1000,
+            "node back": (self.node_back - self.first_bad) * 1000,
+            "fleet back": (self.fleet_back - self.first_bad) * 1000,
+        }
+
+
+def is_bad(answer: Answer, stable_p95: float) -> bool:
+    """An error, or slower than `SLOW_FACTOR` times stable's p95."""
+    return answer.status != HTTP_OK or answer.milliseconds > SLOW_FACTOR * stable_p95
+
+
+def back_at(answers: Iterable[Answer], bad_revision: str, after: float) -> float:
+    """When the last request that still met the bad revision had been sent; `after` when none did."""
+    return max((a.sent for a in answers if a.revision == bad_revision and a.sent > after), default=after)
+
+
+def rollback_timeline(
+    answers: Sequence[Answer], bad_revision: str, verdict_at: float, bad_node: str
+) -> Timeline | None:
+    """When each thing happened on the node of the first verdict and in the fleet.
+
+    Returns None when no answer of the bad revision was bad: then there is nothing to time.
+    """
+    first_seen = min((a.sent for a in answers if a.revision == bad_revision), default=None)
+    if first_seen is None:
+        return None
+    before = [a for a in answers if a.sent < first_seen and a.node == bad_node and a.status == HTTP_OK]
+    limit = p95([a.milliseconds for a in before])
+    bad = [a for a in answers if a.revision == bad_revision and is_bad(a, limit)]
+    if not bad:
+        return None
+    on_node = [a for a in answers if a.node == bad_node]
+    return Timeline(
+        first_bad=min(a.received for a in bad),
+        verdict=verdict_at,
+        node_back=back_at(on_node, bad_revision, verdict_at),
+        fleet_back=back_at(answers, bad_revision, verdict_at),
+        spoiled=sum(a.sent <= verdict_at for a in bad),
+        bad_node=bad_node,
+    )
+
+
+def lost(answers: Iterable[Answer]) -> Counter[str]:
+    """Requests without a good answer, counted by what came instead (status or error)."""
+    return Counter(
+        f"HTTP {a.status}" if a.status else a.revision for a in answers if a.status != HTTP_OK
+    )

@@ -1,0 +1,161 @@
+"""Shows live what Skerry does: model, class, stage, wave and node, as lines and as one table."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from skerry.api import EdgeModel, EdgeNode, ModelVariant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from examples.demo.environment import Environment
+    from skerry.api.edgemodel import TargetStatus
+
+POLL_SECONDS = 1.0
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the cluster says at one moment."""
+
+    model: EdgeModel
+    variants: tuple[ModelVariant, ...]
+    nodes: tuple[EdgeNode, ...]
+
+    def target(self, hardware_class: str) -> TargetStatus | None:
+        """The status of one class, once the operator has written it."""
+        found = [t for t in self.model.status.targets if t.hardware_class == hardware_class]
+        return found[0] if found else None
+
+
+class NotReachedError(RuntimeError):
+    """What was waited for did not come in time; the message says what the cluster showed last."""
+
+
+@dataclass
+class Watcher:
+    """Polls one EdgeModel and what belongs to it, and tells what changed."""
+
+    environment: Environment
+    namespace: str
+    name: str
+    started: float = field(default_factory=time.monotonic)
+    told: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> View:
+        """Read the model, its variants and the nodes."""
+        read = self.environment.get
+        model = read("-n", self.namespace, "edgemodel", self.name)
+        variants = read("-n", self.namespace, "modelvariants")["items"]
+        nodes = read("edgenodes")["items"]
+        return View(
+            EdgeModel.model_validate(model),
+            tuple(ModelVariant.model_validate(v) for v in variants if v["spec"]["edgeModel"] == self.name),
+            tuple(EdgeNode.model_validate(n) for n in nodes),
+        )
+
+    def until(self, what: str, reached: Callable[[View], bool], seconds: float) -> View:
+        """Tell what happens until `reached` holds.
+
+        Raises:
+            NotReachedError: after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            while True:
+                view = self.look()
+                self.tell(view)
+                live.update(table(view))
+                if reached(view):
+                    return view
+                if time.monotonic() > deadline:
+                    raise NotReachedError(f"{what} did not come within {seconds:.0f} s; last: {summary(view)}")
+                time.sleep(POLL_SECONDS)
+
+    def tell(self, view: View) -> None:
+        """Print a line for each thing that is not as it was at the last look."""
+        for key, text in facts(view):
+            if text and self.told.get(key) != text:
+                self.told[key] = text
+                console.print(f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}")
+
+
+def facts(view: View) -> list[tuple[str, str]]:
+    """Each thing worth telling, as (what it is about, how it stands)."""
+    return [*target_facts(view), *stage_facts(view), *node_facts(view)]
+
+
+def target_facts(view: View) -> list[tuple[str, str]]:
+    """Phase, wave and message of each class."""
+    told = []
+    for target in view.model.status.targets:
+        wave = f", wave {target.wave.index + 1} of {target.wave.of}" if target.wave else ""
+        roles = f" stable={target.stable or '-'} candidate={target.candidate or '-'}"
+        text = f"[bold]{target.phase}[/]{wave}{roles} {target.message}"
+        told.append((f"{view.model.metadata.name} on {target.hardware_class}", text))
+    return told
+
+
+def stage_facts(view: View) -> list[tuple[str, str]]:
+    """The stage that each job is in."""
+    told = []
+    for variant in view.variants:
+        running = [s for s in variant.status.stages if s.outcome in ("Running", "Failed")]
+        if running:
+            stage = running[-1]
+            told.append(
+                (f"job {variant.metadata.name}"[:34], f"{stage.name} {stage.outcome} {stage.message}")
+            )
+    return told
+
+
+def node_facts(view: View) -> list[tuple[str, str]]:
+    """The candidate's state and verdict on each node."""
+    told = []
+    for node in view.nodes:
+        for model in node.status.models:
+            candidate = model.candidate
+            if model.name != view.model.metadata.name or candidate is None:
+                continue
+            verdict = candidate.verdict
+            words = f" {verdict.outcome}: {verdict.message or verdict.rule}" if verdict else ""
+            text = f"candidate {candidate.revision} {candidate.state} at {candidate.traffic} %{words}"
+            told.append((f"node {node.metadata.name}", text))
+    return told
+
+
+def table(view: View) -> Table:
+    """One row per class."""
+    drawn = Table(title=f"EdgeModel {view.model.metadata.name}: {view.model.status.phase}")
+    for heading in ("class", "phase", "recipe", "wave", "updated", "ready", "message"):
+        drawn.add_column(heading)
+    for target in view.model.status.targets:
+        wave = f"{target.wave.index + 1}/{target.wave.of}" if target.wave else ""
+        nodes = target.nodes
+        drawn.add_row(
+            target.hardware_class, target.phase, target.recipe or "", wave,
+            f"{nodes.updated}/{nodes.desired}", f"{nodes.ready}/{nodes.desired}", target.message[:60],
+        )  # fmt: skip
+    return drawn
+
+
+def summary(view: View) -> str:
+    """One line of the state, for an error."""
+    status = view.model.status
+    return f"{status.phase}; " + "; ".join(f"{t.hardware_class}: {t.phase} {t.message}" for t in status.targets)
+
+
+def is_serving(view: View, generation: int) -> bool:
+    """The spec of this generation answers on every class."""
+    status = view.model.status
+    ready: Any = next((c for c in status.conditions if c.type == "Ready"), None)
+    return bool(ready and ready.status == "True" and ready.observed_generation >= generation)
