@@ -1,0 +1,51 @@
+"""Builds Skerry's images and pushes them to a registry.
+
+    python images/build.py                                # all, into buildah's storage
+    python images/build.py --push 10.77.0.1:5000 --insecure agent gateway
+
+Prints a line `name reference@digest` for each image. What a folder of `images/` may hold is told in
+`image_build/spec.py`.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from image_build import BuildError, Builder, BuiltImage
+from rich.console import Console
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Images; all if none is named.")] = None,
+    push: Annotated[str | None, typer.Option(help="Registry to push to, HOST:PORT.")] = None,
+    base: Annotated[str | None, typer.Option(help="A base image instead of images/base.")] = None,
+    python: Annotated[str, typer.Option(help="The Python of that base image.")] = "3.11",
+    *,
+    insecure: Annotated[bool, typer.Option(help="Push by plain HTTP.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Build images and print their references by digest."""
+    builder = Builder(REPOSITORY, base=base, python=python)
+    console = Console(stderr=True)
+    built: list[BuiltImage] = []
+    try:
+        for name in names or builder.names():
+            with console.status(f"Building {name} ..."):
+                built.append(
+                    builder.push(name, push, insecure=insecure) if push else builder.describe(name)
+                )
+            if not as_json:
+                print(name, built[-1].reference, flush=True)
+    except BuildError as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False, markup=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps([asdict(image) for image in built], indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)

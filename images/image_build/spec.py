@@ -1,0 +1,110 @@
+"""Reads an image's folder: its `Containerfile` and `image.toml`.
+
+A folder of `images/` with a Containerfile is an image of that name. Fields of `image.toml`, all
+optional:
+
+- `extras = ["agent"]`: extras of the skerry distribution. Their requirements come into the build
+  context as `.inputs/dependencies/`, and skerry itself as `.inputs/skerry/`; each has a folder
+  `site` (Python packages) and, where there are commands, a folder `bin`.
+- `requirements = "requirements.txt"`: further Python packages for `.inputs/dependencies/`.
+- `constraints = "constraints.txt"`: pip constraints (a path from this folder) for both.
+- `debian_packages = ["haproxy"]`: come with those of their dependencies that the base image lacks
+  as `.inputs/debian/`, with a script `install` beside them. The Containerfile declares
+  `ARG DEBIAN_PACKAGES`: a hash of the packages, so that another version is never taken from
+  buildah's cache of layers.
+- `root_filesystem = {packages = [...]}`: comes as `.inputs/rootfs.tar`, made by debootstrap. Only
+  for an image that is FROM scratch.
+
+So a Containerfile of Python code reads:
+
+    ARG BASE_IMAGE
+    FROM ${BASE_IMAGE}
+    COPY .inputs/dependencies/ /opt/skerry/
+    COPY .inputs/skerry/ /opt/skerry/
+    ENV PATH=/opt/skerry/bin:$PATH PYTHONPATH=/opt/skerry/site
+    USER 65532:65532
+    ENTRYPOINT ["skerry-agent"]
+
+and one with Debian packages has, before USER:
+
+    ARG DEBIAN_PACKAGES
+    RUN --mount=type=bind,source=.inputs/debian,target=/inputs sh /inputs/install
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_build.run import BuildError
+
+FIELDS = {"extras", "requirements", "constraints", "debian_packages", "root_filesystem"}
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What one folder of `images/` asks for."""
+
+    name: str
+    folder: Path
+    extras: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+    constraints: Path | None = None
+    debian_packages: tuple[str, ...] = ()
+    root_packages: tuple[str, ...] = ()
+
+    @property
+    def containerfile(self) -> Path:
+        """The recipe that buildah follows."""
+        return self.folder / "Containerfile"
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether it is a base image itself, with a root file system of its own."""
+        return bool(self.root_packages)
+
+
+def image_names(images: Path) -> list[str]:
+    """Return the names of all images, the base image first."""
+    names = sorted(path.parent.name for path in images.glob("*/Containerfile"))
+    return sorted(names, key=lambda name: not read_spec(images, name).from_scratch)
+
+
+def read_spec(images: Path, name: str) -> ImageSpec:
+    """Read and check one image's folder.
+
+    Raises:
+        BuildError: There is no such image, or its `image.toml` has a field that is not known.
+    """
+    folder = images / name
+    if not (folder / "Containerfile").is_file():
+        raise BuildError(f"there is no image {name}: {folder} holds no Containerfile")
+    file = folder / "image.toml"
+    fields = tomllib.loads(file.read_text()) if file.exists() else {}
+    if unknown := set(fields) - FIELDS:
+        raise BuildError(f"{file}: unknown fields {sorted(unknown)}; known are {sorted(FIELDS)}")
+    spec = ImageSpec(
+        name=name,
+        folder=folder,
+        extras=tuple(fields.get("extras", ())),
+        requirements=_requirements(folder, fields.get("requirements")),
+        constraints=folder / fields["constraints"] if "constraints" in fields else None,
+        debian_packages=tuple(fields.get("debian_packages", ())),
+        root_packages=tuple(fields.get("root_filesystem", {}).get("packages", ())),
+    )
+    _check_declared(spec)
+    return spec
+
+
+def _requirements(folder: Path, file: str | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    lines = (line.split("#")[0].strip() for line in (folder / file).read_text().splitlines())
+    return tuple(line for line in lines if line)
+
+
+def _check_declared(spec: ImageSpec) -> None:
+    if spec.debian_packages and "ARG DEBIAN_PACKAGES" not in spec.containerfile.read_text():
+        raise BuildError(
+            f"{spec.containerfile} installs Debian packages and so must declare "
+            "`ARG DEBIAN_PACKAGES` before it does; without it, a layer with older ones is taken"
+        )
