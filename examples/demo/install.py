@@ -28,7 +28,13 @@ def build_and_push(environment: Environment) -> dict[str, str]:
     """Build what changed, push it, and return image folder -> HOST/NAME@sha256:..."""
     insecure = ["--insecure"] if environment.insecure else []
     printed = run(
-        sys.executable, "images/build.py", "--json", "--push", environment.registry, *insecure, *IMAGES
+        sys.executable,
+        "images/build.py",
+        "--json",
+        "--push",
+        environment.registry,
+        *insecure,
+        *IMAGES,
     )
     return {built["name"]: built["ref"] for built in json.loads(printed)}
 
@@ -51,5 +57,11 @@ def install_chart(environment: Environment, images: dict[str, str], values: dict
 def push_folder(environment: Environment, folder: Path, reference: str) -> str:
     """Push a folder's files as an image; returns oci://HOST/REFERENCE."""
     insecure = ["--insecure"] if environment.insecure else []
-    run(sys.executable, "examples/push.py", str(folder), f"{environment.registry}/{reference}", *insecure)
+    run(
+        sys.executable,
+        "examples/push.py",
+        str(folder),
+        f"{environment.registry}/{reference}",
+        *insecure,
+    )
     return f"oci://{environment.registry}/{reference}"

@@ -6,6 +6,7 @@ Each answer becomes one line of JSON on stdout: when it was sent (Unix seconds),
 """
 
 import asyncio
+import itertools
 import json
 import os
 import sys
@@ -37,10 +38,9 @@ async def ask(client: httpx.AsyncClient, url: str, body: bytes) -> None:
     sys.stdout.flush()
 
 
-async def main() -> None:
-    """Send `RATE` requests a second to `URL` until the pod is ended."""
-    url, rate = os.environ["URL"], float(os.environ["RATE"])
-    body = Path("/load/request.json").read_bytes()
+async def main(url: str, rate: float, requests: list[object]) -> None:
+    """Send `rate` requests a second to `url` until the pod is ended."""
+    bodies = itertools.cycle([json.dumps(request).encode() for request in requests])
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits) as client:
         running: set[asyncio.Task[None]] = set()
@@ -48,10 +48,16 @@ async def main() -> None:
         while True:
             due += 1 / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            task = asyncio.create_task(ask(client, url, body))
+            task = asyncio.create_task(ask(client, url, next(bodies)))
             running.add(task)
             task.add_done_callback(running.discard)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(
+        main(
+            os.environ["URL"],
+            float(os.environ["RATE"]),
+            json.loads(Path("/load/requests.json").read_text()),
+        )
+    )

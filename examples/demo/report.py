@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from examples.demo.timeline import Timeline
     from skerry.api import ModelVariant
     from skerry.api.modelvariant import Interval
-
-    from examples.demo.timeline import Timeline
 
 MEGABYTE = 1e6
 
@@ -44,7 +43,9 @@ def candidates(variant: ModelVariant) -> Table:
 
 def gates(variant: ModelVariant) -> Table:
     """The gates of the certified build."""
-    drawn = Table(title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class} (certified on the other split)")
+    drawn = Table(
+        title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class} (certified on the other split)"
+    )
     for heading in ("gate", "", "threshold", "observed", "outcome"):
         drawn.add_column(heading)
     for gate in variant.status.gates:
@@ -58,7 +59,12 @@ def rollback(timelines: dict[str, Timeline]) -> Table:
     drawn = Table(title="Rollback, milliseconds after the first bad answer")
     drawn.add_column("class")
     headings = list(next(iter(timelines.values())).milliseconds())
-    for heading in [*headings, "verdict to node back", "verdict to fleet back", "spoiled before the verdict"]:
+    for heading in [
+        *headings,
+        "verdict to node back",
+        "verdict to fleet back",
+        "spoiled before the verdict",
+    ]:
         drawn.add_column(heading, justify="right")
     for hardware_class, timeline in timelines.items():
         after = timeline.milliseconds()

@@ -17,7 +17,7 @@ from rich.markup import escape
 from examples.demo import install, report
 from examples.demo.environment import ROOT, run
 from examples.demo.timeline import lost, rollback_timeline
-from examples.demo.traffic import Traffic, manifests
+from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
 from skerry.api.edgemodel import Phase
 
@@ -58,14 +58,23 @@ def say(text: str) -> None:
 
 def make_sources() -> Path:
     """Make the models and the data set of the example; kept between runs outside the checkout."""
-    made = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skerry" / "examples" / "minilm"
+    made = (
+        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        / "skerry"
+        / "examples"
+        / "minilm"
+    )
     run(".venv/bin/python", str(EXAMPLE / "make.py"), str(made))
     return made
 
 
 def push_sources(environment: Environment, made: Path) -> None:
     """Push both sources and the data set to the registry, as the manifests name them."""
-    for folder, reference in (("v1", "models/minilm:1"), ("v2", "models/minilm:2"), ("dataset", "datasets/minilm:1")):
+    for folder, reference in (
+        ("v1", "models/minilm:1"),
+        ("v2", "models/minilm:2"),
+        ("dataset", "datasets/minilm:1"),
+    ):
         console.print(f"  {install.push_folder(environment, made / folder, reference)}")
 
 
@@ -87,14 +96,18 @@ def generation(environment: Environment) -> int:
 def patch(environment: Environment, change: dict[str, object]) -> int:
     """Change the spec as a user would; returns the new generation."""
     text = json.dumps({"spec": change})
-    console.print(f"[dim]$ kubectl -n {NAMESPACE} patch em {MODEL} --type merge -p '{escape(text)}'[/]")
+    console.print(
+        f"[dim]$ kubectl -n {NAMESPACE} patch em {MODEL} --type merge -p '{escape(text)}'[/]"
+    )
     environment.kubectl("-n", NAMESPACE, "patch", "edgemodel", MODEL, "--type", "merge", "-p", text)
     return generation(environment)
 
 
 def first_revision(story: Story) -> None:
     """Optimise, measure, gate and roll out the first source."""
-    say("1. A model is applied: optimised, measured and gated on each class, then rolled out in waves")
+    say(
+        "1. A model is applied: optimised, measured and gated on each class, then rolled out in waves"
+    )
     wanted = apply_example(story.environment)
     view = story.watcher.until(
         "the first revision on every node", lambda v: is_serving(v, wanted), FIRST_ROLLOUT_SECONDS
@@ -114,12 +127,8 @@ def show_candidates(view: View) -> None:
 def start_traffic(story: Story, made: Path, image: str) -> None:
     """Steady traffic from a pod on each node."""
     say(f"2. Steady traffic: {REQUESTS_PER_SECOND:g} requests a second from a pod on each node")
-    story.traffic.start(
-        manifests(
-            namespace=NAMESPACE, model=MODEL, image=image, dataset=made / "dataset" / "dataset.npz",
-            rate=REQUESTS_PER_SECOND, classes={},
-        )
-    )  # fmt: skip
+    request = infer_request(made / "dataset" / "dataset.npz")
+    story.traffic.start(Load(NAMESPACE, MODEL, image, (request,), REQUESTS_PER_SECOND, {}))
 
 
 def second_revision(story: Story) -> None:
@@ -127,13 +136,17 @@ def second_revision(story: Story) -> None:
     say("3. A second, good revision: another source, built under traffic")
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:2"}
     wanted = patch(story.environment, {"source": source})
-    view = story.watcher.until("the promotion", lambda v: is_serving(v, wanted), NEXT_ROLLOUT_SECONDS)
+    view = story.watcher.until(
+        "the promotion", lambda v: is_serving(v, wanted), NEXT_ROLLOUT_SECONDS
+    )
     show_candidates(view)
 
 
 def third_revision(story: Story) -> dict[str, Timeline]:
     """A revision that is bad in the field only, and is taken back on every class."""
-    say("4. A third revision, bad in the field only: a CPU limit too small for the later traffic steps")
+    say(
+        "4. A third revision, bad in the field only: a CPU limit too small for the later traffic steps"
+    )
     limits = {"resources": {"limits": {"cpu": CPU_TOO_SMALL_LATER}}}
     wanted = patch(story.environment, {"serving": limits})
 
@@ -152,7 +165,9 @@ def timelines(story: Story, view: View) -> dict[str, Timeline]:
     found = {}
     for hardware_class in CLASSES:
         target = view.target(hardware_class)
-        bad = next(r for r in reversed(view.model.status.rejected) if r.hardware_class == hardware_class)
+        bad = next(
+            r for r in reversed(view.model.status.rejected) if r.hardware_class == hardware_class
+        )
         verdicts = [
             (veto.at.timestamp(), node.metadata.name)
             for node in view.nodes
@@ -204,7 +219,7 @@ def play(environment: Environment) -> None:
     say("The example's model and data set are made and pushed")
     made = make_sources()
     push_sources(environment, made)
-    story = Story(environment, Watcher(environment, NAMESPACE, MODEL), Traffic(environment, NAMESPACE))
+    story = Story(environment, Watcher(environment, NAMESPACE, MODEL), Traffic(environment))
     try:
         first_revision(story)
         start_traffic(story, made, images["agent"])
@@ -219,4 +234,7 @@ def lab_values(environment: Environment) -> dict[str, str]:
     """Chart values that only the lab needs: its nodes share this machine's file system."""
     if environment.lab is None:
         return {}
-    return {"device.hostPath": str(environment.lab.state_dir / "device"), "agent.heartbeatSeconds": "5"}
+    return {
+        "device.hostPath": str(environment.lab.state_dir / "device"),
+        "agent.heartbeatSeconds": "5",
+    }

@@ -77,7 +77,9 @@ def is_bad(answer: Answer, stable_p95: float) -> bool:
 
 def back_at(answers: Iterable[Answer], bad_revision: str, after: float) -> float:
     """When the last request that still met the bad revision had been sent; `after` when none did."""
-    return max((a.sent for a in answers if a.revision == bad_revision and a.sent > after), default=after)
+    return max(
+        (a.sent for a in answers if a.revision == bad_revision and a.sent > after), default=after
+    )
 
 
 def rollback_timeline(
@@ -90,7 +92,9 @@ def rollback_timeline(
     first_seen = min((a.sent for a in answers if a.revision == bad_revision), default=None)
     if first_seen is None:
         return None
-    before = [a for a in answers if a.sent < first_seen and a.node == bad_node and a.status == HTTP_OK]
+    before = [
+        a for a in answers if a.sent < first_seen and a.node == bad_node and a.status == HTTP_OK
+    ]
     limit = p95([a.milliseconds for a in before])
     bad = [a for a in answers if a.revision == bad_revision and is_bad(a, limit)]
     if not bad:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
 
     from examples.demo.environment import Environment
 
-LOAD_LABEL = "skerry-demo-load"
 
-
-def infer_request(dataset: Path) -> dict[str, Any]:
-    """An Open Inference Protocol request for the first sample of a data set (.npz)."""
+def infer_request(dataset: Path, sample: int = 0) -> dict[str, Any]:
+    """An Open Inference Protocol request for one sample of a data set (.npz)."""
     arrays = np.load(dataset)
     datatypes = {"int64": "INT64", "int32": "INT32", "float32": "FP32"}
     inputs = [
@@ -29,7 +28,7 @@ def infer_request(dataset: Path) -> dict[str, Any]:
             "name": name,
             "shape": [1, *arrays[name].shape[1:]],
             "datatype": datatypes[str(arrays[name].dtype)],
-            "data": arrays[name][0].ravel().tolist(),
+            "data": arrays[name][sample].ravel().tolist(),
         }
         for name in arrays.files
         if name != "labels"
@@ -37,88 +36,101 @@ def infer_request(dataset: Path) -> dict[str, Any]:
     return {"inputs": inputs}
 
 
-def manifests(
-    *, namespace: str, model: str, image: str, dataset: Path, rate: float, classes: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """A ConfigMap with the program and its request, and a DaemonSet over nodes with a class label.
+@dataclass(frozen=True)
+class Load:
+    """What a load sends, and from where.
 
-    `rate` is in requests per second and node; `classes` are the node labels to match.
+    `rate` is in requests per second and node; `requests` are sent in turn; `nodes` are the labels of
+    the nodes that it runs on (empty: all).
     """
-    data = {
-        "load.py": (Path(__file__).parent / "load.py").read_text(),
-        "request.json": json.dumps(infer_request(dataset)),
-    }
-    labels = {"app": LOAD_LABEL}
-    container = {
-        "name": "load",
-        "image": image,
-        "command": ["python3", "-u", "/load/load.py"],
-        "env": [
-            {"name": "URL", "value": f"http://{model}.{namespace}.svc/v2/models/{model}/infer"},
-            {"name": "RATE", "value": str(rate)},
-            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-        ],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [{"name": "load", "mountPath": "/load"}],
-    }
-    pod = {
-        "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "nodeSelector": dict(classes),
-        "containers": [container],
-        "volumes": [{"name": "load", "configMap": {"name": LOAD_LABEL}}],
-    }
-    metadata = {"name": LOAD_LABEL, "namespace": namespace, "labels": labels}
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
-        {
-            "apiVersion": "apps/v1",
-            "kind": "DaemonSet",
-            "metadata": metadata,
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
+
+    namespace: str
+    model: str
+    image: str
+    requests: tuple[dict[str, Any], ...]
+    rate: float
+    nodes: Mapping[str, str]
+    name: str = "load"
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """A ConfigMap with the program and its requests, and a DaemonSet that runs it."""
+        data = {
+            "load.py": (Path(__file__).parent / "load.py").read_text(),
+            "requests.json": json.dumps(self.requests),
+        }
+        metadata = {"name": self.name, "namespace": self.namespace}
+        labels = {"app": self.name}
+        template = {"metadata": {"labels": labels}, "spec": self._pod()}
+        return [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
+            {
+                "apiVersion": "apps/v1",
+                "kind": "DaemonSet",
+                "metadata": metadata,
+                "spec": {"selector": {"matchLabels": labels}, "template": template},
             },
-        },
-    ]
+        ]
+
+    def _pod(self) -> dict[str, Any]:
+        return {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "nodeSelector": dict(self.nodes),
+            "containers": [self._container()],
+            "volumes": [{"name": "load", "configMap": {"name": self.name}}],
+        }
+
+    def _container(self) -> dict[str, Any]:
+        host = f"http://{self.model}.{self.namespace}.svc"
+        return {
+            "name": "load",
+            "image": self.image,
+            "command": ["python3", "-u", "/load/load.py"],
+            "env": [
+                {"name": "URL", "value": f"{host}/v2/models/{self.model}/infer"},
+                {"name": "RATE", "value": str(self.rate)},
+                {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            ],
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "volumeMounts": [{"name": "load", "mountPath": "/load"}],
+        }
 
 
 class Traffic:
     """Follows the logs of the load pods; `answers` grows while it runs."""
 
-    def __init__(self, environment: Environment, namespace: str) -> None:
-        """Bind to the cluster and to the namespace that the load runs in."""
+    def __init__(self, environment: Environment) -> None:
+        """Bind to the cluster."""
         self.answers: list[Answer] = []
         self._environment = environment
-        self._namespace = namespace
         self._followers: list[subprocess.Popen[str]] = []
         self._threads: list[threading.Thread] = []
 
-    def start(self, manifests_: list[dict[str, Any]]) -> None:
+    def start(self, load: Load) -> None:
         """Apply the load, wait until every pod of it is ready, and follow their logs."""
         environment = self._environment
-        environment.apply(*manifests_)
+        environment.apply(*load.manifests())
         environment.kubectl(
-            "-n", self._namespace, "rollout", "status", f"daemonset/{LOAD_LABEL}", "--timeout=180s"
+            "-n", load.namespace, "rollout", "status", f"daemonset/{load.name}", "--timeout=180s"
         )
         names = environment.kubectl(
-            "-n", self._namespace, "get", "pods", "-l", f"app={LOAD_LABEL}", "-o", "name"
+            "-n", load.namespace, "get", "pods", "-l", f"app={load.name}", "-o", "name"
         ).split()
         for name in names:
-            self._follow(name)
+            self._follow(load.namespace, name)
 
-    def _follow(self, pod: str) -> None:
+    def _follow(self, namespace: str, pod: str) -> None:
         follower = subprocess.Popen(
-            self._environment.kubectl_command("-n", self._namespace, "logs", "-f", "--tail=-1", pod),
+            self._environment.kubectl_command("-n", namespace, "logs", "-f", "--tail=-1", pod),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -59,7 +59,11 @@ class Watcher:
         nodes = read("edgenodes")["items"]
         return View(
             EdgeModel.model_validate(model),
-            tuple(ModelVariant.model_validate(v) for v in variants if v["spec"]["edgeModel"] == self.name),
+            tuple(
+                ModelVariant.model_validate(v)
+                for v in variants
+                if v["spec"]["edgeModel"] == self.name
+            ),
             tuple(EdgeNode.model_validate(n) for n in nodes),
         )
 
@@ -78,7 +82,9 @@ class Watcher:
                 if reached(view):
                     return view
                 if time.monotonic() > deadline:
-                    raise NotReachedError(f"{what} did not come within {seconds:.0f} s; last: {summary(view)}")
+                    raise NotReachedError(
+                        f"{what} did not come within {seconds:.0f} s; last: {summary(view)}"
+                    )
                 time.sleep(POLL_SECONDS)
 
     def tell(self, view: View) -> None:
@@ -113,7 +119,10 @@ def stage_facts(view: View) -> list[tuple[str, str]]:
         if running:
             stage = running[-1]
             told.append(
-                (f"job {variant.metadata.name}"[:34], f"{stage.name} {stage.outcome} {stage.message}")
+                (
+                    f"job {variant.metadata.name}"[:34],
+                    f"{stage.name} {stage.outcome} {stage.message}",
+                )
             )
     return told
 
@@ -128,7 +137,9 @@ def node_facts(view: View) -> list[tuple[str, str]]:
                 continue
             verdict = candidate.verdict
             words = f" {verdict.outcome}: {verdict.message or verdict.rule}" if verdict else ""
-            text = f"candidate {candidate.revision} {candidate.state} at {candidate.traffic} %{words}"
+            text = (
+                f"candidate {candidate.revision} {candidate.state} at {candidate.traffic} %{words}"
+            )
             told.append((f"node {node.metadata.name}", text))
     return told
 
@@ -151,7 +162,9 @@ def table(view: View) -> Table:
 def summary(view: View) -> str:
     """One line of the state, for an error."""
     status = view.model.status
-    return f"{status.phase}; " + "; ".join(f"{t.hardware_class}: {t.phase} {t.message}" for t in status.targets)
+    return f"{status.phase}; " + "; ".join(
+        f"{t.hardware_class}: {t.phase} {t.message}" for t in status.targets
+    )
 
 
 def is_serving(view: View, generation: int) -> bool:
