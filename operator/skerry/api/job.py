@@ -82,16 +82,6 @@ class MeasuredTrial(Model):
     blocks: Blocks = Blocks()
 
 
-class Validation(Model):
-    """validation.json: what the validation stage found."""
-
-    trials: tuple[MeasuredTrial, ...]
-    chosen: str | None = Field(default=None, description="Recipe; none when no trial passes the required gates.")
-    certified: MeasuredTrial | None = Field(default=None, description="The chosen one, measured afresh.")
-    gates: tuple[GateResult, ...] = Field(default=(), description="Of the certified trial, or of the nearest miss.")
-    message: Message = ""
-
-
 class TensorInfo(Model):
     """A tensor of the served model; -1 is a free axis."""
 
@@ -120,6 +110,22 @@ class ServedModel(Model):
     outputs: tuple[TensorInfo, ...]
     tolerance: Tolerance
     certified: Trial
+
+
+class Validation(Model):
+    """validation.json: what the validation stage found."""
+
+    trials: tuple[MeasuredTrial, ...]
+    chosen: str | None = Field(default=None, description="Recipe; none when no trial passes the required gates.")
+    certified: MeasuredTrial | None = Field(default=None, description="The chosen one, measured afresh.")
+    served: ServedModel | None = Field(
+        default=None, description="skerry.json of the certified one; golden.npz lies beside."
+    )
+    front: tuple[str, ...] = Field(
+        default=(), description="Recipes on the Pareto front of speed, quality and memory."
+    )
+    gates: tuple[GateResult, ...] = Field(default=(), description="Of the certified trial, or of the nearest miss.")
+    message: Message = ""
 
 
 class JobSummary(Model):

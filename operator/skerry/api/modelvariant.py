@@ -119,6 +119,9 @@ class Trial(Model):
     outcome: TrialOutcome = TrialOutcome.MEASURED
     bytes: int = Field(default=0, description="Size of the model's files, in bytes.")
     quality: Interval | None = None
+    cosine: Interval | None = Field(
+        default=None, description="Mean cosine to the baseline's answers; metric neighbours only."
+    )
     speedup: Interval | None = Field(default=None, description="p50 of the baseline over p50 of the trial.")
     memory_reduction: Interval | None = Field(
         default=None, description="Share of the baseline's memory increment that is saved; may be negative."
@@ -144,7 +147,7 @@ class GateResult(Model):
     required: bool
     threshold: Decimal
     outcome: GateOutcome
-    observed: Interval
+    observed: Interval | None = Field(default=None, description="None: it was not measured.")
     message: Message = ""
 
 

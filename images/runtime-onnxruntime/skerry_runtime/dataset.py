@@ -1,0 +1,197 @@
+"""The evaluation data: read, checked against the model's inputs, and split into disjoint parts.
+
+Optimizer (calibration) and runtime (golden, choice, certification) both split the same file, in
+containers that do not talk to each other. So the split depends on nothing but the data set's digest
+and the sizes in the plan: samples are ordered by a hash of (digest, index), which stays the same
+across numpy versions, where a seeded numpy permutation may not.
+
+The best of several candidates is biased upward on the samples that chose it: hence choice and
+certification are different halves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skerry_runtime.datatypes import BY_PROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from skerry.api.job import TensorInfo
+
+DATASET_FILE = Path("/dataset/dataset.npz")
+LABELS = "labels"
+
+# Samples in each of choice and certification, at least. Neighbours: a share of 0.95 can only be
+# told from 0.93 with some hundreds of items. Accuracy: the interval of the ratio is then 5 % wide.
+LEAST_EVALUATION = {"neighbours": 500, "accuracy": 200}
+
+
+class DatasetError(Exception):
+    """The data set cannot be used; the message says what is wrong and what to do, for people."""
+
+
+class Split(StrEnum):
+    """What a sample is used for; each has one use."""
+
+    GOLDEN = "golden"
+    CALIBRATION = "calibration"
+    CHOICE = "choice"
+    CERTIFICATION = "certification"
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """How the samples are shared out: `golden` and `calibration` as asked, the rest in halves."""
+
+    golden: int
+    calibration: int
+    least_evaluation: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Named arrays whose first axis is samples, and labels if the metric needs them."""
+
+    inputs: dict[str, NDArray[Any]]
+    labels: NDArray[Any] | None = None
+
+    @property
+    def samples(self) -> int:
+        """Count of samples."""
+        return len(next(iter(self.inputs.values())))
+
+    def take(self, indices: NDArray[np.intp]) -> Dataset:
+        """Return the samples at `indices`, in that order."""
+        inputs = {name: array[indices] for name, array in self.inputs.items()}
+        return Dataset(inputs, None if self.labels is None else self.labels[indices])
+
+    def sample(self, index: int) -> dict[str, NDArray[Any]]:
+        """Return one sample as the inputs of an inference of batch 1 (first axis kept)."""
+        return {name: array[index : index + 1] for name, array in self.inputs.items()}
+
+
+def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, NDArray[np.intp]]:
+    """Share out `samples` indices over the four disjoint splits.
+
+    `digest` is the data set's (sha256:...); the same digest and sizes give the same split anywhere.
+
+    Raises:
+        DatasetError: There are too few samples.
+    """
+    needed = sizes.golden + sizes.calibration + 2 * sizes.least_evaluation
+    if samples < needed:
+        raise DatasetError(
+            f"the data set has {samples} samples and {needed} are needed: {sizes.golden} golden,"
+            f" {sizes.calibration} for calibration, and {sizes.least_evaluation} each to choose and"
+            " to certify. Add samples to spec.evaluation.dataset, or lower"
+            " spec.evaluation.calibrationSamples or goldenSamples"
+        )
+    order = _order(samples, digest)
+    calibration_end = sizes.golden + sizes.calibration
+    middle = calibration_end + (samples - calibration_end) // 2
+    return {
+        Split.GOLDEN: order[: sizes.golden],
+        Split.CALIBRATION: order[sizes.golden : calibration_end],
+        Split.CHOICE: order[calibration_end:middle],
+        Split.CERTIFICATION: order[middle:],
+    }
+
+
+def load_dataset(
+    path: Path, inputs: Sequence[TensorInfo], *, labels_needed: bool = False
+) -> Dataset:
+    """Read `path` (dataset.npz) and check it against the model's `inputs`.
+
+    Arrays come back in the model's number types. Arrays that the model doesn't know are left out.
+
+    Raises:
+        DatasetError: No such file, not an npz, an input or the labels missing, or shapes or number
+            types that don't fit.
+    """
+    arrays = _read(path)
+    found = {info.name: _fitted(info, arrays, path) for info in inputs}
+    labels = arrays.get(LABELS)
+    if labels_needed and labels is None:
+        raise DatasetError(
+            f"{path} has no array `{LABELS}`, which the metric accuracy needs: add the right class"
+            " of each sample as integers, or use the metric neighbours"
+        )
+    _check_lengths(found | ({LABELS: labels} if labels is not None else {}), path)
+    return Dataset(found, labels)
+
+
+def split_dataset(dataset: Dataset, digest: str, sizes: SplitSizes) -> dict[Split, Dataset]:
+    """Share out a loaded data set; see `split_indices`."""
+    indices = split_indices(dataset.samples, digest, sizes)
+    return {split: dataset.take(chosen) for split, chosen in indices.items()}
+
+
+def _order(samples: int, digest: str) -> NDArray[np.intp]:
+    keys = [hashlib.sha256(f"{digest}/{index}".encode()).digest() for index in range(samples)]
+    return np.array(sorted(range(samples), key=keys.__getitem__), dtype=np.intp)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        raise DatasetError(
+            f"{path} is missing: the image that spec.evaluation.dataset names must hold"
+            " dataset.npz at its root"
+        )
+    try:
+        # Pickled arrays could run code of whoever made the data set.
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise DatasetError(
+            f"{path} cannot be read as a numpy archive of plain arrays ({error}):"
+            " write it with numpy.savez, without object arrays"
+        ) from error
+
+
+def _fitted(info: TensorInfo, arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
+    if info.name not in arrays:
+        raise DatasetError(
+            f"{path} has no array `{info.name}`, an input of the model; it has"
+            f" {', '.join(sorted(arrays)) or 'none'}"
+        )
+    array = arrays[info.name]
+    _check_shape(info, array, path)
+    wanted = BY_PROTOCOL[info.datatype]
+    if not wanted.is_bytes and not np.can_cast(array.dtype, wanted.numpy, casting="safe"):
+        raise DatasetError(
+            f"{path}: `{info.name}` holds {array.dtype}, which cannot become the model's"
+            f" {wanted.numpy} without loss: save it as {wanted.numpy}"
+        )
+    return array.astype(wanted.numpy, copy=False)
+
+
+def _check_shape(info: TensorInfo, array: NDArray[Any], path: Path) -> None:
+    fits = array.ndim == len(info.shape) and all(
+        wanted in (-1, have) for wanted, have in zip(info.shape[1:], array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise DatasetError(
+            f"{path}: `{info.name}` has shape {array.shape}, the model takes {info.shape}"
+            " (-1 is any; the first axis is samples)"
+        )
+
+
+def _check_lengths(arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise DatasetError(f"{path}: arrays differ in their count of samples: {lengths}")
+
+
+def sizes_for(metric: str, golden: int, calibration: int) -> SplitSizes:
+    """Return the split sizes for a metric and the counts in `spec.evaluation`."""
+    return SplitSizes(golden, calibration, LEAST_EVALUATION[metric])
