@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
     from skerry.api.job import TensorInfo
 
 DATASET_FILE = Path("/dataset/dataset.npz")

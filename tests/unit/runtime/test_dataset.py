@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from skerry.api.job import TensorInfo
 from skerry_runtime.dataset import (
     DatasetError,
