@@ -1,0 +1,45 @@
+"""The demonstration's arithmetic: what counts as bad, and when each thing happened."""
+
+from examples.demo.timeline import Answer, lost, p95, rollback_timeline
+
+STABLE, BAD = "aaaaaaaaaa", "bbbbbbbbbb"
+
+
+def answers(node: str = "n1") -> list[Answer]:
+    before = [Answer(float(i), 10.0, 200, STABLE, node) for i in range(20)]
+    trial = [Answer(20.0 + i, 11.0, 200, BAD, node) for i in range(5)]
+    slow = [Answer(30.0 + i, 100.0, 200, BAD, node) for i in range(5)]
+    after = [Answer(36.0 + i, 10.0, 200, STABLE, node) for i in range(5)]
+    return before + trial + slow + after
+
+
+def test_the_first_bad_answer_is_the_first_that_is_slow_or_an_error() -> None:
+    found = rollback_timeline(answers(), BAD, verdict_at=33.5, bad_node="n1")
+    assert found is not None
+    assert found.first_bad == 30.1
+    assert found.spoiled == 4
+    assert found.node_back == 34.0
+
+
+def test_the_fleet_is_back_when_its_last_node_is() -> None:
+    elsewhere = [Answer(34.2, 10.0, 200, BAD, "n2"), Answer(35.0, 10.0, 200, STABLE, "n2")]
+    found = rollback_timeline(answers() + elsewhere, BAD, verdict_at=33.5, bad_node="n1")
+    assert found is not None
+    assert found.fleet_back == 34.2
+    assert round(found.milliseconds()["fleet back"]) == 4100
+
+
+def test_nothing_bad_gives_no_timeline() -> None:
+    good = [a for a in answers() if a.milliseconds < 50]
+    assert rollback_timeline(good, BAD, verdict_at=33.5, bad_node="n1") is None
+    assert rollback_timeline(good, "cccccccccc", verdict_at=33.5, bad_node="n1") is None
+
+
+def test_lost_requests_are_counted_by_what_came_instead() -> None:
+    some = [Answer(0, 1, 503, STABLE, "n1"), Answer(0, 1, 0, "ConnectError", "n1")]
+    assert lost(some + answers()) == {"HTTP 503": 1, "ConnectError": 1}
+
+
+def test_p95_of_few_values() -> None:
+    assert p95([]) == 0.0
+    assert p95([3.0]) == 3.0
