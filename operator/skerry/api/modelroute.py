@@ -18,6 +18,7 @@ class RouteRevision(Model):
     """A revision in the role of stable."""
 
     revision: RevisionName
+    attempt: int = Field(default=0, description="With which it was promoted; vetoes of earlier attempts do not count.")
 
 
 class RouteCandidate(Model):
@@ -30,9 +31,10 @@ class RouteCandidate(Model):
 
 
 class RoutePrevious(Model):
-    """The revision before stable, kept warm: the guard can still go back to it."""
+    """The revision before stable, kept warm: the guard can still go back to it until `until`."""
 
     revision: RevisionName
+    attempt: int = 0
     until: datetime
 
 

@@ -1,0 +1,110 @@
+"""What makes a build, its evidence and a revision: keys that are the same wherever they are computed.
+
+A *build key* names what the engine makes of a source for a class. An *evidence key* adds what the
+measuring and choosing depended on. A *revision* is a chosen artifact as it is served. The version of
+the operator is part of none of them: an upgrade of Skerry alone rolls nothing out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from skerry.decide.units import parse_bytes, parse_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry.api.common import ResourceLimits
+    from skerry.api.edgemodel import Gates, Serving, Weights
+    from skerry.api.modelvariant import EvaluationPlan
+
+REVISION_DIGITS = 10
+NAME_KEY_DIGITS = 12
+"""12 hex digits: two of a million variants of one model and class share them once in 500 times."""
+
+
+def build_key(
+    source_digest: str,
+    evaluation: EvaluationPlan,
+    *,
+    architecture: str,
+    features: Sequence[str],
+    engine: str,
+    engine_version: str,
+    recipe_set: str,
+    trials: int,
+) -> str:
+    """SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
+
+    The uris are left out: the same digests from another registry are the same build. The order of
+    `features` does not matter.
+    """
+    return _sha256(
+        {
+            "source": source_digest,
+            "dataset": evaluation.dataset.digest,
+            "metric": str(evaluation.metric),
+            "calibrationSamples": evaluation.calibration_samples,
+            "goldenSamples": evaluation.golden_samples,
+            "architecture": architecture,
+            "features": sorted(set(features)),
+            "engine": str(engine),
+            "engineVersion": engine_version,
+            "recipeSet": recipe_set,
+            "trials": trials,
+        }
+    )
+
+
+def evidence_key(build: str, limits: ResourceLimits, gates: Gates, weights: Weights) -> str:
+    """SHA-256, as 64 hex digits, of a build with what its measurements and its choice depended on."""
+    return _sha256(
+        {
+            "build": build,
+            "limits": _limits(limits),
+            "gates": gates.to_wire(),
+            "weights": weights.to_wire(),
+        }
+    )
+
+
+def variant_name(edge_model: str, hardware_class: str, build: str, limits: ResourceLimits) -> str:
+    """Name of the ModelVariant: readable, deterministic, at most 117 characters.
+
+    `intent-x86-vnni-3f9c0a1b2d4e`: model, class, and a digest of build key and limits, since a
+    measurement says nothing about other limits.
+    """
+    key = _sha256({"build": build, "limits": _limits(limits), "of": [edge_model, hardware_class]})
+    return f"{edge_model}-{hardware_class}-{key[:NAME_KEY_DIGITS]}"
+
+
+def revision(
+    artifact_digest: str, serving: Serving, runtime_image: str, hardware_class: str
+) -> str:
+    """Name of a revision: 10 hex digits.
+
+    Args:
+        artifact_digest: of the chosen artifact image, `sha256:...`.
+        serving: `spec.serving`; `1` and `1000m` are the same.
+        runtime_image: with its digest, `HOST/REPOSITORY@sha256:...`; only the digest counts.
+        hardware_class: of the target.
+    """
+    parts = {
+        "artifact": artifact_digest,
+        "serving": serving.to_wire() | {"resources": {"limits": _limits(serving.resources.limits)}},
+        "runtime": runtime_image.rpartition("@")[2],
+        "hardwareClass": hardware_class,
+    }
+    return _sha256(parts)[:REVISION_DIGITS]
+
+
+def _limits(limits: ResourceLimits) -> dict[str, Any]:
+    return {"cpu": parse_quantity(limits.cpu), "memory": parse_bytes(limits.memory)}
+
+
+def _sha256(value: dict[str, Any]) -> str:
+    """Over canonical JSON: sorted keys, no spaces, ASCII."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
