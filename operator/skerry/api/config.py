@@ -1,0 +1,84 @@
+"""The operator's configuration file, /etc/skerry/config.yaml (the chart's ConfigMap).
+
+It lies with the API models because pure code needs its facts (engine versions, images, addresses);
+`skerry.controllers.config` reads the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from skerry.api.common import SYSTEM_NAMESPACE, DnsLabel, Engine, Model, Quantity, ResourceLimits
+
+PinnedImage = Annotated[str, Field(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=512)]
+
+
+class Settings(Model):
+    """A part of the file: what it does not know is a mistake of the writer, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RegistrySettings(Settings):
+    """Where artifacts are pushed; one address for jobs, kubelets and operator."""
+
+    address: str = Field(description="HOST[:PORT]")
+    insecure: bool = Field(default=False, description="Plain HTTP.")
+    prefix: str = "skerry"
+    push_secret: str | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/dockerconfigjson in the namespace of each EdgeModel.",
+    )
+
+
+class EngineSettings(Settings):
+    """One installed engine: its images, and what its builds depend on."""
+
+    version: str
+    recipe_set: str
+    optimizer_image: PinnedImage
+    runtime_image: PinnedImage
+
+
+class BuildResources(Settings):
+    """Limits of the containers that build (those that measure have the serving limits)."""
+
+    cpu: Quantity = "1"
+    memory: Quantity = "2Gi"
+
+    def limits(self) -> ResourceLimits:
+        """As limits of a container."""
+        return ResourceLimits(cpu=self.cpu, memory=self.memory)
+
+
+class BuildSettings(Settings):
+    """How many optimisation jobs run at once in the cluster, and how large."""
+
+    max_concurrent: int = Field(default=1, ge=1)
+    resources: BuildResources = BuildResources()
+
+
+class GatewaySettings(Settings):
+    """The Service in front of every node's gateway."""
+
+    service: DnsLabel = "skerry-gateway"
+    namespace: DnsLabel = SYSTEM_NAMESPACE
+    node_port: int | None = 30080
+
+
+class AgentSettings(Settings):
+    """What the operator must know about the agents."""
+
+    heartbeat_seconds: float = Field(default=60, gt=0, description="Between two renewals of an agent's Lease.")
+
+
+class OperatorConfig(Settings):
+    """The whole file."""
+
+    registry: RegistrySettings
+    engines: dict[Engine, EngineSettings]
+    builds: BuildSettings = BuildSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    agent: AgentSettings = AgentSettings()

@@ -1,0 +1,146 @@
+"""Requests to the API server: get, list in pages, server-side apply, delete.
+
+Objects are plain JSON here; the models of `skerry.api` are put on above. Every failure leaves as a
+`ClusterError`. Requests are paced, and tried again where trying again can help (429, 5xx, no
+connection): all writes are idempotent (server-side apply, delete by uid), events apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from skerry.cluster.errors import ClusterError, from_status
+from skerry.cluster.pace import TokenBucket, backoff_seconds
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import ApiClient
+
+    from skerry.cluster.kinds import Kind
+
+FIELD_MANAGER = "skerry-operator"
+PAGE_SIZE = 500
+REQUEST_TIMEOUT_SECONDS = 20.0
+TRIES = 4
+APPLY = "application/apply-patch+yaml"
+
+Object = dict[str, Any]
+_AGAIN = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+class Cluster:
+    """One connection to one API server."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self._bucket = TokenBucket()
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
+        """The object, or None when there is none."""
+        try:
+            return await self._request("GET", kind.path(namespace, name))
+        except ClusterError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[Object]:
+        """All objects that match the label selector, read in pages."""
+        query = {"limit": str(PAGE_SIZE), "labelSelector": selector}
+        found: list[Object] = []
+        while True:
+            page = await self._request("GET", kind.path(namespace), query=query)
+            found += page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return found
+            query["continue"] = token
+
+    async def apply(self, kind: Kind, body: Object, *, subresource: str = "", force: bool = True) -> Object:
+        """Server-side apply.
+
+        With `metadata.uid` in the body, the API server refuses to create or to touch another object
+        of that name. Without force, fields that someone else set are a conflict (409).
+        """
+        meta = body["metadata"]
+        path = kind.path(meta.get("namespace"), meta["name"], subresource)
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
+        identity = {"apiVersion": kind.api_version, "kind": kind.name}
+        return await self._request("PATCH", path, query=query, body={**identity, **body}, content=APPLY)
+
+    async def create(self, kind: Kind, body: Object) -> Object:
+        """Create an object under a name that the API server makes up (events)."""
+        identity = {"apiVersion": kind.api_version, "kind": kind.name}
+        path = kind.path(body["metadata"].get("namespace"))
+        return await self._request("POST", path, body={**identity, **body})
+
+    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
+        """Delete this very object; its children go in the background. Gone already is fine."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._request("DELETE", kind.path(namespace, name), body=options)
+        except ClusterError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        where = f"{method} {path}"
+        for attempt in range(1, TRIES + 1):
+            await self._bucket.take()
+            status, text, retry_after = await self._once(method, path, query or {}, body, content)
+            if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+                parsed: Object = json.loads(text)
+                return parsed
+            again = status == 0 or status in _AGAIN
+            if not again or attempt == TRIES:
+                raise from_status(status, _message(text), where)
+            await asyncio.sleep(backoff_seconds(attempt, retry_after))
+        raise AssertionError  # the loop returns or raises
+
+    async def _once(
+        self, method: str, path: str, query: dict[str, str], body: Object | None, content: str
+    ) -> tuple[int, str, float | None]:
+        """One HTTP exchange: status (0: no connection), body, Retry-After in seconds."""
+        method, url, headers, sent, _ = await self._api.param_serialize(
+            method, path, query_params=[(key, value) for key, value in query.items() if value],
+            header_params={"Content-Type": content, "Accept": "application/json"},
+            body=body, auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(
+                method, url, headers, sent, _request_timeout=REQUEST_TIMEOUT_SECONDS
+            )
+            text = (await answer.read()).decode()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return 0, f"cannot reach the API server: {error or type(error).__name__}", None
+        return answer.status, text, _seconds(answer.headers.get("Retry-After"))
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdigit() else None
+
+
+def _message(text: str) -> str:
+    """The API server's own words from a metav1.Status, else the text as it came."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip()[:500] or "no message"

@@ -1,0 +1,179 @@
+"""One DaemonSet per (target, revision): the serving pods.
+
+`OnDelete`, and a template that never changes but for its node affinity: a wave that grows gives new
+nodes pods and leaves the running ones alone. The affinity is read back by `placement_of`, for the
+DaemonSets are where a placement is remembered.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_SHARD
+from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.render import parts
+
+if TYPE_CHECKING:
+    from skerry.api.common import ResourceLimits
+    from skerry.render.parts import Object, Owner
+
+PORT = 8080
+MODEL_DIRECTORY = "/model"
+READY_PATH = "/v2/health/ready"
+PROBE_SECONDS = 2
+STARTUP_SECONDS = 120
+DRAIN_SECONDS = 30
+
+_OPERATORS = {PlacementKind.IN: "In", PlacementKind.NOT_IN: "NotIn"}
+_KINDS = {operator: kind for kind, operator in _OPERATORS.items()}
+
+
+@dataclass(frozen=True)
+class ServedRevision:
+    """All that the pods of a revision are made of; the revision's name is a digest of it.
+
+    Attributes:
+        revision: name, ten hex digits.
+        hardware_class: class of the target.
+        image: the certified artifact, HOST/REPOSITORY@sha256:...
+        runtime_image: the server, by digest.
+        limits: of the serving container.
+    """
+
+    revision: str
+    hardware_class: str
+    image: str
+    runtime_image: str
+    limits: ResourceLimits
+
+
+def daemonset_name(edge_model: str, revision: str) -> str:
+    """Name of the DaemonSet of a revision."""
+    return f"{edge_model}-{revision}"
+
+
+def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
+    """The DaemonSet of a revision, on the nodes of the placement."""
+    labelled = {
+        **parts.labels(owner, parts.COMPONENT_RUNTIME, served.hardware_class),
+        LABEL_REVISION: served.revision,
+    }
+    selector = {key: labelled[key] for key in sorted(labelled)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": parts.metadata(owner, daemonset_name(owner.name, served.revision), labelled),
+        "spec": {
+            "selector": {"matchLabels": selector},
+            "updateStrategy": {"type": "OnDelete"},
+            "template": {
+                "metadata": {"labels": labelled},
+                "spec": _pod(owner, served, placement),
+            },
+        },
+    }
+
+
+def placement_of(found: Object) -> Placement:
+    """The placement that a DaemonSet carries."""
+    pod = found["spec"]["template"]["spec"]
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    for expression in required["nodeSelectorTerms"][0]["matchExpressions"]:
+        if expression["key"] == NODE_LABEL_SHARD:
+            kind = _KINDS[expression["operator"]]
+            return Placement(kind, frozenset(int(value) for value in expression["values"]))
+    return Placement()
+
+
+def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
+    """The DaemonSet as found, with another placement.
+
+    The template stays as it was made, also by another version of the operator: a pod that is replaced
+    must be what its revision was certified with.
+    """
+    hardware_class = found["metadata"]["labels"][LABEL_CLASS]
+    spec = copy.deepcopy(found["spec"])
+    spec["template"]["metadata"].pop("creationTimestamp", None)
+    spec["template"]["spec"]["affinity"] = parts.class_affinity(hardware_class, *_shards(placement))
+    labelled = found["metadata"]["labels"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": parts.metadata(owner, found["metadata"]["name"], labelled),
+        "spec": spec,
+    }
+
+
+def served_revision(found: Object) -> ServedRevision:
+    """What a DaemonSet serves, read back from it."""
+    from_labels = found["metadata"]["labels"]
+    pod = found["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    return ServedRevision(
+        revision=from_labels[LABEL_REVISION],
+        hardware_class=from_labels[LABEL_CLASS],
+        image=next(volume["image"]["reference"] for volume in pod["volumes"] if volume["name"] == "model"),
+        runtime_image=container["image"],
+        limits=parts.limits_of(container),
+    )
+
+
+def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
+    return {
+        "affinity": parts.class_affinity(served.hardware_class, *_shards(placement)),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": parts.pod_security(),
+        "terminationGracePeriodSeconds": DRAIN_SECONDS,
+        "containers": [_container(owner, served)],
+        "volumes": [
+            parts.image_volume("model", served.image),
+            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+        ],
+    }
+
+
+def _container(owner: Owner, served: ServedRevision) -> Object:
+    return {
+        "name": "runtime",
+        "image": served.runtime_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-m", "skerry_runtime"],
+        "env": parts.environment(
+            {
+                "SKERRY_MODEL_NAME": owner.name,
+                "SKERRY_REVISION": served.revision,
+                "SKERRY_MODEL_DIR": MODEL_DIRECTORY,
+                "SKERRY_CPU_LIMIT": parts.cores(served.limits),
+                "ORT_DISABLE_TELEMETRY": "1",
+            }
+        ),
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": parts.serving_resources(served.limits),
+        "securityContext": parts.container_security(),
+        "startupProbe": _probe(STARTUP_SECONDS // PROBE_SECONDS),
+        "readinessProbe": _probe(2),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "model", "mountPath": MODEL_DIRECTORY, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - inside the container
+        ],
+    }
+
+
+def _probe(failures: int) -> Object:
+    return {
+        "httpGet": {"path": READY_PATH, "port": "http"},
+        "periodSeconds": PROBE_SECONDS,
+        "timeoutSeconds": PROBE_SECONDS,
+        "failureThreshold": failures,
+    }
+
+
+def _shards(placement: Placement) -> list[Object]:
+    if placement.kind is PlacementKind.ALL:
+        return []
+    values = [str(shard) for shard in sorted(placement.shards)]
+    return [{"key": NODE_LABEL_SHARD, "operator": _OPERATORS[placement.kind], "values": values}]

@@ -1,0 +1,42 @@
+"""What the operator writes for a node: its EdgeNode and its two labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.common import (
+    API_VERSION,
+    LABEL_CLASS,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    NODE_LABEL_CLASS,
+    NODE_LABEL_SHARD,
+)
+
+if TYPE_CHECKING:
+    from skerry.render.parts import Object
+
+
+def edge_node(name: str, node_uid: str, hardware_class: str) -> Object:
+    """The EdgeNode of a cluster node; it goes with the Node."""
+    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node_uid}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "EdgeNode",
+        "metadata": {
+            "name": name,
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_CLASS: hardware_class},
+            "ownerReferences": [owner],
+        },
+        "spec": {"hardwareClass": hardware_class},
+    }
+
+
+def node_labels(name: str, hardware_class: str | None, shard: int | None) -> Object:
+    """A Node with nothing but Skerry's labels; applied, it takes back those that it no longer names."""
+    wanted = {
+        NODE_LABEL_CLASS: hardware_class,
+        NODE_LABEL_SHARD: None if shard is None else str(shard),
+    }
+    said = {key: value for key, value in wanted.items() if value is not None}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": said}}

@@ -1,0 +1,137 @@
+"""What the rendered objects share: metadata, security contexts, image volumes, node affinity."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skerry.api.common import (
+    API_VERSION,
+    LABEL_CLASS,
+    LABEL_COMPONENT,
+    LABEL_MANAGED_BY,
+    LABEL_MODEL,
+    MANAGED_BY,
+    NODE_LABEL_CLASS,
+    ResourceLimits,
+)
+from skerry.decide.units import parse_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skerry.api.modelvariant import PinnedArtifact
+
+Object = dict[str, Any]
+
+USER = 65532  # "nonroot" of the distroless images; every image of Skerry runs as it
+# Of a serving container; two revisions side by side and a job then fit a device of two cores.
+CPU_LIMIT_TO_REQUEST = 4
+COMPONENT_RUNTIME = "runtime"
+COMPONENT_OPTIMIZER = "optimizer"
+COMPONENT_ASSESSOR = "assessor"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The EdgeModel that an object belongs to; the garbage collector takes the object with it."""
+
+    name: str
+    namespace: str
+    uid: str
+
+    def reference(self) -> Object:
+        """As an entry of metadata.ownerReferences."""
+        return {
+            "apiVersion": API_VERSION, "kind": "EdgeModel",
+            "name": self.name, "uid": self.uid, "controller": True,
+        }  # fmt: skip
+
+
+def labels(owner: Owner, component: str = "", hardware_class: str = "") -> dict[str, str]:
+    """The labels by which the operator and the agents find an object again."""
+    every = {
+        LABEL_MANAGED_BY: MANAGED_BY,
+        LABEL_MODEL: owner.name,
+        LABEL_COMPONENT: component,
+        LABEL_CLASS: hardware_class,
+    }
+    return {key: value for key, value in every.items() if value}
+
+
+def metadata(owner: Owner, name: str, labelled: Mapping[str, str]) -> Object:
+    """Metadata of a child of the EdgeModel."""
+    return {
+        "name": name,
+        "namespace": owner.namespace,
+        "labels": dict(labelled),
+        "ownerReferences": [owner.reference()],
+    }
+
+
+def pod_security() -> Object:
+    """Pod security context: what the Pod Security Standard "restricted" asks for."""
+    return {
+        "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
+
+
+def container_security() -> Object:
+    """Container security context: nothing may be gained, nothing of the image be written."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def job_resources(limits: ResourceLimits) -> Object:
+    """Requests equal to limits: a measurement on a CPU that is not there measures the neighbours."""
+    both = {"cpu": limits.cpu, "memory": limits.memory}
+    return {"requests": dict(both), "limits": dict(both)}
+
+
+def serving_resources(limits: ResourceLimits) -> Object:
+    """All the memory, and a share of the CPU, is reserved: stable and candidate divide the same traffic."""
+    millicores = max(1, math.ceil(parse_quantity(limits.cpu) * 1000 / CPU_LIMIT_TO_REQUEST))
+    return {
+        "requests": {"cpu": f"{millicores}m", "memory": limits.memory},
+        "limits": {"cpu": limits.cpu, "memory": limits.memory},
+    }
+
+
+def cores(limits: ResourceLimits) -> str:
+    """The CPU limit in cores, as a decimal string: 250m is "0.25"."""
+    return f"{parse_quantity(limits.cpu):g}"
+
+
+def limits_of(container: Object) -> ResourceLimits:
+    """The limits of a container, as the API server writes them."""
+    found = container["resources"]["limits"]
+    return ResourceLimits(cpu=found["cpu"], memory=found["memory"])
+
+
+def image_volume(name: str, reference: str) -> Object:
+    """A volume from an image, by digest: the kubelet pulls, verifies and caches it."""
+    return {"name": name, "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}
+
+
+def pinned_reference(artifact: PinnedArtifact) -> str:
+    """HOST/REPOSITORY@sha256:... of an oci:// uri and its digest."""
+    host, _, rest = artifact.uri.removeprefix("oci://").partition("/")
+    return f"{host}/{rest.partition(':')[0]}@{artifact.digest}"
+
+
+def class_affinity(hardware_class: str, *more: Object) -> Object:
+    """Node affinity: nodes of the class for which all further expressions hold."""
+    of_class = {"key": NODE_LABEL_CLASS, "operator": "In", "values": [hardware_class]}
+    term = {"matchExpressions": [of_class, *more]}
+    required = {"nodeSelectorTerms": [term]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+
+
+def environment(values: Mapping[str, str]) -> list[Object]:
+    """Environment variables of a container, in the order given."""
+    return [{"name": name, "value": value} for name, value in values.items()]

@@ -1,0 +1,23 @@
+"""The ModelVariant that holds what a build's jobs report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.common import API_VERSION
+from skerry.render import parts
+
+if TYPE_CHECKING:
+    from skerry.api.modelvariant import ModelVariantSpec
+    from skerry.render.parts import Object, Owner
+
+
+def variant(owner: Owner, name: str, spec: ModelVariantSpec) -> Object:
+    """The ModelVariant; immutable, so it is written once."""
+    labelled = parts.labels(owner, hardware_class=spec.hardware_class)
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ModelVariant",
+        "metadata": parts.metadata(owner, name, labelled),
+        "spec": spec.to_wire(),
+    }
