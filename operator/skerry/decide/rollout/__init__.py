@@ -5,13 +5,16 @@ could always be the first pass: memory lives only in the ModelRoute, the EdgeMod
 DaemonSets' placements. The parts, in the order in which a decision runs through them:
 
     model.py       what goes in (TargetView) and what comes out (TargetDecision)
-    roles.py       the next route: roll back, restore, supersede, promote, start a candidate
+    roles.py       the next route: roll back, supersede, promote, swap, start a candidate
+    guard.py       when enough nodes are degraded; nodes.py: what one node says; rejected.py
     wave.py        how far the candidate's wave is, and which shards it opens next
-    placement.py   where each revision's pods go; what is retired, shard by shard, and deleted
+    retire.py      how a revision leaves the nodes, shard by shard
+    placement.py   where each revision's pods go, and which DaemonSets are deleted
     record.py      what the status remembers: rejections and history
-    report.py      phase, reason, message, counts: for people
+    report.py      phase, reason, message, counts: for people; schedule.py: when to look again
 """
 
+from skerry.decide.rollout.decide import decide_target
 from skerry.decide.rollout.model import (
     NodeView,
     Placement,
@@ -29,5 +32,6 @@ __all__ = [
     "RolloutPolicy",
     "TargetDecision",
     "TargetView",
+    "decide_target",
     "policy_from_spec",
 ]

@@ -1,0 +1,75 @@
+"""One target's decision, from its view and the time: the way in of the rollout machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.decide.rollout import report
+from skerry.decide.rollout.model import TargetDecision
+from skerry.decide.rollout.placement import place
+from skerry.decide.rollout.record import new_history, new_rejections
+from skerry.decide.rollout.roles import next_route
+from skerry.decide.rollout.schedule import requeue_after
+from skerry.decide.rollout.wave import Wave, advance, observe_wave
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api.modelroute import (
+        ModelRouteSpec,
+        RouteCandidate,
+        RoutePrevious,
+        RouteRevision,
+    )
+    from skerry.decide.rollout.model import TargetView
+
+
+def decide_target(view: TargetView, now: datetime) -> TargetDecision:
+    """What shall be written for one target now.
+
+    Args:
+        view: the state of the target; may be the first that is ever looked at.
+        now: UTC.
+
+    Returns:
+        The decision. Applied to a state that it already describes, it changes nothing.
+    """
+    route = next_route(view, now)
+    wave = _next_wave(view, route, now)
+    facts = report.Facts(view, route, wave, now)
+    story = report.tell(facts)
+    placements, delete = place(view, route, wave, now) if route else ({}, frozenset())
+    rejections = new_rejections(view, route) if route else ()
+    return TargetDecision(
+        route=route,
+        placements=placements,
+        delete=delete,
+        phase=story.phase,
+        reason=story.reason,
+        message=story.message,
+        counts=report.count(facts),
+        desired=view.desired,
+        attempt=view.attempt,
+        stable=_revision(route.stable) if route else None,
+        candidate=_revision(route.candidate) if route else None,
+        previous=_revision(route.previous) if route else None,
+        wave=report.wave_status(facts),
+        offenders=report.offenders(facts),
+        rejections=rejections,
+        history=new_history(view, route, rejections, now) if route else (),
+        requeue_after=requeue_after(view, route, now),
+    )
+
+
+def _next_wave(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> Wave | None:
+    """The candidate's wave, one further when it is done and the spec still asks for it."""
+    if route is None:
+        return None
+    wave = observe_wave(view, route, now)
+    if wave is None or view.desired != wave.candidate.revision:
+        return wave
+    return advance(view, route, wave, now)
+
+
+def _revision(role: RouteRevision | RouteCandidate | RoutePrevious | None) -> str | None:
+    return role.revision if role else None

@@ -1,0 +1,85 @@
+"""What one node says about a revision: passed, failed, silent, or done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.edgenode import CandidateState, NodeCandidate, Verdict, VerdictOutcome
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView
+
+
+def has_passed(node: NodeView, revision: str, attempt: int, generation: int) -> bool:
+    """The node's agent passed this attempt, and has seen the route as it is now."""
+    tried = _trial(node, revision, attempt)
+    if node.model is None or tried is None or has_failed(node, revision, attempt):
+        return False
+    return node.model.observed_route >= generation and tried.state is CandidateState.PASSED
+
+
+def has_failed(node: NodeView, revision: str, attempt: int) -> bool:
+    """The node's agent failed this attempt; it sticks, whatever the route said since."""
+    if node.model is None:
+        return False
+    if any(veto.revision == revision and veto.attempt == attempt for veto in node.model.vetoes):
+        return True
+    tried = _trial(node, revision, attempt)
+    return tried is not None and (
+        tried.state is CandidateState.FAILED
+        or (tried.verdict is not None and tried.verdict.outcome is VerdictOutcome.FAIL)
+    )
+
+
+def failing_rule(node: NodeView, revision: str, attempt: int) -> str:
+    """The guard's rule that failed on the node, `unknown` when its agent does not say."""
+    found = verdict(node, revision, attempt)
+    if found is not None and found.rule:
+        return found.rule
+    vetoes = node.model.vetoes if node.model else ()
+    rules = (veto.rule for veto in vetoes if (veto.revision, veto.attempt) == (revision, attempt))
+    return next((rule for rule in rules if rule), "unknown")
+
+
+def verdict(node: NodeView, revision: str, attempt: int) -> Verdict | None:
+    """The verdict behind a failure, with its figures, when the node still reports it."""
+    tried = _trial(node, revision, attempt)
+    return tried.verdict if tried else None
+
+
+def silence_seconds(node: NodeView, now: datetime) -> float:
+    """How long the node has been unreachable; 0 while it is reachable."""
+    if node.reachable:
+        return 0.0
+    return (now - node.unreachable_since).total_seconds() if node.unreachable_since else 0.0
+
+
+def counts_since(node: NodeView, opened_at: datetime) -> bool:
+    """Whether the node belongs to a wave's denominator: not offline before the wave opened."""
+    if node.reachable:
+        return True
+    return node.unreachable_since is not None and node.unreachable_since > opened_at
+
+
+def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision: str) -> bool:
+    """The node's agent has seen that `revision` goes, and another revision answers there.
+
+    Without a stable revision in the route (a first rollout that was taken back) nothing can answer;
+    that the agent has seen it is enough.
+    """
+    report = node.model
+    if report is None or report.observed_route < generation or report.serving == revision:
+        return False
+    if route.stable is None:
+        return True
+    return report.stable == route.stable.revision and report.healthy
+
+
+def _trial(node: NodeView, revision: str, attempt: int) -> NodeCandidate | None:
+    tried = node.model.candidate if node.model else None
+    if tried is None or (tried.revision, tried.attempt) != (revision, attempt):
+        return None
+    return tried

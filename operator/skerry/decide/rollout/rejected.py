@@ -1,0 +1,58 @@
+"""Which attempts of a revision are never to be tried again, from the status and the route together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from skerry.api.edgemodel import Rejection
+    from skerry.api.modelroute import Halt, ModelRouteSpec
+    from skerry.decide.rollout.model import TargetView
+
+
+def rejection_of(view: TargetView, revision: str) -> Rejection | None:
+    """The last recorded rejection of a revision in this class."""
+    found = [r for r in _of_class(view) if r.revision == revision]
+    return max(found, key=lambda rejection: rejection.attempt, default=None)
+
+
+def is_rejected(view: TargetView, revision: str, attempt: int) -> bool:
+    """Whether this attempt was taken back, in the status or (not recorded yet) in the route.
+
+    A rejection holds for its attempt and those before it, so that a lost counter opens nothing.
+    """
+    halted = view.route.halted if view.route else None
+    if halted and halted.revision == revision and halted.attempt >= attempt:
+        return True
+    recorded = rejection_of(view, revision)
+    return recorded is not None and recorded.attempt >= attempt
+
+
+def is_recorded(view: TargetView, halted: Halt | None) -> bool:
+    """Whether the observed status remembers the halt, so that the route may forget it."""
+    if halted is None:
+        return True
+    pair = (halted.revision, halted.attempt)
+    return any((r.revision, r.attempt) == pair for r in _of_class(view))
+
+
+def next_attempt(
+    attempt: int, rejections: Iterable[Rejection], route: ModelRouteSpec | None
+) -> int:
+    """The attempt that a retry asks for: above every one that was taken back in this class.
+
+    Args:
+        attempt: of the target's status.
+        rejections: of the target's class.
+        route: as observed.
+    """
+    taken = [rejection.attempt for rejection in rejections]
+    if route and route.halted:
+        taken.append(route.halted.attempt)
+    return max([attempt, *taken]) + 1
+
+
+def _of_class(view: TargetView) -> Iterable[Rejection]:
+    return (r for r in view.rejections if r.hardware_class == view.hardware_class)

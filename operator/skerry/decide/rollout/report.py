@@ -1,0 +1,254 @@
+"""A target's phase, reason, message and counts: what people read, from what was decided.
+
+Again a chain of small checks; the first that has something to say is the target's reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
+from skerry.decide.rollout.nodes import has_failed
+from skerry.decide.rollout.rejected import rejection_of
+from skerry.decide.rollout.retire import holders, leaving
+from skerry.decide.rollout.wave import (
+    Wave,
+    counted_nodes,
+    lost_nodes,
+    passed_nodes,
+    shards_to_open,
+    waiting_nodes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView, TargetView
+
+OFFENDERS = 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report is made of: the view, the route and wave after this pass, the time."""
+
+    view: TargetView
+    route: ModelRouteSpec | None
+    wave: Wave | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Story:
+    """Phase, reason (CamelCase) and a message for people."""
+
+    phase: Phase
+    reason: str
+    message: str
+
+
+def tell(facts: Facts) -> Story:
+    """The first story that holds."""
+    told = (check(facts) for check in STORIES)
+    return next(story for story in told if story is not None)
+
+
+def count(facts: Facts) -> NodeCounts:
+    """Nodes of the class, as counts."""
+    view = facts.view
+    reachable = [node for node in view.nodes if node.reachable]
+    return NodeCounts(
+        desired=len(view.nodes),
+        updated=sum(_serves(node, view.desired) for node in view.nodes),
+        ready=sum(_answers(node) for node in reachable),
+        degraded=len(_failed(facts)),
+        offline=len(view.nodes) - len(reachable),
+    )
+
+
+def offenders(facts: Facts) -> tuple[str, ...]:
+    """The first few nodes that failed, are lost, or hold what goes."""
+    bad = [node.name for node in _failed(facts)]
+    if facts.wave is not None:
+        bad += [node.name for node in lost_nodes(facts.view, facts.wave, facts.now)]
+    return tuple(dict.fromkeys(bad))[:OFFENDERS]
+
+
+def wave_status(facts: Facts) -> WaveStatus | None:
+    """The wave as the status keeps it: what it will cover once this pass is applied."""
+    view, wave = facts.view, facts.wave
+    if wave is None or facts.route is None:
+        return None
+    shards = shards_to_open(view, facts.route, wave)
+    return WaveStatus(
+        index=wave.index,
+        of=len(view.policy.wave_percents),
+        opened_at=wave.opened_at,
+        nodes=sum(node.shard in shards for node in view.nodes),
+        denominator=len(counted_nodes(view, shards, wave.opened_at)),
+        passed=len(passed_nodes(view, wave)),
+    )
+
+
+def _no_nodes(facts: Facts) -> Story | None:
+    if facts.view.nodes:
+        return None
+    text = f"no node carries class {facts.view.hardware_class}: label a node so that it is selected"
+    return Story(Phase.PENDING, "NoNodes", text)
+
+
+def _no_fallback(facts: Facts) -> Story | None:
+    """What was taken back is all that answers somewhere: it stays there until stable is back."""
+    view, route = facts.view, facts.route
+    if route is None or route.stable is None:
+        return None
+    alone = [
+        node
+        for revision in leaving(view, route, facts.now)
+        for node in view.nodes
+        if node.reachable and _serves(node, revision) and node.model and not node.model.healthy
+    ]
+    if not alone:
+        return None
+    text = f"stable {route.stable.revision} does not answer on {_names(alone)}: "
+    return Story(_unless_serving(facts), "NoFallback", text + "what runs there keeps the traffic")
+
+
+def _rejected(facts: Facts) -> Story | None:
+    view, route = facts.view, facts.route
+    if view.desired is None or (route and view.desired in _live(route)):
+        return None
+    recorded, halted = rejection_of(view, view.desired), route.halted if route else None
+    message = recorded.message if recorded and recorded.attempt >= view.attempt else None
+    if halted and (halted.revision, halted.attempt) == (view.desired, view.attempt):
+        message = halted.message
+    if message is None:
+        return None
+    text = f"{view.desired} was taken back: {message}. Change the spec, or ask for a retry"
+    return Story(Phase.ROLLED_BACK, "RolledBack", text)
+
+
+def _wave_lost(facts: Facts) -> Story | None:
+    if facts.wave is None:
+        return None
+    lost = lost_nodes(facts.view, facts.wave, facts.now)
+    if not lost:
+        return None
+    text = f"{_wave_words(facts)} waits for {_names(lost)}, silent since it opened: "
+    text += "bring the nodes back, or delete their Node objects if they are gone for good"
+    return Story(Phase.ROLLING_OUT, "NodesLost", text)
+
+
+def _wave_waits_for_room(facts: Facts) -> Story | None:
+    view, wave, route = facts.view, facts.wave, facts.route
+    if wave is None or route is None or waiting_nodes(view, wave):
+        return None
+    left = leaving(view, route, facts.now)
+    held = [node for rev in sorted(left) for node in holders(view, route, rev, facts.now)]
+    if not left:
+        return None
+    text = f"{_wave_words(facts)} waits until {', '.join(sorted(left))} is let go"
+    return Story(Phase.ROLLING_OUT, "Retiring", text + (f" by {_names(held)}" if held else ""))
+
+
+def _wave_runs(facts: Facts) -> Story | None:
+    if facts.wave is None:
+        return None
+    passed = len(passed_nodes(facts.view, facts.wave))
+    waiting = waiting_nodes(facts.view, facts.wave)
+    text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} under way"
+    if facts.view.desired is None:
+        return Story(Phase.ROLLING_OUT, "Held", text + "; held until the changed spec is built")
+    return Story(Phase.ROLLING_OUT, "Wave", text)
+
+
+def _awaiting_build(facts: Facts) -> Story | None:
+    if facts.view.desired is not None:
+        return None
+    serving = facts.route is not None and facts.route.stable is not None
+    text = "the spec has no certified build yet" + ("; stable goes on serving" if serving else "")
+    return Story(Phase.PENDING, "AwaitingBuild", text)
+
+
+def _waiting_to_start(facts: Facts) -> Story | None:
+    view, route = facts.view, facts.route
+    if route and route.stable and route.stable.revision == view.desired:
+        return None
+    return Story(
+        Phase.ROLLING_OUT, "Retiring", f"{view.desired} waits until what was there before is let go"
+    )
+
+
+def _catching_up(facts: Facts) -> Story | None:
+    behind = [n for n in facts.view.nodes if n.reachable and not _serves(n, facts.view.desired)]
+    if not behind:
+        return None
+    text = f"{facts.view.desired} is promoted; {_names(behind)} still catching up"
+    return Story(Phase.ROLLING_OUT, "CatchingUp", text)
+
+
+def _serving(facts: Facts) -> Story:
+    offline = sum(not node.reachable for node in facts.view.nodes)
+    text = f"{facts.view.desired} answers on every reachable node"
+    text += f"; {offline} offline nodes catch up when they return" if offline else ""
+    return Story(Phase.SERVING, "Serving", text)
+
+
+STORIES = (
+    _no_nodes,
+    _no_fallback,
+    _rejected,
+    _wave_lost,
+    _wave_waits_for_room,
+    _wave_runs,
+    _awaiting_build,
+    _waiting_to_start,
+    _catching_up,
+    _serving,
+)
+
+
+def _live(route: ModelRouteSpec) -> set[str]:
+    return {role.revision for role in (route.stable, route.candidate) if role}
+
+
+def _unless_serving(facts: Facts) -> Phase:
+    rejected = _rejected(facts)
+    return rejected.phase if rejected else Phase.ROLLING_OUT
+
+
+def _failed(facts: Facts) -> list[NodeView]:
+    """Nodes that failed what is under the guard now, or was taken back last."""
+    route = facts.route
+    if route is None:
+        return []
+    tried = route.candidate or route.halted or route.stable
+    if tried is None:
+        return []
+    return [node for node in facts.view.nodes if has_failed(node, tried.revision, tried.attempt)]
+
+
+def _serves(node: NodeView, revision: str | None) -> bool:
+    return node.model is not None and revision is not None and node.model.serving == revision
+
+
+def _answers(node: NodeView) -> bool:
+    return node.model is not None and (node.model.healthy or node.model.serving is not None)
+
+
+def _names(nodes: Iterable[NodeView]) -> str:
+    names = sorted({node.name for node in nodes})
+    more = len(names) - OFFENDERS
+    return ", ".join(names[:OFFENDERS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _wave_words(facts: Facts) -> str:
+    wave = facts.wave
+    if wave is None:
+        return "no wave"
+    of = len(facts.view.policy.wave_percents)
+    percent = facts.view.policy.wave_percents[wave.index]
+    return f"wave {wave.index + 1} of {of} ({percent} %) of {wave.candidate.revision}"

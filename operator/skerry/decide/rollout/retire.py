@@ -1,0 +1,100 @@
+"""How a revision without a future leaves the nodes: shard by shard, each when all its nodes let it go.
+
+A node lets a revision go once its agent has acted on the present route and stable answers there.
+Offline nodes are waited for: a device whose old server is deleted while it is away would lose it two
+seconds after it returns. Two deadlines keep one lost device from holding the fleet for ever.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from skerry.api.common import SHARD_COUNT
+from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.rollout.nodes import has_let_go, silence_seconds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView, TargetView
+
+OFFLINE_GRACE = timedelta(hours=24)
+"""What an offline node is given to let a revision go: the previous one from the end of its rollback
+window on; one that was taken back or superseded (stable is beside it) from the node's silence on."""
+
+COPIES_PER_NODE = 2
+"""Revisions of a model that are meant for one node at most."""
+
+ALL_SHARDS = frozenset(range(SHARD_COUNT))
+
+
+def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[str]:
+    """Revisions whose DaemonSets go: those without a role, and previous after its window."""
+    roles = {role.revision for role in (route.stable, route.candidate) if role}
+    if route.previous and now < route.previous.until:
+        roles.add(route.previous.revision)
+    return frozenset(view.daemonsets.keys() - roles)
+
+
+def holders(
+    view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
+) -> tuple[NodeView, ...]:
+    """Nodes that still need `revision` where its DaemonSet is meant to run.
+
+    None has let go of anything before the route that says so is written.
+    """
+    placement = view.daemonsets[revision]
+    covered = (node for node in view.nodes if placement.covers(node.shard))
+    return tuple(node for node in covered if _needs(view, route, node, revision, now))
+
+
+def _needs(
+    view: TargetView, route: ModelRouteSpec, node: NodeView, revision: str, now: datetime
+) -> bool:
+    if view.route != route:
+        return True
+    if _is_overdue(route, node, revision, now):
+        return False
+    return not has_let_go(node, route, view.route_generation, revision)
+
+
+def _is_overdue(route: ModelRouteSpec, node: NodeView, revision: str, now: datetime) -> bool:
+    if route.previous and route.previous.revision == revision:
+        return now >= route.previous.until + OFFLINE_GRACE
+    return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
+
+
+def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | None:
+    """The placement without the shards that no holder is in; None when no holder is left."""
+    if not held_by:
+        return None
+    held = {node.shard for node in held_by}
+    if placement.kind is PlacementKind.IN:
+        return Placement(PlacementKind.IN, frozenset(s for s in placement.shards if s in held))
+    return Placement(PlacementKind.NOT_IN, placement.shards | (ALL_SHARDS - held))
+
+
+def crowded_shards(view: TargetView, route: ModelRouteSpec) -> frozenset[int]:
+    """Shards where the candidate would be a copy too many, by the placements that are observed."""
+    stable = {route.stable.revision} if route.stable else set()
+    candidate = {route.candidate.revision} if route.candidate else set()
+    copies: Counter[int] = Counter()
+    for revision, placement in view.daemonsets.items():
+        if revision not in stable | candidate:
+            copies.update(shard for shard in ALL_SHARDS if placement.covers(shard))
+    room = COPIES_PER_NODE - len(stable)
+    return frozenset(shard for shard, others in copies.items() if others >= room)
+
+
+def stuck_shards(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[int]:
+    """Crowded shards that an offline node holds: a wave does not wait for them."""
+    held = {
+        node.shard
+        for revision in leaving(view, route, now)
+        for node in holders(view, route, revision, now)
+        if not node.reachable
+    }
+    return frozenset(shard for shard in crowded_shards(view, route) if shard in held)

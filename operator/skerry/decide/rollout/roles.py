@@ -1,0 +1,242 @@
+"""The next ModelRoute: which revision is stable, candidate and previous, and what is taken back.
+
+A chain of small checks, the urgent ones first. Each looks at the situation and returns the route that
+it wants, or None to pass on; the first answer is the decision. One step is made a pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from skerry.api.modelroute import (
+    Halt,
+    ModelRouteSpec,
+    RouteCandidate,
+    RouteGuard,
+    RoutePrevious,
+    RouteRevision,
+)
+from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
+from skerry.decide.rollout.model import PlacementKind, TargetView
+from skerry.decide.rollout.rejected import is_recorded, is_rejected
+from skerry.decide.rollout.wave import Wave, is_done, is_last, observe_wave
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the checks look at: the view, the route as it is (or is recovered), its wave, the time."""
+
+    view: TargetView
+    route: ModelRouteSpec
+    wave: Wave | None
+    now: datetime
+
+
+def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
+    """The route that shall be; None while there is none and nothing to put into one."""
+    base = view.route or _recovered(view, now)
+    situation = Situation(view, base, observe_wave(view, base, now), now)
+    answers = (check(situation) for check in CHECKS)
+    route = next((answer for answer in answers if answer is not None), base)
+    if view.route is None and route.stable is None and route.candidate is None:
+        return None
+    return _with_policy(view, route)
+
+
+def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
+    """The candidate degraded too many nodes: away with it, in this one write."""
+    if now.wave is None:
+        return None
+    case = judge_candidate(now.view, now.wave, now.now)
+    if not case.reached:
+        return None
+    return _change(now.route, candidate=None, halted=_halt(case, now.now))
+
+
+def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
+    """Stable degraded too many nodes while the guard is armed: back to the previous revision."""
+    route = now.route
+    if route.stable is None or route.previous is None or now.now >= route.previous.until:
+        return None
+    case = judge_stable(now.view, route.stable.revision, route.stable.attempt)
+    if not case.reached:
+        return None
+    back = RouteRevision(revision=route.previous.revision, attempt=route.previous.attempt)
+    return _change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
+
+
+def _supersede(now: Situation) -> ModelRouteSpec | None:
+    """The spec asks for another revision than the candidate: it goes, the new one comes if it may."""
+    tried, desired = now.route.candidate, now.view.desired
+    if tried is None or desired is None:
+        return None
+    if tried.revision == desired and not is_rejected(now.view, desired, tried.attempt):
+        return None
+    without = _change(now.route, candidate=None)
+    return _start(Situation(now.view, without, None, now.now)) or without
+
+
+def _retry_in_flight(now: Situation) -> ModelRouteSpec | None:
+    """A retry while the candidate is under way: its vetoes are forgotten, its wave goes on."""
+    tried, attempt = now.route.candidate, now.view.attempt
+    if tried is None or now.view.desired != tried.revision or tried.attempt >= attempt:
+        return None
+    return _change(now.route, candidate=tried.model_copy(update={"attempt": attempt}))
+
+
+def _promote(now: Situation) -> ModelRouteSpec | None:
+    """The last wave is done: the candidate becomes stable, and stable stays warm as previous."""
+    tried, wave = now.route.candidate, now.wave
+    if tried is None or wave is None or now.view.desired != tried.revision:
+        return None
+    if not is_last(now.view, wave) or not is_done(now.view, wave, now.now):
+        return None
+    if not _only_roles_run(now.view, now.route, tried.revision):
+        return None
+    stable = RouteRevision(revision=tried.revision, attempt=tried.attempt)
+    return _change(now.route, stable=stable, candidate=None, previous=_kept_warm(now))
+
+
+def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
+    """The spec went back to the previous revision, which is proven and on the nodes: they swap.
+
+    Nodes keep the traffic where it is until stable answers, so no wave is needed; the guard is armed
+    with the one that goes as the way back.
+    """
+    route, view = now.route, now.view
+    previous = route.previous
+    if route.stable is None or previous is None or previous.revision != view.desired:
+        return None
+    if route.candidate or not is_recorded(view, route.halted):
+        return None
+    if is_rejected(view, previous.revision, view.attempt):
+        return None
+    if previous.revision not in view.daemonsets:
+        return None
+    if not _only_roles_run(view, route, previous.revision):
+        return None
+    stable = RouteRevision(revision=previous.revision, attempt=view.attempt)
+    return _change(route, stable=stable, previous=_kept_warm(now), halted=None)
+
+
+def _drop_previous(now: Situation) -> ModelRouteSpec | None:
+    """The previous revision's window is over and its pods are gone."""
+    previous = now.route.previous
+    if previous is None or now.now < previous.until:
+        return None
+    if previous.revision in now.view.daemonsets:
+        return None
+    return _change(now.route, previous=None)
+
+
+def _start(now: Situation) -> ModelRouteSpec | None:
+    """The spec asks for something new that may be tried: it becomes the candidate.
+
+    The previous revision's window ends with it, since a node holds two copies at most.
+    """
+    view, route, desired = now.view, now.route, now.view.desired
+    if desired is None or route.candidate or not view.nodes:
+        return None
+    held = {role.revision for role in (route.stable, route.previous) if role}
+    if desired in held or not may_start(view, route, desired):
+        return None
+    previous = route.previous
+    if previous is not None:
+        until = min(previous.until, now.now)
+        previous = previous.model_copy(update={"until": until})
+    candidate = RouteCandidate(revision=desired, attempt=view.attempt)
+    return _change(route, candidate=candidate, previous=previous, halted=None)
+
+
+def may_start(view: TargetView, route: ModelRouteSpec, desired: str) -> bool:
+    """Not taken back before, every halt remembered, and no pods of it left outside of waves."""
+    if is_rejected(view, desired, view.attempt) or not is_recorded(view, route.halted):
+        return False
+    left = view.daemonsets.get(desired)
+    return left is None or left.kind is PlacementKind.IN
+
+
+CHECKS = (
+    _roll_back_candidate,
+    _roll_back_stable,
+    _supersede,
+    _retry_in_flight,
+    _promote,
+    _return_to_previous,
+    _drop_previous,
+    _start,
+)
+
+
+def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
+    """Roles when there is no route: none yet, or someone deleted it, or a backup lacked it."""
+    blank = ModelRouteSpec(edge_model=view.edge_model, hardware_class=view.hardware_class)
+    status = view.status
+    stable = status.stable if status and status.stable else _widest(view)
+    if stable is None:
+        return blank
+    previous = status.previous if status else None
+    return _change(
+        blank,
+        stable=RouteRevision(revision=stable, attempt=view.attempt),
+        previous=RoutePrevious(revision=previous, until=now) if previous else None,
+    )
+
+
+def _widest(view: TargetView) -> str | None:
+    """The revision that was stable, read off the DaemonSets: not bound to a wave's shards."""
+    wide = [
+        revision
+        for revision, placement in sorted(view.daemonsets.items())
+        if placement.kind is not PlacementKind.IN and not is_rejected(view, revision, view.attempt)
+    ]
+    return max(wide, key=lambda revision: _ready_nodes(view, revision), default=None)
+
+
+def _ready_nodes(view: TargetView, revision: str) -> int:
+    return sum(revision in node.ready_revisions for node in view.nodes)
+
+
+def _only_roles_run(view: TargetView, route: ModelRouteSpec, other: str) -> bool:
+    """No third revision is left on any node."""
+    allowed = {other} | ({route.stable.revision} if route.stable else set())
+    return view.daemonsets.keys() <= allowed
+
+
+def _kept_warm(now: Situation) -> RoutePrevious | None:
+    stable = now.route.stable
+    if stable is None:
+        return None
+    until = now.now + timedelta(seconds=now.view.policy.rollback_window_seconds)
+    return RoutePrevious(revision=stable.revision, attempt=stable.attempt, until=until)
+
+
+def _halt(case: Degraded, now: datetime) -> Halt:
+    rule, node, message = describe(case)
+    return Halt(
+        revision=case.revision,
+        attempt=case.attempt,
+        rule=rule,
+        node=node,
+        message=message,
+        at=now,
+    )
+
+
+def _with_policy(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
+    """Guard, traffic and soak as the spec says now; a change takes effect at once."""
+    policy = view.policy
+    guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
+    if route.candidate is None:
+        return _change(route, guard=guard)
+    steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}
+    return _change(route, guard=guard, candidate=route.candidate.model_copy(update=steps))
+
+
+def _change(route: ModelRouteSpec, **fields: object) -> ModelRouteSpec:
+    return route.model_copy(update=fields)
