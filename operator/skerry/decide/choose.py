@@ -1,0 +1,158 @@
+"""Which candidate is certified: the best by weight among those that pass every required gate.
+
+Pure. The job calls it after the choice split is measured; the operator calls it again, on the
+stored trials, when only the gates or weights of a spec changed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api.modelvariant import Interval, Trial, TrialOutcome
+from skerry.decide.gates import evaluate, passes, shortfalls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry.api.edgemodel import Gates, Weights
+
+# A build that needs (next to) nothing must not win by an endless logarithm.
+LEAST_FACTOR = 0.01
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The ranking of the candidates that pass, the front of all, and why, in one sentence."""
+
+    ranking: tuple[str, ...]
+    front: tuple[str, ...]
+    explanation: str
+
+    @property
+    def chosen(self) -> str | None:
+        """The best recipe, or None when no candidate passes."""
+        return self.ranking[0] if self.ranking else None
+
+
+def choose(trials: Sequence[Trial], gates: Gates, weights: Weights) -> Choice:
+    """Rank the trials that pass every required gate by `score`; the smaller file wins a tie."""
+    passing = [
+        trial
+        for trial in trials
+        if passes(evaluate(trial, gates), allow_marginal=gates.allow_marginal)
+    ]
+    ranked = sorted(passing, key=lambda trial: (-score(trial, weights), trial.bytes, trial.recipe))
+    return Choice(
+        ranking=tuple(trial.recipe for trial in ranked),
+        front=pareto_front(trials),
+        explanation=_explain(trials, ranked, gates, weights),
+    )
+
+
+def score(trial: Trial, weights: Weights) -> float:
+    """Return the weighted mean of the logarithms of the speed, quality and memory ratios.
+
+    Logarithms, so that twice as fast weighs as much as half as much memory; 0 is the baseline.
+    """
+    parts = zip(_weights(weights), _factors(trial), strict=True)
+    return sum(weight * math.log(factor) for weight, factor in parts)
+
+
+def pareto_front(trials: Sequence[Trial]) -> tuple[str, ...]:
+    """Return the measured recipes that no other beats in speed, quality and memory at once."""
+    measured = [trial for trial in trials if trial.outcome is TrialOutcome.MEASURED]
+    return tuple(
+        trial.recipe
+        for trial in measured
+        if not any(_dominates(_factors(other), _factors(trial)) for other in measured)
+    )
+
+
+def nearest_miss(trials: Sequence[Trial], gates: Gates, weights: Weights) -> Trial | None:
+    """Return the measured trial that fails the fewest required gates, the best of these by score."""
+    measured = [trial for trial in trials if trial.outcome is TrialOutcome.MEASURED]
+    return min(
+        measured,
+        key=lambda trial: (len(_shortfalls(trial, gates)), -score(trial, weights), trial.bytes),
+        default=None,
+    )
+
+
+def _weights(weights: Weights) -> tuple[float, ...]:
+    numbers = [float(weights.speed), float(weights.quality), float(weights.memory)]
+    total = sum(numbers)
+    # All zero says "no preference": then size decides.
+    return tuple(number / total if total else 0.0 for number in numbers)
+
+
+def _factors(trial: Trial) -> tuple[float, float, float]:
+    speed, quality = _value(trial.speedup, 1), _value(trial.quality, 0)
+    memory_left = 1 - _value(trial.memory_reduction, 0)
+    return (
+        max(speed, LEAST_FACTOR),
+        max(quality, LEAST_FACTOR),
+        1 / max(memory_left, LEAST_FACTOR),
+    )
+
+
+def _value(interval: Interval | None, otherwise: float) -> float:
+    return otherwise if interval is None else float(interval.value)
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    pairs = list(zip(one, other, strict=True))
+    return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+
+def _shortfalls(trial: Trial, gates: Gates) -> tuple[str, ...]:
+    return shortfalls(evaluate(trial, gates), allow_marginal=gates.allow_marginal)
+
+
+def _explain(
+    trials: Sequence[Trial], ranked: Sequence[Trial], gates: Gates, weights: Weights
+) -> str:
+    if not trials:
+        return "no candidate was built"
+    if not ranked:
+        return f"none of {len(trials)} candidates passes: " + "; ".join(
+            f"{trial.recipe}: {_why_not(trial, gates)}" for trial in trials
+        )
+    best = ranked[0]
+    text = (
+        f"{best.recipe} is the best of {len(ranked)} that pass every required gate"
+        f" (of {len(trials)} candidates, weighted score {score(best, weights):.2f}):"
+        f" {_figures(best)}"
+    )
+    return text + _faster_but(trials, ranked, gates)
+
+
+def _why_not(trial: Trial, gates: Gates) -> str:
+    if trial.outcome is not TrialOutcome.MEASURED:
+        return trial.message or trial.outcome.value
+    return ", ".join(_shortfalls(trial, gates))
+
+
+def _figures(trial: Trial) -> str:
+    speed, quality = _value(trial.speedup, 1), _value(trial.quality, 0)
+    memory = _value(trial.memory_reduction, 0)
+    return f"{speed:.2f}x as fast, quality {quality:.3f}, {memory * 100:.0f} % less memory"
+
+
+def _faster_but(trials: Sequence[Trial], ranked: Sequence[Trial], gates: Gates) -> str:
+    """Name the fastest candidate that was refused, if it is faster than the chosen one."""
+    refused = [
+        trial
+        for trial in trials
+        if trial not in ranked
+        and trial.outcome is TrialOutcome.MEASURED
+        and _value(trial.speedup, 0) > _value(ranked[0].speedup, 0)
+    ]
+    if not refused:
+        return ""
+    fastest = max(refused, key=lambda trial: _value(trial.speedup, 0))
+    return (
+        f"; {fastest.recipe} is faster ({_value(fastest.speedup, 0):.2f}x) but"
+        f" {', '.join(_shortfalls(fastest, gates))}"
+    )

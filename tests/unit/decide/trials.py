@@ -1,0 +1,22 @@
+"""Builder of measured trials for the tables."""
+
+from skerry.api.common import Precision
+from skerry.api.modelvariant import Interval, Trial, TrialOutcome
+
+
+def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
+    """An interval around `value`; a point unless bounds are given."""
+    bounds = value if low is None else low, value if high is None else high
+    return Interval(value=f"{value:.4f}", low=f"{bounds[0]:.4f}", high=f"{bounds[1]:.4f}")
+
+
+def trial(recipe: str = "int8", **fields: Interval | TrialOutcome | int | str | None) -> Trial:
+    """A trial that passes everything, but for `fields`."""
+    defaults: dict[str, object] = {
+        "quality": interval(0.99, 0.98, 0.995),
+        "cosine": interval(0.999),
+        "speedup": interval(2.2, 2.1, 2.3),
+        "memory_reduction": interval(0.6, 0.55, 0.62),
+        "bytes": 20_000_000,
+    }
+    return Trial.model_validate({"recipe": recipe, "precision": Precision.INT8} | defaults | fields)
