@@ -17,7 +17,7 @@ from tests.lab.commands import wait_for
 from tests.lab.control_plane import kubeconfig
 from tests.lab.pki import Authority
 from tests.lab.plan import Node, Plan
-from tests.lab.processes import Processes
+from tests.lab.processes import SYSTEM_PATH, Processes
 
 START_SECONDS = 120.0
 """Patience with a start; on a free machine all nodes are ready after fifteen."""
@@ -107,7 +107,9 @@ class NodeRunner:
         namespaces = [f"/proc/{anchor.pid}/ns/{kind}" for kind in ("mnt", "uts")]
         into = [*network.enter(self._node), f"--mount={namespaces[0]}", f"--uts={namespaces[1]}"]
         command = [*into, self._binary(name), *arguments]
-        self._processes.start(program(self._node, name), command)
+        # The shim looks runc up once by name, whatever containerd's configuration says.
+        env = {"PATH": f"{self._binary('runc').parent}:{SYSTEM_PATH}"}
+        self._processes.start(program(self._node, name), command, env)
 
     def _start_anchor(self) -> None:
         own = ["unshare", "--mount", "--uts"]
@@ -140,7 +142,7 @@ class NodeRunner:
         self._authority.write_kubeconfig(file, self._plan.api_url, name)
 
     def _write_configuration(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "static-pods").mkdir(parents=True, exist_ok=True)
         self._write("cni/10-lab.conflist", json.dumps(self._cni()))
         self._write("containerd.toml", self._containerd())
         self._write("kubelet.yaml", yaml.safe_dump(self._kubelet()))

@@ -19,6 +19,8 @@ from tests.lab.plan import Plan
 
 LOG_TAIL_LINES = 15
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 JOIN_AND_RUN = 'for file in $ENTRY_FILES; do echo $$ > "$file"; done; unset ENTRY_FILES; exec "$@"'
 """Joins the control groups, then becomes the program: no moment outside of them."""
 
@@ -68,10 +70,9 @@ class Processes:
         Args:
             name: What the lab calls it.
             command: Program and arguments.
-            env: Its whole environment but for PATH.
+            env: Its whole environment; by default, the system's PATH alone.
         """
         entry_files = " ".join(str(file) for file in cgroups.entry_files(self._group))
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         with self.log(name).open("ab") as log:
             child = subprocess.Popen(
                 ["sh", "-c", JOIN_AND_RUN, name, *(str(word) for word in command)],
@@ -80,7 +81,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
-                env={"PATH": path, **(env or {}), "ENTRY_FILES": entry_files},
+                env={"PATH": SYSTEM_PATH, **(env or {}), "ENTRY_FILES": entry_files},
             )
         _children.append(child)
         record = Record(name, child.pid, psutil.Process(child.pid).create_time())

@@ -184,23 +184,27 @@ def _compile_pause(target: Path) -> list[str]:
 
 
 def _compile_go(binary: Binary, target: Path) -> list[str]:
-    _require_go()
+    go = _find_go()
     recipe = _recipe(binary.component)
     flags = " ".join(["-s", "-w", *recipe.get("linker_flags", [])])
     return [
-        "nice", "-n", "5", "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
+        "nice", "-n", "5", go, "build", "-trimpath", "-buildvcs=false", "-mod=readonly",
         "-ldflags", flags, "-tags", ",".join(recipe.get("tags", [])), "-o", str(target),
         recipe["commands"][binary.name],
     ]  # fmt: skip
 
 
-def _require_go() -> None:
-    version = re.search(r"go(\d+)\.(\d+)", run("go", "version"))
-    if version is None or (int(version[1]), int(version[2])) < OLDEST_GO:
-        raise LabError(
-            f"Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer is needed to build the lab's binaries; run "
-            "tests/lab/bootstrap.sh, which installs one"
-        )
+def _find_go() -> str:
+    """Return the Go command: the machine's, else the one that bootstrap.sh put beside Python."""
+    beside = Path(sys.executable).parent / "go"
+    for found in (shutil.which("go"), str(beside) if beside.exists() else None):
+        version = re.search(r"go(\d+)\.(\d+)", run(found, "version")) if found else None
+        if found and version and (int(version[1]), int(version[2])) >= OLDEST_GO:
+            return found
+    raise LabError(
+        f"Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer is needed to build the lab's binaries; run "
+        "tests/lab/bootstrap.sh, which installs one"
+    )
 
 
 def _run_with_progress(binary: Binary, command: list[str], report: Any) -> None:

@@ -1,0 +1,46 @@
+"""Gives tests a lab: `lab` with four nodes, `control_plane` with none, each once for a session.
+
+A lab that is up already is used as it is and left up; one that a fixture started is taken down.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import Lab
+from tests.lab.toolchain import Toolchain
+
+CONTROL_PLANE_NAME = "test-api"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A whole lab: four nodes of two classes; its name is SKERRY_LAB_NAME, else `test`."""
+    yield from _running(os.environ.get("SKERRY_LAB_NAME", "test"), nodes=4)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Lab]:
+    """An API server with its controllers and a registry, without nodes; ready in seconds."""
+    yield from _running(CONTROL_PLANE_NAME, nodes=0)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the lab needs before the first test, whose time limit is too short for that."""
+    wanted = {"lab", "control_plane"}
+    if any(wanted & set(getattr(item, "fixturenames", ())) for item in session.items):
+        capture = session.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            Toolchain().ensure()
+
+
+def _running(name: str, nodes: int) -> Iterator[Lab]:
+    found = Lab(name)
+    was_up = found.is_up()
+    try:
+        found.up(nodes)
+        yield found
+    finally:
+        if not was_up:
+            found.down()
