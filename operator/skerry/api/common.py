@@ -1,14 +1,29 @@
-"""What every kind shares: the base model, units, conditions and the names on the wire."""
+"""What every kind shares: the base model, conditions, the types of fields, the names on the wire."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+
+from skerry.api.rules import ListMap, Rule, with_rules
+from skerry.api.units import parse_bytes, parse_duration, parse_quantity
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 GROUP = "skerry.dev"
 VERSION = "v1alpha1"
@@ -29,29 +44,66 @@ MANAGED_BY = "skerry"
 
 SHARD_COUNT = 64
 
+_OCI_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_OCI_URI = (
+    rf"^oci://[a-zA-Z0-9.-]+(:[0-9]+)?/{_OCI_PART}(/{_OCI_PART})*"
+    r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})?$"
+)
+_POSITIVE_DURATION = Rule(
+    "duration(self) > duration('0s')",
+    "must be longer than 0s",
+    lambda text: parse_duration(text) > 0,
+)
+_POSITIVE_QUANTITY = "quantity(self).isGreaterThan(quantity('0'))"
+
+
+def _no_text(value: Any) -> Any:
+    """Refuse "5" and true where a number is asked for, as the API server does."""
+    if isinstance(value, str | bool):
+        raise ValueError(f"must be a number without quotes, not {value!r}")  # noqa: TRY004
+    return value
+
+
+Bool = Annotated[bool, Strict()]
+Int = Annotated[int, BeforeValidator(_no_text)]
+TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 RevisionName = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$", max_length=10)]
-OciUri = Annotated[str, Field(pattern=r"^oci://[^\s/@]+/[^\s@]+$", max_length=512)]
-# Thresholds are strings with a pattern: int-or-string would refuse 0.25 in YAML.
-Duration = Annotated[str, Field(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2, max_length=20)]
+OciUri = Annotated[str, Field(pattern=_OCI_URI, max_length=512)]
+Duration = Annotated[
+    str,
+    Field(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=20),
+    _POSITIVE_DURATION,
+]
 Ratio = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", max_length=12)]
-Times = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?x$", max_length=12)]
-CountOrPercent = Annotated[str, Field(pattern=r"^[0-9]+%?$", max_length=8)]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$", max_length=16)]
+Times = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?x?$", max_length=12)]
+CountOrPercent = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{1,6}%?$", max_length=8),
+    Rule(
+        "int(self.replace('%', '')) > 0"
+        " && (!self.endsWith('%') || int(self.replace('%', '')) <= 100)",
+        "must be a number of nodes from 1, or 1% to 100%",
+        lambda text: int(text.rstrip("%")) in (range(1, 101) if "%" in text else range(1, 10**6)),
+    ),
+]
+CpuQuantity = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=16),
+    Rule(_POSITIVE_QUANTITY, "must be more than 0 CPUs", lambda text: parse_quantity(text) > 0),
+]
+MemoryQuantity = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+(\.[0-9]+)?(k|M|G|Ki|Mi|Gi)?$", max_length=16),
+    Rule(
+        _POSITIVE_QUANTITY,
+        "must be more than 0 bytes",
+        lambda text: parse_bytes(text) > 0,
+    ),
+]
 Message = Annotated[str, Field(max_length=1024)]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One CEL rule of a CRD: `expression` must hold for `self`, else the write is refused.
-
-    `path` is where the rule is put, as field names in camelCase; empty means the object's root.
-    """
-
-    expression: str
-    message: str
-    path: tuple[str, ...] = ()
+Time = AwareDatetime
 
 
 @dataclass(frozen=True)
@@ -73,19 +125,45 @@ class KindInfo:
     scope: str
     has_status: bool = True
     columns: tuple[Column, ...] = ()
-    rules: tuple[Rule, ...] = field(default=())
 
 
 class Model(BaseModel):
-    """Base of all API models: camelCase on the wire, unknown fields ignored, immutable in memory."""
+    """Base of all API models: camelCase on the wire, unknown fields ignored, immutable in memory.
+
+    A null counts as a field that was left out, as it does for the API server.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
     )
+    invariants: ClassVar[tuple[Rule, ...]] = ()
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON form for the API server: camelCase, fields that are None left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _enforce_rules(self) -> Self:
+        for rule in self.invariants:
+            rule.enforce(self)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the model's rules to its schema."""
+        written = handler(schema)
+        target = handler.resolve_ref_schema(written)
+        target.update(with_rules(target, cls.invariants))
+        return written
 
 
 class OwnerReference(Model):
@@ -107,8 +185,8 @@ class Metadata(Model):
     uid: str | None = None
     generation: int | None = None
     resource_version: str | None = None
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
@@ -133,14 +211,19 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(Model):
-    """A Kubernetes condition (metav1.Condition); list-map keyed by `type`."""
+    """A Kubernetes condition (metav1.Condition)."""
 
-    type: Annotated[str, Field(max_length=64)]
-    status: ConditionStatus
-    observed_generation: int = 0
-    last_transition_time: datetime
-    reason: Annotated[str, Field(max_length=128)]
-    message: Message = ""
+    type: Annotated[str, Field(max_length=64)] = Field(description="What the condition is about.")
+    status: ConditionStatus = Field(description="Whether it holds.")
+    observed_generation: int = Field(
+        default=0, description="metadata.generation that this was found for."
+    )
+    last_transition_time: Time = Field(description="When `status` last changed.")
+    reason: Annotated[str, Field(max_length=128)] = Field(description="Why, in one CamelCase word.")
+    message: Message = Field(default="", description="Why, in a sentence for people.")
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("type",))]
 
 
 class Engine(StrEnum):
@@ -162,5 +245,11 @@ class Precision(StrEnum):
 class ResourceLimits(Model):
     """Limits of the serving container; a candidate is measured under the same."""
 
-    cpu: Quantity = Field(default="1", description="CPU limit, as a Kubernetes quantity.")
-    memory: Quantity = Field(default="512Mi", description="Memory limit, as a Kubernetes quantity.")
+    cpu: CpuQuantity = Field(
+        default="1",
+        description="CPU limit in cores, such as 250m or 2. Inference uses as many threads as there"
+        " are whole cores, at least one.",
+    )
+    memory: MemoryQuantity = Field(
+        default="512Mi", description="Memory limit in bytes, such as 512Mi or 1.5Gi."
+    )

@@ -10,7 +10,15 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from skerry.api.common import SYSTEM_NAMESPACE, DnsLabel, Engine, Model, Quantity, ResourceLimits
+from skerry.api.common import (
+    SYSTEM_NAMESPACE,
+    CpuQuantity,
+    DnsLabel,
+    Engine,
+    MemoryQuantity,
+    Model,
+    ResourceLimits,
+)
 
 PinnedImage = Annotated[str, Field(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=512)]
 
@@ -45,8 +53,8 @@ class EngineSettings(Settings):
 class BuildResources(Settings):
     """Limits of the containers that build (those that measure have the serving limits)."""
 
-    cpu: Quantity = "1"
-    memory: Quantity = "2Gi"
+    cpu: CpuQuantity = "1"
+    memory: MemoryQuantity = "2Gi"
 
     def limits(self) -> ResourceLimits:
         """As limits of a container."""
@@ -71,7 +79,9 @@ class GatewaySettings(Settings):
 class AgentSettings(Settings):
     """What the operator must know about the agents."""
 
-    heartbeat_seconds: float = Field(default=60, gt=0, description="Between two renewals of an agent's Lease.")
+    heartbeat_seconds: float = Field(
+        default=60, gt=0, description="Between two renewals of an agent's Lease."
+    )
 
 
 class OperatorConfig(Settings):

@@ -1,63 +1,110 @@
-"""`EdgeModel`: the model a user wants on the fleet. The user writes `spec`, the operator `status`."""
+"""`EdgeModel`: the model a user wants on the fleet. The user writes `spec`, the operator `status`.
+
+Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
+guard's part of the spec is in `skerry.api.guard`, the status in `skerry.api.edgemodel_status`.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
+import re
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from skerry.api.common import (
+    Bool,
     Column,
-    Condition,
-    CountOrPercent,
     Digest,
     DnsLabel,
     Duration,
-    Engine,
+    Int,
     KindInfo,
-    Message,
+    MemoryQuantity,
     Model,
     OciUri,
-    Precision,
-    Quantity,
     Ratio,
     Resource,
     ResourceLimits,
-    RevisionName,
-    Rule,
     Times,
+    TrafficShare,
 )
+from skerry.api.edgemodel_status import (
+    Address,
+    Assessment,
+    EdgeModelStatus,
+    EngineRank,
+    HistoryEntry,
+    NodeCounts,
+    Outcome,
+    Phase,
+    Rejection,
+    TargetStatus,
+    WaveStatus,
+)
+from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
+from skerry.api.rules import ListMap, Rule
+from skerry.api.units import parse_ratio
+
+MAX_NAME_LENGTH = 40
+ANNOTATION_RETRY = "skerry.dev/retry"
 
 
 class Artifact(Model):
     """Something in an OCI registry: an image whose layers hold plain files."""
 
-    uri: OciUri = Field(description="oci://HOST[:PORT]/REPOSITORY[:TAG]")
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.digest) || self.uri.matches(':[^/]+$')",
+            "names neither a tag nor a digest: write oci://HOST/REPOSITORY:TAG, or set digest",
+            lambda artifact: artifact.digest is not None or re.search(":[^/]+$", artifact.uri),
+            "uri",
+        ),
+    )
+
+    uri: OciUri = Field(
+        description="oci://HOST[:PORT]/REPOSITORY[:TAG]. A tag is resolved to a digest once per"
+        " change of the spec; the same digest is then used everywhere. Pin one with `digest`, not"
+        " here."
+    )
     digest: Digest | None = Field(
-        default=None, description="Pin; without it the tag is resolved once per change of the spec."
+        default=None,
+        description="Pin: sha256:... of the manifest. With it the tag is not looked at.",
     )
 
 
 class Metric(StrEnum):
-    """How quality is measured against the baseline."""
+    """How quality is measured, against the unoptimised source in float32.
+
+    accuracy: share of right labels, as a ratio to the baseline's.
+    neighbours: share of nearest neighbours kept, with a cosine of at least 0.99 (embeddings).
+    """
 
     ACCURACY = "accuracy"
     NEIGHBOURS = "neighbours"
 
 
 class Evaluation(Model):
-    """The data that quality, calibration and golden samples are taken from; all parts are disjoint."""
+    """The data that quality, calibration and golden samples are taken from.
 
-    dataset: Artifact
-    metric: Metric = Field(
-        description="accuracy: share of right labels, as ratio to the baseline's;"
-        " neighbours: share of nearest neighbours kept, with cosine >= 0.99."
+    The parts are disjoint: what calibrated or chose a build never certifies it.
+    """
+
+    dataset: Artifact = Field(
+        description="Holds dataset.npz: arrays named as the model's inputs, first axis samples, and"
+        " `labels` for metric accuracy."
     )
-    calibration_samples: int = Field(default=128, ge=16, le=4096)
-    golden_samples: int = Field(
-        default=8, ge=1, le=64, description="Samples that are replayed on every device."
+    metric: Metric
+    calibration_samples: Int = Field(
+        default=128, ge=16, le=4096, description="Samples that static quantisation calibrates on."
+    )
+    golden_samples: Int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Samples that are replayed on every device and compared with the certified"
+        " answers; they keep the guard supplied where there is no traffic.",
     )
 
 
@@ -71,304 +118,210 @@ class EngineChoice(StrEnum):
 class Target(Model):
     """One hardware class that the model shall run on."""
 
-    hardware_class: DnsLabel
-    engine: EngineChoice = EngineChoice.AUTO
+    hardware_class: DnsLabel = Field(
+        description="Name of a HardwareClass; each can be named once. It may be created later."
+    )
+    engine: EngineChoice = Field(
+        default=EngineChoice.AUTO, description="Who makes and runs the build for this class."
+    )
 
 
 class Weights(Model):
     """How candidates that pass every required gate are compared; only the proportions count."""
 
-    speed: Ratio = "0.4"
-    quality: Ratio = "0.3"
-    memory: Ratio = "0.3"
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "double(self.speed) + double(self.quality) + double(self.memory) > 0.0",
+            "at least one weight must be above 0",
+            lambda weights: any(
+                parse_ratio(text) > 0 for text in (weights.speed, weights.quality, weights.memory)
+            ),
+        ),
+    )
+
+    speed: Ratio = Field(default="0.4", description="Weight of p50 speed-up.")
+    quality: Ratio = Field(default="0.3", description="Weight of quality.")
+    memory: Ratio = Field(default="0.3", description="Weight of memory saved.")
 
 
 class Search(Model):
     """Bounds of the search for the best candidate."""
 
-    trials: int = Field(default=8, ge=1, le=32, description="Recipes tried at most.")
+    trials: Int = Field(default=8, ge=1, le=32, description="Recipes tried at most.")
     time_limit: Duration = Field(default="30m", description="Deadline of the optimisation job.")
-    weights: Weights = Weights()
+    weights: Weights = Field(default=Weights(), description="How candidates are compared.")
 
 
 class Optimization(Model):
     """How candidates are searched."""
 
-    search: Search = Search()
+    search: Search = Field(default=Search(), description="Bounds of the search.")
 
 
 class GateProfile(StrEnum):
-    """`Standard`: quality and not being worse are required, 2.0x and 50 % aimed at; `Strict` requires all."""
+    """What is required of gates that are not set here.
+
+    Standard: the quality gate, and being no slower and no hungrier for memory, are required;
+    2.0x and 50 % are aims, and missing them is said.
+    Strict: the aims are required too.
+    """
 
     STANDARD = "Standard"
     STRICT = "Strict"
 
 
 class Gates(Model):
-    """What a candidate must hold against the baseline. What is written here is required."""
+    """What a candidate must hold against the baseline, the unoptimised source in float32.
 
-    profile: GateProfile = GateProfile.STANDARD
-    quality: Ratio = Field(default="0.95", description="Least ratio to the baseline's quality.")
-    speedup: Times | Ratio | None = Field(
-        default=None, description="Least p50 speed-up, as 1.5 or 1.5x. Unset: the profile's."
+    What is written here is required. A gate passes when the 95 % interval of the measurement holds
+    it. When no candidate passes, nothing is rolled out and what serves goes on serving.
+    """
+
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "double(self.quality) <= 1.0 && double(self.quality) > 0.0",
+            "must be above 0 and at most 1: it is a ratio to the baseline's quality",
+            lambda gates: 0 < parse_ratio(gates.quality) <= 1,
+            "quality",
+        ),
+        Rule(
+            "!has(self.memoryReduction) || double(self.memoryReduction) < 1.0",
+            "must be below 1: it is the share of memory saved, such as 0.4",
+            lambda gates: gates.memory_reduction is None or parse_ratio(gates.memory_reduction) < 1,
+            "memoryReduction",
+        ),
+    )
+
+    profile: GateProfile = Field(default=GateProfile.STANDARD)
+    quality: Ratio = Field(
+        default="0.95", description="Least ratio to the baseline's quality, above 0 and at most 1."
+    )
+    speedup: Times | None = Field(
+        default=None, description="Least p50 speed-up, such as 1.5x. Unset: the profile's."
     )
     memory_reduction: Ratio | None = Field(
-        default=None, description="Least share of the baseline's memory increment saved, 0 to 1. Unset: the profile's."
+        default=None,
+        description="Least share of the baseline's memory increment saved, from 0 to below 1."
+        " Unset: the profile's.",
     )
-    artifact_size: Quantity | None = Field(default=None, description="Greatest size of the model's files.")
-    allow_marginal: bool = Field(
+    artifact_size: MemoryQuantity | None = Field(
+        default=None,
+        description="Greatest size of the model's files, such as 100Mi. Unset: no limit.",
+    )
+    allow_marginal: Bool = Field(
         default=False,
-        description="Accept a gate whose interval still straddles the threshold after the most blocks.",
+        description="Accept a gate whose interval still straddles the threshold after the most"
+        " measurements.",
     )
 
 
 class ServingResources(Model):
     """Kubernetes resources of the serving container."""
 
-    limits: ResourceLimits = ResourceLimits()
+    limits: ResourceLimits = Field(
+        default=ResourceLimits(),
+        description="Limits of the serving container. A change measures the builds again under the"
+        " new limits and is a new revision.",
+    )
 
 
 class Serving(Model):
-    """How a revision is served on each node."""
+    """How a revision is served on each node. A change here is a new revision, rolled out in waves."""
 
-    resources: ServingResources = ServingResources()
+    resources: ServingResources = Field(
+        default=ServingResources(), description="Resources of the serving container."
+    )
 
 
 class Wave(Model):
     """One step of a rollout over the nodes of a class."""
 
-    percent: int = Field(ge=1, le=100, description="Nodes of the class that have the candidate, at least one.")
+    percent: Int = Field(
+        ge=1,
+        le=100,
+        description="Per cent of the class's nodes that have the candidate in this wave, those of"
+        " earlier waves included; at least one node.",
+    )
 
 
 class Rollout(Model):
-    """How a new revision reaches the nodes. A change here takes effect at once and makes no revision."""
+    """How a new revision reaches the nodes: wave by wave over a class, blue-green on each node.
 
-    waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=16)] = (
-        Wave(percent=5), Wave(percent=25), Wave(percent=100),
+    On a node the candidate is checked with golden samples, then gets traffic step by step, then
+    soaks; a wave is done when its reachable nodes are. A change here takes effect at once and makes
+    no revision.
+    """
+
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.waves.all(i, w, i == 0 || w.percent > self.waves[i-1].percent)",
+            "waves must grow: each percent must be greater than the one before",
+            lambda rollout: all(a.percent < b.percent for a, b in pairwise(rollout.waves)),
+            "waves",
+        ),
+        Rule(
+            "self.waves[size(self.waves)-1].percent == 100",
+            "the last wave must be {percent: 100}, or some nodes would never get the revision",
+            lambda rollout: rollout.waves[-1].percent == 100,  # noqa: PLR2004
+            "waves",
+        ),
+        Rule(
+            "self.traffic.all(i, t, i == 0 || t > self.traffic[i-1])",
+            "traffic must grow: each step must be greater than the one before",
+            lambda rollout: all(a < b for a, b in pairwise(rollout.traffic)),
+            "traffic",
+        ),
     )
-    traffic: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], Field(min_length=1, max_length=8)] = Field(
+
+    waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=16)] = Field(
+        default=(Wave(percent=5), Wave(percent=25), Wave(percent=100)),
+        description="Growing shares of the class's nodes, ending with 100. The next wave opens when"
+        " every reachable node of this one has passed.",
+    )
+    traffic: Annotated[tuple[TrafficShare, ...], Field(min_length=1, max_length=8)] = Field(
         default=(10, 50, 90),
-        description="Per cent of a node's requests that the candidate gets, step by step, after its smoke"
-        " check; stable keeps a share until promotion, for comparison.",
+        description="Per cent of a node's requests that the candidate gets, step by step; stable"
+        " keeps a share until promotion, for comparison.",
     )
-    soak: Duration = Field(default="10m", description="How long a node stays at the last step.")
+    soak: Duration = Field(
+        default="10m", description="How long a node stays at the last step before it passes."
+    )
     rollback_window: Duration = Field(
-        default="24h", description="How long the previous revision is kept warm after a promotion."
-    )
-
-
-class GuardMetric(StrEnum):
-    """A tested statistic of the guard; see docs for each."""
-
-    LATENCY_SHIFT = "latencyShift"
-    LATENCY_TAIL = "latencyTail"
-    ERRORS = "errors"
-    GOLDEN = "golden"
-
-
-class GuardRule(Model):
-    """One statistic and what it tolerates."""
-
-    metric: GuardMetric
-    tolerate: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(x|%)?$", max_length=12)] | None = Field(
-        default=None, description="latencyShift, latencyTail: 1.25x; errors: 1%; golden takes none."
-    )
-
-
-DEFAULT_RULES = (
-    GuardRule(metric=GuardMetric.LATENCY_SHIFT, tolerate="1.25x"),
-    GuardRule(metric=GuardMetric.LATENCY_TAIL, tolerate="1.5x"),
-    GuardRule(metric=GuardMetric.ERRORS, tolerate="1%"),
-    GuardRule(metric=GuardMetric.GOLDEN),
-)
-
-
-class Guard(Model):
-    """When a revision is taken back. A change here takes effect at once and makes no revision."""
-
-    min_samples: int = Field(
-        default=20, ge=20, le=10000, description="Requests of each side that a statistic needs."
-    )
-    rules: Annotated[tuple[GuardRule, ...], Field(min_length=1, max_length=8)] = DEFAULT_RULES
-    max_degraded_nodes: CountOrPercent = Field(
-        default="1", description="Nodes (number or %) that fail before the class is rolled back."
-    )
-    lost_after: Duration = Field(
-        default="5m", description="A candidate's node that is silent this long holds the wave."
+        default="24h",
+        description="How long after a promotion the previous revision is kept warm and the guard can"
+        " still go back to it.",
     )
 
 
 class EdgeModelSpec(Model):
-    """Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout."""
+    """What the user wants. Everything but source, evaluation and targets has a safe default."""
 
-    source: Artifact
-    evaluation: Evaluation
-    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)]
-    optimization: Optimization = Optimization()
-    gates: Gates = Gates()
-    serving: Serving = Serving()
-    rollout: Rollout = Rollout()
-    guard: Guard = Guard()
-
-
-class Phase(StrEnum):
-    """One word for `kubectl get`. With several classes: the first of these that holds for any."""
-
-    FAILED = "Failed"
-    ROLLED_BACK = "RolledBack"
-    ROLLING_OUT = "RollingOut"
-    OPTIMIZING = "Optimizing"
-    PENDING = "Pending"
-    SERVING = "Serving"
-
-
-class EngineRank(Model):
-    """One row of the ranking of engines for a class."""
-
-    engine: Annotated[str, Field(max_length=40)]
-    installed: bool
-    reason: Message
-
-
-class Assessment(Model):
-    """What the assessing job read out of the source, once per source digest."""
-
-    source_digest: Digest
-    format: Annotated[str, Field(max_length=40)]
-    bytes: int = Field(description="Size of the model's files, in bytes.")
-    parameters: int
-    operators: dict[str, int] = Field(default={}, description="Count by operator, the most frequent.")
-    quantizable: Ratio = Field(default="0", description="Share of the parameters that quantisation can shrink.")
-    family: Annotated[str, Field(max_length=40)] = Field(
-        default="", description="Transformer, Convolutional or Other; decides which recipes are tried first."
+    source: Artifact = Field(
+        description="The model to serve: an image whose root holds model.onnx."
     )
-    message: Message = ""
-
-
-class NodeCounts(Model):
-    """Nodes of a class, as counts; never a list."""
-
-    desired: int = 0
-    updated: int = Field(default=0, description="Nodes that serve what the spec asks for.")
-    ready: int = Field(default=0, description="Nodes where a good revision answers.")
-    degraded: int = Field(default=0, description="Nodes whose agent failed the candidate.")
-    offline: int = 0
-
-
-class WaveStatus(Model):
-    """Where a rollout over a class stands. Written before the candidate's affinity is widened."""
-
-    index: int = Field(description="Wave, from 0.")
-    of: int
-    opened_at: datetime
-    nodes: int = Field(default=0, description="Nodes in the wave's shards.")
-    denominator: int = Field(default=0, description="Nodes that were reachable when the wave opened.")
-    passed: int = 0
-    message: Message = ""
-
-
-class TargetStatus(Model):
-    """One hardware class of the model."""
-
-    hardware_class: DnsLabel
-    phase: Phase = Phase.PENDING
-    reason: Annotated[str, Field(max_length=128)] = ""
-    message: Message = ""
-    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8)] = ()
-    variant: Annotated[str, Field(max_length=253)] | None = None
-    engine: Engine | None = None
-    recipe: Annotated[str, Field(max_length=40)] | None = None
-    precision: Precision | None = None
-    image: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The certified artifact, by digest."
+    evaluation: Evaluation = Field(description="How the model's quality is measured.")
+    targets: Annotated[
+        tuple[Target, ...], Field(min_length=1, max_length=32), ListMap(("hardware_class",))
+    ] = Field(
+        description="The hardware classes to run on; each gets a build of its own, measured on it,"
+        " and is rolled out and rolled back by itself."
     )
-    speedup: Ratio | None = None
-    quality: Ratio | None = None
-    memory_reduction: Annotated[str, Field(max_length=12)] | None = None
-    desired: RevisionName | None = Field(default=None, description="The revision that the spec asks for.")
-    attempt: int = Field(default=0, description="Raised by a retry.")
-    stable: RevisionName | None = None
-    candidate: RevisionName | None = None
-    previous: RevisionName | None = None
-    nodes: NodeCounts = NodeCounts()
-    wave: WaveStatus | None = None
-    offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = Field(
-        default=(), description="The first few nodes that failed or are lost."
+    optimization: Optimization = Field(
+        default=Optimization(), description="How builds are searched."
     )
-
-
-class Rejection(Model):
-    """A revision that was taken back: not tried again until the spec changes or a retry asks for it."""
-
-    hardware_class: DnsLabel
-    revision: RevisionName
-    attempt: int
-    rule: Annotated[str, Field(max_length=64)]
-    message: Message = ""
-    at: datetime
-
-
-class Outcome(StrEnum):
-    """How a revision ended."""
-
-    PROMOTED = "Promoted"
-    ROLLED_BACK = "RolledBack"
-    SUPERSEDED = "Superseded"
-
-
-class HistoryEntry(Model):
-    """One revision's end."""
-
-    hardware_class: DnsLabel
-    revision: RevisionName
-    outcome: Outcome
-    at: datetime
-    message: Message = ""
-
-
-class Address(Model):
-    """The ways to the model on a node; all reach the revision that is active on the caller's own node."""
-
-    url: Annotated[str, Field(max_length=512)] = Field(description="By name, through the cluster's DNS.")
-    cluster_ip_url: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Without DNS, from pods."
-    )
-    node_port_url: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Without DNS, from processes on the node."
-    )
-
-
-class EdgeModelStatus(Model):
-    """Counts and the first few offenders, never a list of nodes."""
-
-    observed_generation: int = 0
-    phase: Phase = Phase.PENDING
-    source_digest: Digest | None = None
-    source_uri: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The uri that source_digest was resolved from."
-    )
-    dataset_digest: Digest | None = None
-    dataset_uri: Annotated[str, Field(max_length=512)] | None = None
-    resolved_generation: int = 0
-    assessment: Assessment | None = None
-    targets: Annotated[tuple[TargetStatus, ...], Field(max_length=32)] = ()
-    rejected: Annotated[tuple[Rejection, ...], Field(max_length=64)] = ()
-    history: Annotated[tuple[HistoryEntry, ...], Field(max_length=32)] = ()
-    retry_nonce: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="The retry annotation that was last honoured."
-    )
-    address: Address | None = None
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-
-
-ANNOTATION_RETRY = "skerry.dev/retry"
+    gates: Gates = Field(default=Gates())
+    serving: Serving = Field(default=Serving())
+    rollout: Rollout = Field(default=Rollout())
+    guard: Guard = Field(default=Guard())
 
 
 class EdgeModel(Resource):
     """Keeps the right, proven build of one model on every node of the named hardware classes."""
 
     info: ClassVar[KindInfo] = KindInfo(
-        plural="edgemodels", short="em", scope="Namespaced",
+        plural="edgemodels",
+        short="em",
+        scope="Namespaced",
         columns=(
             Column("Phase", ".status.phase"),
             Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
@@ -377,29 +330,59 @@ class EdgeModel(Resource):
             Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
-        rules=(
-            Rule("size(self.metadata.name) <= 40", "the name must be at most 40 characters: it becomes part of pod names"),
-            Rule(
-                "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-                "the name must be a DNS label (lower-case letters, digits, '-'): it becomes http://NAME.NAMESPACE.svc",
-            ),
-            Rule(
-                "self.waves.all(i, w, i == 0 || w.percent > self.waves[i-1].percent)",
-                "waves must grow: each percent must be greater than the one before", ("spec", "rollout"),
-            ),
-            Rule("self.waves[size(self.waves)-1].percent == 100", "the last wave must be {percent: 100}", ("spec", "rollout")),
-            Rule(
-                "self.traffic.all(i, t, i == 0 || t > self.traffic[i-1])",
-                "traffic steps must grow", ("spec", "rollout"),
-            ),
-            Rule("double(self.quality) <= 1.0 && double(self.quality) > 0.0", "quality must be above 0 and at most 1", ("spec", "gates")),
-            Rule(
-                "!has(self.memoryReduction) || double(self.memoryReduction) < 1.0",
-                "memoryReduction is the share saved: 0 or more and below 1", ("spec", "gates"),
-            ),
+    )
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"size(self.metadata.name) <= {MAX_NAME_LENGTH}",
+            f"metadata.name must be at most {MAX_NAME_LENGTH} characters:"
+            " it becomes part of pod names",
+            lambda model: len(model.metadata.name) <= MAX_NAME_LENGTH,
+        ),
+        Rule(
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            "metadata.name must be a DNS label (a lower-case letter, then letters, digits and '-',"
+            " no dots): it becomes http://NAME.NAMESPACE.svc",
+            lambda model: re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", model.metadata.name),
         ),
     )
 
     kind: str = "EdgeModel"
     spec: EdgeModelSpec
     status: EdgeModelStatus = EdgeModelStatus()
+
+
+__all__ = [
+    "ANNOTATION_RETRY",
+    "DEFAULT_RULES",
+    "MAX_NAME_LENGTH",
+    "Address",
+    "Artifact",
+    "Assessment",
+    "EdgeModel",
+    "EdgeModelSpec",
+    "EdgeModelStatus",
+    "EngineChoice",
+    "EngineRank",
+    "Evaluation",
+    "GateProfile",
+    "Gates",
+    "Guard",
+    "GuardMetric",
+    "GuardRule",
+    "HistoryEntry",
+    "Metric",
+    "NodeCounts",
+    "Optimization",
+    "Outcome",
+    "Phase",
+    "Rejection",
+    "Rollout",
+    "Search",
+    "Serving",
+    "ServingResources",
+    "Target",
+    "TargetStatus",
+    "Wave",
+    "WaveStatus",
+    "Weights",
+]

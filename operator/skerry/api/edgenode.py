@@ -5,25 +5,40 @@ The agent writes on transitions only; its heartbeat is a Lease (`skerry-system/s
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from skerry.api.common import Column, DnsLabel, KindInfo, Message, Model, Resource, RevisionName
+from skerry.api.common import (
+    Bool,
+    Column,
+    DnsLabel,
+    KindInfo,
+    Message,
+    Model,
+    Resource,
+    RevisionName,
+    Time,
+)
+from skerry.api.rules import ListMap
 
 
 class EdgeNodeSpec(Model):
     """Which class the device belongs to."""
 
-    hardware_class: DnsLabel
+    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
 
 
 class CandidateState(StrEnum):
-    """How far a candidate came on this node."""
+    """How far a candidate came on this node.
 
-    WAITING = "Waiting"  # no ready pod, or golden samples not had yet
+    Waiting: no ready pod, or no golden samples yet. SmokeCheck: golden samples, no traffic yet.
+    Shifting: gets its share of traffic, step by step. Soaking: at the last step. Passed and Failed:
+    the guard's verdict.
+    """
+
+    WAITING = "Waiting"
     SMOKE_CHECK = "SmokeCheck"
     SHIFTING = "Shifting"
     SOAKING = "Soaking"
@@ -43,63 +58,88 @@ class VerdictOutcome(StrEnum):
 class Verdict(Model):
     """What the guard found, with the figures behind it."""
 
-    outcome: VerdictOutcome
-    rule: Annotated[str, Field(max_length=64)] = ""
-    observed: Annotated[str, Field(max_length=128)] = ""
-    bound: Annotated[str, Field(max_length=64)] = ""
-    samples: int = 0
-    message: Message = ""
-    at: datetime
-    first_bad_at: datetime | None = Field(default=None, description="The first bad answer that counted.")
+    outcome: VerdictOutcome = Field(description="What was found.")
+    rule: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="The rule that decided."
+    )
+    observed: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="The candidate's figure."
+    )
+    bound: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="What is tolerated."
+    )
+    samples: int = Field(default=0, description="Requests of the candidate that were judged.")
+    message: Message = Field(default="", description="The same in a sentence for people.")
+    at: Time = Field(description="When the verdict was found.")
+    first_bad_at: Time | None = Field(
+        default=None, description="The first bad answer that counted."
+    )
 
 
 class NodeCandidate(Model):
     """The candidate on this node."""
 
-    revision: RevisionName
-    attempt: int
-    state: CandidateState
-    traffic: int = Field(default=0, description="Per cent of the node's requests.")
-    verdict: Verdict | None = None
+    revision: RevisionName = Field(description="Name of the revision.")
+    attempt: int = Field(description="The route's attempt that this is about.")
+    state: CandidateState = Field(description="How far it came.")
+    traffic: int = Field(default=0, description="Per cent of the node's requests that it gets.")
+    verdict: Verdict | None = Field(default=None, description="What the guard found last.")
 
 
 class Veto(Model):
     """A local Fail: sticks to (revision, attempt) whatever the route says later."""
 
-    revision: RevisionName
-    attempt: int
-    rule: Annotated[str, Field(max_length=64)] = ""
-    at: datetime
+    revision: RevisionName = Field(description="What failed here.")
+    attempt: int = Field(description="The attempt that failed.")
+    rule: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="The rule that failed."
+    )
+    at: Time = Field(description="When it failed.")
 
 
 class NodeModel(Model):
-    """One EdgeModel on this node; list-map keyed by namespace and name."""
+    """One EdgeModel on this node."""
 
-    namespace: DnsLabel
-    name: DnsLabel
-    observed_route: int = Field(default=0, description="metadata.generation of the ModelRoute acted on.")
-    serving: RevisionName | None = Field(
-        default=None, description="The revision that has the traffic (the larger share while shifting)."
+    namespace: DnsLabel = Field(description="Namespace of the EdgeModel.")
+    name: DnsLabel = Field(description="Name of the EdgeModel.")
+    observed_route: int = Field(
+        default=0, description="metadata.generation of the ModelRoute acted on."
     )
-    stable: RevisionName | None = Field(default=None, description="The route's stable that is acknowledged.")
-    healthy: bool = Field(default=False, description="The stable revision answers here.")
-    candidate: NodeCandidate | None = None
-    vetoes: Annotated[tuple[Veto, ...], Field(max_length=8)] = ()
-    message: Message = ""
+    serving: RevisionName | None = Field(
+        default=None,
+        description="The revision that has the traffic (the larger share while shifting).",
+    )
+    stable: RevisionName | None = Field(
+        default=None, description="The route's stable that is acknowledged."
+    )
+    healthy: Bool = Field(default=False, description="The stable revision answers here.")
+    candidate: NodeCandidate | None = Field(default=None, description="The revision on trial here.")
+    vetoes: Annotated[tuple[Veto, ...], Field(max_length=8)] = Field(
+        default=(), description="What failed here and is not tried again."
+    )
+    message: Message = Field(
+        default="", description="What is wrong with the model on this node, if anything."
+    )
 
 
 class EdgeNodeStatus(Model):
     """Written by this device's agent alone."""
 
-    agent_version: Annotated[str, Field(max_length=40)] = ""
-    models: Annotated[tuple[NodeModel, ...], Field(max_length=64)] = ()
+    agent_version: Annotated[str, Field(max_length=40)] = Field(
+        default="", description="Version of the agent that wrote this."
+    )
+    models: Annotated[
+        tuple[NodeModel, ...], Field(max_length=64), ListMap(("namespace", "name"))
+    ] = Field(default=(), description="The models on this node.")
 
 
 class EdgeNode(Resource):
     """One device of the fleet."""
 
     info: ClassVar[KindInfo] = KindInfo(
-        plural="edgenodes", short="en", scope="Cluster",
+        plural="edgenodes",
+        short="en",
+        scope="Cluster",
         columns=(
             Column("Class", ".spec.hardwareClass"),
             Column("Serving", ".status.models[*].serving"),

@@ -2,51 +2,101 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from skerry.api.common import Column, Condition, KindInfo, Model, Resource
+from skerry.api.common import Column, Conditions, Int, KindInfo, Model, Resource
+from skerry.api.rules import Rule
+
+_LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+_OWN_PREFIX = "skerry.node-restriction.kubernetes.io/"
 
 
 class HardwareClassSpec(Model):
     """How the nodes of the class are told, and what is known about them."""
 
-    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(min_length=1, max_length=8)] = Field(
-        description="Node labels, all of which a node of the class carries. They are the administrator's;"
-        " Skerry writes only its own class and shard labels."
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.nodeSelector.all(key, key.matches('^{_LABEL_KEY}$') && size(key) <= 253)",
+            "every key must be a node label, such as kubernetes.io/arch",
+            lambda spec: all(
+                re.fullmatch(_LABEL_KEY, key) and len(key) <= 253  # noqa: PLR2004
+                for key in spec.node_selector
+            ),
+            "nodeSelector",
+        ),
+        Rule(
+            f"!self.nodeSelector.exists(key, key.startsWith('{_OWN_PREFIX}'))",
+            f"must not name labels {_OWN_PREFIX}*: Skerry writes these from the selector",
+            lambda spec: not any(key.startswith(_OWN_PREFIX) for key in spec.node_selector),
+            "nodeSelector",
+        ),
     )
-    architecture: Annotated[str, Field(pattern=r"^(amd64|arm64|arm)$")] = Field(
-        default="amd64", description="CPU architecture, in Kubernetes' words."
+
+    node_selector: Annotated[
+        dict[str, Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]],
+        Field(min_length=1, max_length=8),
+    ] = Field(
+        description="Node labels, all of which a node of the class carries. They are the"
+        " administrator's; Skerry writes only its own class and shard labels."
     )
-    features: Annotated[tuple[Annotated[str, Field(max_length=40)], ...], Field(max_length=32)] = Field(
-        default=(), description="Facts that a build may rely on, such as avx512_vnni. Part of the build key."
+    architecture: Annotated[str, Field(pattern=r"^(amd64|arm64|arm)$", max_length=8)] = Field(
+        default="amd64", description="CPU architecture in Kubernetes' words: amd64, arm64 or arm."
     )
-    priority: int = Field(
-        default=0, ge=-1000, le=1000,
-        description="A node that two classes select belongs to the higher; equal is a ClassOverlap.",
+    features: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=40)], ...],
+        Field(max_length=32),
+    ] = Field(
+        default=(),
+        description="Facts that a build may rely on, such as avx512_vnni. Part of the build key: a"
+        " change builds anew.",
+    )
+    priority: Int = Field(
+        default=0,
+        ge=-1000,
+        le=1000,
+        description="A node that two classes select belongs to the one with the higher priority; with"
+        " equal ones it keeps the class that it has, and both say ClassOverlap.",
     )
 
 
 class HardwareClassStatus(Model):
     """What the operator sees of the class."""
 
-    observed_generation: int = 0
+    observed_generation: int = Field(
+        default=0, description="metadata.generation that this status was found for."
+    )
     nodes: int = Field(default=0, description="Nodes that carry the class.")
     reachable: int = Field(default=0, description="Of these, nodes that are Ready.")
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    conditions: Conditions = Field(default=(), description="What is wrong with the class, if any.")
 
 
 class HardwareClass(Resource):
-    """One sort of machine in the fleet."""
+    """One sort of machine in the fleet: builds are made for it and measured on it."""
 
     info: ClassVar[KindInfo] = KindInfo(
-        plural="hardwareclasses", short="hwc", scope="Cluster",
+        plural="hardwareclasses",
+        short="hwc",
+        scope="Cluster",
         columns=(
             Column("Architecture", ".spec.architecture"),
             Column("Nodes", ".status.nodes", "integer"),
             Column("Reachable", ".status.reachable", "integer"),
             Column("Age", ".metadata.creationTimestamp", "date"),
+        ),
+    )
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "size(self.metadata.name) <= 63"
+            " && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "metadata.name must be a DNS label of at most 63 characters without dots:"
+            " it becomes a label of nodes and pods",
+            lambda hardware: re.fullmatch(
+                "(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?", hardware.metadata.name
+            ),
         ),
     )
 

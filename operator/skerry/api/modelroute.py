@@ -5,75 +5,111 @@ It stays under 2 kB and changes a handful of times per rollout. Agents ignore fi
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from skerry.api.common import Column, DnsLabel, KindInfo, Message, Model, Resource, RevisionName
-from skerry.api.edgemodel import GuardRule
+from skerry.api.common import (
+    Column,
+    DnsLabel,
+    KindInfo,
+    Model,
+    Resource,
+    RevisionName,
+    Time,
+    TrafficShare,
+)
+from skerry.api.guard import GuardRule  # noqa: TC001 - pydantic reads it at run time
+from skerry.api.rules import ListMap, Rule
 
 
 class RouteRevision(Model):
     """A revision in the role of stable."""
 
-    revision: RevisionName
-    attempt: int = Field(default=0, description="With which it was promoted; vetoes of earlier attempts do not count.")
+    revision: RevisionName = Field(description="Name of the revision.")
+    attempt: int = Field(
+        default=0,
+        ge=0,
+        description="With which it was promoted; vetoes of earlier attempts do not count.",
+    )
 
 
 class RouteCandidate(Model):
     """A revision on trial, and how each node tries it."""
 
-    revision: RevisionName
-    attempt: int = Field(default=0, description="A local Fail sticks to (revision, attempt).")
-    traffic: Annotated[tuple[int, ...], Field(max_length=8)] = (10, 50, 90)
+    revision: RevisionName = Field(description="Name of the revision.")
+    attempt: int = Field(
+        default=0,
+        ge=0,
+        description="Raised by a retry; a local Fail sticks to (revision, attempt).",
+    )
+    traffic: Annotated[tuple[TrafficShare, ...], Field(max_length=8)] = Field(
+        default=(10, 50, 90), description="Per cent of a node's requests, step by step."
+    )
     soak_seconds: float = Field(default=600, ge=0, description="Time at the last step, in seconds.")
 
 
 class RoutePrevious(Model):
     """The revision before stable, kept warm: the guard can still go back to it until `until`."""
 
-    revision: RevisionName
-    attempt: int = 0
-    until: datetime
+    revision: RevisionName = Field(description="Name of the revision.")
+    attempt: int = Field(default=0, ge=0, description="With which it was promoted.")
+    until: Time = Field(description="End of the rollback window.")
 
 
 class RouteGuard(Model):
     """The rules by which agents judge."""
 
-    min_samples: int = 20
-    rules: Annotated[tuple[GuardRule, ...], Field(max_length=8)] = ()
+    min_samples: int = Field(
+        default=20, ge=1, description="Requests of each side that a statistic needs."
+    )
+    rules: Annotated[tuple[GuardRule, ...], Field(max_length=8), ListMap(("metric",))] = Field(
+        default=(), description="The statistics that judge."
+    )
 
 
 class Halt(Model):
     """The revision that was taken back from this class, and why; kept until status remembers it."""
 
-    revision: RevisionName
-    attempt: int
-    rule: Annotated[str, Field(max_length=64)]
-    node: Annotated[str, Field(max_length=253)] = ""
-    message: Annotated[str, Field(max_length=256)] = ""
-    at: datetime
+    revision: RevisionName = Field(description="What was taken back.")
+    attempt: int = Field(ge=0, description="The attempt that failed.")
+    rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
+    node: Annotated[str, Field(max_length=253)] = Field(
+        default="", description="The node that failed first."
+    )
+    message: Annotated[str, Field(max_length=256)] = Field(
+        default="", description="What was observed."
+    )
+    at: Time = Field(description="When it was taken back.")
 
 
 class ModelRouteSpec(Model):
     """Roles of revisions on the nodes of one class."""
 
-    schema_version: int = 1
-    edge_model: DnsLabel
-    hardware_class: DnsLabel
-    stable: RouteRevision | None = None
-    candidate: RouteCandidate | None = None
-    previous: RoutePrevious | None = None
-    guard: RouteGuard = RouteGuard()
-    halted: Halt | None = None
+    schema_version: int = Field(default=1, description="Version of this schema for agents.")
+    edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
+    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    stable: RouteRevision | None = Field(
+        default=None, description="The revision that is trusted; unset before the first promotion."
+    )
+    candidate: RouteCandidate | None = Field(default=None, description="The revision on trial.")
+    previous: RoutePrevious | None = Field(
+        default=None, description="The revision before stable, within its rollback window."
+    )
+    guard: RouteGuard = Field(default=RouteGuard(), description="How agents judge.")
+    halted: Halt | None = Field(
+        default=None, description="Set when a revision was taken back from the class."
+    )
 
 
 class ModelRoute(Resource):
-    """The roles of a model's revisions on the nodes of one hardware class."""
+    """The roles of a model's revisions on the nodes of one hardware class, for its agents."""
 
     info: ClassVar[KindInfo] = KindInfo(
-        plural="modelroutes", short="mr", scope="Namespaced", has_status=False,
+        plural="modelroutes",
+        short="mr",
+        scope="Namespaced",
+        has_status=False,
         columns=(
             Column("Model", ".spec.edgeModel"),
             Column("Class", ".spec.hardwareClass"),
@@ -84,18 +120,14 @@ class ModelRoute(Resource):
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
     )
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.spec.edgeModel == oldSelf.spec.edgeModel"
+            " && self.spec.hardwareClass == oldSelf.spec.hardwareClass",
+            "spec.edgeModel and spec.hardwareClass can't be changed: a route belongs to one model and"
+            " one class",
+        ),
+    )
 
     kind: str = "ModelRoute"
     spec: ModelRouteSpec
-
-
-__all__ = [
-    "Halt",
-    "Message",
-    "ModelRoute",
-    "ModelRouteSpec",
-    "RouteCandidate",
-    "RouteGuard",
-    "RoutePrevious",
-    "RouteRevision",
-]

@@ -7,60 +7,74 @@ build key share the built candidates in the registry.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads the annotation at run time
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from skerry.api.common import (
+    Bool,
     Column,
-    Condition,
+    Conditions,
     Digest,
     DnsLabel,
     Engine,
+    Int,
     KindInfo,
     Message,
     Model,
     Precision,
-    Ratio,
     Resource,
     ResourceLimits,
+    Time,
 )
-from skerry.api.edgemodel import Metric
+from skerry.api.edgemodel import Metric  # noqa: TC001 - pydantic reads it at run time
+from skerry.api.rules import ListMap, Rule
 
 BuildKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+Decimal = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=24)]
+RecipeName = Annotated[str, Field(max_length=40)]
 
 
 class PinnedArtifact(Model):
     """An artifact with the digest that was resolved."""
 
-    uri: Annotated[str, Field(max_length=512)]
-    digest: Digest
+    uri: Annotated[str, Field(max_length=512)] = Field(
+        description="As the EdgeModel's spec has it."
+    )
+    digest: Digest = Field(description="Digest of the manifest.")
 
 
 class EvaluationPlan(Model):
     """The part of EdgeModel.spec.evaluation that a build depends on."""
 
-    dataset: PinnedArtifact
-    metric: Metric
-    calibration_samples: int
-    golden_samples: int
+    dataset: PinnedArtifact = Field(description="The data set.")
+    metric: Metric = Field(description="How quality is measured.")
+    calibration_samples: Int = Field(ge=1, description="Samples for static quantisation.")
+    golden_samples: Int = Field(ge=1, description="Samples that devices replay.")
 
 
 class ModelVariantSpec(Model):
-    """Immutable: a different build has a different name."""
+    """What is built and measured. Immutable: a different build has a different name."""
 
-    edge_model: DnsLabel
-    hardware_class: DnsLabel
-    engine: Engine
-    engine_version: Annotated[str, Field(max_length=40)]
-    build_key: BuildKey
-    source: PinnedArtifact
-    evaluation: EvaluationPlan
-    recipe_set: Annotated[str, Field(max_length=40)] = Field(description="Name and version of the recipes.")
-    trials: int
-    limits: ResourceLimits
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule("self == oldSelf", "spec can't be changed: a different build is another ModelVariant"),
+    )
+
+    edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
+    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    engine: Engine = Field(description="Who makes and runs the build.")
+    engine_version: Annotated[str, Field(max_length=40)] = Field(description="Engine's version.")
+    build_key: BuildKey = Field(
+        description="Hash of all that the built candidates depend on; equal keys share them."
+    )
+    source: PinnedArtifact = Field(description="The model.")
+    evaluation: EvaluationPlan = Field(description="How its quality is measured.")
+    recipe_set: Annotated[str, Field(max_length=40)] = Field(
+        description="Name and version of the recipes."
+    )
+    trials: Int = Field(ge=1, description="Recipes tried at most.")
+    limits: ResourceLimits = Field(description="Limits that candidates are measured under.")
 
 
 class Stage(StrEnum):
@@ -85,22 +99,19 @@ class StageOutcome(StrEnum):
 class StageStatus(Model):
     """One stage, from its container's state."""
 
-    name: Stage
-    outcome: StageOutcome = StageOutcome.PENDING
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    message: Message = ""
-
-
-Decimal = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=24)]
+    name: Stage = Field(description="The stage.")
+    outcome: StageOutcome = Field(default=StageOutcome.PENDING, description="How it ended.")
+    started_at: Time | None = Field(default=None, description="When its container started.")
+    finished_at: Time | None = Field(default=None, description="When its container ended.")
+    message: Message = Field(default="", description="What the stage says of its work.")
 
 
 class Interval(Model):
     """An estimate with its 95 % interval, as decimal strings."""
 
-    value: Decimal
-    low: Decimal
-    high: Decimal
+    value: Decimal = Field(description="The estimate.")
+    low: Decimal = Field(description="Lower end of the interval.")
+    high: Decimal = Field(description="Upper end of the interval.")
 
 
 class TrialOutcome(StrEnum):
@@ -114,22 +125,33 @@ class TrialOutcome(StrEnum):
 class Trial(Model):
     """One recipe's result. Ratios are against the unoptimised source in float32."""
 
-    recipe: Annotated[str, Field(max_length=40)]
-    precision: Precision
-    outcome: TrialOutcome = TrialOutcome.MEASURED
+    recipe: RecipeName = Field(description="Name of the recipe.")
+    precision: Precision = Field(description="Number format of the weights.")
+    outcome: TrialOutcome = Field(
+        default=TrialOutcome.MEASURED, description="What became of the recipe."
+    )
     bytes: int = Field(default=0, description="Size of the model's files, in bytes.")
-    quality: Interval | None = None
+    quality: Interval | None = Field(default=None, description="Quality ratio.")
     cosine: Interval | None = Field(
         default=None, description="Mean cosine to the baseline's answers; metric neighbours only."
     )
-    speedup: Interval | None = Field(default=None, description="p50 of the baseline over p50 of the trial.")
-    memory_reduction: Interval | None = Field(
-        default=None, description="Share of the baseline's memory increment that is saved; may be negative."
+    speedup: Interval | None = Field(
+        default=None, description="p50 of the baseline over p50 of the trial."
     )
-    p50_milliseconds: Decimal | None = None
-    memory_bytes: int = Field(default=0, description="Increment of peak memory over the empty runtime, in bytes.")
-    batching: bool = Field(default=False, description="Answers in a full batch are as good as alone.")
-    message: Message = ""
+    memory_reduction: Interval | None = Field(
+        default=None,
+        description="Share of the baseline's memory increment that is saved; may be negative.",
+    )
+    p50_milliseconds: Decimal | None = Field(
+        default=None, description="Median latency of one inference, in milliseconds."
+    )
+    memory_bytes: int = Field(
+        default=0, description="Increment of peak memory over the empty runtime, in bytes."
+    )
+    batching: Bool = Field(
+        default=False, description="Answers in a full batch are as good as alone."
+    )
+    message: Message = Field(default="", description="Why it failed or is not supported.")
 
 
 class GateOutcome(StrEnum):
@@ -143,56 +165,81 @@ class GateOutcome(StrEnum):
 class GateResult(Model):
     """One gate of one trial."""
 
-    name: Annotated[str, Field(max_length=40)]
-    required: bool
-    threshold: Decimal
-    outcome: GateOutcome
-    observed: Interval | None = Field(default=None, description="None: it was not measured.")
-    message: Message = ""
+    name: Annotated[str, Field(max_length=40)] = Field(description="Name of the gate.")
+    required: Bool = Field(description="An aim (false) is reported and rejects nothing.")
+    threshold: Decimal = Field(description="What must be held.")
+    outcome: GateOutcome = Field(description="Whether it is held.")
+    observed: Interval | None = Field(
+        default=None, description="What was measured; unset when it was not."
+    )
+    message: Message = Field(default="", description="The same in a sentence for people.")
 
 
 class VariantArtifact(Model):
     """The certified build in the registry: an image that holds just its files."""
 
     image: Annotated[str, Field(max_length=512)] = Field(description="HOST/REPOSITORY@sha256:...")
-    digest: Digest
+    digest: Digest = Field(description="Digest of the manifest.")
 
 
 class Certificate(Model):
     """What was proven about the chosen build. In this release it is not signed."""
 
     model_digest: Digest = Field(description="Of the served model file.")
-    dataset_digest: Digest
-    engine_version: Annotated[str, Field(max_length=40)]
-    baseline: Annotated[str, Field(max_length=80)] = Field(description="Engine, version and precision.")
+    dataset_digest: Digest = Field(description="Of the data set that certified it.")
+    engine_version: Annotated[str, Field(max_length=40)] = Field(description="Engine's version.")
+    baseline: Annotated[str, Field(max_length=80)] = Field(
+        description="Engine, version and precision of what it was compared with."
+    )
     certified: Trial = Field(description="Measured afresh on the split that did not choose.")
-    issued_at: datetime
+    issued_at: Time = Field(description="When it was certified.")
 
 
 class ModelVariantStatus(Model):
     """What the job reported; raw blocks and the full report lie with the artifact."""
 
-    observed_generation: int = 0
-    job: Annotated[str, Field(max_length=253)] | None = None
-    gates_key: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="The gates that chose; other gates are applied to the same trials."
+    observed_generation: int = Field(
+        default=0, description="metadata.generation that this status was found for."
     )
-    node: Annotated[str, Field(max_length=253)] | None = Field(default=None, description="Where it was measured.")
-    stages: Annotated[tuple[StageStatus, ...], Field(max_length=8)] = ()
-    trials: Annotated[tuple[Trial, ...], Field(max_length=32)] = ()
-    chosen: Annotated[str, Field(max_length=40)] | None = None
-    gates: Annotated[tuple[GateResult, ...], Field(max_length=8)] = ()
-    artifact: VariantArtifact | None = None
-    certificate: Certificate | None = None
-    reused: bool = Field(default=False, description="Finished work was found in the registry by its keys.")
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = ()
+    job: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Name of the optimisation job."
+    )
+    gates_key: Annotated[str, Field(max_length=16)] | None = Field(
+        default=None,
+        description="The gates that chose; other gates are applied to the same trials.",
+    )
+    node: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Where it was measured."
+    )
+    stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap(("name",))] = Field(
+        default=(), description="The stages of the job, in order."
+    )
+    trials: Annotated[tuple[Trial, ...], Field(max_length=32), ListMap(("recipe",))] = Field(
+        default=(), description="Each recipe's result."
+    )
+    chosen: RecipeName | None = Field(
+        default=None, description="The recipe that won; unset when none passed the required gates."
+    )
+    gates: Annotated[tuple[GateResult, ...], Field(max_length=8), ListMap(("name",))] = Field(
+        default=(), description="Gates of the certified build, or of the nearest miss."
+    )
+    artifact: VariantArtifact | None = Field(default=None, description="The certified build.")
+    certificate: Certificate | None = Field(default=None, description="What was proven about it.")
+    reused: Bool = Field(
+        default=False, description="Finished work was found in the registry by its keys."
+    )
+    conditions: Conditions = Field(
+        default=(), description="Certified: whether a build passed the gates."
+    )
 
 
 class ModelVariant(Resource):
     """One build of a model for one hardware class: stages, trials, gates, artifact, certificate."""
 
     info: ClassVar[KindInfo] = KindInfo(
-        plural="modelvariants", short="mv", scope="Namespaced",
+        plural="modelvariants",
+        short="mv",
+        scope="Namespaced",
         columns=(
             Column("Model", ".spec.edgeModel"),
             Column("Class", ".spec.hardwareClass"),

@@ -1,0 +1,221 @@
+"""`EdgeModel.status`: what the operator says about a model. Written by the operator alone.
+
+Counts and the first few offenders, never a list of nodes: it must stay small for any fleet.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from skerry.api.common import (
+    Bool,
+    Conditions,
+    Digest,
+    DnsLabel,
+    Engine,
+    Message,
+    Model,
+    Precision,
+    Ratio,
+    RevisionName,
+    Time,
+)
+from skerry.api.rules import ListMap
+
+
+class Phase(StrEnum):
+    """One word. With several classes: the first of these that holds for any."""
+
+    FAILED = "Failed"
+    ROLLED_BACK = "RolledBack"
+    ROLLING_OUT = "RollingOut"
+    OPTIMIZING = "Optimizing"
+    PENDING = "Pending"
+    SERVING = "Serving"
+
+
+class EngineRank(Model):
+    """One row of the ranking of engines for a class."""
+
+    engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
+    installed: Bool = Field(description="This installation has the engine.")
+    reason: Message = Field(description="Why it stands at this place of the ranking.")
+
+
+class Assessment(Model):
+    """What the assessing job read out of the source, once per source digest."""
+
+    source_digest: Digest = Field(description="The source that was read.")
+    format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
+    bytes: int = Field(description="Size of the model's files, in bytes.")
+    parameters: int = Field(description="Number of weights.")
+    operators: Annotated[dict[Annotated[str, Field(max_length=80)], int], Field(max_length=64)] = (
+        Field(default={}, description="Count by operator, the most frequent.")
+    )
+    quantizable: Ratio = Field(
+        default="0", description="Share of the parameters that quantisation can shrink."
+    )
+    family: Annotated[str, Field(max_length=40)] = Field(
+        default="",
+        description="Transformer, Convolutional or Other; decides which recipes are tried first.",
+    )
+    message: Message = Field(default="", description="What a reader should know about the source.")
+
+
+class NodeCounts(Model):
+    """Nodes of a class, as counts."""
+
+    desired: int = Field(default=0, description="Nodes of the class.")
+    updated: int = Field(default=0, description="Nodes that serve what the spec asks for.")
+    ready: int = Field(default=0, description="Nodes where a good revision answers.")
+    degraded: int = Field(default=0, description="Nodes whose agent failed the candidate.")
+    offline: int = Field(default=0, description="Nodes that are not reachable.")
+
+
+class WaveStatus(Model):
+    """Where a rollout over a class stands. Written before the candidate's affinity is widened."""
+
+    index: int = Field(description="Wave, from 0.")
+    of: int = Field(description="Number of waves.")
+    opened_at: Time = Field(description="When the wave opened.")
+    nodes: int = Field(default=0, description="Nodes in the wave's shards.")
+    denominator: int = Field(
+        default=0, description="Nodes that were reachable when the wave opened."
+    )
+    passed: int = Field(default=0, description="Of these, nodes whose guard passed the candidate.")
+    message: Message = Field(default="", description="What the wave waits for.")
+
+
+class TargetStatus(Model):
+    """One hardware class of the model."""
+
+    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    phase: Phase = Field(default=Phase.PENDING, description="Where this class stands, in one word.")
+    reason: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="Why, in one CamelCase word."
+    )
+    message: Message = Field(default="", description="Why, in a sentence for people.")
+    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
+        default=(), description="The ranking of engines for this class, best first."
+    )
+    variant: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Name of the ModelVariant that the spec asks for."
+    )
+    engine: Engine | None = Field(default=None, description="Engine of the chosen build.")
+    recipe: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="Recipe of the chosen build."
+    )
+    precision: Precision | None = Field(default=None, description="Precision of the chosen build.")
+    image: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="The certified artifact, by digest."
+    )
+    speedup: Ratio | None = Field(default=None, description="Certified p50 speed-up.")
+    quality: Ratio | None = Field(default=None, description="Certified quality ratio.")
+    memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
+        default=None, description="Certified share of memory saved; may be negative."
+    )
+    desired: RevisionName | None = Field(
+        default=None, description="The revision that the spec asks for."
+    )
+    attempt: int = Field(default=0, description="Raised by a retry.")
+    stable: RevisionName | None = Field(default=None, description="The revision that is trusted.")
+    candidate: RevisionName | None = Field(default=None, description="The revision on trial.")
+    previous: RevisionName | None = Field(
+        default=None, description="The revision before stable, kept warm."
+    )
+    nodes: NodeCounts = Field(default=NodeCounts(), description="Nodes of the class, as counts.")
+    wave: WaveStatus | None = Field(default=None, description="The wave that is open, if any.")
+    offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
+        Field(default=(), description="The first few nodes that failed or are lost.")
+    )
+
+
+class Rejection(Model):
+    """A revision that was taken back: not tried again until the spec changes or a retry asks for it."""
+
+    hardware_class: DnsLabel = Field(description="The class that it was taken back from.")
+    revision: RevisionName = Field(description="What was taken back.")
+    attempt: int = Field(description="The attempt that failed.")
+    rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
+    message: Message = Field(default="", description="What was observed, and on which node first.")
+    at: Time = Field(description="When it was taken back.")
+
+
+class Outcome(StrEnum):
+    """How a revision ended."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+
+
+class HistoryEntry(Model):
+    """One revision's end."""
+
+    hardware_class: DnsLabel = Field(description="The class.")
+    revision: RevisionName = Field(description="The revision.")
+    outcome: Outcome = Field(description="How it ended.")
+    at: Time = Field(description="When it ended.")
+    message: Message = Field(default="", description="Why, in a sentence for people.")
+
+
+class Address(Model):
+    """The ways to the model; all reach the revision that is active on the caller's own node."""
+
+    url: Annotated[str, Field(max_length=512)] = Field(
+        description="By name, through the cluster's DNS."
+    )
+    cluster_ip_url: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Without DNS, from pods."
+    )
+    node_port_url: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="Without DNS, from processes on the node."
+    )
+
+
+class EdgeModelStatus(Model):
+    """What the operator says about the model."""
+
+    observed_generation: int = Field(
+        default=0, description="metadata.generation that this status was found for."
+    )
+    phase: Phase = Field(default=Phase.PENDING, description="Where the model stands.")
+    source_digest: Digest | None = Field(
+        default=None, description="What spec.source was resolved to."
+    )
+    source_uri: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="The uri that sourceDigest was resolved from."
+    )
+    dataset_digest: Digest | None = Field(
+        default=None, description="What spec.evaluation.dataset was resolved to."
+    )
+    dataset_uri: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="The uri that datasetDigest was resolved from."
+    )
+    resolved_generation: int = Field(
+        default=0, description="metadata.generation that the digests were resolved for."
+    )
+    assessment: Assessment | None = Field(
+        default=None, description="What was read out of the source."
+    )
+    targets: Annotated[
+        tuple[TargetStatus, ...], Field(max_length=32), ListMap(("hardware_class",))
+    ] = Field(default=(), description="Each hardware class.")
+    rejected: Annotated[tuple[Rejection, ...], Field(max_length=64)] = Field(
+        default=(), description="Revisions that were taken back and are not tried again."
+    )
+    history: Annotated[tuple[HistoryEntry, ...], Field(max_length=32)] = Field(
+        default=(), description="How revisions ended."
+    )
+    retry_nonce: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="The retry annotation that was last honoured."
+    )
+    address: Address | None = Field(default=None, description="How to reach the model on a node.")
+    conditions: Conditions = Field(
+        default=(),
+        description="Accepted, Optimized, Certified, RolledOut, Available and Ready; Reconciling and"
+        " Stalled while they are true.",
+    )

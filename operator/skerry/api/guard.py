@@ -1,0 +1,128 @@
+"""The guard's part of `EdgeModel.spec`: the statistics that judge a candidate on every device.
+
+`ModelRoute` carries the same rules to the agents, which work without the rest of the spec.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from skerry.api.common import CountOrPercent, Duration, Int, Model
+from skerry.api.rules import ListMap, Rule
+from skerry.api.units import parse_ratio
+
+
+class GuardMetric(StrEnum):
+    """A tested statistic.
+
+    latencyShift: the candidate's latencies over the last 20 s against `tolerate` times stable's.
+    latencyTail: the share of answers slower than `tolerate` times stable's p95.
+    errors: the share of failed answers (5xx, timeouts, resets) above stable's.
+    golden: answers to golden samples against the certified ones.
+    """
+
+    LATENCY_SHIFT = "latencyShift"
+    LATENCY_TAIL = "latencyTail"
+    ERRORS = "errors"
+    GOLDEN = "golden"
+
+
+def _golden_takes_none(rule: GuardRule) -> bool:
+    return rule.metric != GuardMetric.GOLDEN or rule.tolerate is None
+
+
+def _latency_is_a_multiple(rule: GuardRule) -> bool:
+    if not rule.metric.value.startswith("latency"):
+        return True
+    text = rule.tolerate or ""
+    return text.endswith("x") and parse_ratio(text) >= 1
+
+
+def _errors_are_a_share(rule: GuardRule) -> bool:
+    if rule.metric != GuardMetric.ERRORS:
+        return True
+    text = rule.tolerate or ""
+    return text.endswith("%") and 0 < parse_ratio(text) < 1
+
+
+class GuardRule(Model):
+    """One statistic and what it tolerates."""
+
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.metric != 'golden' || !has(self.tolerate)",
+            "golden takes no tolerate: answers are compared within the certificate's own tolerance",
+            _golden_takes_none,
+            "tolerate",
+        ),
+        Rule(
+            "!self.metric.startsWith('latency') || (has(self.tolerate) && self.tolerate.endsWith('x')"
+            " && double(self.tolerate.replace('x', '')) >= 1.0)",
+            "latencyShift and latencyTail need a multiple of stable's latency, 1x or more,"
+            ' such as "1.25x"',
+            _latency_is_a_multiple,
+            "tolerate",
+        ),
+        Rule(
+            "self.metric != 'errors' || (has(self.tolerate) && self.tolerate.endsWith('%')"
+            " && double(self.tolerate.replace('%', '')) > 0.0"
+            " && double(self.tolerate.replace('%', '')) < 100.0)",
+            'errors needs a share of requests above 0% and below 100%, such as "1%"',
+            _errors_are_a_share,
+            "tolerate",
+        ),
+    )
+
+    metric: GuardMetric = Field(description="The statistic; each can be used once.")
+    tolerate: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(x|%)$", max_length=12)] | None = (
+        Field(
+            default=None,
+            description="What is still good: a multiple such as 1.25x for latencyShift and latencyTail,"
+            " a share such as 1% for errors; golden takes none.",
+        )
+    )
+
+
+GuardRules = Annotated[
+    tuple[GuardRule, ...], Field(min_length=1, max_length=8), ListMap(("metric",))
+]
+
+DEFAULT_RULES = (
+    GuardRule(metric=GuardMetric.LATENCY_SHIFT, tolerate="1.25x"),
+    GuardRule(metric=GuardMetric.LATENCY_TAIL, tolerate="1.5x"),
+    GuardRule(metric=GuardMetric.ERRORS, tolerate="1%"),
+    GuardRule(metric=GuardMetric.GOLDEN),
+)
+
+
+class Guard(Model):
+    """When a revision is taken back: judged on each device, while it shifts, soaks and after promotion.
+
+    A rule that fails sends that node's traffic back at once; `maxDegradedNodes` such nodes take the
+    revision back from the whole class. A change here takes effect at once and makes no revision.
+    """
+
+    min_samples: Int = Field(
+        default=20,
+        ge=20,
+        le=10000,
+        description="Requests that candidate and stable each need before a statistic says anything;"
+        " below 20 two equal builds would fail by chance.",
+    )
+    rules: GuardRules = Field(
+        default=DEFAULT_RULES,
+        description="The statistics that judge; what is written here takes the place of the defaults.",
+    )
+    max_degraded_nodes: CountOrPercent = Field(
+        default="1",
+        description="Nodes whose guard failed, as a number or a share of the class (5%), at which the"
+        " class is rolled back. Never below what false verdicts give by chance.",
+    )
+    lost_after: Duration = Field(
+        default="5m",
+        description="A node with the candidate that is silent this long counts as lost and holds"
+        " the wave.",
+    )

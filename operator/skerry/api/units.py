@@ -1,0 +1,86 @@
+"""Durations, quantities and thresholds as people write them, turned into numbers: the one place.
+
+Amounts are strings with a pattern, because an int-or-string field would refuse 0.25 in YAML.
+The schema has checked the patterns before; what gets past it is an error for people, not a guess.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|Ki|Mi|Gi)?")
+_RATIO = re.compile(r"(\d+(?:\.\d+)?)(x|%)?")
+_SCALE = {
+    None: Decimal(1),
+    "m": Decimal("0.001"),
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+    "Ki": Decimal(2) ** 10,
+    "Mi": Decimal(2) ** 20,
+    "Gi": Decimal(2) ** 30,
+}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as `30s`, `10m` or `1h30m`.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f"{text!r} is not a duration: write it as 30s, 10m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + seconds)
+
+
+def parse_quantity(text: str) -> float:
+    """Number behind a Kubernetes quantity: cores for CPU (`250m` is 0.25), bytes for memory (`1Mi`).
+
+    Raises:
+        ValueError: the text is no quantity.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a quantity: write it as 250m, 1, 512Mi or 1Gi")
+    number, suffix = match.groups()
+    return float(Decimal(number) * _SCALE[suffix])
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a memory quantity, rounded up to a whole byte.
+
+    Raises:
+        ValueError: the text is no quantity.
+    """
+    return math.ceil(parse_quantity(text))
+
+
+def parse_ratio(text: str) -> float:
+    """Number of a threshold: `0.95` is 0.95, `1.25x` is 1.25 and `1%` is 0.01.
+
+    Raises:
+        ValueError: the text is no threshold.
+    """
+    match = _RATIO.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a threshold: write it as 0.95, 1.25x or 1%")
+    number, suffix = match.groups()
+    return float(Decimal(number) / 100 if suffix == "%" else Decimal(number))
+
+
+def parse_count(text: str, whole: int) -> int:
+    """A count of at least 1 from a number (`3`) or a share of `whole` (`10%`, rounded up).
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    if text.isdecimal():
+        return max(1, int(text))
+    if not text.endswith("%") or not text[:-1].isdecimal():
+        raise ValueError(f"{text!r} is not a count: write it as 1 or 10%")
+    return max(1, -(-int(text[:-1]) * whole // 100))
