@@ -88,7 +88,10 @@ def test_profiles(gates: Gates, expected: dict[str, tuple[str, bool]]) -> None:
     ],
 )
 def test_outcomes(field: str, observed: Interval | None, name: str, outcome: GateOutcome) -> None:
-    assert result(name, evaluate(trial(**{field: observed}), STANDARD)).outcome is outcome
+    assert (
+        result(name, evaluate(trial().model_copy(update={field: observed}), STANDARD)).outcome
+        is outcome
+    )
 
 
 @pytest.mark.parametrize(("size", "outcome"), [(104_857_600, PASS), (104_857_601, FAIL)])
