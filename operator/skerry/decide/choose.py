@@ -83,8 +83,7 @@ def nearest_miss(trials: Sequence[Trial], gates: Gates, weights: Weights) -> Tri
 def _weights(weights: Weights) -> tuple[float, ...]:
     numbers = [float(weights.speed), float(weights.quality), float(weights.memory)]
     total = sum(numbers)
-    # All zero says "no preference": then size decides.
-    return tuple(number / total if total else 0.0 for number in numbers)
+    return tuple(number / total for number in numbers)
 
 
 def _factors(trial: Trial) -> tuple[float, float, float]:

@@ -51,8 +51,7 @@ def test_weights_decide() -> None:
 def test_ties_go_to_the_smaller_file_then_by_name() -> None:
     large, small = trial("a", bytes=2), trial("b", bytes=1)
     assert choose([large, small], GATES, WEIGHTS).ranking == ("b", "a")
-    none = Weights(speed="0", quality="0", memory="0")
-    assert choose([large, small, trial("c", bytes=1)], GATES, none).ranking == ("b", "c", "a")
+    assert choose([large, small, trial("c", bytes=1)], GATES, WEIGHTS).ranking == ("b", "c", "a")
 
 
 def test_front_keeps_what_nothing_beats() -> None:
