@@ -9,7 +9,7 @@ import typer
 from examples.demo.environment import CommandError, bring_up
 from examples.demo.scenario import play
 from examples.demo.watch import NotReachedError, console
-from tests.lab import Lab
+from tests.lab import Lab, LabError
 
 LAB_NAME = "demo"
 
@@ -20,8 +20,8 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def up() -> None:
     """Bring up the cluster and play the story; it stays up."""
     try:
-        play(bring_up(LAB_NAME))
-    except (CommandError, NotReachedError) as error:
+        play(bring_up(LAB_NAME, console.print))
+    except (CommandError, LabError, NotReachedError) as error:
         console.print(f"[bold red]{error}[/]")
         sys.exit(1)
 

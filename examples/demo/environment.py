@@ -13,9 +13,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,7 +88,7 @@ def program(name: str) -> str:
     return found
 
 
-def bring_up(lab_name: str) -> Environment:
+def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
     """The user's own cluster when KUBECONFIG and REGISTRY are set, else the lab, ready to use."""
     kubeconfig, registry = os.environ.get("KUBECONFIG"), os.environ.get("REGISTRY")
     if kubeconfig and registry:
@@ -93,7 +96,7 @@ def bring_up(lab_name: str) -> Environment:
         return Environment(
             Path(kubeconfig), registry, insecure, program("kubectl"), program("helm"), lab=None
         )
-    lab = Lab(lab_name)
+    lab = Lab(lab_name, report)
     lab.up(nodes=4)
     return of_lab(lab)
 

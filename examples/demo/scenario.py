@@ -215,7 +215,7 @@ def play(environment: Environment) -> None:
     say("Images: what changed is built, all of it is in the registry")
     images = install.build_and_push(environment)
     say("Skerry is installed with Helm")
-    install.install_chart(environment, images, lab_values(environment))
+    install.install_chart(environment, images, {"agent.heartbeatSeconds": "5"})
     say("The example's model and data set are made and pushed")
     made = make_sources()
     push_sources(environment, made)
@@ -228,13 +228,3 @@ def play(environment: Environment) -> None:
     finally:
         story.traffic.stop_following()
     look_around(environment)
-
-
-def lab_values(environment: Environment) -> dict[str, str]:
-    """Chart values that only the lab needs: its nodes share this machine's file system."""
-    if environment.lab is None:
-        return {}
-    return {
-        "device.hostPath": str(environment.lab.state_dir / "device"),
-        "agent.heartbeatSeconds": "5",
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -50,6 +51,7 @@ class Watcher:
     name: str
     started: float = field(default_factory=time.monotonic)
     told: dict[str, str] = field(default_factory=dict)
+    pause: Event = field(default_factory=Event)
 
     def look(self) -> View:
         """Read the model, its variants and the nodes."""
@@ -85,7 +87,7 @@ class Watcher:
                     raise NotReachedError(
                         f"{what} did not come within {seconds:.0f} s; last: {summary(view)}"
                     )
-                time.sleep(POLL_SECONDS)
+                self.pause.wait(POLL_SECONDS)
 
     def tell(self, view: View) -> None:
         """Print a line for each thing that is not as it was at the last look."""

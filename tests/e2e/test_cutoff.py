@@ -1,0 +1,112 @@
+"""A node that is cut off takes a bad revision back by itself, and the fleet learns of it afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from examples.demo.traffic import Load, Traffic, infer_request
+from tests.e2e.test_story import trigger
+from tests.e2e.world import World, condition, tiny_model, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from skerry.api import EdgeNode
+    from tests.lab import Lab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+NAME = "cut"
+CLASS = "x86-a"
+ROLLOUT_SECONDS = 420.0
+RATE = 4.0
+
+
+def candidate_node(nodes: dict[str, EdgeNode], namespace: str) -> str | None:
+    """The node that is shifting traffic to, or soaking, a candidate of the model."""
+    for name, node in nodes.items():
+        for model in node.status.models:
+            trying = model.candidate is not None and model.candidate.state in (
+                "Shifting",
+                "Soaking",
+            )
+            if (model.namespace, model.name) == (namespace, NAME) and trying:
+                return name
+    return None
+
+
+@pytest.fixture
+def mended(lab: Lab) -> Iterator[Lab]:
+    """The lab, with every node's link up again afterwards."""
+    yield lab
+    for node in lab.nodes:
+        lab.mend(node)
+
+
+def send_faults(lab: Lab, node: str, url: str, body: Path) -> str:
+    """Send what the candidate fails on until stable has all of the traffic; returns its revision."""
+
+    def revision_of_an_answer() -> str:
+        return lab.in_node(
+            node, "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code} %header{x-skerry-revision}",
+            "-d", f"@{body}", url,
+        )  # fmt: skip
+
+    seen: list[str] = []
+
+    def twenty_in_a_row() -> list[str]:
+        seen.append(revision_of_an_answer())
+        return seen[-20:]
+
+    last = wait_for(
+        "only stable answers", twenty_in_a_row, lambda r: len(r) == 20 and len(set(r)) == 1, 60
+    )
+    return last[0]
+
+
+def test_a_cut_off_node_goes_back_by_itself(
+    world: World, mended: Lab, namespace: str, tiny: Path, tmp_path: Path
+) -> None:
+    lab = mended
+    wanted = tiny_model(world.registry, namespace, NAME, [CLASS])
+    wanted["spec"]["rollout"]["soak"] = "2m"
+    wanted["spec"]["serving"]["resources"]["limits"]["memory"] = "300Mi"
+    world.environment.apply(wanted)
+    where = (namespace, NAME)
+    served = world.until(
+        "first rollout", where, lambda m: condition(m, "Ready") == "True", ROLLOUT_SECONDS
+    )
+    stable = world.route(namespace, NAME, CLASS).spec.stable
+    assert stable is not None
+    assert served.status.address is not None
+    url = f"{served.status.address.node_port_url}/v2/models/{NAME}/infer"
+
+    followed = Traffic(world.environment)
+    plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
+    label = {"skerry.dev/example-class": CLASS}
+    followed.start(Load(namespace, NAME, world.images["agent"], plain, RATE, label))
+    world.patch(namespace, NAME, {"source": {"uri": f"oci://{world.registry}/models/tiny:faulty"}})
+    node = wait_for(
+        "a node that tries it",
+        lambda: candidate_node(world.nodes(), namespace),
+        bool,
+        ROLLOUT_SECONDS,
+    )
+    assert node is not None
+    lab.cut(node)
+    body = tmp_path / "trigger.json"
+    body.write_text(json.dumps(trigger(tiny / "dataset" / "dataset.npz")))
+    answered = send_faults(lab, node, url, body)
+    assert answered == f"200 {stable.revision}", (
+        "with no API server in reach, stable has all the traffic"
+    )
+
+    lab.mend(node)
+    rejected = world.until("the fleet learns of it", where, lambda m: m.status.rejected, 180)
+    assert world.route(namespace, NAME, CLASS).spec.stable == stable
+    assert rejected.status.phase == "RolledBack"
+    followed.stop_following()

@@ -1,0 +1,77 @@
+"""The operator is killed after each kind of write of a rollout; it ends as without."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.world import World, condition, is_ready, tiny_model
+
+if TYPE_CHECKING:
+    from skerry.api import EdgeModel
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+CLASS = "x86-b"
+ROLLOUT_SECONDS = 420.0
+DEPLOYMENT = ("-n", "skerry-system", "deployment/skerry-operator")
+
+
+def crash_after(world: World, write: str) -> None:
+    """Have the operator end itself right after a write of this kind, once in each of its lives."""
+    world.environment.kubectl("set", "env", *DEPLOYMENT, f"SKERRY_CRASH_AFTER={write}")
+    world.environment.kubectl("rollout", "status", *DEPLOYMENT, "--timeout=120s")
+
+
+def restarts(world: World) -> int:
+    """How often the container of the running operator pod ended."""
+    pods = world.environment.get(
+        "-n", "skerry-system", "pods", "-l", "app.kubernetes.io/component=operator"
+    )
+    return max(
+        (
+            c["restartCount"]
+            for p in pods["items"]
+            for c in p["status"].get("containerStatuses", [])
+        ),
+        default=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def served(world: World, namespace: str) -> str:
+    """The name of a model whose first revision serves."""
+    name = "killed"
+    model = tiny_model(world.registry, namespace, name, [CLASS])
+    model["spec"]["rollout"] |= {"traffic": [50], "soak": "3s"}
+    world.environment.apply(model)
+    world.until(
+        "first rollout",
+        (namespace, name),
+        lambda m: condition(m, "Ready") == "True",
+        ROLLOUT_SECONDS,
+    )
+    return name
+
+
+@pytest.mark.parametrize("write", ["route", "status", "daemonset", "delete"])
+def test_killed_after_a_write_it_ends_as_without(
+    world: World, namespace: str, served: str, write: str
+) -> None:
+    before = world.model(namespace, served).status.targets[0].stable
+    source = "1" if world.model(namespace, served).spec.source.uri.endswith(":2") else "2"
+    crash_after(world, f"{write}:1")
+    wanted = world.patch(
+        namespace, served, {"source": {"uri": f"oci://{world.registry}/models/tiny:{source}"}}
+    )
+
+    def promoted(model: EdgeModel) -> bool:
+        return is_ready(model, wanted) and model.status.targets[0].stable != before
+
+    try:
+        world.until("promotion in spite of it", (namespace, served), promoted, ROLLOUT_SECONDS)
+        assert restarts(world) > 0, "the operator was really killed"
+    finally:
+        world.environment.kubectl("set", "env", *DEPLOYMENT, "SKERRY_CRASH_AFTER-")
+        world.environment.kubectl("rollout", "status", *DEPLOYMENT, "--timeout=120s")

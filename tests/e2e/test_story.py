@@ -1,0 +1,196 @@
+"""One model through its life on real kubelets: rolled out, updated, and taken back where it is worse.
+
+The tests of this module tell one story, in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from examples.demo.timeline import lost
+from examples.demo.traffic import Load, Traffic, infer_request
+from tests.e2e.conftest import CLASSES
+from tests.e2e.faulty import OUT_OF_RANGE
+from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from tests.lab import Lab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+NAME = "story"
+ROLLOUT_SECONDS = 420.0
+RATE = 8.0
+
+
+def trigger(dataset: Path) -> dict[str, Any]:
+    """A request that only the faulty model fails on."""
+    request = infer_request(dataset)
+    request["inputs"][0]["data"] = [OUT_OF_RANGE] * len(request["inputs"][0]["data"])
+    return request
+
+
+@pytest.fixture(scope="module")
+def traffic(world: World, tiny: Path, namespace: str) -> Iterator[Traffic]:
+    """Steady load: class x86-a now and then sends what the faulty model fails on, x86-b never does."""
+    dataset = tiny / "dataset" / "dataset.npz"
+    plain = tuple(infer_request(dataset, sample) for sample in range(3))
+    followed = Traffic(world.environment)
+    image = world.images["agent"]
+    for hardware_class, requests in zip(CLASSES, ((*plain, trigger(dataset)), plain), strict=True):
+        label = {"skerry.dev/example-class": hardware_class}
+        name = f"load-{hardware_class}"
+        followed.start(Load(namespace, NAME, image, requests, RATE, label, name))
+    yield followed
+    followed.stop_following()
+
+
+def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -> None:
+    world.environment.apply(tiny_model(world.registry, namespace, NAME, list(CLASSES)))
+    model = world.until(
+        "first rollout",
+        (namespace, NAME),
+        lambda m: condition(m, "Ready") == "True",
+        ROLLOUT_SECONDS,
+    )
+    for name in ("Accepted", "Optimized", "Certified", "RolledOut", "Available"):
+        assert condition(model, name) == "True"
+    assert model.status.phase == "Serving"
+    assert {t.nodes.updated for t in model.status.targets} == {2}
+
+
+def test_the_build_is_measured_gated_and_packed(world: World, namespace: str) -> None:
+    variants = world.environment.get("-n", namespace, "modelvariants")["items"]
+    assert len(variants) == len(CLASSES)
+    for variant in variants:
+        status = variant["status"]
+        assert [s["name"] for s in status["stages"]] == [
+            "BaselineMeasurement",
+            "FormatConversion",
+            "Quantization",
+            "HardwareAcceleration",
+            "Validation",
+        ]
+        assert all(
+            s["outcome"] == "Succeeded" and s["startedAt"] <= s["finishedAt"]
+            for s in status["stages"]
+        )
+        assert len(status["trials"]) >= 2
+        assert "@sha256:" in status["artifact"]["image"]
+        assert all(gate["outcome"] == "Pass" for gate in status["gates"] if gate["required"])
+
+
+def test_every_way_reaches_the_callers_own_node(
+    world: World, lab: Lab, namespace: str, tiny: Path
+) -> None:
+    address = world.model(namespace, NAME).status.address
+    assert address is not None
+    assert address.url == f"http://{NAME}.{namespace}.svc"
+    body = json.dumps(infer_request(tiny / "dataset" / "dataset.npz"))
+    for node in lab.nodes:
+        for url in (address.cluster_ip_url, address.node_port_url):
+            answer = lab.in_node(
+                node.name,
+                "curl",
+                "-sS",
+                "-m",
+                "5",
+                "-D-",
+                f"{url}/v2/models/{NAME}/infer",
+                "-d",
+                body,
+            )
+            assert " 200 " in answer.splitlines()[0], answer
+            assert f"x-skerry-node: {node.name}" in answer.lower()
+
+
+def test_a_second_good_revision_is_promoted_and_loses_no_request(
+    world: World, namespace: str, traffic: Traffic
+) -> None:
+    before = {c: world.route(namespace, NAME, c).spec.stable for c in CLASSES}
+    wanted = world.patch(
+        namespace, NAME, {"source": {"uri": f"oci://{world.registry}/models/tiny:2"}}
+    )
+    world.until("promotion", (namespace, NAME), lambda m: is_ready(m, wanted), ROLLOUT_SECONDS)
+    assert lost(list(traffic.answers)) == {}
+    for hardware_class in CLASSES:
+        spec = world.route(namespace, NAME, hardware_class).spec
+        assert spec.stable != before[hardware_class]
+        assert spec.previous is not None, "the revision before stays warm"
+        assert spec.previous.revision == before[hardware_class].revision  # type: ignore[union-attr]
+
+
+def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
+    world: World, namespace: str, traffic: Traffic
+) -> None:
+    good = {c: world.route(namespace, NAME, c).spec.stable for c in CLASSES}
+    wanted = world.patch(
+        namespace, NAME, {"source": {"uri": f"oci://{world.registry}/models/tiny:faulty"}}
+    )
+
+    def ended(model: Any) -> bool:
+        phases = {t.hardware_class: t.phase for t in model.status.targets}
+        seen = model.status.observed_generation >= wanted
+        return seen and phases == {"x86-a": "RolledBack", "x86-b": "Serving"}
+
+    model = world.until(
+        "rollback on x86-a, promotion on x86-b", (namespace, NAME), ended, ROLLOUT_SECONDS
+    )
+    assert condition(model, "Ready").startswith("False")
+    assert condition(model, "Available") == "True"
+    assert [r.hardware_class for r in model.status.rejected] == ["x86-a"]
+    assert world.route(namespace, NAME, "x86-a").spec.stable == good["x86-a"]
+    assert world.route(namespace, NAME, "x86-b").spec.stable != good["x86-b"]
+    bad = model.status.rejected[0].revision
+    spoiled = [a for a in list(traffic.answers) if a.revision == bad and a.status != 200]
+    assert spoiled, "the fault was met by real traffic"
+
+
+def test_the_rejected_revision_is_not_tried_again_and_the_spec_is_the_users(
+    world: World, namespace: str
+) -> None:
+    rejected = world.model(namespace, NAME).status.rejected[0].revision
+    world.environment.kubectl("-n", namespace, "annotate", "edgemodel", NAME, "touched=yes")
+    world.environment.kubectl(
+        "-n", "skerry-system", "rollout", "restart", "deployment/skerry-operator"
+    )
+    world.environment.kubectl(
+        "-n", "skerry-system", "rollout", "status", "deployment/skerry-operator", "--timeout=120s"
+    )
+    route = world.route(namespace, NAME, "x86-a")
+    assert route.spec.candidate is None
+    assert route.spec.stable is not None
+    assert route.spec.stable.revision != rejected
+    written = world.environment.get("-n", namespace, "edgemodel", NAME, "--show-managed-fields")
+    operators = [
+        f for f in written["metadata"]["managedFields"] if f["manager"].startswith("skerry")
+    ]
+    assert operators
+    assert all("f:spec" not in entry["fieldsV1"] for entry in operators)
+
+
+def test_going_back_to_the_good_source_is_ready_again(world: World, namespace: str) -> None:
+    wanted = world.patch(
+        namespace, NAME, {"source": {"uri": f"oci://{world.registry}/models/tiny:2"}}
+    )
+    world.until("ready again", (namespace, NAME), lambda m: is_ready(m, wanted), ROLLOUT_SECONDS)
+
+
+def test_deleting_the_model_takes_everything_of_it_away(world: World, namespace: str) -> None:
+    world.environment.kubectl("-n", namespace, "delete", "edgemodel", NAME, "--timeout=60s")
+
+    def left() -> list[str]:
+        kinds = "daemonsets,jobs,modelvariants,modelroutes,services"
+        items = world.environment.get("-n", namespace, kinds)["items"]
+        return [
+            i["metadata"]["name"] for i in items if not i["metadata"]["name"].startswith("load")
+        ]
+
+    wait_for("children gone", left, lambda names: not names, 90)

@@ -1,0 +1,138 @@
+"""What the end-to-end tests share: an installed Skerry, small models in the registry, and bounded waits."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from skerry.api import EdgeModel, EdgeNode, ModelRoute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from examples.demo.environment import Environment
+
+POLL_SECONDS = 0.5
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, look: Callable[[], T], reached: Callable[[T], object], seconds: float) -> T:
+    """Look until `reached` holds and return what was seen; fails with the last look after `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = Event()
+    while True:
+        seen = look()
+        if reached(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen:\n{seen}")
+        pause.wait(POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class World:
+    """The cluster with Skerry on it."""
+
+    environment: Environment
+    images: dict[str, str]
+    registry: str
+
+    def model(self, namespace: str, name: str) -> EdgeModel:
+        """The EdgeModel as the API server has it."""
+        return EdgeModel.model_validate(self.environment.get("-n", namespace, "edgemodel", name))
+
+    def route(self, namespace: str, model: str, hardware_class: str) -> ModelRoute:
+        """The route of one class."""
+        routes = self.environment.get("-n", namespace, "modelroutes")["items"]
+        found = [ModelRoute.model_validate(r) for r in routes]
+        return next(
+            r
+            for r in found
+            if (r.spec.edge_model, r.spec.hardware_class) == (model, hardware_class)
+        )
+
+    def nodes(self) -> dict[str, EdgeNode]:
+        """All devices by name."""
+        items = self.environment.get("edgenodes")["items"]
+        return {item["metadata"]["name"]: EdgeNode.model_validate(item) for item in items}
+
+    def patch(self, namespace: str, name: str, change: dict[str, Any]) -> int:
+        """Merge a change into the spec; returns the new generation."""
+        self.environment.kubectl(
+            "-n",
+            namespace,
+            "patch",
+            "edgemodel",
+            name,
+            "--type",
+            "merge",
+            "-p",
+            json.dumps({"spec": change}),
+        )
+        return self.model(namespace, name).metadata.generation or 0
+
+    def until(
+        self,
+        what: str,
+        where: tuple[str, str],
+        reached: Callable[[EdgeModel], object],
+        seconds: float,
+    ) -> EdgeModel:
+        """Wait until the EdgeModel (namespace, name) is as wanted."""
+        return wait_for(what, lambda: self.model(*where), reached, seconds)
+
+
+def condition(model: EdgeModel, name: str) -> str:
+    """`True`, `False: Reason`, or `absent`."""
+    found = next((c for c in model.status.conditions if c.type == name), None)
+    if found is None:
+        return "absent"
+    return "True" if found.status == "True" else f"{found.status}: {found.reason}"
+
+
+def is_ready(model: EdgeModel, generation: int) -> bool:
+    """Ready, as observed of this generation or a later one."""
+    found = next((c for c in model.status.conditions if c.type == "Ready"), None)
+    return bool(found and found.status == "True" and found.observed_generation >= generation)
+
+
+def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> dict[str, Any]:
+    """An EdgeModel of the tiny classifier with a short rollout."""
+    return copy.deepcopy(
+        {
+            "apiVersion": "skerry.dev/v1alpha1",
+            "kind": "EdgeModel",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "source": {"uri": f"oci://{registry}/models/tiny:1"},
+                "evaluation": {
+                    "dataset": {"uri": f"oci://{registry}/datasets/tiny:1"},
+                    "metric": "accuracy",
+                    "calibrationSamples": 64,
+                },
+                "targets": [{"hardwareClass": c} for c in classes],
+                "optimization": {"search": {"trials": 3}},
+                # Two busy cores: what is tested here is the rollout, not the speed of a tiny model.
+                "gates": {
+                    "quality": "0.95",
+                    "speedup": "0.05",
+                    "memoryReduction": "0",
+                    "allowMarginal": True,
+                },
+                "serving": {"resources": {"limits": {"cpu": "500m", "memory": "256Mi"}}},
+                "rollout": {
+                    "waves": [{"percent": 50}, {"percent": 100}],
+                    "traffic": [20, 60],
+                    "soak": "10s",
+                    "rollbackWindow": "10m",
+                },
+                # Latency faults are the demonstration's and the simulation's.
+                "guard": {"rules": [{"metric": "errors", "tolerate": "1%"}, {"metric": "golden"}]},
+            },
+        }
+    )
