@@ -1,0 +1,228 @@
+"""Moves images to and from a registry with oras, and turns what goes wrong into words for people.
+
+oras' own retries sleep for two minutes and its requests have no time limit. Here a request is tried
+again twice within seconds; after that the stage fails, and the Job's backoff tries it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import oras.auth
+import oras.container
+import oras.provider
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from skerry_optimizer.errors import StageError
+from skerry_optimizer.registry.image import MANIFEST_TYPE, Image, RemoteImage, digest_of_bytes
+from skerry_optimizer.registry.layers import digest_of, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skerry.api.job import RegistryAccess
+    from skerry_optimizer.registry.image import RemoteLayer
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 120.0
+"""Between two bytes of an answer; a registry that checks a large blob is silent that long."""
+
+
+class RegistryError(StageError):
+    """The registry was not reached, or refused."""
+
+
+class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
+    """oras' registry with time limits, short retries, and a fresh token for each refused request."""
+
+    retry: ClassVar[Retry] = Retry(
+        total=2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504), allowed_methods=None,
+        raise_on_status=False,
+    )  # fmt: skip
+
+    def __init__(self, access: RegistryAccess) -> None:
+        super().__init__(hostname=access.address, insecure=access.insecure)
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, HTTPAdapter(max_retries=self.retry))
+        # What a proxy variable says about the outside is not meant for the fleet's own registry.
+        self.session.trust_env = not access.insecure
+
+    def do_request(  # noqa: PLR0917 - the signature is oras'
+        self,
+        url: str,
+        method: str = "GET",
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        json: Any = None,
+        stream: bool = False,  # noqa: FBT001, FBT002
+    ) -> requests.Response:
+        """Send one request; when the registry asks for credentials, once more with them."""
+
+        def send(headers: dict[str, str]) -> requests.Response:
+            answer: requests.Response = self.session.request(
+                method, url, data=data, json=json, headers=headers, stream=stream,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )  # fmt: skip
+            return answer
+
+        response = send({**(headers or {}), **self._authorization()})
+        if response.status_code == requests.codes.unauthorized:
+            response = send({**(headers or {}), **self._asked_for(response)})
+        absent = method in {"GET", "HEAD"} and response.status_code == requests.codes.not_found
+        if not response.ok and not absent:
+            raise RegistryError(_reason(response))
+        return response
+
+    def _authorization(self) -> dict[str, str]:
+        return self.auth.get_auth_header() if self.auth.token else {}
+
+    def _asked_for(self, response: requests.Response) -> dict[str, str]:
+        """Return the credentials that a refusing answer asks for, if we have such."""
+        basic = getattr(self.auth, "_basic_auth", None)
+        if response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
+            return {"Authorization": f"Basic {basic}"} if basic else {}
+        # A token is good for one scope: the one that allowed reading does not allow a push.
+        headers, _ = self.auth.authenticate_request(response, {}, refresh=True)
+        return dict(headers)
+
+
+class RegistryClient:
+    """Pushes to and pulls from one repository.
+
+    Args:
+        access: Where the repository is, and the path of credentials, if any.
+    """
+
+    def __init__(self, access: RegistryAccess) -> None:
+        """Read the credentials; nothing is sent yet.
+
+        Raises:
+            RegistryError: The mounted credentials can't be read.
+        """
+        self._access = access
+        self._name = f"{access.address}/{access.repository}"
+        self._transport = _Transport(access)
+        if access.docker_config:
+            self._read_credentials(Path(access.docker_config))
+
+    def push(self, image: Image, tag: str | None = None) -> str:
+        """Push an image, layers that are there already left out.
+
+        Returns:
+            Its digest, by which it is pulled; with `tag`, also by that name.
+
+        Raises:
+            RegistryError: The registry was not reached, or refused.
+        """
+        with self._errors("push to"), tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "config.json"
+            config.write_bytes(image.config)
+            self._push_blob(config, digest_of_bytes(image.config), len(image.config))
+            for layer in image.layers:
+                self._push_blob(layer.path, layer.digest, layer.size)
+            self._manifest("PUT", tag or image.digest, image.manifest)
+        return image.digest
+
+    def find(self, reference: str) -> RemoteImage | None:
+        """Return the image of a tag or digest, or nothing if there is none.
+
+        Raises:
+            RegistryError: The registry was not reached, or refused.
+        """
+        with self._errors("read from"):
+            response = self._manifest("GET", reference)
+            if response.status_code == requests.codes.not_found:
+                return None
+            return RemoteImage.parse(response.content)
+
+    def pull(self, layer: RemoteLayer, folder: Path) -> None:
+        """Download a layer, check its digest and unpack it into `folder`.
+
+        Raises:
+            RegistryError: The registry was not reached, refused, or gave other bytes.
+        """
+        with self._errors("read from"), tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / "layer.tar"
+            self._transport.download_blob(self._container(), layer.digest, str(target))
+            with target.open("rb") as content:
+                found = digest_of(content)
+            if found != layer.digest:
+                raise RegistryError(
+                    f"asked for the layer {layer.digest}, got {found}; the"
+                    " transfer or the registry's storage is damaged"
+                )
+            unpack(target, folder)
+
+    def _push_blob(self, path: Path, digest: str, size: int) -> None:
+        layer = {"digest": digest, "size": size}
+        self._transport.upload_blob(str(path), self._container(), layer)
+
+    def _manifest(
+        self, method: str, reference: str, data: bytes | None = None
+    ) -> requests.Response:
+        url = f"{self._transport.prefix}://{self._container().manifest_url(reference)}"
+        header = "Accept" if data is None else "Content-Type"
+        return self._transport.do_request(url, method, data=data, headers={header: MANIFEST_TYPE})
+
+    def _container(self) -> Any:
+        return oras.container.Container(self._name)
+
+    def _read_credentials(self, config: Path) -> None:
+        try:
+            json.loads(config.read_text())
+        except (OSError, ValueError) as error:
+            raise RegistryError(
+                f"the registry's credentials in {config} can't be read ({error}): the Secret that"
+                " the operator's registry.pushSecret names must be of type"
+                " kubernetes.io/dockerconfigjson"
+            ) from error
+        self._transport.auth.load_configs(self._container(), configs=[str(config)])
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except requests.ConnectionError as error:
+            raise RegistryError(
+                f"could not {doing} registry {self._name}: it can't be reached from this node"
+                f" ({_innermost(error)}). Is it up, and is its address right in the operator's"
+                " configuration (registry.address; registry.insecure for plain HTTP)?"
+            ) from error
+        except (
+            RegistryError, requests.RequestException, oras.auth.AuthenticationException, ValueError
+        ) as error:  # fmt: skip
+            raise RegistryError(f"could not {doing} registry {self._name}: {error}") from error
+
+
+ADVICE = {
+    requests.codes.unauthorized: "it asks for credentials: see the operator's registry.pushSecret",
+    requests.codes.forbidden: "the credentials of registry.pushSecret may not push here",
+    requests.codes.request_entity_too_large: "it, or a proxy before it, limits the size of a layer",
+    requests.codes.internal_server_error: "it failed; is its disk full?",
+    requests.codes.insufficient_storage: "its disk is full: make room there",
+}
+
+
+def _reason(response: requests.Response) -> str:
+    advice = ADVICE.get(response.status_code, "see the registry's log")
+    return f"HTTP {response.status_code}{_told(response)}: {advice}"
+
+
+def _told(response: requests.Response) -> str:
+    try:
+        errors = response.json()["errors"]
+        return f" ({errors[0]['code']}: {errors[0].get('message', '')})"
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _innermost(error: BaseException) -> str:
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error) or type(error).__name__
