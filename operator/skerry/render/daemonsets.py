@@ -8,7 +8,6 @@ DaemonSets are where a placement is remembered.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_SHARD
@@ -16,7 +15,7 @@ from skerry.decide.rollout.model import Placement, PlacementKind
 from skerry.render import parts
 
 if TYPE_CHECKING:
-    from skerry.api.common import ResourceLimits
+    from skerry.decide.decision import ServedRevision
     from skerry.render.parts import Object, Owner
 
 PORT = 8080
@@ -28,25 +27,6 @@ DRAIN_SECONDS = 30
 
 _OPERATORS = {PlacementKind.IN: "In", PlacementKind.NOT_IN: "NotIn"}
 _KINDS = {operator: kind for kind, operator in _OPERATORS.items()}
-
-
-@dataclass(frozen=True)
-class ServedRevision:
-    """All that the pods of a revision are made of; the revision's name is a digest of it.
-
-    Attributes:
-        revision: name, ten hex digits.
-        hardware_class: class of the target.
-        image: the certified artifact, HOST/REPOSITORY@sha256:...
-        runtime_image: the server, by digest.
-        limits: of the serving container.
-    """
-
-    revision: str
-    hardware_class: str
-    image: str
-    runtime_image: str
-    limits: ResourceLimits
 
 
 def daemonset_name(edge_model: str, revision: str) -> str:
@@ -104,20 +84,6 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
         "metadata": parts.metadata(owner, found["metadata"]["name"], labelled),
         "spec": spec,
     }
-
-
-def served_revision(found: Object) -> ServedRevision:
-    """What a DaemonSet serves, read back from it."""
-    from_labels = found["metadata"]["labels"]
-    pod = found["spec"]["template"]["spec"]
-    container = pod["containers"][0]
-    return ServedRevision(
-        revision=from_labels[LABEL_REVISION],
-        hardware_class=from_labels[LABEL_CLASS],
-        image=next(volume["image"]["reference"] for volume in pod["volumes"] if volume["name"] == "model"),
-        runtime_image=container["image"],
-        limits=parts.limits_of(container),
-    )
 
 
 def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:

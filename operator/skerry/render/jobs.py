@@ -7,69 +7,40 @@ that measure run the image that will serve, under the limits that will serve.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_VARIANT
-from skerry.api.modelvariant import Stage
+from skerry.decide.stages import (
+    ASSESS,
+    DOCKER_CONFIG_DIRECTORY,
+    FIND_FINISHED,
+    MEASURING,
+    PACK,
+)
 from skerry.render import parts
 
 if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
-    from skerry.api.config import EngineSettings
-    from skerry.api.job import JobPlan
-    from skerry.api.modelvariant import PinnedArtifact
+    from skerry.api.config import OperatorConfig
+    from skerry.decide.decision import AssessJob, BuildJob, JobTry
     from skerry.render.parts import Object, Owner
 
-FIND_FINISHED = "find-finished"
-PACK = "pack"
-ASSESS = "assess"
-STAGE_CONTAINERS: dict[str, Stage] = {
-    "baseline-measurement": Stage.BASELINE_MEASUREMENT,
-    "format-conversion": Stage.FORMAT_CONVERSION,
-    "quantization": Stage.QUANTIZATION,
-    "hardware-acceleration": Stage.HARDWARE_ACCELERATION,
-    "validation": Stage.VALIDATION,
-}
+LABEL_WORK = "skerry.dev/work"
+ANNOTATION_TRY = "skerry.dev/try"
+ANNOTATION_VARIANT = "skerry.dev/variant"
 BACKOFF_LIMIT = 2
 ASSESS_DEADLINE_SECONDS = 600
-DOCKER_CONFIG_DIRECTORY = "/docker"
-DOCKER_CONFIG_FILE = f"{DOCKER_CONFIG_DIRECTORY}/config.json"
 
 _OPTIMIZER = ("python3", "-m", "skerry_optimizer")
 _MEASURE = ("python3", "-m", "skerry_runtime.measure")
 
 
-@dataclass(frozen=True)
-class BuildJob:
-    """What an optimisation job is rendered from.
-
-    Attributes:
-        name: of the Job.
-        variant: name of the ModelVariant.
-        plan: what the containers get as SKERRY_PLAN.
-        engine: its images.
-        build_limits: of the containers that build.
-        deadline_seconds: after which the job is given up.
-        push_secret: Secret of type kubernetes.io/dockerconfigjson in the EdgeModel's namespace.
-    """
-
-    name: str
-    variant: str
-    plan: JobPlan
-    engine: EngineSettings
-    build_limits: ResourceLimits
-    deadline_seconds: int
-    push_secret: str | None = None
-
-
-def optimisation_job(owner: Owner, build: BuildJob) -> Object:
+def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
     """The Job of one ModelVariant under one set of gates, on a node of its class."""
     labelled = {
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
-        LABEL_VARIANT: build.variant,
+        LABEL_WORK: build.made.work,
     }
-    *stages, pack = _containers(build)
+    *stages, pack = _containers(build, config)
     pod = {
         **_pod(),
         "affinity": parts.class_affinity(build.plan.hardware_class),
@@ -79,30 +50,33 @@ def optimisation_job(owner: Owner, build: BuildJob) -> Object:
             parts.image_volume("source", parts.pinned_reference(build.plan.source)),
             parts.image_volume("dataset", parts.pinned_reference(build.plan.evaluation.dataset)),
             {"name": "scratch", "emptyDir": {}},
-            *_secret_volumes(build.push_secret),
+            *_secret_volumes(config.registry.push_secret),
         ],
     }
-    return _job(owner, build.name, labelled, pod, build.deadline_seconds)
+    rendered = _job(owner, build.made, labelled, pod, build.deadline_seconds)
+    rendered["metadata"]["annotations"][ANNOTATION_VARIANT] = build.variant
+    return rendered
 
 
-def assess_job(owner: Owner, name: str, source: PinnedArtifact, engine: EngineSettings,
-               limits: ResourceLimits) -> Object:  # fmt: skip
-    """The Job that reads a source once; it runs anywhere."""
+def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Object:
+    """The Job that reads a source once; it runs on any node."""
+    image = config.engines[assess.engine].optimizer_image
+    limits = config.builds.resources.limits()
     container = {
-        **_container(ASSESS, (*_OPTIMIZER, ASSESS), engine.optimizer_image, limits),
-        "env": parts.environment({**_SCRATCH_ENV, "SKERRY_SOURCE_DIGEST": source.digest}),
+        **_container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
+        "env": parts.environment({**_SCRATCH_ENV, "SKERRY_SOURCE_DIGEST": assess.source.digest}),
         "volumeMounts": [_SOURCE_MOUNT, _SCRATCH_MOUNT],
     }
     pod = {
         **_pod(),
         "containers": [container],
         "volumes": [
-            parts.image_volume("source", parts.pinned_reference(source)),
+            parts.image_volume("source", parts.pinned_reference(assess.source)),
             {"name": "scratch", "emptyDir": {}},
         ],
     }
-    labelled = parts.labels(owner, parts.COMPONENT_ASSESSOR)
-    return _job(owner, name, labelled, pod, ASSESS_DEADLINE_SECONDS)
+    labelled = {**parts.labels(owner, parts.COMPONENT_ASSESSOR), LABEL_WORK: assess.made.work}
+    return _job(owner, assess.made, labelled, pod, ASSESS_DEADLINE_SECONDS)
 
 
 _SOURCE_MOUNT = {"name": "source", "mountPath": "/source", "readOnly": True}
@@ -115,7 +89,7 @@ _SCRATCH_ENV = {
 }
 
 
-def _containers(build: BuildJob) -> list[Object]:
+def _containers(build: BuildJob, config: OperatorConfig) -> list[Object]:
     """All containers in the order in which they run; the last is the main one."""
     commands = {
         FIND_FINISHED: (*_OPTIMIZER, "find-finished"),
@@ -126,13 +100,14 @@ def _containers(build: BuildJob) -> list[Object]:
         "validation": (*_MEASURE, "validate"),
         PACK: (*_OPTIMIZER, "pack"),
     }
-    return [_stage(name, command, build) for name, command in commands.items()]
+    return [_stage(name, command, build, config) for name, command in commands.items()]
 
 
-def _stage(name: str, command: tuple[str, ...], build: BuildJob) -> Object:
-    measures = command[: len(_MEASURE)] == _MEASURE
-    image = build.engine.runtime_image if measures else build.engine.optimizer_image
-    limits = build.plan.limits if measures else build.build_limits
+def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: OperatorConfig) -> Object:
+    engine = config.engines[build.engine]
+    measures = name in MEASURING
+    image = engine.runtime_image if measures else engine.optimizer_image
+    limits = build.plan.limits if measures else config.builds.resources.limits()
     variables = {
         **_SCRATCH_ENV,
         "SKERRY_PLAN": build.plan.model_dump_json(by_alias=True, exclude_none=True),
@@ -144,7 +119,7 @@ def _stage(name: str, command: tuple[str, ...], build: BuildJob) -> Object:
         **_container(name, command, image, limits),
         "env": [*parts.environment(variables), node],
         "volumeMounts": [
-            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *(secret if build.push_secret else []),
+            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *(secret if config.registry.push_secret else []),
         ],
     }  # fmt: skip
 
@@ -170,12 +145,17 @@ def _pod() -> Object:
     }
 
 
-def _job(owner: Owner, name: str, labelled: dict[str, str], pod: Object, deadline_seconds: int) -> Object:
+def _job(
+    owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
+) -> Object:
     evicted = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": parts.metadata(owner, name, labelled),
+        "metadata": {
+            **parts.metadata(owner, made.name, labelled),
+            "annotations": {ANNOTATION_TRY: made.retry},
+        },
         "spec": {
             "activeDeadlineSeconds": deadline_seconds,
             "backoffLimit": BACKOFF_LIMIT,

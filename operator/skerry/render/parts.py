@@ -14,13 +14,13 @@ from skerry.api.common import (
     LABEL_MODEL,
     MANAGED_BY,
     NODE_LABEL_CLASS,
-    ResourceLimits,
 )
 from skerry.decide.units import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from skerry.api.common import ResourceLimits
     from skerry.api.modelvariant import PinnedArtifact
 
 Object = dict[str, Any]
@@ -105,12 +105,6 @@ def serving_resources(limits: ResourceLimits) -> Object:
 def cores(limits: ResourceLimits) -> str:
     """The CPU limit in cores, as a decimal string: 250m is "0.25"."""
     return f"{parse_quantity(limits.cpu):g}"
-
-
-def limits_of(container: Object) -> ResourceLimits:
-    """The limits of a container, as the API server writes them."""
-    found = container["resources"]["limits"]
-    return ResourceLimits(cpu=found["cpu"], memory=found["memory"])
 
 
 def image_volume(name: str, reference: str) -> Object:

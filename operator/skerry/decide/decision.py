@@ -1,0 +1,139 @@
+"""What one pass over one EdgeModel wants written, in words of Skerry; `skerry.render` makes objects of it.
+
+The fields stand in the order in which they are written. The operator may be killed after any write:
+the next pass sees what was written and goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
+    from skerry.api.common import Engine, ResourceLimits
+    from skerry.api.job import JobPlan
+    from skerry.api.modelvariant import PinnedArtifact
+    from skerry.decide.rollout.model import Placement
+
+
+@dataclass(frozen=True)
+class ServedRevision:
+    """All that the pods of a revision are made of; the revision's name is a digest of it.
+
+    Attributes:
+        revision: name, ten hex digits.
+        hardware_class: class of the target.
+        image: the certified artifact, HOST/REPOSITORY@sha256:...
+        runtime_image: the server, by digest.
+        limits: of the serving container.
+    """
+
+    revision: str
+    hardware_class: str
+    image: str
+    runtime_image: str
+    limits: ResourceLimits
+
+
+@dataclass(frozen=True)
+class DaemonSetPlan:
+    """Where the pods of a revision shall run.
+
+    Attributes:
+        served: what they are, for a DaemonSet that is not there yet; None when it is there, and for
+            a revision that nothing can be made of any more.
+    """
+
+    hardware_class: str
+    revision: str
+    placement: Placement
+    served: ServedRevision | None = None
+
+
+@dataclass(frozen=True)
+class JobTry:
+    """One try of a piece of work: a change of the spec or a retry annotation makes another.
+
+    Attributes:
+        name: of the Job.
+        work: what it is for, twelve hex digits.
+        retry: the generation and nonce that it was made under.
+    """
+
+    name: str
+    work: str
+    retry: str
+
+
+@dataclass(frozen=True)
+class AssessJob:
+    """Reads a source once."""
+
+    made: JobTry
+    source: PinnedArtifact
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class BuildJob:
+    """Builds, measures and packs one variant under one set of gates.
+
+    Attributes:
+        variant: name of the ModelVariant.
+        deadline_seconds: after which the job is given up.
+    """
+
+    made: JobTry
+    variant: str
+    plan: JobPlan
+    engine: Engine
+    deadline_seconds: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line for `kubectl describe`; `warning` when a person may have to act."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """What goes, in this order: routes (by class), DaemonSets (by revision), variants, jobs (by name)."""
+
+    routes: tuple[str, ...] = ()
+    daemonsets: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """All writes of one pass.
+
+    Attributes:
+        variant_statuses: by name of the ModelVariant.
+        routes: by class.
+        status: of the EdgeModel, whole.
+        daemonsets: to apply, unchanged ones included.
+        variants: to be there, by name.
+        jobs: to start.
+        deletions: what goes.
+        events: after all writes.
+        requeue_after: seconds until time alone can change the decision; None for never.
+    """
+
+    status: EdgeModelStatus
+    variant_statuses: Mapping[str, ModelVariantStatus] = field(default_factory=dict)
+    routes: Mapping[str, ModelRouteSpec] = field(default_factory=dict)
+    daemonsets: tuple[DaemonSetPlan, ...] = ()
+    variants: Mapping[str, ModelVariantSpec] = field(default_factory=dict)
+    jobs: tuple[AssessJob | BuildJob, ...] = ()
+    deletions: Deletions = Deletions()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None

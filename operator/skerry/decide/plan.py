@@ -1,0 +1,206 @@
+"""The top of all decisions about one EdgeModel: a snapshot and the time in, everything to write out.
+
+    sources.py   digests and the assessment, shared by all targets
+    builds.py    how far each target's build is, and which job is next
+    rollout/     which revision has which role on which nodes (the waves are decided there)
+    status.py    what is said about it
+
+Every pass looks at the whole state and could be the first. A target whose build is not certified
+still has its rollout looked at: what serves goes on serving, and can still be taken back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import ANNOTATION_RETRY, Outcome
+from skerry.decide.builds import plan_builds, served_by, work_of
+from skerry.decide.conditions import condition_of
+from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.rollout import TargetView, decide_target, policy_from_spec
+from skerry.decide.rollout.rejected import is_rejected, next_attempt
+from skerry.decide.sources import assess_source
+from skerry.decide.status import TargetOutcome, make_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from skerry.api import EdgeModelStatus, ModelVariant
+    from skerry.decide.builds import TargetBuild
+    from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
+    from skerry.decide.snapshot import Snapshot
+    from skerry.decide.sources import Assessed
+
+RESOLVE_AGAIN_SECONDS = 30.0
+OLD_VARIANTS_KEPT = 4
+"""Per class: the trials behind what served before stay readable for a while."""
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Decision:
+    """Everything that shall be written for the EdgeModel now; applied twice, it changes nothing more.
+
+    Args:
+        snapshot: the whole state.
+        now: UTC.
+    """
+    assessed = assess_source(snapshot)
+    builds = plan_builds(snapshot, assessed, now)
+    outcomes = tuple(_outcome(snapshot, build, now) for build in builds)
+    status = make_status(snapshot, assessed, outcomes, now)
+    return Decision(
+        status=status,
+        variant_statuses={
+            build.variant: build.status for build in builds if build.variant and build.status
+        },
+        routes={
+            outcome.build.hardware_class: outcome.rollout.route
+            for outcome in outcomes
+            if outcome.rollout.route is not None
+        },
+        daemonsets=tuple(_daemonsets(snapshot, outcomes)),
+        variants={
+            build.variant: build.spec
+            for build in builds
+            if build.variant and build.spec and build.variant not in snapshot.variants
+        },
+        jobs=_jobs(assessed, builds),
+        deletions=_deletions(snapshot, outcomes),
+        events=tuple(_events(snapshot.model.status, status)),
+        requeue_after=_requeue_after(snapshot, outcomes),
+    )
+
+
+def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
+    """What the rollout machine sees of one target."""
+    model, name = snapshot.model, build.hardware_class
+    route = snapshot.routes.get(name)
+    status = next((t for t in model.status.targets if t.hardware_class == name), None)
+    view = TargetView(
+        edge_model=model.metadata.name,
+        hardware_class=name,
+        desired=build.served.revision if build.served else None,
+        attempt=status.attempt if status else 0,
+        rejections=model.status.rejected,
+        status=status,
+        route=route.spec if route else None,
+        route_generation=route.generation if route else 0,
+        daemonsets=snapshot.daemonsets.get(name, {}),
+        nodes=snapshot.nodes.get(name, ()),
+        policy=policy_from_spec(model.spec),
+    )
+    return _retried(snapshot, view)
+
+
+def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
+    """The view with a higher attempt, when a new retry annotation asks for a revision taken back."""
+    model = snapshot.model
+    nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
+    asked = nonce is not None and nonce != model.status.retry_nonce
+    if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
+        return view
+    of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
+    return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))
+
+
+def _outcome(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetOutcome:
+    return TargetOutcome(build, decide_target(view_of(snapshot, build), now))
+
+
+def _daemonsets(
+    snapshot: Snapshot, outcomes: Sequence[TargetOutcome]
+) -> Iterable[DaemonSetPlan]:
+    makeable = {served.revision: served for served in _makeable(snapshot, outcomes)}
+    for outcome in outcomes:
+        name = outcome.build.hardware_class
+        present = snapshot.daemonsets.get(name, {})
+        for revision, placement in outcome.rollout.placements.items():
+            served = None if revision in present else makeable.get(revision)
+            yield DaemonSetPlan(name, revision, placement, served)
+
+
+def _makeable(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[ServedRevision]:
+    """All revisions that a DaemonSet could be made of: those asked for, and those of stored variants."""
+    for variant in snapshot.variants.values():
+        served = served_by(snapshot, variant)
+        if served is not None:
+            yield served
+    yield from (outcome.build.served for outcome in outcomes if outcome.build.served)
+
+
+def _jobs(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[AssessJob | BuildJob, ...]:
+    first = (assessed.job,) if assessed.job else ()
+    return (*first, *(build.job for build in builds if build.job))
+
+
+def _deletions(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Deletions:
+    targets = {outcome.build.hardware_class for outcome in outcomes}
+    withdrawn = snapshot.routes.keys() - targets
+    gone = [revision for outcome in outcomes for revision in outcome.rollout.delete]
+    return Deletions(
+        routes=tuple(sorted(withdrawn)),
+        daemonsets=(*sorted(gone), *sorted(_withdrawn_revisions(snapshot, targets))),
+        variants=tuple(_old_variants(snapshot, outcomes)),
+        jobs=tuple(_old_jobs(snapshot, outcomes)),
+    )
+
+
+def _withdrawn_revisions(snapshot: Snapshot, targets: set[str]) -> Iterable[str]:
+    """Revisions of classes that left the spec, once no gateway sends traffic there any more."""
+    for name, revisions in snapshot.daemonsets.items():
+        if name in targets or name in snapshot.routes:
+            continue
+        if not any(node.reachable and node.model for node in snapshot.nodes.get(name, ())):
+            yield from revisions
+
+
+def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
+    """All but those that are built, served or among the newest of their class."""
+    needed = {outcome.build.variant for outcome in outcomes}
+    roles = {
+        role.revision
+        for route in snapshot.routes.values()
+        for role in (route.spec.stable, route.spec.candidate, route.spec.previous)
+        if role
+    }
+    by_class: dict[str, list[ModelVariant]] = {}
+    for variant in snapshot.variants.values():
+        served = served_by(snapshot, variant)
+        if variant.metadata.name not in needed and not (served and served.revision in roles):
+            by_class.setdefault(variant.spec.hardware_class, []).append(variant)
+    for variants in by_class.values():
+        newest_first = sorted(variants, key=_created, reverse=True)
+        yield from (variant.metadata.name for variant in newest_first[OLD_VARIANTS_KEPT:])
+
+
+def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
+    """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
+    if snapshot.pins.problem:
+        return
+    wanted = {work_of(snapshot, o.build.variant) for o in outcomes if o.build.variant}
+    if all(outcome.build.variant for outcome in outcomes):
+        yield from (job.name for job in snapshot.jobs if job.work not in wanted)
+
+
+def _created(variant: ModelVariant) -> str:
+    at = variant.metadata.creation_timestamp
+    return at.isoformat() if at else ""
+
+
+def _events(before: EdgeModelStatus, after: EdgeModelStatus) -> Iterable[Event]:
+    """What changed, for `kubectl describe`: how revisions ended, and what Ready says."""
+    for entry in (entry for entry in after.history if entry not in before.history):
+        text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
+        yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
+    was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
+    if ready is not None and (was is None or was.reason != ready.reason):
+        stalled = condition_of(after.conditions, "Stalled") is not None
+        yield Event(ready.reason, ready.message, warning=stalled)
+
+
+def _requeue_after(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> float | None:
+    times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
+    if snapshot.pins.problem:
+        times.append(RESOLVE_AGAIN_SECONDS)
+    return min(times, default=None)

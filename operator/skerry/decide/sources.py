@@ -1,0 +1,94 @@
+"""The first steps of every model, shared by its targets: digests, then one assessment of the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from skerry.api.edgemodel import Assessment, Phase
+from skerry.decide.decision import AssessJob
+from skerry.decide.stages import ASSESS, failure, last_words, trouble
+from skerry.decide.tries import job_for, next_try, short_key
+
+if TYPE_CHECKING:
+    from skerry.api.common import Engine
+    from skerry.api.modelvariant import PinnedArtifact
+    from skerry.decide.snapshot import JobView, Snapshot
+
+
+NOT_RESOLVED = "SourceNotResolved"
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """How far the source is.
+
+    Attributes:
+        assessment: of the source as it is pinned now; None while there is none.
+        job: to start.
+        phase, reason, message: why there is no assessment.
+    """
+
+    assessment: Assessment | None = None
+    job: AssessJob | None = None
+    phase: Phase = Phase.OPTIMIZING
+    reason: str = ""
+    message: str = ""
+
+
+def assess_source(snapshot: Snapshot) -> Assessed:
+    """The assessment of the source, or the step towards it."""
+    source = snapshot.pins.source
+    if source is None or snapshot.pins.dataset is None:
+        return Assessed(phase=Phase.FAILED, reason=NOT_RESOLVED, message=snapshot.pins.problem)
+    known = snapshot.model.status.assessment
+    if known is not None and known.source_digest == source.digest:
+        return Assessed(assessment=known)
+    work = short_key("assess", source.digest)
+    job = job_for(snapshot, work)
+    if job is None:
+        return _start(snapshot, source, work)
+    return _from_job(job, source)
+
+
+def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:
+    engine: Engine = next(iter(snapshot.config.engines))
+    made = next_try(snapshot, work)
+    return Assessed(
+        job=AssessJob(made, source, engine),
+        reason="Assessing",
+        message=f"job {made.name} reads the source {source.uri}",
+    )
+
+
+def _from_job(job: JobView, source: PinnedArtifact) -> Assessed:
+    if job.failure is not None:
+        found = failure(job, "the operator's deadline is fixed; look at the pod's log")
+        return Assessed(phase=Phase.FAILED, reason=f"Assess{found.reason}", message=found.message)
+    if job.succeeded:
+        return _parsed(job, source)
+    stuck = trouble(job)
+    if stuck is not None:
+        return Assessed(reason=stuck.reason, message=stuck.message)
+    return Assessed(reason="Assessing", message=f"job {job.name} reads the source {source.uri}")
+
+
+def _parsed(job: JobView, source: PinnedArtifact) -> Assessed:
+    """The assessment in the job's termination message."""
+    text = last_words(job.pods[-1].containers, ASSESS) if job.pods else ""
+    try:
+        return Assessed(
+            assessment=Assessment.model_validate_json(text).model_copy(
+                update={"source_digest": source.digest}
+            )
+        )
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        return Assessed(
+            phase=Phase.FAILED,
+            reason="AssessmentUnreadable",
+            message=f"job {job.name} ended without a readable assessment ({first}):"
+            " delete that job and it is run again",
+        )

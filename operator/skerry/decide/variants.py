@@ -1,0 +1,183 @@
+"""The status of one ModelVariant: from its job's containers and summary, or from new gates.
+
+A finished variant keeps its trials. When only gates or weights change, they are applied to the
+stored trials; a new job runs only where another candidate wins or the certificate no longer holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from skerry.api.job import JobSummary
+from skerry.api.modelvariant import Certificate, ModelVariantStatus
+from skerry.decide.choose import choose, nearest_miss
+from skerry.decide.conditions import Finding, condition_of, conditions
+from skerry.decide.gates import evaluate, passes, shortfalls
+from skerry.decide.stages import (
+    PACK,
+    Trouble,
+    failure,
+    last_words,
+    running_stage,
+    stage_statuses,
+    trouble,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api.edgemodel import Gates, Weights
+    from skerry.api.modelvariant import GateResult, ModelVariant
+    from skerry.decide.snapshot import JobView
+
+CERTIFIED = "Certified"
+GATES_NOT_MET = "GatesNotMet"
+_DEADLINE = "spec.optimization.search.timeLimit"
+
+
+class Progress(Enum):
+    """Where a variant stands."""
+
+    RUNNING = "Running"
+    CERTIFIED = "Certified"
+    GATES_NOT_MET = "GatesNotMet"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class VariantState:
+    """The status to write, and what it means for the target."""
+
+    status: ModelVariantStatus
+    progress: Progress
+    reason: str
+    message: str
+
+
+def from_job(variant: ModelVariant, job: JobView, gates_key: str, now: datetime) -> VariantState:
+    """The variant while its job runs, or when it has just ended."""
+    pod = job.pods[-1] if job.pods else None
+    seen = stage_statuses(pod)
+    before = variant.status
+    live = before.model_copy(
+        update={
+            "observed_generation": variant.metadata.generation or 0,
+            "job": job.name,
+            "node": (pod.node if pod else None) or before.node,
+            "stages": seen if pod else (before.stages or seen),
+        }
+    )
+    if job.succeeded:
+        return _summarised(variant, live, job, gates_key, now)
+    if job.failure is not None:
+        found = failure(job, _DEADLINE)
+        return _state(variant, live, Progress.FAILED, found, now)
+    found = trouble(job) or _running(job)
+    return _state(variant, live, Progress.RUNNING, found, now)
+
+
+def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: str,
+            now: datetime) -> VariantState | None:  # fmt: skip
+    """A finished variant under other gates; None when that takes another job."""
+    before = variant.status
+    choice = choose(before.trials, gates, weights)
+    if choice.chosen is None:
+        nearest = nearest_miss(before.trials, gates, weights)
+        results = evaluate(nearest, gates) if nearest else ()
+        status = before.model_copy(update={"gates_key": gates_key, "gates": results})
+        message = gates_message(results, gates, choice.explanation)
+        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
+    if choice.chosen != before.chosen or before.certificate is None or before.artifact is None:
+        return None
+    results = evaluate(before.certificate.certified, gates)
+    if not passes(results, allow_marginal=gates.allow_marginal):
+        return None
+    status = before.model_copy(update={"gates_key": gates_key, "gates": results})
+    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", choice.explanation), now)
+
+
+def remembered(variant: ModelVariant) -> VariantState:
+    """A finished variant as its status says."""
+    condition = condition_of(variant.status.conditions, CERTIFIED)
+    certified = variant.status.artifact is not None and condition is not None and condition.status == "True"
+    return VariantState(
+        variant.status,
+        Progress.CERTIFIED if certified else Progress.GATES_NOT_MET,
+        condition.reason if condition else GATES_NOT_MET,
+        condition.message if condition else "",
+    )
+
+
+def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str) -> str:
+    """Each shortfall by name; without any, the explanation that the choice gave."""
+    missed = shortfalls(results, allow_marginal=gates.allow_marginal)
+    return "; ".join(missed) or otherwise
+
+
+def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates_key: str,
+                now: datetime) -> VariantState:  # fmt: skip
+    """The variant as the job's summary (its last container's termination message) tells it."""
+    text = last_words(job.pods[-1].containers, PACK) if job.pods else ""
+    try:
+        summary = JobSummary.model_validate_json(text)
+    except ValidationError as error:
+        message = (
+            f"job {job.name} ended without a readable summary ({error.errors()[0]['msg']}):"
+            " delete that job and it is run again (what it built is found in the registry)"
+        )
+        return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
+    status = live.model_copy(
+        update={
+            "gates_key": gates_key,
+            "trials": summary.trials,
+            "chosen": summary.chosen,
+            "gates": summary.gates,
+            "artifact": summary.artifact,
+            "certificate": _certificate(variant, summary, job, now),
+            "reused": summary.reused,
+        }
+    )
+    if summary.artifact is None:
+        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, summary.message), now)
+    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", summary.message), now)
+
+
+def _certificate(
+    variant: ModelVariant, summary: JobSummary, job: JobView, now: datetime
+) -> Certificate | None:
+    if summary.certified is None or summary.model_digest is None:
+        return None
+    return Certificate(
+        model_digest=summary.model_digest,
+        dataset_digest=variant.spec.evaluation.dataset.digest,
+        engine_version=summary.engine_version or variant.spec.engine_version,
+        baseline=summary.baseline,
+        certified=summary.certified,
+        issued_at=job.finished_at or now,
+    )
+
+
+def _running(job: JobView) -> Trouble:
+    stage = running_stage(job.pods[-1] if job.pods else None)
+    attempt = f", try {len(job.pods)}" if len(job.pods) > 1 else ""
+    node = job.pods[-1].node if job.pods else None
+    if not stage:
+        return Trouble("Starting", f"job {job.name} starts{attempt}")
+    return Trouble("Running", f"job {job.name} is at {stage} on node {node}{attempt}")
+
+
+def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress, found: Trouble,
+           now: datetime) -> VariantState:  # fmt: skip
+    holds = {Progress.RUNNING: None, Progress.CERTIFIED: True}.get(progress, False)
+    certified = Finding(CERTIFIED, holds, found.reason, found.message)
+    written = conditions(
+        (certified,), variant.status.conditions, variant.metadata.generation or 0, now
+    )
+    return VariantState(
+        status.model_copy(update={"conditions": written}), progress, found.reason, found.message
+    )
+
