@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from image_build import BuildError, Builder, BuiltImage
 from rich.console import Console
+
+from image_build import Builder, BuildError, BuiltImage
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -6,7 +6,7 @@ over the folder and those inputs, and pushes. `builder` ties them together; `ima
 command line.
 """
 
-from image_build.builder import BuiltImage, Builder
+from image_build.builder import Builder, BuiltImage
 from image_build.run import BuildError
 
 __all__ = ["BuildError", "Builder", "BuiltImage"]

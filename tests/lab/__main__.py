@@ -32,7 +32,8 @@ class Options:
         """Return the lab that is meant, reporting its steps with the seconds since now."""
         began = time.monotonic()
         return Lab(
-            self.name, report=lambda line: console.print(f"{time.monotonic() - began:5.1f} s  {line}")
+            self.name,
+            report=lambda line: console.print(f"{time.monotonic() - began:5.1f} s  {line}"),
         )
 
 

@@ -6,11 +6,10 @@ controller, with or without an empty v2 hierarchy beside them), on which the lab
 cgroup v2 (one hierarchy).
 """
 
+import contextlib
 import os
 import signal
 from pathlib import Path
-
-import psutil
 
 from tests.lab.commands import wait_for
 
@@ -63,20 +62,27 @@ def processes(group: str) -> set[int]:
     return found
 
 
-def kill(group: str) -> None:
+def kill(group: str) -> set[int]:
     """Kill every process in a group and below it, and wait until there is none.
+
+    Returns:
+        Their ids.
 
     Raises:
         LabError: Some did not go away.
     """
+    killed: set[int] = set()
 
     def emptied() -> bool:
         left = processes(group)
         for pid in left:
-            _kill(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed.update(left)
         return not left
 
     wait_for(emptied, f"the processes in control group {group} to end", KILL_SECONDS, 0.05)
+    return killed
 
 
 def remove(group: str) -> None:
@@ -113,15 +119,6 @@ def _members(folder: Path) -> set[int]:
         return {int(line) for line in (folder / "cgroup.procs").read_text().split()}
     except (FileNotFoundError, OSError):
         return set()
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-        if psutil.Process(pid).ppid() == os.getpid():
-            os.waitpid(pid, os.WNOHANG)
-    except (ProcessLookupError, ChildProcessError, psutil.NoSuchProcess):
-        return
 
 
 def _remove_emptied(folder: Path) -> None:

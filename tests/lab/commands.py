@@ -1,4 +1,4 @@
-"""Runs the small programs (ip, iptables, mount, kubectl) and waits for conditions."""
+"""Runs the small programs (ip, iptables, mount, kubectl), waits for conditions, writes files."""
 
 import subprocess
 from collections.abc import Callable
@@ -38,6 +38,13 @@ def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> s
             f"{done.stderr.strip() or done.stdout.strip()}"
         )
     return done.stdout
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that, whenever the writer is killed, a reader finds all of it or none."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(text)
+    partial.rename(file)
 
 
 def wait_for(

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab import control_plane, network, plan, teardown
-from tests.lab.commands import run
+from tests.lab.commands import run, write_whole
 from tests.lab.control_plane import kubeconfig
 from tests.lab.errors import LabError
 from tests.lab.nodes import PROGRAMS, program
@@ -187,7 +187,7 @@ class Lab:
         wanted = [known.node(index) for index in range(max(count, len(before)))]
         missing = [node for node in wanted if node not in before]
         # Written first: of a start that is killed, the next one sees that it is not whole.
-        _nodes_file(known).write_text(json.dumps(len(wanted)))
+        write_whole(_nodes_file(known), json.dumps(len(wanted)))
         if fresh:
             startup.start_control_plane()
         startup.prepare_nodes(missing, wanted)

@@ -106,14 +106,14 @@ class NodeRunner:
         assert anchor is not None
         namespaces = [f"/proc/{anchor.pid}/ns/{kind}" for kind in ("mnt", "uts")]
         into = [*network.enter(self._node), f"--mount={namespaces[0]}", f"--uts={namespaces[1]}"]
-        command = [*into, self._binary(name), *arguments]
+        command: list[str | Path] = [*into, self._binary(name), *arguments]
         # The shim looks runc up once by name, whatever containerd's configuration says.
         env = {"PATH": f"{self._binary('runc').parent}:{SYSTEM_PATH}"}
         self._processes.start(program(self._node, name), command, env)
 
     def _start_anchor(self) -> None:
         own = ["unshare", "--mount", "--uts"]
-        script = ["sh", ANCHOR, self._folder, self._plan.state, self._node.name]
+        script: list[str | Path] = ["sh", ANCHOR, self._folder, self._plan.state, self._node.name]
         name = program(self._node, "anchor")
         self._processes.start(name, [*network.enter(self._node), *own, *script])
         ready = self._folder / "mounts-ready"

@@ -4,7 +4,7 @@ One authority for each lab signs them all; they live for as long as a throw-away
 """
 
 import base64
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFETIME = datetime.timedelta(days=30)
-CLOCK_TOLERANCE = datetime.timedelta(hours=1)
+LIFETIME = dt.timedelta(days=30)
+CLOCK_TOLERANCE = dt.timedelta(hours=1)
 
 
 class Authority:
@@ -117,7 +117,7 @@ class Authority:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.lab.commands import run
+from tests.lab.commands import run, write_whole
 from tests.lab.errors import LabError
 
 STATE_ROOT = Path("/var/lib/skerry-lab")
@@ -142,18 +142,16 @@ class Plan:
         )
 
     def save(self) -> None:
-        """Write the plan down, whole or not at all."""
+        """Write the plan down."""
         self.state.mkdir(parents=True, exist_ok=True)
-        partial = _file(self.name).with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self), indent=2))
-        partial.rename(_file(self.name))
+        write_whole(_file(self.name), json.dumps(asdict(self), indent=2))
 
 
 def load(name: str) -> Plan | None:
     """Return a lab's plan, or None if there is no such lab, not even leftovers."""
     try:
         return Plan(**json.loads(_file(name).read_text()))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except FileNotFoundError:
         return None
 
 
@@ -190,15 +188,15 @@ def choose(name: str) -> Plan:
 
 def with_free_ports(plan: Plan) -> Plan:
     """Return the plan with ports that are free on its addresses, which must exist by now."""
-    ports = {
-        "api_port": (plan.address, plan.api_port),
-        "registry_port": (plan.address, plan.registry_port),
-        "etcd_port": (plan.loopback, plan.etcd_port),
-        "etcd_peer_port": (plan.loopback, plan.etcd_peer_port),
-        "controller_port": (plan.loopback, plan.controller_port),
-        "scheduler_port": (plan.loopback, plan.scheduler_port),
-    }
-    chosen = replace(plan, **{name: _free_port(*wish) for name, wish in ports.items()})
+    chosen = replace(
+        plan,
+        api_port=_free_port(plan.address, plan.api_port),
+        registry_port=_free_port(plan.address, plan.registry_port),
+        etcd_port=_free_port(plan.loopback, plan.etcd_port),
+        etcd_peer_port=_free_port(plan.loopback, plan.etcd_peer_port),
+        controller_port=_free_port(plan.loopback, plan.controller_port),
+        scheduler_port=_free_port(plan.loopback, plan.scheduler_port),
+    )
     chosen.save()
     return chosen
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from tests.lab import cgroups
-from tests.lab.commands import wait_for
+from tests.lab.commands import wait_for, write_whole
 from tests.lab.errors import LabError
 from tests.lab.plan import Plan
 
@@ -85,7 +85,7 @@ class Processes:
             )
         _children.append(child)
         record = Record(name, child.pid, psutil.Process(child.pid).create_time())
-        (self._records / f"{name}.json").write_text(json.dumps(asdict(record)))
+        write_whole(self._records / f"{name}.json", json.dumps(asdict(record)))
         return record
 
     def log(self, name: str) -> Path:
@@ -132,10 +132,22 @@ class Processes:
         if process is None:
             return
         process.kill()
-        wait_for(lambda: not self.alive(name), f"{name} to end", seconds)
-        collect_ended()
+        wait_for_end({process.pid}, seconds)
 
 
-def collect_ended() -> None:
-    """Collect those that this very process started and that have ended, so no zombie is left."""
-    _children[:] = [child for child in _children if child.poll() is None]
+def wait_for_end(pids: set[int], seconds: float = 10.0) -> None:
+    """Wait until killed processes have ended, and collect those that this process started.
+
+    An ended process whose parent has not looked yet (the machine's init, mostly) counts as gone.
+    """
+    for child in [child for child in _children if child.pid in pids]:
+        child.wait(seconds)
+        _children.remove(child)
+    wait_for(lambda: not any(map(_runs, pids)), "killed processes to end", seconds, 0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
+        return False

@@ -121,4 +121,5 @@ def _in_parallel(work: Callable[[Node], None], nodes: Sequence[Node]) -> None:
 def _dns_ready(api: Api) -> bool:
     deployment = api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns")
     ready: int = deployment.get("status", {}).get("readyReplicas", 0)
-    return ready == deployment["spec"]["replicas"]
+    wanted: int = deployment["spec"]["replicas"]
+    return ready == wanted

@@ -13,7 +13,7 @@ import psutil
 from tests.lab import cgroups, network
 from tests.lab.commands import run, wait_for
 from tests.lab.plan import Plan, host_lock, load
-from tests.lab.processes import Processes, collect_ended
+from tests.lab.processes import Processes, wait_for_end
 
 UNMOUNT_SECONDS = 30.0
 
@@ -24,8 +24,7 @@ def remove_lab(name: str) -> None:
     plan = load(name) or Plan(name, network=0)
     _kill_strays(plan)
     if any((hierarchy / plan.cgroup).exists() for hierarchy in cgroups.hierarchies()):
-        cgroups.kill(plan.cgroup)
-    collect_ended()
+        wait_for_end(cgroups.kill(plan.cgroup))
     _unmount(plan.state)
     with host_lock():
         network.remove(plan)

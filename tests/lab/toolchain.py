@@ -9,6 +9,7 @@ For each binary, the first of these that has the pinned version is taken:
 Only the third takes minutes, once; a progress bar says how many.
 """
 
+import functools
 import hashlib
 import io
 import os
@@ -21,13 +22,14 @@ import tempfile
 import time
 import tomllib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tests.lab.commands import run
 from tests.lab.errors import LabError
@@ -109,7 +111,7 @@ class Toolchain:
                 task = progress.add_task(about, total=binary.seconds)
                 with FileLock(_cached(binary).parent.with_suffix(".lock")):
                     if not _cached(binary).exists():
-                        _make(binary, lambda done, task=task: progress.update(task, completed=done))
+                        _make(binary, functools.partial(_advance, progress, task))
                 progress.update(task, description=f"{binary.name}: built", completed=binary.seconds)
                 self._found[binary.name] = _cached(binary)
 
@@ -146,8 +148,10 @@ def _has_version(binary: Binary, file: Path) -> bool:
         return False
     arguments = VERSION_ARGUMENTS.get(binary.name, ["--version"])
     answer = subprocess.run([file, *arguments], capture_output=True, text=True, check=False)
-    version = rf"(?<![\d.]){re.escape(binary.version)}(?!\d)" if binary.version[-1] != "." else (
-        rf"(?<![\d.]){re.escape(binary.version)}"
+    version = (
+        rf"(?<![\d.]){re.escape(binary.version)}(?!\d)"
+        if binary.version[-1] != "."
+        else (rf"(?<![\d.]){re.escape(binary.version)}")
     )
     return re.search(version, answer.stdout + answer.stderr) is not None
 
@@ -166,7 +170,11 @@ def _pin_files(component: str) -> tuple[str, ...]:
     return own.get(component, ("go.mod", "go.sum", "build.toml"))
 
 
-def _make(binary: Binary, report: Any) -> None:
+def _advance(progress: Progress, task: TaskID, seconds: float) -> None:
+    progress.update(task, completed=seconds)
+
+
+def _make(binary: Binary, report: Callable[[float], None]) -> None:
     target = _cached(binary)
     target.parent.mkdir(parents=True, exist_ok=True)
     if binary.component == "clients":
@@ -207,10 +215,13 @@ def _find_go() -> str:
     )
 
 
-def _run_with_progress(binary: Binary, command: list[str], report: Any) -> None:
+def _needs_c(binary: Binary) -> bool:
+    return binary.component != "pause" and bool(_recipe(binary.component).get("cgo"))
+
+
+def _run_with_progress(binary: Binary, command: list[str], report: Callable[[float], None]) -> None:
     """Run a build in the folder of its pins, reporting how far it probably is."""
-    cgo = binary.component == "runc"
-    env = {**os.environ, "CGO_ENABLED": "1" if cgo else "0", "GOFLAGS": ""}
+    env = {**os.environ, "CGO_ENABLED": "1" if _needs_c(binary) else "0", "GOFLAGS": ""}
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         build = subprocess.Popen(
