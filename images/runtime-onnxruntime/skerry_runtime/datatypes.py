@@ -1,12 +1,13 @@
-"""The three names of a number type: ONNX Runtime's, the Open Inference Protocol's and numpy's.
+"""What a tensor is called and looks like: number types under their three names, and shapes.
 
-Everything that reads tensors (server, data set, measuring) goes through this one table.
+ONNX Runtime, the Open Inference Protocol and numpy each have their own names. Everything that reads
+tensors (server, data set, measuring) goes through this one table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,3 +44,33 @@ _TABLE = (
 
 BY_PROTOCOL = {entry.protocol: entry for entry in _TABLE}
 BY_ONNX = {entry.onnx: entry for entry in _TABLE}
+
+
+class TensorLike(Protocol):
+    """Anything that names a tensor: `TensorSpec` here, `skerry.api.job.TensorInfo` in files."""
+
+    @property
+    def name(self) -> str:
+        """The tensor's name in the model."""
+
+    @property
+    def datatype(self) -> str:
+        """Its type's name in the protocol."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape; -1 is a free axis."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A tensor of the loaded model. Not pydantic: that would cost each device 8 MB of memory."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of this shape fits."""
+        pairs = zip(self.shape, shape, strict=False)
+        return len(shape) == len(self.shape) and all(have in (-1, got) for have, got in pairs)

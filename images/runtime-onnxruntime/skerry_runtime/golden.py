@@ -1,0 +1,45 @@
+"""Golden samples as ready-made requests: what the agent replays to see that a device answers right.
+
+They come with the artifact, so they are verified by its digest and need no other way to the device.
+The certified answers are this variant's own, computed alone, not the source model's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skerry_runtime.artifact import read_golden
+from skerry_runtime.tensors import json_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry_runtime.artifact import Artifact
+    from skerry_runtime.datatypes import TensorSpec
+    from skerry_runtime.session import Arrays, Session
+
+
+def replay_set(artifact: Artifact, session: Session) -> dict[str, Any]:
+    """Return the tolerance, the certified p50 and every golden sample as a request with its answer.
+
+    Read from the volume each time: the agent asks once per revision, and memory stays free.
+    """
+    inputs, outputs = read_golden(artifact.directory)
+    count = min((len(array) for array in inputs.values()), default=0)
+    content: dict[str, Any] = {
+        "tolerance": artifact.tolerance,
+        "samples": [
+            {
+                "request": {"inputs": _row(inputs, index, session.inputs)},
+                "outputs": _row(outputs, index, session.outputs),
+            }
+            for index in range(count)
+        ],
+    }
+    if "p50Milliseconds" in artifact.certified:
+        content["p50Milliseconds"] = float(artifact.certified["p50Milliseconds"])
+    return content
+
+
+def _row(arrays: Arrays, index: int, specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    return json_tensors({name: array[index : index + 1] for name, array in arrays.items()}, specs)

@@ -1,0 +1,57 @@
+"""What the pod tells the runtime, all by environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from skerry_runtime.session import ModelError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one serving process; the names of the variables stand in `from_environment`."""
+
+    model_name: str
+    revision: str
+    model_dir: Path
+    cpu_limit: float = 1.0
+    port: int = 8080
+    waiting: int = 16
+    max_body_bytes: int = 8 * 2**20
+    drain_seconds: float = 5.0
+
+
+def from_environment() -> Settings:
+    """Read the settings.
+
+    Raises:
+        ModelError: One is missing or not a number.
+    """
+    read = os.environ.get
+    name = read("SKERRY_MODEL_NAME")
+    if not name:
+        raise ModelError("SKERRY_MODEL_NAME is not set: it is the model's name in the protocol")
+    return Settings(
+        model_name=name,
+        # A version is part of the protocol's paths, so there is always one.
+        revision=read("SKERRY_REVISION") or "1",
+        model_dir=Path(read("SKERRY_MODEL_DIR", "/model")),
+        cpu_limit=_number("SKERRY_CPU_LIMIT", 1.0),
+        port=int(_number("SKERRY_PORT", 8080)),
+        waiting=int(_number("SKERRY_MAX_WAITING", 16)),
+        max_body_bytes=int(_number("SKERRY_MAX_BODY_BYTES", 8 * 2**20)),
+        drain_seconds=_number("SKERRY_DRAIN_SECONDS", 5.0),
+    )
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable, "")
+    try:
+        number = float(text) if text else default
+    except ValueError as error:
+        raise ModelError(f"{variable} is {text!r}, which is no number") from error
+    if number < 0:
+        raise ModelError(f"{variable} is {text!r}, which is negative")
+    return number
