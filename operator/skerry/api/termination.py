@@ -1,0 +1,145 @@
+"""What a job's last container says to the operator: a summary that fits a termination message.
+
+A container may write 4096 bytes, but the kubelet cuts the messages of a pod to 12 KiB in all, shared
+equally: 1755 bytes for each of the seven containers of an optimisation job (`normalizeStatus` in
+Kubernetes' pkg/kubelet/status/status_manager.go, v1.36). Half a JSON document is worth nothing, so a
+long summary is compressed, and what still does not fit is left out in an order of least loss. The
+full report lies with the artifact.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING
+
+from skerry.api.job import JobSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from skerry.api.modelvariant import GateResult, Interval, Trial
+
+MESSAGE_BYTES = 1500
+"""Greatest length: fits a pod of eight containers, one more than ours (a mesh may add its own)."""
+
+COMPRESSED = "zlib:"
+DECIMALS = 4
+SHORT_MESSAGE = 120
+LEAST_MESSAGE = 40
+
+
+def encode_summary(summary: JobSummary, limit: int = MESSAGE_BYTES) -> str:
+    """Return a text of at most `limit` bytes that `decode_summary` reads.
+
+    Kept whatever happens are the chosen recipe, its artifact and the model's digest.
+
+    Raises:
+        ValueError: Not even these fit.
+    """
+    for shorter in _shortened(summary):
+        text = _text(shorter, limit)
+        if len(text.encode()) <= limit:
+            return text
+    raise ValueError(f"a summary of the bare result does not fit {limit} bytes")
+
+
+def decode_summary(text: str) -> JobSummary:
+    """Read what `encode_summary` wrote.
+
+    Raises:
+        ValueError: It is no summary, or was cut off.
+    """
+    if not text.startswith(COMPRESSED):
+        return JobSummary.model_validate_json(text)
+    try:
+        packed = base64.b85decode(text.removeprefix(COMPRESSED))
+        return JobSummary.model_validate_json(zlib.decompress(packed))
+    except zlib.error as error:
+        raise ValueError(f"the summary was cut off or damaged: {error}") from error
+
+
+def _text(summary: JobSummary, limit: int) -> str:
+    """Return plain JSON where it fits: people read it with kubectl."""
+    plain = summary.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
+    if len(plain.encode()) <= limit:
+        return plain
+    return COMPRESSED + base64.b85encode(zlib.compress(plain.encode(), 9)).decode()
+
+
+def _shortened(summary: JobSummary) -> Iterator[JobSummary]:
+    """Yield the summary, then ever shorter ones."""
+    yield summary
+    steps: tuple[Callable[[JobSummary], JobSummary], ...] = (
+        lambda one: _with_trials(one, _rounded),
+        lambda one: _with_messages(one, SHORT_MESSAGE),
+        lambda one: _with_trials(one, _without_raw),
+        lambda one: _with_messages(one, LEAST_MESSAGE),
+        lambda one: _with_messages(one, 0),
+    )
+    for step in steps:
+        summary = step(summary)
+        yield summary
+    while summary.trials:
+        summary = summary.model_copy(update={"trials": _without_least(summary)})
+        yield summary
+    while summary.gates:
+        summary = summary.model_copy(update={"gates": summary.gates[:-1]})
+        yield summary
+    keep = ("chosen", "artifact", "model_digest", "reused")
+    yield JobSummary(**{name: getattr(summary, name) for name in keep})
+
+
+def _with_trials(summary: JobSummary, change: Callable[[Trial], Trial]) -> JobSummary:
+    certified = summary.certified and change(summary.certified)
+    trials = tuple(change(trial) for trial in summary.trials)
+    return summary.model_copy(update={"certified": certified, "trials": trials})
+
+
+def _with_messages(summary: JobSummary, length: int) -> JobSummary:
+    """Cut the messages of trials and gates to `length` characters; the summary's own stays longer."""
+
+    def cut(one: Trial) -> Trial:
+        return one.model_copy(update={"message": shortened(one.message, length)})
+
+    def cut_gate(one: GateResult) -> GateResult:
+        return one.model_copy(update={"message": shortened(one.message, length)})
+
+    own = shortened(summary.message, length * 4 or SHORT_MESSAGE)
+    update = {"message": own, "gates": tuple(cut_gate(gate) for gate in summary.gates)}
+    return _with_trials(summary.model_copy(update=update), cut)
+
+
+def shortened(message: str, length: int) -> str:
+    """Cut a message to `length` characters, with a sign that it was."""
+    if len(message) <= length:
+        return message
+    return f"{message[: length - 1]}…" if length else ""
+
+
+def _rounded(trial: Trial) -> Trial:
+    names = ("quality", "cosine", "speedup", "memory_reduction")
+    update = {name: _round_interval(getattr(trial, name)) for name in names}
+    return trial.model_copy(update=update)
+
+
+def _round_interval(interval: Interval | None) -> Interval | None:
+    if interval is None:
+        return None
+    bounds = {name: _round(getattr(interval, name)) for name in ("value", "low", "high")}
+    return interval.model_copy(update=bounds)
+
+
+def _round(decimal: str) -> str:
+    return f"{float(decimal):.{DECIMALS}f}"
+
+
+def _without_raw(trial: Trial) -> Trial:
+    return trial.model_copy(update={"p50_milliseconds": None, "memory_bytes": 0})
+
+
+def _without_least(summary: JobSummary) -> tuple[Trial, ...]:
+    """Leave out the last trial that was not chosen; the chosen one goes last."""
+    others = [trial for trial in summary.trials if trial.recipe != summary.chosen]
+    gone = others[-1] if others else summary.trials[-1]
+    return tuple(trial for trial in summary.trials if trial is not gone)
