@@ -88,7 +88,12 @@ class RouteView:
 
 @dataclass(frozen=True)
 class Pins:
-    """The digests that the spec's artifacts stand for; `problem` says why one is not known."""
+    """The digests that the spec's artifacts stand for.
+
+    Attributes:
+        source, dataset: None while not known.
+        problem: why one is not known; empty while the registry is still being asked.
+    """
 
     source: PinnedArtifact | None = None
     dataset: PinnedArtifact | None = None

@@ -42,7 +42,7 @@ def assess_source(snapshot: Snapshot) -> Assessed:
     """The assessment of the source, or the step towards it."""
     source = snapshot.pins.source
     if source is None or snapshot.pins.dataset is None:
-        return Assessed(phase=Phase.FAILED, reason=NOT_RESOLVED, message=snapshot.pins.problem)
+        return _unresolved(snapshot)
     known = snapshot.model.status.assessment
     if known is not None and known.source_digest == source.digest:
         return Assessed(assessment=known)
@@ -51,6 +51,14 @@ def assess_source(snapshot: Snapshot) -> Assessed:
     if job is None:
         return _start(snapshot, source, work)
     return _from_job(job, source)
+
+
+def _unresolved(snapshot: Snapshot) -> Assessed:
+    problem = snapshot.pins.problem
+    if problem:
+        return Assessed(phase=Phase.FAILED, reason=NOT_RESOLVED, message=problem)
+    message = "the registry is asked for the digests of source and data set"
+    return Assessed(phase=Phase.PENDING, reason="Resolving", message=message)
 
 
 def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:

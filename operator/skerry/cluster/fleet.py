@@ -1,0 +1,136 @@
+"""What is known of the whole fleet between passes: fed by watches, set right by lists.
+
+A watch can lose a DELETED event (API server restarted, history compacted), so the fleet loop replaces
+each kind from a LIST now and then; what a pass must know for sure, it reads itself. Nodes and pods
+are kept as the few facts that matter: a fleet has ten thousand of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from skerry.api import EdgeModel, EdgeNode, HardwareClass
+
+T = TypeVar("T")
+Key = tuple[str, str]
+"""Namespace and name of an EdgeModel."""
+
+
+@dataclass(frozen=True)
+class FleetNode:
+    """A Node: identity, labels, Skerry's two labels parsed, and whether it is Ready (and since when)."""
+
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    hardware_class: str | None = None
+    shard: int | None = None
+    ready: bool = False
+    ready_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ServingPod:
+    """A pod of a revision on a node."""
+
+    model: str
+    node: str
+    revision: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """An agent's Lease as last listed.
+
+    `changed_at` is this process's own time of seeing a new renewal: clocks of devices are not trusted
+    further than that.
+    """
+
+    renewed_at: datetime
+    changed_at: datetime
+
+
+@dataclass
+class Store(Generic[T]):
+    """Objects of one kind by (namespace, name), with the resourceVersion that they were seen at."""
+
+    _entries: dict[Key, tuple[int, T]] = field(default_factory=dict)
+
+    def put(self, key: Key, version: int, value: T) -> T | None:
+        """Keep the object unless a newer one is known; what was known before is returned."""
+        before = self._entries.get(key)
+        if before is None or before[0] <= version:
+            self._entries[key] = (version, value)
+        return before[1] if before else None
+
+    def drop(self, key: Key) -> T | None:
+        """Forget an object; what was known is returned."""
+        before = self._entries.pop(key, None)
+        return before[1] if before else None
+
+    def replace(self, listed: Iterable[tuple[Key, int, T]]) -> None:
+        """Make the listed objects all there is, but for newer ones that a watch brought meanwhile."""
+        fresh = {key: (version, value) for key, version, value in listed}
+        newest = max((version for version, _ in fresh.values()), default=0)
+        for key, known in self._entries.items():
+            if known[0] > (fresh[key][0] if key in fresh else newest):
+                fresh[key] = known
+        self._entries = fresh
+
+    def get(self, namespace: str, name: str) -> T | None:
+        """The object, if known."""
+        entry = self._entries.get((namespace, name))
+        return entry[1] if entry else None
+
+    def __iter__(self) -> Iterator[Key]:
+        """The keys of all objects."""
+        return iter(list(self._entries))
+
+    def values(self) -> list[T]:
+        """All objects."""
+        return [value for _, value in self._entries.values()]
+
+    def items(self) -> list[tuple[Key, T]]:
+        """All objects with their keys."""
+        return [(key, value) for key, (_, value) in self._entries.items()]
+
+
+@dataclass
+class Fleet:
+    """The caches. Cluster-wide kinds have an empty namespace in their keys."""
+
+    models: Store[EdgeModel] = field(default_factory=Store)
+    classes: Store[HardwareClass] = field(default_factory=Store)
+    edge_nodes: Store[EdgeNode] = field(default_factory=Store)
+    nodes: Store[FleetNode] = field(default_factory=Store)
+    pods: Store[ServingPod] = field(default_factory=Store)
+    jobs: Store[bool] = field(default_factory=Store)
+    heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
+
+    def targeting(self, hardware_class: str | None) -> list[Key]:
+        """EdgeModels with a target of this class."""
+        return [
+            key
+            for key, model in self.models.items()
+            if any(target.hardware_class == hardware_class for target in model.spec.targets)
+        ]
+
+    def jobs_running(self) -> int:
+        """Optimisation jobs that are not finished."""
+        return sum(not finished for finished in self.jobs.values())
+
+
+def key_of(item: Mapping[str, Any]) -> Key:
+    """Namespace (empty for cluster-wide kinds) and name of an object."""
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+
+
+def version_of(item: Mapping[str, Any]) -> int:
+    """The resourceVersion, which compares as a number within one kind (KEP-5504)."""
+    return int(item["metadata"]["resourceVersion"])

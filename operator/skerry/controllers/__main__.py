@@ -1,0 +1,5 @@
+"""`python -m skerry.controllers` runs the operator."""
+
+from skerry.controllers.main import main
+
+main()

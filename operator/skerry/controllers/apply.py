@@ -1,0 +1,183 @@
+"""All writes of one pass, in the order that a killed operator can stand at any point of.
+
+1. ModelVariant status; 2. ModelRoutes; 3. EdgeModel status; 4. variants, jobs, the Service and
+DaemonSets; 5. deletions; 6. events. A write that would change nothing is left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from skerry.api import EdgeModelStatus, ModelVariantStatus
+from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
+from skerry.cluster import kinds
+from skerry.cluster.compare import is_applied
+from skerry.cluster.errors import NameConflictError
+from skerry.cluster.fleet import key_of, version_of
+from skerry.cluster.views import job_finished
+from skerry.controllers import events, metrics
+from skerry.decide.decision import BuildJob
+from skerry.render import daemonsets, jobs, parts, routes, services, variants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from skerry.cluster.client import Object
+    from skerry.cluster.kinds import Kind
+    from skerry.controllers.gather import Gathered
+    from skerry.controllers.operator import Operator
+    from skerry.decide.decision import AssessJob, DaemonSetPlan, Decision, Deletions
+
+logger = logging.getLogger(__name__)
+
+
+class Applier:
+    """The writes of one pass over one EdgeModel."""
+
+    def __init__(self, operator: Operator, gathered: Gathered) -> None:
+        metadata = gathered.snapshot.model.metadata
+        self._operator = operator
+        self._gathered = gathered
+        self._owner = parts.Owner(metadata.name, metadata.namespace or "", metadata.uid or "")
+        self.conflicts: list[str] = []
+
+    async def apply(self, decision: Decision) -> None:
+        """Write what differs; names that are taken by others are collected in `conflicts`."""
+        for name, status in decision.variant_statuses.items():
+            await self._variant_status(name, status)
+        for spec in decision.routes.values():
+            await self._child(kinds.MODEL_ROUTE, routes.route(self._owner, spec), "route")
+        await self._model_status(decision.status)
+        for name, variant in decision.variants.items():
+            rendered = variants.variant(self._owner, name, variant)
+            await self._child(kinds.MODEL_VARIANT, rendered, "variant")
+        for job in decision.jobs:
+            await self._job(job)
+        service = services.service(self._owner, self._operator.config.gateway)
+        await self._child(kinds.SERVICE, service, "service")
+        for plan in decision.daemonsets:
+            await self._daemonset(plan)
+        await self._delete(decision.deletions)
+        self._count(decision)
+        await events.publish(self._operator.cluster, self._gathered.snapshot.model, decision.events)
+
+    async def _variant_status(self, name: str, status: ModelVariantStatus) -> None:
+        present = self._gathered.present.get(("ModelVariant", name))
+        if present is None or ModelVariantStatus.model_validate(present.get("status", {})) == status:
+            return
+        await self._status(kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status")
+
+    async def _model_status(self, status: EdgeModelStatus) -> None:
+        model = self._gathered.snapshot.model
+        if model.status == status:
+            return
+        metadata = {"namespace": self._owner.namespace, "name": self._owner.name, "uid": self._owner.uid}
+        await self._status(kinds.EDGE_MODEL, metadata, status.to_wire(), "status")
+
+    async def _status(self, kind: Kind, metadata: Object, status: Any, write: str) -> None:
+        identity = {name: metadata[name] for name in ("name", "namespace", "uid")}
+        body = {"metadata": identity, "status": status}
+        await self._operator.cluster.apply(kind, body, subresource="status")
+        self._written(write)
+
+    async def _child(self, kind: Kind, rendered: Object, write: str) -> Object | None:
+        """Apply a child; None when it is there already or the name is somebody else's."""
+        name = rendered["metadata"]["name"]
+        present = self._gathered.present.get((kind.name, name))
+        if is_applied(rendered, present):
+            return None
+        try:
+            written = await self._create(kind, rendered) if present is None else await self._update(
+                kind, rendered, present
+            )
+        except NameConflictError as error:
+            self.conflicts.append(f"{kind.name} {name}")
+            logger.warning("%s", error)
+            return None
+        self._written(write)
+        return written
+
+    async def _create(self, kind: Kind, rendered: Object) -> Object:
+        """Apply an object that is not there, having looked: another's is never adopted."""
+        metadata = rendered["metadata"]
+        found = await self._operator.cluster.get(kind, metadata["namespace"], metadata["name"])
+        if found is not None:
+            raise NameConflictError(f"{kind.name} {metadata['namespace']}/{metadata['name']}")
+        return await self._operator.cluster.apply(kind, rendered, force=False)
+
+    async def _update(self, kind: Kind, rendered: Object, present: Object) -> Object:
+        """Apply over this very object: with its uid, a new one of that name is refused."""
+        metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"]}
+        return await self._operator.cluster.apply(kind, {**rendered, "metadata": metadata})
+
+    async def _job(self, job: AssessJob | BuildJob) -> None:
+        config = self._operator.config
+        if not isinstance(job, BuildJob):
+            await self._child(kinds.JOB, jobs.assess_job(self._owner, job, config), "job")
+            return
+        async with self._operator.build_gate:
+            running = await self._running_jobs()
+            if running >= config.builds.max_concurrent:
+                logger.info("job %s waits: %d optimisation jobs run", job.made.name, running)
+                return
+            written = await self._child(
+                kinds.JOB, jobs.optimisation_job(self._owner, job, config), "job"
+            )
+            if written is not None:
+                self._operator.fleet.jobs.put(key_of(written), version_of(written), value=False)
+
+    async def _running_jobs(self) -> int:
+        """Optimisation jobs of the whole cluster that are not finished, counted afresh."""
+        selector = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_COMPONENT}={parts.COMPONENT_OPTIMIZER}"
+        found = await self._operator.cluster.list(kinds.JOB, selector=selector)
+        return sum(not job_finished(job) for job in found)
+
+    async def _daemonset(self, plan: DaemonSetPlan) -> None:
+        name = daemonsets.daemonset_name(self._owner.name, plan.revision)
+        present = self._gathered.present.get(("DaemonSet", name))
+        if present is not None:
+            rendered = daemonsets.with_placement(self._owner, present, plan.placement)
+        elif plan.served is not None:
+            rendered = daemonsets.daemonset(self._owner, plan.served, plan.placement)
+        else:
+            logger.error(
+                "DaemonSet %s/%s is gone and revision %s can no longer be made: its variant or its"
+                " runtime image is not known any more; change the spec to roll out another",
+                self._owner.namespace, name, plan.revision,
+            )  # fmt: skip
+            return
+        await self._child(kinds.DAEMON_SET, rendered, "daemonset")
+
+    async def _delete(self, deletions: Deletions) -> None:
+        own = self._owner.name
+        await self._delete_all(kinds.MODEL_ROUTE, (routes.route_name(own, c) for c in deletions.routes))
+        names = (daemonsets.daemonset_name(own, revision) for revision in deletions.daemonsets)
+        await self._delete_all(kinds.DAEMON_SET, names)
+        await self._delete_all(kinds.MODEL_VARIANT, deletions.variants)
+        await self._delete_all(kinds.JOB, deletions.jobs)
+
+    async def _delete_all(self, kind: Kind, names: Iterable[str]) -> None:
+        for name in names:
+            present = self._gathered.present.get((kind.name, name))
+            if present is None or present["metadata"].get("deletionTimestamp"):
+                continue
+            metadata = present["metadata"]
+            await self._operator.cluster.delete(kind, metadata["namespace"], name, metadata["uid"])
+            self._written("delete")
+
+    def _written(self, write: str) -> None:
+        metrics.WRITES.labels(write).inc()
+        self._operator.crash.written(write)
+
+    def _count(self, decision: Decision) -> None:
+        """Count what this pass put into the status for the first time."""
+        before = self._gathered.snapshot.model.status
+        for entry in decision.status.history:
+            if entry not in before.history:
+                metrics.ENDED.labels(entry.outcome.value).inc()
+        for rejection in decision.status.rejected:
+            if rejection not in before.rejected:
+                metrics.REJECTED.labels(rejection.rule).inc()
+
+

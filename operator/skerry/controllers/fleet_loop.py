@@ -1,0 +1,154 @@
+"""The loop over all nodes: labels, EdgeNodes, what classes say, who beats; each minute, and when stirred.
+
+Each minute it also sets the caches right by lists and looks at every EdgeModel again: whatever a
+watch has missed is noticed by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from skerry.api import EdgeModel, EdgeNode, HardwareClass
+from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from skerry.cluster import kinds
+from skerry.cluster.errors import SkerryError
+from skerry.cluster.fleet import key_of, version_of
+from skerry.cluster.pace import backoff_seconds
+from skerry.cluster.views import fleet_node, job_finished, serving_pod
+from skerry.controllers import metrics
+from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases
+from skerry.decide.fleet import decide_fleet
+from skerry.render import nodes as render_nodes
+from skerry.render import parts, rolebindings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skerry.cluster.client import Object
+    from skerry.cluster.fleet import Store
+    from skerry.cluster.kinds import Kind
+    from skerry.controllers.operator import Operator
+    from skerry.decide.fleet import FleetDecision
+
+STIR_SECONDS = 0.2
+"""Between two passes that events set off: nodes come in crowds."""
+OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+async def run_fleet_loop(operator: Operator) -> None:
+    """Look at the fleet as long as the process leads."""
+    loop = asyncio.get_running_loop()
+    failures, listed_at = 0, loop.time()
+    while True:
+        await operator.leading.wait()
+        operator.fleet_stirred.clear()
+        try:
+            if loop.time() - listed_at >= LIST_SECONDS:
+                await refresh(operator)
+                operator.enqueue_all()
+                listed_at = loop.time()
+            await fleet_pass(operator)
+            failures = 0
+            metrics.FLEET_PASSES.labels("done").inc()
+        except SkerryError as error:
+            failures += 1
+            metrics.FLEET_PASSES.labels("failed").inc()
+            logger.warning("the fleet could not be looked at, again soon: %s", error)
+        await _pause(operator, failures)
+
+
+async def refresh(operator: Operator) -> None:
+    """Set all caches right by lists."""
+    fleet = operator.fleet
+    await asyncio.gather(
+        _relist(operator, kinds.EDGE_MODEL, fleet.models, EdgeModel.model_validate),
+        _relist(operator, kinds.HARDWARE_CLASS, fleet.classes, HardwareClass.model_validate),
+        _relist(operator, kinds.EDGE_NODE, fleet.edge_nodes, EdgeNode.model_validate),
+        _relist(operator, kinds.NODE, fleet.nodes, fleet_node),
+        _relist(operator, kinds.POD, fleet.pods, serving_pod, _component(parts.COMPONENT_RUNTIME)),
+        _relist(operator, kinds.JOB, fleet.jobs, job_finished, _component(parts.COMPONENT_OPTIMIZER)),
+    )
+    leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
+    note_leases(fleet, leases, datetime.now(UTC))
+    bindings = await operator.cluster.list(kinds.ROLE_BINDING, selector=OURS)
+    operator.bound = {key_of(item)[0] for item in bindings if key_of(item)[1] == rolebindings.NAME}
+    metrics.BUILDS.set(fleet.jobs_running())
+
+
+async def fleet_pass(operator: Operator) -> None:
+    """Write what the nodes and classes as they are now call for."""
+    facts = node_facts(operator)
+    operator.shards |= {node.name: node.shard for node in facts if node.shard is not None}
+    fleet = operator.fleet
+    decision = decide_fleet(
+        facts, fleet.classes.values(), fleet.edge_nodes.values(), operator.shards, datetime.now(UTC)
+    )
+    await _write(operator, decision)
+    await _bind_agents(operator)
+
+
+async def _write(operator: Operator, decision: FleetDecision) -> None:
+    cluster = operator.cluster
+    for node in decision.labels:
+        labels = render_nodes.node_labels(node.name, node.hardware_class, node.shard)
+        await cluster.apply(kinds.NODE, labels)
+        logger.info("node %s: class %s, shard %s", node.name, node.hardware_class, node.shard)
+    for node in decision.edge_nodes:
+        if node.hardware_class is not None:
+            rendered = render_nodes.edge_node(node.name, node.uid, node.hardware_class)
+            await cluster.apply(kinds.EDGE_NODE, rendered)
+    for name in decision.gone:
+        found = await cluster.get(kinds.EDGE_NODE, None, name)
+        if found is not None:
+            await cluster.delete(kinds.EDGE_NODE, None, name, found["metadata"]["uid"])
+    for name, status in decision.statuses.items():
+        known = operator.fleet.classes.get("", name)
+        if known is not None and known.status != status:
+            body = {"metadata": {"name": name, "uid": known.metadata.uid}, "status": status.to_wire()}
+            await cluster.apply(kinds.HARDWARE_CLASS, body, subresource="status")
+
+
+async def _bind_agents(operator: Operator) -> None:
+    """Agents may see pods in the namespaces that hold an EdgeModel, and in no other."""
+    wanted = {namespace for namespace, _ in operator.fleet.models}
+    for namespace in sorted(wanted - operator.bound):
+        await operator.cluster.apply(kinds.ROLE_BINDING, rolebindings.agent_role_binding(namespace))
+        operator.bound.add(namespace)
+    for namespace in sorted(operator.bound - wanted):
+        found = await operator.cluster.get(kinds.ROLE_BINDING, namespace, rolebindings.NAME)
+        if found is not None:
+            uid = found["metadata"]["uid"]
+            await operator.cluster.delete(kinds.ROLE_BINDING, namespace, rolebindings.NAME, uid)
+        operator.bound.discard(namespace)
+
+
+async def _relist(
+    operator: Operator,
+    kind: Kind,
+    store: Store[T],
+    parse: Callable[[Object], T | None],
+    selector: str = "",
+) -> None:
+    items = await operator.cluster.list(kind, selector=selector)
+    parsed = ((key_of(item), version_of(item), parse(item)) for item in items)
+    store.replace((key, version, value) for key, version, value in parsed if value is not None)
+
+
+def _component(component: str) -> str:
+    return f"{OURS},{LABEL_COMPONENT}={component}"
+
+
+async def _pause(operator: Operator, failures: int) -> None:
+    """Wait for the next look: until stirred, a minute at most, longer than a moment after a failure."""
+    await asyncio.sleep(backoff_seconds(failures) if failures else STIR_SECONDS)
+    try:
+        await asyncio.wait_for(operator.fleet_stirred.wait(), 0.0 if failures else LIST_SECONDS)
+    except TimeoutError:
+        return

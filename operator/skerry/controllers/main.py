@@ -1,0 +1,117 @@
+"""The operator process: `python -m skerry.controllers`.
+
+kopf watches and answers probes; workers make passes over EdgeModels, one loop looks at the fleet, and
+both wait until this process leads. The first part that ends takes the others with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import kopf
+from kubernetes.aio.client import ApiClient
+from prometheus_client import start_http_server
+
+from skerry.artifacts.registry import Registry
+from skerry.cluster.client import Cluster
+from skerry.cluster.connect import load_configuration
+from skerry.cluster.errors import SkerryError
+from skerry.controllers import handlers, leader, metrics
+from skerry.controllers.config import load_config
+from skerry.controllers.crash import crash_point
+from skerry.controllers.fleet_loop import refresh, run_fleet_loop
+from skerry.controllers.operator import Operator
+from skerry.controllers.passes import WORKERS, run_worker
+from skerry.controllers.pins import Pinner
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from skerry.api.config import OperatorConfig
+    from skerry.cluster.fleet import Key
+
+CONFIG_VARIABLE = "SKERRY_CONFIG"
+CONFIG_DEFAULT = "/etc/skerry/config.yaml"
+LIVENESS_VARIABLE = "SKERRY_LIVENESS"
+LIVENESS_DEFAULT = "http://0.0.0.0:8080/healthz"
+METRICS_PORT_VARIABLE = "SKERRY_METRICS_PORT"
+EXIT_LEADERSHIP_LOST = 1
+EXIT_MISTAKE = 2
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run until told to stop; a mistake in the set-up ends with one line that says what to do."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        config = load_config(Path(os.environ.get(CONFIG_VARIABLE, CONFIG_DEFAULT)))
+        sys.exit(asyncio.run(run(config)))
+    except SkerryError as error:
+        logger.error("%s", error)  # noqa: TRY400 - for people, without a trace
+        sys.exit(EXIT_MISTAKE)
+
+
+async def run(config: OperatorConfig) -> int:
+    """Bring all parts up; returns the exit code when one of them has ended."""
+    async with ApiClient(await load_configuration()) as api, httpx.AsyncClient() as http:
+        operator = _operator(config, Cluster(api), http)
+        await refresh(operator)
+        start_http_server(int(os.environ.get(METRICS_PORT_VARIABLE, metrics.PORT)))
+        lock = leader.lease(api)
+        election = leader.lead(lock, operator.leading)
+        workers = [run_worker(operator) for _ in range(WORKERS)]
+        watching = asyncio.create_task(_watch(operator), name="watch")
+        others = [asyncio.create_task(part) for part in (election, run_fleet_loop(operator), *workers)]
+        try:
+            await asyncio.wait([watching, *others], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told_to_stop = watching.done()
+            await _end([watching, *others])
+            await lock.release()
+        return 0 if told_to_stop else EXIT_LEADERSHIP_LOST
+
+
+def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient) -> Operator:
+    insecure = config.registry.address if config.registry.insecure else None
+
+    def wake(key: Key) -> None:
+        operator.queue.add(key)
+
+    operator = Operator(config, cluster, Pinner(Registry(http, insecure), wake), crash_point())
+    return operator
+
+
+def _watch(operator: Operator) -> Coroutine[None, None, None]:
+    """kopf, with its own registry and the probe's endpoint; it ends on SIGTERM and SIGINT."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(kopf.login_via_client)
+    handlers.register(registry, operator)
+    return kopf.operator(
+        registry=registry,
+        settings=handlers.settings(),
+        clusterwide=True,
+        standalone=True,
+        liveness_endpoint=os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT),
+    )
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Stop what still runs; what ended with an error is told."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await task
+            except Exception:
+                logger.exception("%s ended", task.get_name())

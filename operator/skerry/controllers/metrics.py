@@ -1,0 +1,21 @@
+"""What Prometheus sees of the operator, on port 9090."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+PORT = 9090
+
+PASSES = Counter("skerry_passes_total", "Passes over one EdgeModel.", ["result"])
+PASS_SECONDS = Histogram(
+    "skerry_pass_seconds", "Seconds from taking an EdgeModel off the queue to its last write.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)  # fmt: skip
+FLEET_PASSES = Counter("skerry_fleet_passes_total", "Passes over all nodes.", ["result"])
+WRITES = Counter("skerry_writes_total", "Objects written or deleted, by kind of write.", ["kind"])
+ENDED = Counter(
+    "skerry_revisions_ended_total", "Revisions promoted, rolled back or superseded.", ["outcome"]
+)
+REJECTED = Counter("skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"])
+BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
+LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")

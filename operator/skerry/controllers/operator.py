@@ -1,0 +1,53 @@
+"""What lives as long as the process: the connection, the caches, the queue, and what was learnt on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skerry.cluster.fleet import Fleet, Key
+from skerry.controllers.queue import WorkQueue
+
+if TYPE_CHECKING:
+    from skerry.api.config import OperatorConfig
+    from skerry.cluster.client import Cluster
+    from skerry.controllers.crash import CrashPoint
+    from skerry.controllers.pins import Pinner
+
+
+@dataclass
+class Operator:
+    """The parts that handlers, workers and the fleet loop share.
+
+    Attributes:
+        leading: set while this process is the one that acts.
+        fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
+        build_gate: held while an optimisation job is counted in and started.
+        conflicts: names in the way of each EdgeModel, found at the last pass's writes.
+        shards: the last known shard of each node, for one whose label somebody takes away.
+        bound: namespaces in which agents may see pods.
+    """
+
+    config: OperatorConfig
+    cluster: Cluster
+    pinner: Pinner
+    crash: CrashPoint
+    fleet: Fleet = field(default_factory=Fleet)
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    leading: asyncio.Event = field(default_factory=asyncio.Event)
+    fleet_stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    build_gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    shards: dict[str, int] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)
+
+    def enqueue_class(self, hardware_class: str | None) -> None:
+        """Look at every EdgeModel that targets the class."""
+        for key in self.fleet.targeting(hardware_class):
+            self.queue.add(key)
+
+    def enqueue_all(self) -> None:
+        """Look at every EdgeModel."""
+        for key in self.fleet.models:
+            self.queue.add(key)

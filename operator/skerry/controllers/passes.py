@@ -1,0 +1,81 @@
+"""One pass over one EdgeModel: gather, decide, apply. Workers take them off the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from skerry.cluster.errors import SkerryError
+from skerry.controllers import metrics
+from skerry.controllers.apply import Applier
+from skerry.controllers.gather import gather
+from skerry.decide.plan import decide
+
+if TYPE_CHECKING:
+    from skerry.cluster.fleet import Key
+    from skerry.controllers.operator import Operator
+
+WORKERS = 4
+CONFLICT_SECONDS = 30.0
+"""A name that somebody else holds is looked at again after this."""
+
+logger = logging.getLogger(__name__)
+
+
+async def run_worker(operator: Operator) -> None:
+    """Take EdgeModels off the queue as long as the process leads; what fails is tried again, later."""
+    while True:
+        await operator.leading.wait()
+        key = await operator.queue.take()
+        try:
+            with metrics.PASS_SECONDS.time():
+                again_after = await one_pass(operator, key)
+        except (SkerryError, ValidationError) as error:
+            _failed(operator, key, str(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("a defect of the operator; report it with this trace")
+            _failed(operator, key, "see the trace above")
+        else:
+            metrics.PASSES.labels("done").inc()
+            operator.queue.done(key, again_after)
+
+
+async def one_pass(operator: Operator, key: Key) -> float | None:
+    """Bring one EdgeModel a step further.
+
+    Returns:
+        Seconds until it is to be looked at again, None when only news can change anything.
+    """
+    gathered = await gather(operator, key)
+    if gathered is None:
+        operator.conflicts.pop(key, None)
+        return None
+    decision = decide(gathered.snapshot, datetime.now(UTC))
+    applier = Applier(operator, gathered)
+    await applier.apply(decision)
+    return _again(operator, key, tuple(applier.conflicts), decision.requeue_after)
+
+
+def _again(
+    operator: Operator, key: Key, conflicts: tuple[str, ...], requeue_after: float | None
+) -> float | None:
+    """When to look again; at once when names in the way have come or gone, so that it is said."""
+    known = operator.conflicts.get(key, ())
+    operator.conflicts[key] = conflicts
+    if conflicts != known:
+        return 0.0
+    if conflicts:
+        return min(CONFLICT_SECONDS, requeue_after or CONFLICT_SECONDS)
+    return requeue_after
+
+
+def _failed(operator: Operator, key: Key, why: str) -> None:
+    metrics.PASSES.labels("failed").inc()
+    delay = operator.queue.failed(key)
+    logger.warning("%s/%s: again in %.1f s: %s", *key, delay, why)

@@ -1,0 +1,91 @@
+"""Digests of tags, asked for beside the passes: a registry that does not answer delays no rollback.
+
+A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
+digest in the status holds. A tag that moves in the registry rolls nothing out by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import ANNOTATION_RETRY
+from skerry.api.modelvariant import PinnedArtifact
+from skerry.artifacts.registry import RegistryError
+from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.decide.snapshot import Pins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skerry.api import EdgeModel
+    from skerry.api.edgemodel import Artifact
+    from skerry.artifacts.registry import Registry
+
+FAILURE_HOLDS_SECONDS = 20.0
+
+
+@dataclass
+class _Asked:
+    """One answer of the registry, or the wait for it."""
+
+    task: asyncio.Task[str]
+    at: float
+
+
+@dataclass
+class Pinner:
+    """Remembers what was asked of the registry, by EdgeModel, uri and retry annotation."""
+
+    registry: Registry
+    wake: Callable[[Key], None]
+    _asked: dict[tuple[Key, str, str], _Asked] = field(default_factory=dict)
+
+    def pins(self, key: Key, model: EdgeModel) -> Pins:
+        """The digests as far as they are known; the queue hears of the EdgeModel when one comes."""
+        status = model.status
+        try:
+            source = self._pin(key, model, model.spec.source, (status.source_uri, status.source_digest))
+            known = (status.dataset_uri, status.dataset_digest)
+            dataset = self._pin(key, model, model.spec.evaluation.dataset, known)
+        except RegistryError as error:
+            return Pins(problem=str(error))
+        return Pins(source, dataset)
+
+    def forget(self, key: Key) -> None:
+        """The EdgeModel is gone."""
+        for asked in [asked for asked in self._asked if asked[0] == key]:
+            del self._asked[asked]
+
+    def _pin(
+        self, key: Key, model: EdgeModel, artifact: Artifact, known: tuple[str | None, str | None]
+    ) -> PinnedArtifact | None:
+        if artifact.digest is not None:
+            return PinnedArtifact(uri=artifact.uri, digest=artifact.digest)
+        nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
+        uri, digest = known
+        if uri == artifact.uri and digest is not None and nonce == model.status.retry_nonce:
+            return PinnedArtifact(uri=uri, digest=digest)
+        resolved = self._ask(key, artifact.uri, nonce or "")
+        return PinnedArtifact(uri=artifact.uri, digest=resolved) if resolved else None
+
+    def _ask(self, key: Key, uri: str, nonce: str) -> str | None:
+        """The registry's answer; None while it is awaited.
+
+        Raises:
+            RegistryError: when it said no; it is asked again after a while.
+        """
+        now = asyncio.get_running_loop().time()
+        asked = self._asked.get((key, uri, nonce))
+        if asked is None or _is_stale(asked, now):
+            task = asyncio.create_task(self.registry.resolve(uri))
+            task.add_done_callback(lambda _: self.wake(key))
+            self._asked[key, uri, nonce] = _Asked(task, now)
+            return None
+        return asked.task.result() if asked.task.done() else None
+
+
+def _is_stale(asked: _Asked, now: float) -> bool:
+    failed = asked.task.done() and asked.task.exception() is not None
+    return failed and now - asked.at > FAILURE_HOLDS_SECONDS

@@ -1,0 +1,160 @@
+"""Which node belongs to which class and shard, which EdgeNodes there shall be, and what classes say.
+
+The fleet loop runs this over all nodes at once: labels are put back on every pass, so that a label
+that someone took away costs no device its model for longer than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skerry.api import HardwareClassStatus
+from skerry.decide.conditions import Finding, conditions
+from skerry.decide.shards import assign_shards
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from skerry.api import EdgeNode, HardwareClass
+
+CLASS_OVERLAP = "ClassOverlap"
+OVERLAPS_NAMED = 3
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What the decision needs of a Node: its labels, and Skerry's two as they are now."""
+
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    hardware_class: str | None = None
+    shard: int | None = None
+    reachable: bool = False
+
+
+@dataclass(frozen=True)
+class NodeAssignment:
+    """What a node's labels shall say; None takes a label away."""
+
+    name: str
+    uid: str
+    hardware_class: str | None
+    shard: int | None
+
+
+@dataclass(frozen=True)
+class FleetDecision:
+    """Everything that the fleet loop writes.
+
+    Attributes:
+        labels: nodes whose labels are not as they shall be.
+        edge_nodes: EdgeNodes to make or correct.
+        gone: EdgeNodes of nodes that left every class.
+        statuses: of the HardwareClasses, by name.
+    """
+
+    labels: tuple[NodeAssignment, ...] = ()
+    edge_nodes: tuple[NodeAssignment, ...] = ()
+    gone: tuple[str, ...] = ()
+    statuses: Mapping[str, HardwareClassStatus] = field(default_factory=dict)
+
+
+def decide_fleet(
+    nodes: Sequence[NodeFacts],
+    classes: Sequence[HardwareClass],
+    edge_nodes: Sequence[EdgeNode],
+    remembered: Mapping[str, int],
+    now: datetime,
+) -> FleetDecision:
+    """Classes, shards and EdgeNodes for all nodes.
+
+    Args:
+        nodes: all nodes of the cluster.
+        classes: all HardwareClasses.
+        edge_nodes: all EdgeNodes; those without a Node (devices outside the cluster) are left alone.
+        remembered: the last known shard of nodes, by name.
+        now: UTC.
+    """
+    chosen = {node.name: choose_class(node, classes) for node in nodes}
+    assignments = _assign(nodes, chosen, remembered)
+    by_name = {node.name: node for node in nodes}
+    present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
+    return FleetDecision(
+        labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
+        edge_nodes=tuple(
+            a for a in assignments
+            if a.hardware_class is not None and present.get(a.name) != a.hardware_class
+        ),
+        gone=tuple(a.name for a in assignments if a.hardware_class is None and a.name in present),
+        statuses={c.metadata.name: _status(c, nodes, classes, assignments, now) for c in classes},
+    )  # fmt: skip
+
+
+def choose_class(node: NodeFacts, classes: Sequence[HardwareClass]) -> str | None:
+    """The class of a node: the selecting one of highest priority; a tie keeps the present class."""
+    names = _selecting(node, classes)
+    if node.hardware_class in names:
+        return node.hardware_class
+    return min(names, default=None)
+
+
+def _selecting(node: NodeFacts, classes: Sequence[HardwareClass]) -> set[str]:
+    """Names of the classes of highest priority whose selector the node matches."""
+    found = [c for c in classes if c.spec.node_selector.items() <= node.labels.items()]
+    highest = max((c.spec.priority for c in found), default=0)
+    return {c.metadata.name for c in found if c.spec.priority == highest}
+
+
+def _assign(
+    nodes: Sequence[NodeFacts], chosen: Mapping[str, str | None], remembered: Mapping[str, int]
+) -> list[NodeAssignment]:
+    shards: dict[str, int] = {}
+    for name in {name for name in chosen.values() if name is not None}:
+        members = {node.name: node.shard for node in nodes if chosen[node.name] == name}
+        shards |= assign_shards(members, remembered)
+    return [
+        NodeAssignment(node.name, node.uid, chosen[node.name], shards.get(node.name))
+        for node in nodes
+    ]
+
+
+def _differs(wanted: NodeAssignment, node: NodeFacts) -> bool:
+    return (wanted.hardware_class, wanted.shard) != (node.hardware_class, node.shard)
+
+
+def _status(
+    hardware_class: HardwareClass,
+    nodes: Sequence[NodeFacts],
+    classes: Sequence[HardwareClass],
+    assignments: Sequence[NodeAssignment],
+    now: datetime,
+) -> HardwareClassStatus:
+    name = hardware_class.metadata.name
+    generation = hardware_class.metadata.generation or 0
+    members = {a.name for a in assignments if a.hardware_class == name}
+    finding = _overlap(name, nodes, classes)
+    return HardwareClassStatus(
+        observed_generation=generation,
+        nodes=len(members),
+        reachable=sum(node.name in members and node.reachable for node in nodes),
+        conditions=conditions((finding,), hardware_class.status.conditions, generation, now),
+    )
+
+
+def _overlap(name: str, nodes: Sequence[NodeFacts], classes: Sequence[HardwareClass]) -> Finding:
+    """The condition `Distinct`: no node is claimed with equal priority by another class too."""
+    shared = {node.name: _selecting(node, classes) for node in nodes}
+    both = sorted(node for node, names in shared.items() if name in names and len(names) > 1)
+    if not both:
+        message = "no other class of the same priority selects its nodes"
+        return Finding("Distinct", holds=True, reason="Distinct", message=message)
+    others = sorted(set().union(*(shared[node] for node in both)) - {name})
+    named = ", ".join(both[:OVERLAPS_NAMED])
+    message = (
+        f"{len(both)} nodes ({named}) are selected by {', '.join(others)} too, with the same priority;"
+        " each keeps its present class: give one class a higher spec.priority or narrow a selector"
+    )
+    return Finding("Distinct", holds=False, reason=CLASS_OVERLAP, message=message)
