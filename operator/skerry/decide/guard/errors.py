@@ -1,0 +1,158 @@
+"""errors: does the candidate fail more often than is tolerated, and more often than stable?
+
+An error is a 5xx, a timeout, a reset or a broken answer; 4xx and clients that leave count nowhere.
+Three ways to fail:
+
+- five failures in a row, at once, unless stable fails too (then it is the node, not the build);
+- a rate that is above stable's beyond doubt (Fisher, p < 1e-4) and above `tolerate` (p < 0.025);
+- a rate that is above `tolerate` beyond doubt (p < 1e-6), with its lower 95 % bound above stable's
+  upper one (Wilson 1927): so stable's few answers at a tenth of the traffic can't hide a fault. With
+  nothing to compare (a first rollout, after a promotion) the first half decides.
+
+Whether a rate is above `tolerate` is tested exactly (binomial), not by Wilson's bound: three failures
+of 20 lift that bound above 1 % even at z = 4.3, and this happens by chance to a build with a true
+rate of 0.2 % somewhere in a fleet every day. Looked at over the last minute and over 15: a fault
+that begins late is not drowned by a good past.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import exp, lgamma, log, log1p
+
+from skerry.api.edgenode import VerdictOutcome
+from skerry.decide.guard.finding import Finding, no_data
+from skerry.decide.guard.tail import fisher
+from skerry.decide.intervals import wilson
+
+RULE = "errors"
+IN_A_ROW = 5
+SHORT_SECONDS = 60.0
+LONG_SECONDS = 900.0
+SLICE_SECONDS = 5.0
+RECENT_SECONDS = 20.0
+"""A failure of stable that is older says nothing about the node now."""
+ABOVE_TOLERATED_P = 0.025
+ABOVE_STABLE_P = 1e-4
+BEYOND_DOUBT_P = 1e-6
+
+
+@dataclass
+class Counts:
+    """Answers and failures of one side, by slices of time, and its present run of failures."""
+
+    slices: deque[list[float]] = field(default_factory=deque)  # [start, answers, failures]
+    run: int = 0
+    run_began: float | None = None
+    last_failure: float | None = None
+
+    def add(self, at: float, *, failed: bool) -> None:
+        """Counts one answer at `at`, in seconds."""
+        if not self.slices or at - self.slices[-1][0] >= SLICE_SECONDS:
+            self.slices.append([at, 0, 0])
+            while self.slices[0][0] < at - LONG_SECONDS:
+                self.slices.popleft()
+        self.slices[-1][1] += 1
+        if not failed:
+            self.run, self.run_began = 0, None
+            return
+        self.slices[-1][2] += 1
+        self.run += 1
+        self.run_began = at if self.run_began is None else self.run_began
+        self.last_failure = at
+
+    def within(self, start: float) -> tuple[int, int]:
+        """(failures, answers) of the slices that began at or after `start`."""
+        chosen = [piece for piece in self.slices if piece[0] >= start]
+        return int(sum(p[2] for p in chosen)), int(sum(p[1] for p in chosen))
+
+    def first_failure(self, start: float) -> float | None:
+        """About when (to a slice) the first failure at or after `start` came."""
+        return next((p[0] for p in self.slices if p[0] >= start and p[2]), None)
+
+
+def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | None:
+    """Five failures one after the other fail at once; cheap enough to ask at every failure."""
+    if candidate.run < IN_A_ROW:
+        return None
+    shared = (
+        stable is not None and stable.run > 0 and now - (stable.last_failure or 0) < RECENT_SECONDS
+    )
+    return Finding(
+        VerdictOutcome.INCONCLUSIVE if shared else VerdictOutcome.FAIL,
+        RULE,
+        observed=f"{candidate.run} failures in a row",
+        bound=f"{IN_A_ROW} in a row",
+        samples=candidate.within(now - LONG_SECONDS)[1],
+        message=f"the last {candidate.run} requests failed"
+        + ("; stable's last too" if shared else ""),
+        first_bad_at=candidate.run_began,
+    )
+
+
+def judge(
+    candidate: Counts, stable: Counts | None, tolerate: float, least: int, now: float
+) -> Finding:
+    """The rule's finding at `now`; `tolerate` is a share, 0.01 for 1 %; `stable` None: alone."""
+    row = in_a_row(candidate, stable, now)
+    if row is not None:
+        return row
+    best = no_data(RULE, candidate.within(now - LONG_SECONDS)[1], least)
+    for span in (SHORT_SECONDS, LONG_SECONDS):
+        failed, answers = candidate.within(now - span)
+        if answers < least:
+            continue
+        other = stable.within(now - span) if stable is not None else None
+        outcome = _weigh(failed, answers, other, tolerate)
+        best = _finding(outcome, failed, answers, tolerate, candidate.first_failure(now - span))
+        if outcome is not VerdictOutcome.PASS:
+            break
+    return best
+
+
+def _weigh(
+    failed: int, answers: int, other: tuple[int, int] | None, tolerate: float
+) -> VerdictOutcome:
+    if failed <= tolerate * answers:
+        return VerdictOutcome.PASS
+    p = at_least(failed, answers, tolerate)
+    if p >= ABOVE_TOLERATED_P:
+        return VerdictOutcome.PASS
+    if p < BEYOND_DOUBT_P and (other is None or _apart(failed, answers, other)):
+        return VerdictOutcome.FAIL
+    if other is not None and fisher(failed, answers, *other) < ABOVE_STABLE_P:
+        return VerdictOutcome.FAIL
+    return VerdictOutcome.INCONCLUSIVE
+
+
+def _apart(failed: int, answers: int, other: tuple[int, int]) -> bool:
+    return not other[1] or wilson(failed, answers).low > wilson(*other).high
+
+
+def at_least(hits: int, of: int, chance: float) -> float:
+    """Chance of `hits` or more out of `of` where each comes with `chance` (binomial tail)."""
+    if hits <= 0 or chance >= 1:
+        return 1.0
+    if chance <= 0:
+        return 0.0
+    return min(1.0, sum(exp(_log_binomial(x, of, chance)) for x in range(hits, of + 1)))
+
+
+def _log_binomial(x: int, of: int, chance: float) -> float:
+    ways = lgamma(of + 1) - lgamma(x + 1) - lgamma(of - x + 1)
+    return ways + x * log(chance) + (of - x) * log1p(-chance)
+
+
+def _finding(
+    outcome: VerdictOutcome, failed: int, answers: int, tolerate: float, first: float | None
+) -> Finding:
+    return Finding(
+        outcome,
+        RULE,
+        observed=f"{failed} of {answers} failed ({failed / answers:.1%})",
+        bound=f"{tolerate:.2%}",
+        samples=answers,
+        message=f"{failed} of {answers} requests failed",
+        first_bad_at=first if outcome is not VerdictOutcome.PASS else None,
+    )
