@@ -201,9 +201,7 @@ BAD = (
     Bad("quality 1.5", {"spec.gates.quality": "1.5"}, "spec.gates.quality", "at most 1"),
     Bad("quality 0", {"spec.gates.quality": "0"}, "spec.gates.quality", "above 0"),
     Bad("quality as a number", {"spec.gates.quality": 0.95}, "spec.gates.quality", "string"),
-    Bad(
-        "quality in per cent", {"spec.gates.quality": "95%"}, "spec.gates.quality", "should match"
-    ),
+    Bad("quality in per cent", {"spec.gates.quality": "95%"}, "spec.gates.quality", "should match"),
     Bad("speedup in words", {"spec.gates.speedup": "fast"}, "spec.gates.speedup", "should match"),
     Bad(
         "all memory saved",
@@ -246,9 +244,7 @@ BAD = (
     Bad("soak in words", {_SOAK: "10 minutes"}, _SOAK, "should match"),
     Bad("soak without unit", {_SOAK: "10"}, _SOAK, "should match"),
     Bad("soak of 0", {_SOAK: "0h0m0s"}, _SOAK, "longer than 0s"),
-    Bad(
-        "few samples", {"spec.guard.minSamples": 5}, "spec.guard.minSamples", "or equal to 20"
-    ),
+    Bad("few samples", {"spec.guard.minSamples": 5}, "spec.guard.minSamples", "or equal to 20"),
     Bad(
         "unknown guard metric",
         guard({"metric": "drift"}),

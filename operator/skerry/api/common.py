@@ -21,6 +21,8 @@ from skerry.api.rules import ListMap, Rule, with_rules
 from skerry.api.units import parse_bytes, parse_duration, parse_quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
@@ -64,6 +66,17 @@ def _no_text(value: Any) -> Any:
     return value
 
 
+def _cut(limit: int) -> Callable[[Any], Any]:
+    """Shorten text for people to `limit` characters: a long reason must not cost the whole write."""
+
+    def shorten(value: Any) -> Any:
+        if not isinstance(value, str) or len(value) <= limit:
+            return value
+        return value[: limit - 1] + "\u2026"
+
+    return shorten
+
+
 Bool = Annotated[bool, Strict()]
 Int = Annotated[int, BeforeValidator(_no_text)]
 TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
@@ -102,7 +115,8 @@ MemoryQuantity = Annotated[
         lambda text: parse_bytes(text) > 0,
     ),
 ]
-Message = Annotated[str, Field(max_length=1024)]
+Message = Annotated[str, Field(max_length=1024), BeforeValidator(_cut(1024))]
+Note = Annotated[str, Field(max_length=256), BeforeValidator(_cut(256))]
 Time = AwareDatetime
 
 

@@ -18,6 +18,7 @@ from skerry.api.common import (
     Engine,
     Message,
     Model,
+    Note,
     Precision,
     Ratio,
     RevisionName,
@@ -42,7 +43,7 @@ class EngineRank(Model):
 
     engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
     installed: Bool = Field(description="This installation has the engine.")
-    reason: Message = Field(description="Why it stands at this place of the ranking.")
+    reason: Note = Field(description="Why it stands at this place of the ranking.")
 
 
 class Assessment(Model):
@@ -86,7 +87,7 @@ class WaveStatus(Model):
         default=0, description="Nodes that were reachable when the wave opened."
     )
     passed: int = Field(default=0, description="Of these, nodes whose guard passed the candidate.")
-    message: Message = Field(default="", description="What the wave waits for.")
+    message: Note = Field(default="", description="What the wave waits for.")
 
 
 class TargetStatus(Model):
@@ -140,7 +141,7 @@ class Rejection(Model):
     revision: RevisionName = Field(description="What was taken back.")
     attempt: int = Field(description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
-    message: Message = Field(default="", description="What was observed, and on which node first.")
+    message: Note = Field(default="", description="What was observed, and on which node first.")
     at: Time = Field(description="When it was taken back.")
 
 
@@ -159,7 +160,7 @@ class HistoryEntry(Model):
     revision: RevisionName = Field(description="The revision.")
     outcome: Outcome = Field(description="How it ended.")
     at: Time = Field(description="When it ended.")
-    message: Message = Field(default="", description="Why, in a sentence for people.")
+    message: Note = Field(default="", description="Why, in a sentence for people.")
 
 
 class Address(Model):

@@ -14,6 +14,7 @@ from skerry.api.common import (
     DnsLabel,
     KindInfo,
     Model,
+    Note,
     Resource,
     RevisionName,
     Time,
@@ -77,9 +78,7 @@ class Halt(Model):
     node: Annotated[str, Field(max_length=253)] = Field(
         default="", description="The node that failed first."
     )
-    message: Annotated[str, Field(max_length=256)] = Field(
-        default="", description="What was observed."
-    )
+    message: Note = Field(default="", description="What was observed.")
     at: Time = Field(description="When it was taken back.")
 
 

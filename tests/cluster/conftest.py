@@ -1,0 +1,80 @@
+"""The real API server with Skerry's kinds, and kubectl as people use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab import Lab
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """kubectl with one user's kubeconfig, in one namespace."""
+
+    binary: Path
+    kubeconfig: Path
+    namespace: str = "default"
+
+    def tried(self, *words: str | Path, stdin: object = None) -> subprocess.CompletedProcess[str]:
+        """Run it; `stdin` that is no text is written as JSON."""
+        text = stdin if isinstance(stdin, str) or stdin is None else json.dumps(stdin)
+        scope = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        return subprocess.run(
+            [self.binary, *scope, *words], input=text, capture_output=True, text=True, check=False
+        )
+
+    def __call__(self, *words: str | Path, stdin: object = None) -> str:
+        """Run it, which must succeed, and return its standard output."""
+        done = self.tried(*words, stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(map(str, words))}: {done.stderr}"
+        return done.stdout
+
+    def refused(self, *words: str | Path, stdin: object = None) -> str:
+        """Run it, which must fail, and return why."""
+        done = self.tried(*words, stdin=stdin)
+        assert done.returncode != 0, f"kubectl {' '.join(map(str, words))}: {done.stdout}"
+        return done.stderr
+
+    def get(self, *words: str) -> dict[str, Any]:
+        """An object or a list."""
+        found: dict[str, Any] = json.loads(self("get", *words, "--output=json"))
+        return found
+
+    def apply(self, manifest: object, *flags: str) -> dict[str, Any]:
+        """Apply a manifest on the server's side and return the object."""
+        words = ("apply", "--server-side", "--output=json", *flags, "--filename=-")
+        applied: dict[str, Any] = json.loads(self(*words, stdin=manifest))
+        return applied
+
+    def within(self, namespace: str) -> Kubectl:
+        """The same user in another namespace."""
+        return Kubectl(self.binary, self.kubeconfig, namespace)
+
+
+@pytest.fixture(scope="session")
+def administrator(control_plane: Lab) -> Kubectl:
+    """Kubectl as the cluster's administrator, with Skerry's CRDs installed."""
+    kubectl = Kubectl(control_plane.binary("kubectl"), control_plane.kubeconfig)
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    return kubectl
+
+
+@pytest.fixture(scope="module")
+def kubectl(administrator: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
+    """Kubectl in a namespace of the module's own."""
+    name = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
+    administrator("create", "namespace", name)
+    yield administrator.within(name)
+    administrator("delete", "namespace", name, "--wait=false")
