@@ -8,6 +8,7 @@ stays open, whatever nodes come and go.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from skerry.api.common import SHARD_COUNT
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@lru_cache(maxsize=4096)
 def shard_order(edge_model: str, hardware_class: str) -> tuple[int, ...]:
     """All shards in the order in which waves of this model and class open them."""
 

@@ -54,7 +54,10 @@ class Degraded:
 
 
 def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
-    """The candidate's case: failures anywhere, and losses where they exceed the rest's."""
+    """The candidate's case: failures anywhere, and losses where they exceed the rest's.
+
+    The bar is never above the wave's size: a wave in which every node failed can't go on.
+    """
     tried = wave.candidate
     failed = _failed(view, tried.revision, tried.attempt)
     inside, outside = member_nodes(view, wave), outside_nodes(view, wave)
@@ -63,7 +66,7 @@ def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
     unusual = bool(lost) and len(lost) / len(inside) > usual
     counted = tuple(node for node in lost if node not in failed) if unusual else ()
     expected = len(inside) * (FALSE_VERDICTS_PER_NODE + (usual if unusual else 0.0))
-    bar = _threshold(view, expected)
+    bar = min(_threshold(view, expected), max(1, len(inside)))
     return Degraded(tried.revision, tried.attempt, failed, counted, len(inside), bar)
 
 

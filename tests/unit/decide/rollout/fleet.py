@@ -1,0 +1,342 @@
+"""A simulated class of devices around the rollout machine: what is written, and what acts on it.
+
+Nothing of the machine is replaced. `Fleet` holds what etcd would (route, status, DaemonSets, reports),
+applies a pass's writes one at a time, and lets DaemonSet controller, kubelets and agents act on what
+was written. It checks the promises that can be seen at the moment when something is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
+from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
+from skerry.decide.rollout import (
+    NodeView,
+    Placement,
+    PlacementKind,
+    RolloutPolicy,
+    TargetDecision,
+    TargetView,
+    decide_target,
+)
+from skerry.decide.rollout.rejected import next_attempt
+from skerry.decide.waves import needed_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from skerry.api.modelroute import ModelRouteSpec
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+STEPS = (
+    CandidateState.WAITING,
+    CandidateState.SMOKE_CHECK,
+    CandidateState.SHIFTING,
+    CandidateState.SOAKING,
+    CandidateState.PASSED,
+)
+
+
+def policy(waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> RolloutPolicy:
+    return RolloutPolicy(
+        wave_percents=waves,
+        traffic=(10, 50, 90),
+        soak_seconds=60,
+        rollback_window_seconds=600,
+        min_samples=20,
+        rules=DEFAULT_RULES,
+        max_degraded_nodes=max_degraded,
+        lost_after_seconds=300,
+    )
+
+
+@dataclass
+class Device:
+    """One node: its kubelet's pods, its agent's memory, and its report as it lies in etcd."""
+
+    name: str
+    shard: int
+    offline_since: datetime | None = None
+    pods: dict[str, bool] = field(default_factory=dict)  # revision -> Ready
+    route: ModelRouteSpec | None = None
+    generation: int = 0
+    state: CandidateState = CandidateState.WAITING
+    trying: tuple[str, int] | None = None
+    vetoes: set[tuple[str, int]] = field(default_factory=set)
+    serving: str | None = None
+    reported: NodeModel | None = None
+    unreported_crash: bool = False
+
+    @property
+    def online(self) -> bool:
+        return self.offline_since is None
+
+    def is_ready(self, revision: str | None) -> bool:
+        return revision is not None and self.pods.get(revision, False)
+
+    def act(self, *, fails: bool) -> None:
+        """One step of the agent: try the candidate a bit further, choose who has the traffic."""
+        route = self.route
+        if route is None:
+            return
+        tried = (route.candidate.revision, route.candidate.attempt) if route.candidate else None
+        if tried != self.trying:
+            self.trying, self.state = tried, CandidateState.WAITING
+        if tried and tried in self.vetoes:
+            self.state = CandidateState.FAILED
+        elif tried and self.is_ready(tried[0]) and self.state is not CandidateState.PASSED:
+            self.state = STEPS[STEPS.index(self.state) + 1]
+            if fails and self.state is CandidateState.SOAKING:
+                self.vetoes.add(tried)
+                self.state = CandidateState.FAILED
+        self.serving = self._choose(route)
+
+    def _choose(self, route: ModelRouteSpec) -> str | None:
+        if route.stable is None:
+            proven = self.trying and self.state not in {
+                CandidateState.WAITING,
+                CandidateState.SMOKE_CHECK,
+                CandidateState.FAILED,
+            }
+            return self.trying[0] if self.trying and proven else None
+        previous = route.previous.revision if route.previous else None
+        order = [route.stable.revision, previous, self.serving, *sorted(self.pods)]
+        if (route.stable.revision, route.stable.attempt) in self.vetoes:
+            order = [previous, *order]
+        return next((revision for revision in order if self.is_ready(revision)), None)
+
+    def report(self) -> None:
+        """The agent's status write; only an online node's gets through."""
+        route = self.route
+        if route is None or not self.online:
+            return
+        stable = route.stable.revision if route.stable else None
+        candidate = None
+        if self.trying:
+            candidate = NodeCandidate(
+                revision=self.trying[0], attempt=self.trying[1], state=self.state
+            )
+        vetoes = tuple(Veto(revision=r, attempt=a, at=START) for r, a in sorted(self.vetoes))
+        self.reported = NodeModel(
+            namespace="assist", name="intent", observed_route=self.generation,
+            serving=self.serving, stable=stable,
+            healthy=stable is not None and self.serving == stable,
+            candidate=candidate, vetoes=vetoes[-8:],
+        )  # fmt: skip
+
+
+@dataclass
+class Fleet:
+    """One class of nodes and everything that is written about one EdgeModel on it."""
+
+    policy: RolloutPolicy = field(default_factory=policy)
+    now: datetime = START
+    desired: str | None = None
+    attempt: int = 0
+    route: ModelRouteSpec | None = None
+    generation: int = 0
+    status: TargetStatus | None = None
+    rejections: tuple[Rejection, ...] = ()
+    history: tuple[HistoryEntry, ...] = ()
+    daemonsets: dict[str, Placement] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
+    taken_back: set[tuple[str, int]] = field(default_factory=set)
+
+    # -- the operator ---------------------------------------------------------------------------
+
+    def view(self) -> TargetView:
+        nodes = tuple(
+            NodeView(
+                name=d.name, shard=d.shard, reachable=d.online, unreachable_since=d.offline_since,
+                model=d.reported,
+                ready_revisions=frozenset(r for r, ready in d.pods.items() if ready),
+            )
+            for d in self.devices.values()
+        )  # fmt: skip
+        return TargetView(
+            edge_model="intent", hardware_class="x86", desired=self.desired, attempt=self.attempt,
+            rejections=self.rejections, status=self.status, route=self.route,
+            route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
+            policy=self.policy,
+        )  # fmt: skip
+
+    def decide(self) -> TargetDecision:
+        view = self.view()
+        decision = decide_target(view, self.now)
+        check_widening(view, decision)
+        return decision
+
+    def writes(self, decision: TargetDecision | None = None) -> Iterator[Callable[[], None]]:
+        """The writes of one pass, in the contract's order; those that change nothing are left out.
+
+        Raises:
+            AssertionError: when a write breaks a promise.
+        """
+        made = decision or self.decide()
+        route = made.route
+        if route is not None and route != self.route:
+            yield lambda: self._write_route(route)
+        if self._next_status(made) != self.status or made.rejections or made.history:
+            yield lambda: self._write_status(made)
+        for revision, placement in made.placements.items():
+            if self.daemonsets.get(revision) != placement:
+                yield lambda r=revision, p=placement: self._apply(r, p)  # type: ignore[misc]
+        for revision in sorted(made.delete & self.daemonsets.keys()):
+            yield lambda r=revision: self._delete(r)  # type: ignore[misc]
+
+    def full_pass(self) -> int:
+        """All writes of a pass at once; how many there were."""
+        writes = list(self.writes())
+        for write in writes:
+            write()
+        return len(writes)
+
+    def _write_route(self, route: ModelRouteSpec) -> None:
+        self.route = route
+        self.generation += 1
+        if route.halted:
+            self.taken_back.add((route.halted.revision, route.halted.attempt))
+
+    @staticmethod
+    def _next_status(made: TargetDecision) -> TargetStatus:
+        return TargetStatus(
+            hardware_class="x86", phase=made.phase, reason=made.reason, message=made.message,
+            desired=made.desired, attempt=made.attempt, stable=made.stable,
+            candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
+            offenders=made.offenders,
+        )  # fmt: skip
+
+    def _write_status(self, made: TargetDecision) -> None:
+        self.status = self._next_status(made)
+        self.rejections += made.rejections
+        self.history += made.history
+
+    def _apply(self, revision: str, placement: Placement) -> None:
+        if self.route and self.route.candidate and self.route.candidate.revision == revision:
+            assert self.status is not None, "widened before the status was written"
+            assert self.status.wave is not None, "widened before the wave was in the status"
+        self.daemonsets[revision] = placement
+
+    def _delete(self, revision: str) -> None:
+        self.daemonsets.pop(revision, None)
+
+    # -- the cluster ----------------------------------------------------------------------------
+
+    def sync(self, device: Device) -> None:
+        """DaemonSet controller and kubelet of a node that is online."""
+        if not device.online:
+            return
+        meant = {r for r, placement in self.daemonsets.items() if placement.covers(device.shard)}
+        for revision in sorted(device.pods.keys() - meant):
+            was_ready = device.pods.pop(revision)
+            self._check_server_left(device, revision, was_ready=was_ready)
+        for revision in meant:
+            device.pods.setdefault(revision, False)
+
+    def _check_server_left(self, device: Device, revision: str, *, was_ready: bool) -> None:
+        first_rollout = self.route is None or self.route.stable is None
+        if not was_ready or first_rollout or device.unreported_crash:
+            return
+        assert any(device.pods.values()), f"{device.name} lost {revision}, its last healthy server"
+
+    def start_pods(self, device: Device) -> None:
+        for revision in device.pods:
+            device.pods[revision] = True
+
+    def watch(self, device: Device) -> None:
+        """The agent sees the route as it is now, when it is online."""
+        if device.online and self.route is not None:
+            device.route, device.generation = self.route, self.generation
+
+    def act(self, device: Device) -> None:
+        revision = self.route.candidate.revision if self.route and self.route.candidate else ""
+        device.act(fails=device.name in self.bad.get(revision, set()))
+
+    def cut(self, device: Device) -> None:
+        device.offline_since = device.offline_since or self.now
+
+    def mend(self, device: Device) -> None:
+        device.offline_since = None
+
+    def retry(self) -> None:
+        self.attempt = next_attempt(self.attempt, self.rejections, self.route)
+
+    def lose_status(self) -> None:
+        """Restored from a backup without status: only what the route says is remembered."""
+        self.status, self.rejections, self.history, self.attempt = None, (), (), 0
+        halted = self.route.halted if self.route else None
+        self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # -- all at once ----------------------------------------------------------------------------
+
+    def tick(self, seconds: float = 10) -> int:
+        """One pass, then every node acts on it and reports; the number of writes."""
+        written = self.full_pass()
+        for device in self.devices.values():
+            self.sync(device)
+            self.start_pods(device)
+            self.watch(device)
+            self.act(device)
+            device.report()
+        self.check()
+        self.advance(seconds)
+        return written
+
+    def settle(self, *, deadlines: bool = False, passes: int = 140) -> None:
+        """Runs until passes write nothing any more, with `deadlines` until no deadline is ahead.
+
+        Time jumps to a deadline only by what the decision itself asks for (`requeue_after`).
+
+        Raises:
+            AssertionError: it never gets there.
+        """
+        quiet = 0
+        for _ in range(passes):
+            quiet = 0 if self.tick() else quiet + 1
+            if quiet < len(STEPS) + 2:
+                continue
+            ahead = self.decide().requeue_after
+            if ahead is None or not deadlines:
+                return
+            self.advance(ahead)
+            quiet = 0
+        raise AssertionError(f"no fixed point: {self.status} {self.route} {self.daemonsets}")
+
+    def check(self) -> None:
+        """What must hold at every moment."""
+        for device in self.devices.values():
+            meant = [r for r, place in self.daemonsets.items() if place.covers(device.shard)]
+            assert len(meant) <= 2, f"{meant} are meant for {device.name}"
+        route = self.route
+        if route is None:
+            return
+        for role in (route.stable, route.candidate):
+            pair = (role.revision, role.attempt) if role else None
+            assert pair not in self.taken_back, f"{pair} was taken back and is in a role again"
+        placed = self.daemonsets.get(route.candidate.revision) if route.candidate else None
+        assert placed is None or placed.kind is PlacementKind.IN, "candidate outside of its waves"
+
+
+def check_widening(view: TargetView, decision: TargetDecision) -> None:
+    """A candidate's placement grows by no more shards than its wave needs."""
+    revision, wave = decision.candidate, decision.wave
+    placed = decision.placements.get(revision) if revision else None
+    if revision is None or placed is None:
+        return
+    assert wave is not None
+    assert placed.kind is PlacementKind.IN
+    before = view.daemonsets.get(revision, Placement(PlacementKind.IN))
+    assert before.shards <= placed.shards, "a wave closed again"
+    fresh = placed.shards - before.shards
+    if fresh:
+        sizes = {s: sum(node.shard == s for node in view.nodes) for s in placed.shards}
+        need = needed_nodes(view.policy.wave_percents[wave.index], len(view.nodes))
+        present = wave.denominator
+        assert present - max(sizes[s] for s in fresh) < need, f"{placed} is more than {wave}"

@@ -1,0 +1,241 @@
+"""Any order of events, kills between any two writes, nodes that come and go: what always holds.
+
+The machine writes through `Fleet`, which checks the promises at each step; at the end of each run the
+events stop, all nodes return, and everything must converge.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from skerry.decide.rollout.rejected import is_rejected
+from tests.unit.decide.rollout.fleet import Device, Fleet, policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REVISIONS = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
+MOST_NODES = 6
+picks = st.integers(min_value=0, max_value=MOST_NODES - 1)
+
+
+class Rollout(RuleBasedStateMachine):
+    """Users, operator, network, kubelets and agents, each one step at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fleet = Fleet()
+        self.pending: list[Callable[[], None]] = []
+        self.made = 0
+
+    @initialize(
+        nodes=st.lists(st.integers(0, 63), min_size=1, max_size=MOST_NODES),
+        waves=st.sampled_from([(5, 50, 100), (50, 100), (100,)]),
+        max_degraded=st.sampled_from(["1", "2", "50%"]),
+        promoted=st.booleans(),
+    )
+    def set_up(
+        self, nodes: list[int], waves: tuple[int, ...], max_degraded: str, *, promoted: bool
+    ) -> None:
+        self.fleet.policy = policy(waves, max_degraded)
+        for shard in nodes:
+            self._add(shard)
+        if promoted:
+            self.fleet.desired = REVISIONS[0]
+            self.fleet.settle()
+
+    # -- users ----------------------------------------------------------------------------------
+
+    @rule(revision=st.sampled_from([*REVISIONS, None]))
+    def change_spec(self, revision: str | None) -> None:
+        self.fleet.desired = revision
+
+    @rule(revision=st.sampled_from(REVISIONS), nodes=st.sets(picks, min_size=1))
+    def break_revision(self, revision: str, nodes: set[int]) -> None:
+        self.fleet.bad[revision] = {self._pick(n).name for n in nodes if self.fleet.devices}
+
+    @rule()
+    def retry(self) -> None:
+        self.fleet.retry()
+
+    @precondition(lambda self: not self.pending)
+    @rule(shard=st.integers(0, 63))
+    def add_node(self, shard: int) -> None:
+        if len(self.fleet.devices) < MOST_NODES:
+            self._add(shard)
+
+    @precondition(lambda self: not self.pending and self.fleet.devices)
+    @rule(n=picks)
+    def remove_node(self, n: int) -> None:
+        del self.fleet.devices[self._pick(n).name]
+
+    # -- the operator ---------------------------------------------------------------------------
+
+    @precondition(lambda self: not self.pending)
+    @rule()
+    def begin_pass(self) -> None:
+        for device in self.fleet.devices.values():
+            reported = device.reported is not None and device.reported.serving == device.serving
+            device.unreported_crash = device.unreported_crash and not reported
+        self.pending = list(self.fleet.writes())
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def write_one(self) -> None:
+        self.pending.pop(0)()
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def kill_operator(self) -> None:
+        self.pending = []
+
+    @precondition(lambda self: not self.pending)
+    @rule()
+    def whole_pass(self) -> None:
+        self.begin_pass()
+        while self.pending:
+            self.write_one()
+
+    @precondition(lambda self: not self.pending)
+    @rule()
+    def lose_status(self) -> None:
+        self.fleet.lose_status()
+
+    # -- the devices ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def cut(self, n: int) -> None:
+        self.fleet.cut(self._pick(n))
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def mend(self, n: int) -> None:
+        self.fleet.mend(self._pick(n))
+
+    @rule()
+    def kubelets(self) -> None:
+        for device in self.fleet.devices.values():
+            self.fleet.sync(device)
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def pods_ready(self, n: int) -> None:
+        self.fleet.start_pods(self._pick(n))
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks, revision=st.sampled_from(REVISIONS))
+    def pod_crashes(self, n: int, revision: str) -> None:
+        device = self._pick(n)
+        if device.is_ready(revision):
+            device.pods[revision] = False
+            device.unreported_crash = True
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def agent_watches(self, n: int) -> None:
+        self.fleet.watch(self._pick(n))
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def agent_acts(self, n: int) -> None:
+        self.fleet.act(self._pick(n))
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def agent_reports(self, n: int) -> None:
+        self._pick(n).report()
+
+    @rule()
+    def all_agents(self) -> None:
+        for device in self.fleet.devices.values():
+            self.fleet.sync(device)
+            self.fleet.start_pods(device)
+            self.fleet.watch(device)
+            self.fleet.act(device)
+            device.report()
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def stable_fails(self, n: int) -> None:
+        device = self._pick(n)
+        if device.route and device.route.stable and device.route.previous:
+            stable = device.route.stable
+            device.vetoes.add((stable.revision, stable.attempt))
+
+    @precondition(lambda self: not self.pending)
+    @rule(ticks=st.integers(1, 12))
+    def time_passes(self, ticks: int) -> None:
+        """Everyone does what they do for a while: how a run gets to the later waves."""
+        for _ in range(ticks):
+            self.whole_pass()
+            self.all_agents()
+            self.fleet.advance(30)
+
+    @rule(seconds=st.integers(1, 700))
+    def clock(self, seconds: int) -> None:
+        self.fleet.advance(seconds)
+
+    # -- what holds -----------------------------------------------------------------------------
+
+    @invariant()
+    def promises(self) -> None:
+        self.fleet.check()
+
+    def teardown(self) -> None:
+        """Liveness: nothing happens any more, all nodes return, and it converges."""
+        fleet = self.fleet
+        for device in fleet.devices.values():
+            fleet.mend(device)
+            device.unreported_crash = True
+        self.all_agents()
+        for device in fleet.devices.values():
+            device.unreported_crash = False
+        fleet.desired = fleet.desired or REVISIONS[0]
+        fleet.settle(deadlines=True)
+        check_converged(fleet)
+
+    def _add(self, shard: int) -> None:
+        self.made += 1
+        name = f"node-{self.made}"
+        self.fleet.devices[name] = Device(name, shard)
+
+    def _pick(self, n: int) -> Device:
+        devices = list(self.fleet.devices.values())
+        return devices[n % len(devices)]
+
+
+def check_converged(fleet: Fleet) -> None:
+    """Desired is stable everywhere, or it was taken back and an earlier one is."""
+    route, desired = fleet.route, fleet.desired
+    if not fleet.devices:
+        return
+    assert route is not None
+    assert desired is not None
+    assert route.candidate is None, f"{route} {fleet.status}"
+    stable = route.stable.revision if route.stable else None
+    if stable != desired:
+        assert is_rejected(fleet.view(), desired, fleet.attempt), f"{route} {fleet.status}"
+    assert route.previous is None, f"{route} {fleet.status}"
+    assert fleet.daemonsets.keys() == ({stable} if stable else set())
+    assert {device.serving for device in fleet.devices.values()} == {stable}
+    assert fleet.full_pass() == 0
+
+
+Rollout.TestCase.settings = settings(
+    max_examples=1200,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestRollout = Rollout.TestCase
