@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from image_build import Builder, BuildError, BuiltImage
 
@@ -42,7 +43,7 @@ def main(
             if not as_json:
                 print(name, built[-1].reference, flush=True)
     except BuildError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, markup=True)
+        console.print("[red]error:[/red]", Text(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     if as_json:
         print(json.dumps([asdict(image) for image in built], indent=2))

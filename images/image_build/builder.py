@@ -71,6 +71,8 @@ class Builder:
         with FileLock(cache_folder() / f"image-{name}.lock"):
             if not storage.exists(image):
                 self._build(spec, image, sources, arguments)
+        if not spec.from_scratch:
+            storage.require_unprivileged(image, spec.containerfile)
         return image
 
     def push(self, name: str, registry: str, *, insecure: bool = False) -> BuiltImage:
@@ -95,8 +97,6 @@ class Builder:
                 storage.build(image, context, arguments)
             except BuildError as error:
                 raise BuildError(f"image {spec.name}: {error}") from error
-        if not spec.from_scratch:
-            storage.require_unprivileged(image, spec.containerfile)
 
     def _inputs(self, spec: ImageSpec) -> dict[str, Path]:
         """Return the cached inputs by the name they get below `.inputs` in the build context."""

@@ -9,6 +9,7 @@ import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tests.lab.api import Api
 from tests.lab.errors import LabError
@@ -53,7 +54,7 @@ def up(
     """Bring the lab up, and wait until it works."""
     lab = options.lab()
     lab.up(nodes)
-    console.print(f"lab {lab.name} is up; export KUBECONFIG={lab.kubeconfig}")
+    console.print(f"lab {lab.name} is up; export KUBECONFIG={lab.kubeconfig}", soft_wrap=True)
 
 
 @app.command()
@@ -118,5 +119,5 @@ if __name__ == "__main__":
     try:
         app()
     except LabError as error:
-        console.print(f"[red]error:[/red] {error}")
+        console.print("[red]error:[/red]", Text(str(error)), soft_wrap=True)
         sys.exit(1)

