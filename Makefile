@@ -32,11 +32,11 @@ lint: setup ## style, types, import contracts, generated files
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m skerry.api.crd --check crds/
+	$(PYTHON) -m skerry.api.crd --check crds charts/skerry/crds
 
 format: setup ## format and mend what can be mended
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
 crds: setup ## generate crds/ and the chart's copy from the API models
-	$(PYTHON) -m skerry.api.crd crds/
+	$(PYTHON) -m skerry.api.crd crds charts/skerry/crds
