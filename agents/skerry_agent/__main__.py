@@ -1,0 +1,5 @@
+"""`python -m skerry_agent`."""
+
+from skerry_agent.main import main
+
+main()

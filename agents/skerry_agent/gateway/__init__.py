@@ -1,0 +1,1 @@
+"""Drives the node's HAProxy: its configuration file, its runtime socket and its log."""

@@ -1,0 +1,147 @@
+"""Writes HAProxy's configuration: pure text from the state of the gateway.
+
+Requests are routed by `Host: name.namespace[.svc...]`, else by the path prefix
+`/namespace/name` (taken off), and a bare `name` by the namespace of the caller's address. Each
+backend is one EdgeModel, each server one revision. `started` is taken when the whole request is
+there and `answered` when the answer's head comes, in microseconds: a slow client is not the model's
+fault. A request that fails is tried once more on the other revision where its body fits a buffer;
+the log's `%rc` then begins with '+', and the agent counts the failure of the one that was left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skerry_agent.gateway.paths import GatewayPaths
+    from skerry_agent.gateway.state import Backend, GatewayState
+
+PORT = 8080
+METRICS_PORT = 8405
+CHECK = "check inter 500ms fall 2 rise 1 pool-purge-delay 2s"
+"""Idle connections to a server are closed before it closes them itself (uvicorn: after 5 s): a
+request that meets a closing connection would look like the server's failure."""
+
+GLOBAL = """\
+global
+    stats socket "{run}/${{POD_NAME}}.admin" mode 600 level admin expose-fd listeners
+    log {log} len 1024 format raw local0 info
+    nbthread 1
+    maxconn 2000
+    hard-stop-after 30s
+
+defaults
+    mode http
+    log global
+    timeout connect 1s
+    timeout client 60s
+    timeout server 30s
+    timeout http-request 10s
+    timeout http-keep-alive 60s
+    timeout check 1s
+    option idle-close-on-response
+    option http-buffer-request
+    option redispatch 1
+    retries 1
+    retry-on conn-failure empty-response junk-response response-timeout 500 502 503 504
+
+frontend metrics
+    bind :{metrics_port}
+    no log
+    http-request use-service prometheus-exporter if {{ path /metrics }}
+    http-request return status 404 content-type text/plain string "metrics are at /metrics"
+
+frontend models
+    bind :{port}
+    log-format "%b %s %ST %ts %rc %[var(txn.started)] %[var(txn.answered)] %[date(0,us)]"
+    http-after-response set-header X-Skerry-Node "${{NODE_NAME}}"
+    http-request set-log-level silent if {{ path /skerry/healthz }}
+    http-request return status 200 content-type text/plain string "ok" if {{ path /skerry/healthz }}
+    http-request set-var(txn.started) date(0,us)
+    http-request set-var(txn.host) req.hdr(host),field(1,:),lower,rtrim(.)
+    http-request set-var(txn.name) var(txn.host),field(1,.)
+    http-request set-var(txn.namespace) var(txn.host),field(2,.)
+    http-request set-var(txn.namespace) src,map_ip({callers}) unless {{ var(txn.namespace) -m found }}
+    http-request set-var(txn.model) var(txn.namespace),concat(.,txn.name)
+    http-request set-var(txn.path_name) path,field(3,/)
+    http-request set-var(txn.path_model) path,field(2,/),concat(.,txn.path_name)
+{known}
+    http-request set-var(txn.prefixed) bool(true) if !by_host by_path
+    http-request set-var(txn.model) var(txn.path_model) if {{ var(txn.prefixed) -m bool }}
+    http-request replace-path /[^/]+/[^/]+/?(.*) /\\1 if {{ var(txn.prefixed) -m bool }}
+    http-request set-log-level silent unless by_host
+    http-request return status 400 content-type application/json lf-string '{bare}' if !by_host !{{ var(txn.namespace) -m found }}
+    http-request return status 404 content-type application/json lf-string '{unknown}' if !by_host
+    use_backend %[var(txn.model)]
+"""  # noqa: E501 - HAProxy knows no continued lines
+
+BARE = (
+    '{"error":"the host \\"%[var(txn.host),json(utf8s)]\\" names no EdgeModel on its own: say which'
+    " namespace, as in http://NAME.NAMESPACE.svc or with the path prefix /NAMESPACE/NAME/ (a bare name"
+    ' is enough only from a pod in the namespace of the EdgeModel on the same node)"}'
+)
+UNKNOWN = (
+    '{"error":"no EdgeModel \\"%[var(txn.name),json(utf8s)]\\" in namespace'
+    ' \\"%[var(txn.namespace),json(utf8s)]\\" is served on node ${NODE_NAME}, and the path'
+    ' has no prefix /NAMESPACE/NAME/ of one. Served here: {served}"}'
+)
+BACKEND = """\
+
+backend {key}
+    balance roundrobin
+    option httpchk GET /v2/health/ready
+    http-check expect status 200
+    http-request set-var(txn.reason) str("no revision of it may answer now")
+    http-request set-var(txn.reason) var(txn.model),map_str({reasons}),url_dec if {{ var(txn.model),map_str({reasons}) -m found }}
+    http-request return status 503 content-type application/json lf-string '{{"error":"%[var(txn.model)] on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}' if {{ nbsrv eq 0 }}
+    http-request disable-l7-retry if {{ nbsrv lt 2 }}
+    http-response set-var(txn.answered) date(0,us)
+    http-after-response set-header X-Skerry-Revision %s unless {{ srv_id eq 0 }}
+"""  # noqa: E501 - as above
+MOST_NAMED = 16
+
+
+def render(
+    state: GatewayState, paths: GatewayPaths, port: int = PORT, metrics_port: int = METRICS_PORT
+) -> str:
+    """The whole configuration file."""
+    head = GLOBAL.format(
+        run=paths.run,
+        log=paths.log,
+        callers=paths.callers,
+        port=port,
+        metrics_port=metrics_port,
+        known=_known(state),
+        bare=BARE,
+        unknown=_unknown(state),
+    )
+    parts = [_backend(key, state.backends[key], paths) for key in sorted(state.backends)]
+    return head + "".join(parts)
+
+
+def lines_of_map(entries: dict[str, str]) -> str:
+    """A map file: one key and its value a line."""
+    return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
+
+
+def _known(state: GatewayState) -> str:
+    lines = ["    acl by_host always_false", "    acl by_path always_false"]
+    for key in sorted(state.backends):
+        lines += [f"    acl by_host var(txn.model) -m str {key}"]
+        lines += [f"    acl by_path var(txn.path_model) -m str {key}"]
+    return "\n".join(lines)
+
+
+def _unknown(state: GatewayState) -> str:
+    names = [".".join(reversed(key.split("."))) for key in sorted(state.backends)]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    served = ", ".join(names[:MOST_NAMED]) + more if names else "none yet"
+    return UNKNOWN.replace("${NODE_NAME}", "%[env(NODE_NAME)]").replace("{served}", served)
+
+
+def _backend(key: str, backend: Backend, paths: GatewayPaths) -> str:
+    servers = "".join(
+        f"    server {revision} {server.address}:{server.port} {CHECK} weight {server.weight}\n"
+        for revision, server in sorted(backend.servers.items())
+    )
+    return BACKEND.format(key=key, reasons=paths.reasons) + servers

@@ -1,0 +1,190 @@
+"""Brings every running gateway of this node to the wanted state, and says which servers are up.
+
+Level-triggered: each pass looks at what runs and sends what is missing, so a restarted, reloaded or
+second gateway (during its upgrade) needs no special case. Weights that changed go first, before the
+files are written: a flip takes a millisecond. Only a backend that comes or goes needs a reload.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from skerry_agent.files import write_atomically
+from skerry_agent.gateway import config
+from skerry_agent.gateway.paths import GatewayPaths
+from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
+from skerry_agent.gateway.state import GatewayState, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 3.0
+"""A reload is not asked for again before it can have shown."""
+STALE_SECONDS = 120.0
+
+Live = dict[str, dict[str, LiveServer]]
+
+
+@dataclass
+class Gateway:
+    """The gateways of this node."""
+
+    paths: GatewayPaths
+    port: int = config.PORT
+    metrics_port: int = config.METRICS_PORT
+    state: GatewayState | None = None
+    _maps: dict[tuple[str, int], GatewayState] = field(default_factory=dict)
+    _reloaded: dict[str, float] = field(default_factory=dict)
+
+    async def apply(self, state: GatewayState) -> dict[str, dict[str, bool]]:
+        """Makes `state` so; returns by backend and revision whether its check is up."""
+        changed = state != self.state
+        if changed:
+            await self._send_weights(state)
+            self._write(state)
+            self.state = state
+        up: dict[str, dict[str, bool]] = {}
+        for socket in self.paths.admin_sockets():
+            for key, servers in (await self._converge(socket, state)).items():
+                known = up.setdefault(key, {})
+                for revision, server in servers.items():
+                    known[revision] = known.get(revision, False) or server.up
+        return up
+
+    async def _send_weights(self, state: GatewayState) -> None:
+        commands = changed_weights(self.state or GatewayState(), state)
+        for socket in self.paths.admin_sockets() if commands else []:
+            try:
+                await ask(socket, commands)
+            except (OSError, TimeoutError):
+                log.debug(
+                    "gateway %s does not answer; the next pass brings it up to date", socket.name
+                )
+
+    def _write(self, state: GatewayState) -> None:
+        write_atomically(self.paths.callers, config.lines_of_map(state.callers))
+        write_atomically(self.paths.reasons, config.lines_of_map(_reasons(state)))
+        text = config.render(state, self.paths, self.port, self.metrics_port)
+        write_atomically(self.paths.config, text)
+
+    async def _converge(self, socket: Path, state: GatewayState) -> Live:
+        try:
+            live = parse_stat(await ask(socket, ["show stat -1 6 -1"]))
+            if set(live) != set(state.backends):
+                await self._reload(socket)
+            commands = converge(live, state)
+            if commands:
+                await ask(socket, commands)
+            await self._converge_maps(socket, state)
+        except (OSError, TimeoutError) as error:
+            self._drop_stale(socket, error)
+            return {}
+        return live
+
+    async def _reload(self, socket: Path) -> None:
+        now = monotonic()
+        if now - self._reloaded.get(socket.name, -RELOAD_SECONDS) < RELOAD_SECONDS:
+            return
+        self._reloaded[socket.name] = now
+        log.info("models came or went: reloading %s", socket.stem)
+        await ask(GatewayPaths.master_of(socket), ["reload"])
+
+    async def _converge_maps(self, socket: Path, state: GatewayState) -> None:
+        identity = (socket.name, _inode(socket))
+        if self._maps.get(identity) == state:
+            return
+        for path, wanted in (
+            (self.paths.callers, state.callers),
+            (self.paths.reasons, _reasons(state)),
+        ):
+            commands = map_commands(
+                path, parse_map(await ask(socket, [f"show map {path}"])), wanted
+            )
+            if commands:
+                await ask(socket, commands)
+        self._maps = {k: v for k, v in self._maps.items() if k[0] != socket.name} | {
+            identity: state
+        }
+
+    def _drop_stale(self, socket: Path, error: Exception) -> None:
+        log.debug("gateway %s: %s", socket.name, error)
+        now = monotonic()
+        since = self._reloaded.setdefault(f"silent {socket.name}", now)
+        if isinstance(error, ConnectionRefusedError) and now - since > STALE_SECONDS:
+            for path in (socket, GatewayPaths.master_of(socket)):
+                path.unlink(missing_ok=True)
+
+
+def _inode(socket: Path) -> int:
+    """Tells a gateway's new socket from its old one."""
+    return socket.stat().st_ino
+
+
+def _reasons(state: GatewayState) -> dict[str, str]:
+    return {key: quote(backend.reason, safe="") for key, backend in state.backends.items()}
+
+
+def changed_weights(old: GatewayState, new: GatewayState) -> list[str]:
+    """Commands for weights that differ, those that grow first: there is always somewhere to go."""
+    changes = []
+    for key, backend in new.backends.items():
+        before = old.backends.get(key)
+        for revision, server in backend.servers.items() if before else ():
+            was = before.servers.get(revision) if before else None
+            if was is not None and was.weight != server.weight:
+                changes.append((was.weight - server.weight, _weight(key, revision, server)))
+    return [command for _, command in sorted(changes)]
+
+
+def _weight(key: str, revision: str, server: Server) -> str:
+    return f"set server {key}/{revision} weight {server.weight}"
+
+
+def converge(live: Live, state: GatewayState) -> list[str]:
+    """Commands that bring a running gateway's servers to `state`."""
+    commands: list[str] = []
+    for key, backend in state.backends.items():
+        if key not in live:
+            continue  # comes with the reload
+        for revision, server in backend.servers.items():
+            commands += _server(f"{key}/{revision}", live[key].get(revision), server)
+        for revision in set(live[key]) - set(backend.servers):
+            name = f"{key}/{revision}"
+            commands += [f"set server {name} state maint", f"del server {name}"]
+    return commands
+
+
+def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
+    address = f"{wanted.address}:{wanted.port}"
+    if live is None:
+        return [
+            f"add server {name} {address} {config.CHECK} weight {wanted.weight}",
+            f"enable server {name}",
+            f"enable health {name}",
+        ]
+    commands = []
+    if live.address != address:
+        commands.append(f"set server {name} addr {wanted.address} port {wanted.port}")
+    if live.weight != wanted.weight:
+        commands.append(f"set server {name} weight {wanted.weight}")
+    if live.status.startswith("MAINT"):
+        commands.append(f"set server {name} state ready")
+    return commands
+
+
+def map_commands(path: Path, live: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Commands that bring a map in memory to `wanted`."""
+    gone = [f"del map {path} {key}" for key in live.keys() - wanted.keys()]
+    new = [f"add map {path} {key} {wanted[key]}" for key in wanted.keys() - live.keys()]
+    other = [
+        f"set map {path} {key} {wanted[key]}"
+        for key in wanted.keys() & live.keys()
+        if live[key] != wanted[key]
+    ]
+    return gone + new + other

@@ -1,0 +1,86 @@
+"""Hears of every request on the datagram socket that HAProxy logs to, and says whose answer it was."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skerry.decide.guard import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+RECEIVE_BUFFER_BYTES = 4 << 20
+FIELDS = 8
+SERVERS_FAULT = frozenset("sSPD")
+"""First letter of HAProxy's termination state: server timed out (s), reset (S), sent nonsense (P), or
+went down meanwhile (D). C and c are clients that left."""
+SERVER_ERROR, CLIENT_ERROR = 500, 400
+
+Heard = tuple[str, str, Answer]
+"""Backend (namespace.name), revision, answer."""
+
+
+def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[Heard]:
+    """Whose answers a log line tells of: none, one, or two where a failure was retried.
+
+    `weights` by backend and revision: a retry goes to the other revision that has traffic, and what
+    it took there is nobody's latency.
+    """
+    parts = line.split()
+    if len(parts) != FIELDS or parts[1] == "<NOSRV>":
+        return []
+    backend, server, status, ended, retries, started, answered, now = parts
+    first = int(started) / 1e6
+    last = int(now if answered == "-" else answered) / 1e6
+    failed = int(status) >= SERVER_ERROR or ended[0] in SERVERS_FAULT
+    heard: list[Heard] = []
+    if retries.startswith("+"):
+        others = [r for r, w in weights.get(backend, {}).items() if w > 0 and r != server]
+        heard += [(backend, other, Answer(first, last, failed=True)) for other in others]
+    left = ended[0] in "cC"
+    if failed or not (left or heard or int(status) >= CLIENT_ERROR):
+        heard.append((backend, server, Answer(first, last, failed)))
+    return heard
+
+
+@dataclass
+class Requests(asyncio.DatagramProtocol):
+    """Collects answers by backend and revision until they are taken."""
+
+    weights: Callable[[], Mapping[str, Mapping[str, int]]]
+    heard: Callable[[Heard], None]
+    lines: int = 0
+    broken: int = field(default=0)
+
+    def datagram_received(self, data: bytes, _address: object) -> None:
+        """One line of log."""
+        self.lines += 1
+        try:
+            found = parse(data.decode(), self.weights())
+        except (ValueError, IndexError):
+            self.broken += 1
+            return
+        for item in found:
+            self.heard(item)
+
+
+async def listen(path: Path, protocol: Requests) -> asyncio.DatagramTransport:
+    """Binds the socket anew; HAProxy sends to the path and needs no word of it."""
+    _free(path)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    server.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    server.bind(str(path))
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: protocol, sock=server
+    )
+    return transport
+
+
+def _free(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)

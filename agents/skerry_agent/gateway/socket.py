@@ -1,0 +1,62 @@
+"""HAProxy's runtime socket: commands in, text out; one connection each, as the protocol has it."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TIMEOUT_SECONDS = 2.0
+
+
+async def ask(socket: Path, commands: Sequence[str]) -> str:
+    """Sends commands in one go and returns all that is answered.
+
+    Raises OSError where nobody listens and TimeoutError where nobody answers.
+    """
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(socket)
+        try:
+            writer.write((";".join(commands) + "\n").encode())
+            await writer.drain()
+            return (await reader.read(-1)).decode()
+        finally:
+            writer.close()
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A server as the running gateway sees it."""
+
+    status: str
+    weight: int
+    address: str
+
+    @property
+    def up(self) -> bool:
+        """Whether its health check lets traffic through."""
+        return self.status.startswith("UP")
+
+
+def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
+    """Servers by backend out of `show stat`; the frontends and sums are left out."""
+    found: dict[str, dict[str, LiveServer]] = {}
+    for row in csv.DictReader(text.removeprefix("# ").strip().splitlines()):
+        name, server = row["pxname"], row["svname"]
+        if "." not in name or server == "FRONTEND":
+            continue
+        servers = found.setdefault(name, {})
+        if server != "BACKEND":
+            servers[server] = LiveServer(row["status"], int(row["weight"] or 0), row["addr"])
+    return found
+
+
+def parse_map(text: str) -> dict[str, str]:
+    """Entries of `show map`, whose lines begin with an address in memory."""
+    rows = (line.split(" ", 2) for line in text.splitlines())
+    return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004 - address, key, value

@@ -1,0 +1,220 @@
+"""Golden samples on the device: fetched once per revision from its pod, kept, replayed one by one.
+
+They come out of the artifact that the pod mounts by digest, so they need no client of the registry.
+The smoke check replays them before a candidate gets any traffic, side by side with stable's, and
+also times them: a build that is far too slow here is stopped before a user meets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import cycle, islice
+from statistics import median
+from time import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+from pydantic import ValidationError
+
+from skerry.api.common import Model
+from skerry.api.edgenode import VerdictOutcome
+from skerry.api.job import Tolerance  # noqa: TC001 - pydantic reads the annotation at run time
+from skerry.decide.guard import Answer, Finding
+from skerry.decide.guard.golden import RULE, difference
+from skerry_agent.files import write_atomically
+from skerry_agent.gateway.state import SERVING_PORT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 10.0
+PACE_SECONDS = 0.2
+"""Between two samples of the smoke check: a CPU limit that is enough for traffic is enough for it."""
+LEAST_TIMED = 8
+MOST_CHECKED = 24
+SLOWER_TIMES = 3.0
+SLACK_MILLISECONDS = 20.0
+"""The smoke check fails when the median is above 3 times stable's (or the certified) plus 20 ms: what
+HTTP and a busy machine add to a small model's fraction of a millisecond is no fault."""
+OK = 200
+
+
+class Sample(Model):
+    """A request of the Open Inference Protocol and the output tensors that are certified for it."""
+
+    request: dict[str, Any]
+    outputs: list[dict[str, Any]]
+
+
+class GoldenSet(Model):
+    """What a pod serves at /skerry/golden."""
+
+    tolerance: Tolerance
+    samples: list[Sample]
+    p50_milliseconds: float | None = None
+
+
+class Target(NamedTuple):
+    """Where a revision answers."""
+
+    revision: str
+    address: str
+    model: str
+    port: int = SERVING_PORT
+
+    def url(self, path: str) -> str:
+        """An address below the pod."""
+        return f"http://{self.address}:{self.port}{path}"
+
+
+class Replay(NamedTuple):
+    """One sample's answer; `wrong` says what is not as certified."""
+
+    answer: Answer
+    wrong: str | None = None
+
+    @property
+    def milliseconds(self) -> float:
+        """How long it took."""
+        return (self.answer.answered - self.answer.started) * 1000
+
+
+class Golden:
+    """Golden samples of the revisions on this device."""
+
+    def __init__(self, directory: Path, client: httpx.AsyncClient) -> None:
+        """Keeps the samples in `directory`/state/golden."""
+        self.directory = directory / "state" / "golden"
+        self.client = client
+        self._sets: dict[str, GoldenSet] = {}
+
+    async def get(self, target: Target) -> GoldenSet:
+        """The revision's samples; raises httpx.HTTPError or ValueError when they can't be had."""
+        if target.revision not in self._sets:
+            path = self.directory / f"{target.revision}.json"
+            self._sets[target.revision] = _read(path) or await self._fetch(target, path)
+        return self._sets[target.revision]
+
+    async def _fetch(self, target: Target, path: Path) -> GoldenSet:
+        answer = await self.client.get(target.url("/skerry/golden"), timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        found = GoldenSet.model_validate_json(answer.content)
+        if not found.samples:
+            raise ValueError(f"revision {target.revision} comes without golden samples")
+        write_atomically(path, answer.text)
+        return found
+
+    def forget(self, kept: set[str]) -> None:
+        """Drops the samples of revisions that are gone."""
+        self._sets = {r: s for r, s in self._sets.items() if r in kept}
+        for path in self.directory.glob("*.json"):
+            if path.stem not in kept:
+                path.unlink()
+
+    async def replay(self, target: Target, sample: Sample, tolerance: Tolerance) -> Replay:
+        """Asks the pod itself, by the route that every request takes."""
+        started = time()
+        try:
+            answer = await self.client.post(
+                target.url(f"/v2/models/{target.model}/infer"),
+                json=sample.request,
+                timeout=TIMEOUT_SECONDS,
+            )
+            answered = time()
+            if answer.status_code != OK:
+                failed = f"status {answer.status_code}: {answer.text[:80]}"
+                return Replay(Answer(started, answered, failed=True), failed)
+            wrong = difference(sample.outputs, answer.json()["outputs"], tolerance)
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            failed = f"no answer: {type(error).__name__}"
+            return Replay(Answer(started, time(), failed=True), failed)
+        return Replay(Answer(started, answered), wrong)
+
+    async def replay_twice(
+        self, target: Target, sample: Sample, tolerance: Tolerance
+    ) -> list[Replay]:
+        """Once, and once more at once when it was wrong."""
+        first = await self.replay(target, sample, tolerance)
+        return (
+            [first]
+            if first.wrong is None
+            else [first, await self.replay(target, sample, tolerance)]
+        )
+
+    async def smoke(self, candidate: Target, stable: Target | None) -> Finding:
+        """Whether the candidate answers right and fast enough to be given traffic.
+
+        Raises httpx.HTTPError or ValueError when its golden samples can't be had yet.
+        """
+        mine = await self.get(candidate)
+        theirs = await self._reference(stable)
+        samples = mine.samples[:MOST_CHECKED]
+        await self.replay(candidate, samples[0], mine.tolerance)  # wakes it up: not timed
+        times: list[float] = []
+        reference: list[float] = []
+        for number, sample in enumerate(islice(cycle(samples), max(len(samples), LEAST_TIMED))):
+            replays = await self.replay_twice(candidate, sample, mine.tolerance)
+            if replays[-1].wrong is not None:
+                return _wrong(replays[-1], len(times) + 1)
+            times.append(replays[-1].milliseconds)
+            if stable is not None and theirs is not None:
+                other = theirs.samples[number % len(theirs.samples)]
+                replay = await self.replay(stable, other, theirs.tolerance)
+                reference += [] if replay.answer.failed else [replay.milliseconds]
+            await asyncio.sleep(PACE_SECONDS)
+        certified = [] if mine.p50_milliseconds is None else [mine.p50_milliseconds]
+        return _timed(times, reference or certified)
+
+    async def _reference(self, stable: Target | None) -> GoldenSet | None:
+        if stable is None:
+            return None
+        try:
+            return await self.get(stable)
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("no golden samples of stable %s: %s", stable.revision, error)
+            return None
+
+
+def _read(path: Path) -> GoldenSet | None:
+    try:
+        return GoldenSet.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        log.warning("%s is not a golden set, fetching it again: %s", path, error)
+        return None
+
+
+def _wrong(replay: Replay, count: int) -> Finding:
+    return Finding(
+        VerdictOutcome.FAIL,
+        RULE,
+        observed=(replay.wrong or "")[:128],
+        bound="the certified outputs, within their tolerance",
+        samples=count,
+        message=f"smoke check: {replay.wrong}",
+        first_bad_at=replay.answer.answered,
+    )
+
+
+def _timed(times: list[float], reference: list[float]) -> Finding:
+    mine = median(times)
+    if not reference:
+        return Finding(
+            VerdictOutcome.PASS, RULE, observed=f"median {mine:.1f} ms", samples=len(times)
+        )
+    limit = SLOWER_TIMES * median(reference) + SLACK_MILLISECONDS
+    slow = mine > limit
+    return Finding(
+        VerdictOutcome.FAIL if slow else VerdictOutcome.PASS,
+        RULE,
+        observed=f"median {mine:.1f} ms, expected {median(reference):.1f} ms",
+        bound=f"{limit:.1f} ms",
+        samples=len(times),
+        message=f"smoke check: golden samples take {mine:.1f} ms, at most {limit:.1f} ms are accepted"
+        if slow
+        else "golden samples are as certified",
+    )

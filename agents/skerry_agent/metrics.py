@@ -1,0 +1,86 @@
+"""What Prometheus may ask of the agent: /metrics, and /healthz for the kubelet.
+
+RSS and CPU come from prometheus_client's own process collector.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import Counter, Gauge, make_wsgi_app
+
+from skerry.api.edgenode import VerdictOutcome
+from skerry.decide.guard import Side
+from skerry_agent import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from skerry.decide.guard import Answer
+    from skerry_agent.runner import Runner
+
+STUCK_SECONDS = 15.0
+
+ANSWERS = Counter(
+    "skerry_agent_answers", "Answers that the guard counted", ["model", "revision", "outcome"]
+)
+SHARE = Gauge("skerry_agent_share_percent", "Share of the candidate", ["model"])
+WINDOW = Gauge("skerry_agent_window_samples", "Answers in the guard's span", ["model", "side"])
+VERDICT = Gauge(
+    "skerry_agent_verdict", "1 for the present outcome of the guard", ["model", "outcome"]
+)
+VETOES = Gauge("skerry_agent_vetoes", "Attempts that failed here", ["model"])
+PASSES = Counter("skerry_agent_passes", "Passes of the agent's loop")
+CONNECTED = Gauge("skerry_agent_connected", "1 while the API server takes the heartbeat")
+
+_last_pass = monotonic()
+
+
+def count(model: str, revision: str, answers: Sequence[Answer]) -> None:
+    """Counts answers of a revision."""
+    failed = sum(answer.failed for answer in answers)
+    ANSWERS.labels(model, revision, "failed").inc(failed)
+    ANSWERS.labels(model, revision, "good").inc(len(answers) - failed)
+
+
+def observe(runner: Runner) -> None:
+    """The state of one model after a pass."""
+    key, recent = runner.key, runner.evidence.live.recent
+    SHARE.labels(key).set(plan.share_of_candidate(runner.route.spec, runner.memory.trial))
+    WINDOW.labels(key, Side.CANDIDATE.value).set(len(recent.candidate.points))
+    WINDOW.labels(key, Side.STABLE.value).set(len(recent.stable.points))
+    VETOES.labels(key).set(len(runner.memory.vetoes))
+    now = runner.finding.outcome if runner.finding else None
+    for outcome in VerdictOutcome:
+        VERDICT.labels(key, outcome.value).set(outcome is now)
+
+
+def passed() -> None:
+    """The loop made a pass: the agent is alive."""
+    global _last_pass  # noqa: PLW0603 - one loop, one process
+    _last_pass = monotonic()
+    PASSES.inc()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Scrapes are no news."""
+
+
+def serve(port: int) -> None:
+    """Serves /metrics and /healthz from a thread of its own."""
+    exporter = make_wsgi_app()
+
+    def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/healthz":
+            return list(exporter(environ, start))
+        stuck = monotonic() - _last_pass
+        alive = stuck < STUCK_SECONDS
+        start("200 OK" if alive else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok" if alive else f"no pass of the loop for {stuck:.0f} s".encode()]
+
+    server = make_server("", port, app, handler_class=_Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()

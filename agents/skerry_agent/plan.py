@@ -1,0 +1,283 @@
+"""What this node does with a model's revisions: the state machine of a trial, pure.
+
+Each second the runner asks `advance` how the trial goes on, `shares` who gets how much of the
+traffic, and `message` what a person should know. A Fail sticks to (revision, attempt), whatever the
+route says later; traffic goes only to revisions that answer; where nothing else does, even a failed
+revision keeps it (NoFallback), unless the route names no stable at all.
+
+Waiting -> SmokeCheck -> Shifting -> Soaking -> Passed, and from each of them to Failed; back to
+Waiting when its pod stops answering.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from skerry.api.common import Model
+from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
+from skerry.decide.guard import Finding
+
+if TYPE_CHECKING:
+    from skerry.api.modelroute import ModelRouteSpec
+
+MOST_VETOES = 8
+LEAST_STEP_SECONDS = 3.0
+GREATEST_STEP_SECONDS = 30.0
+LOSSES = 3
+"""A candidate whose health check fails so often under traffic is failed, not tried for ever."""
+
+WITH_TRAFFIC = (CandidateState.SHIFTING, CandidateState.SOAKING, CandidateState.PASSED)
+
+
+class Trial(Model):
+    """How far a revision came on this node. Times are seconds since the epoch."""
+
+    revision: str
+    attempt: int
+    state: CandidateState = CandidateState.WAITING
+    step: int = 0
+    step_since: float = 0.0
+    losses: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What a veto sticks to."""
+        return self.revision, self.attempt
+
+
+class Memory(Model):
+    """What is kept on disk of one model: it outlives the agent."""
+
+    trial: Trial | None = None
+    vetoes: tuple[Veto, ...] = ()
+
+    def vetoed(self, revision: str, attempt: int) -> bool:
+        """Whether this attempt of the revision failed here."""
+        return any((veto.revision, veto.attempt) == (revision, attempt) for veto in self.vetoes)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the node shows now. `up`: revisions whose pod is ready and whose check is up."""
+
+    now: float
+    up: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
+    smoke: Finding | None = None
+    finding: Finding | None = None
+    samples: int = 0
+
+
+def subject(route: ModelRouteSpec) -> tuple[str, int] | None:
+    """The revision that is judged: the candidate, or stable while there is a way back from it."""
+    if route.candidate is not None:
+        return route.candidate.revision, route.candidate.attempt
+    if route.stable is not None and route.previous is not None:
+        return route.stable.revision, route.stable.attempt
+    return None
+
+
+def step_seconds(route: ModelRouteSpec) -> float:
+    """Least time at a traffic step before the last."""
+    candidate = route.candidate
+    if candidate is None or not candidate.traffic:
+        return LEAST_STEP_SECONDS
+    part = candidate.soak_seconds / len(candidate.traffic)
+    return max(LEAST_STEP_SECONDS, min(GREATEST_STEP_SECONDS, part))
+
+
+def advance(route: ModelRouteSpec, memory: Memory, seen: Seen) -> Memory:
+    """The next state of the trial, given what was seen."""
+    wanted = subject(route)
+    if wanted is None:
+        return memory.model_copy(update={"trial": None})
+    trial = memory.trial
+    if trial is None or trial.key != wanted:
+        state = CandidateState.WAITING if route.candidate else CandidateState.PASSED
+        trial = Trial(revision=wanted[0], attempt=wanted[1], state=state, step_since=seen.now)
+    if memory.vetoed(*wanted):
+        return _with(memory, trial.model_copy(update={"state": CandidateState.FAILED}))
+    if trial.state is CandidateState.FAILED:
+        return _with(memory, trial)
+    failure = _failure(trial, seen)
+    if failure is not None:
+        return _failed(memory, trial, failure, seen.now)
+    return _with(memory, _onward(route, trial, seen) if route.candidate else trial)
+
+
+def _with(memory: Memory, trial: Trial) -> Memory:
+    return memory.model_copy(update={"trial": trial})
+
+
+def _failure(trial: Trial, seen: Seen) -> Finding | None:
+    if trial.state is CandidateState.SMOKE_CHECK and _is(seen.smoke, VerdictOutcome.FAIL):
+        return seen.smoke
+    if trial.state in WITH_TRAFFIC and _is(seen.finding, VerdictOutcome.FAIL):
+        return seen.finding
+    if trial.losses < LOSSES:
+        return None
+    return Finding(
+        VerdictOutcome.FAIL,
+        "errors",
+        observed=f"health check lost {trial.losses} times",
+        bound=f"{LOSSES} times",
+        message=f"its health check failed {trial.losses} times while it had traffic",
+    )
+
+
+def _is(finding: Finding | None, outcome: VerdictOutcome) -> bool:
+    return finding is not None and finding.outcome is outcome
+
+
+def _failed(memory: Memory, trial: Trial, finding: Finding, now: float) -> Memory:
+    at = datetime.fromtimestamp(now, UTC)
+    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, at=at)
+    verdict = verdict_of(finding, now)
+    failed = trial.model_copy(update={"state": CandidateState.FAILED, "verdict": verdict})
+    return Memory(trial=failed, vetoes=(*memory.vetoes, veto)[-MOST_VETOES:])
+
+
+def verdict_of(finding: Finding, now: float) -> Verdict:
+    """The finding as it stands in EdgeNode.status."""
+    first = finding.first_bad_at
+    return Verdict(
+        outcome=finding.outcome,
+        rule=finding.rule,
+        observed=finding.observed[:128],
+        bound=finding.bound[:64],
+        samples=finding.samples,
+        message=finding.message[:1024],
+        at=datetime.fromtimestamp(now, UTC),
+        first_bad_at=None if first is None else datetime.fromtimestamp(first, UTC),
+    )
+
+
+def _onward(route: ModelRouteSpec, trial: Trial, seen: Seen) -> Trial:
+    """A candidate's way when nothing failed."""
+    if trial.revision not in seen.up:
+        return _lost(trial, seen)
+    if trial.state is CandidateState.WAITING:
+        return _to(trial, CandidateState.SMOKE_CHECK, 0, seen.now)
+    if trial.state is CandidateState.SMOKE_CHECK:
+        passed = _is(seen.smoke, VerdictOutcome.PASS)
+        return _at_step(route, trial, 0, seen.now) if passed else trial
+    if trial.state is CandidateState.PASSED:
+        return trial
+    return _through_steps(route, trial, seen)
+
+
+def _lost(trial: Trial, seen: Seen) -> Trial:
+    counts = trial.state in WITH_TRAFFIC and trial.revision not in seen.leaving
+    waiting = _to(trial, CandidateState.WAITING, 0, seen.now)
+    return waiting.model_copy(update={"losses": trial.losses + counts})
+
+
+def _to(trial: Trial, state: CandidateState, step: int, now: float) -> Trial:
+    if (trial.state, trial.step) == (state, step):
+        return trial
+    return trial.model_copy(update={"state": state, "step": step, "step_since": now})
+
+
+def _at_step(route: ModelRouteSpec, trial: Trial, step: int, now: float) -> Trial:
+    """Without stable there is nothing to share the traffic with: straight to the soak."""
+    last = len(route.candidate.traffic) - 1 if route.candidate else 0
+    if route.stable is None or step >= last:
+        return _to(trial, CandidateState.SOAKING, max(last, 0), now)
+    return _to(trial, CandidateState.SHIFTING, step, now)
+
+
+def _through_steps(route: ModelRouteSpec, trial: Trial, seen: Seen) -> Trial:
+    soaking = trial.state is CandidateState.SOAKING
+    soak = route.candidate.soak_seconds if route.candidate else 0
+    if seen.finding is None or seen.now - trial.step_since < (
+        soak if soaking else step_seconds(route)
+    ):
+        return trial
+    enough = seen.samples >= route.guard.min_samples
+    if not (enough and _is(seen.finding, VerdictOutcome.PASS)):
+        return _overdue(trial, seen) if soaking else trial
+    if not soaking:
+        return _at_step(route, trial, trial.step + 1, seen.now)
+    passed = _to(trial, CandidateState.PASSED, trial.step, seen.now)
+    return passed.model_copy(update={"verdict": verdict_of(seen.finding, seen.now)})
+
+
+def _overdue(trial: Trial, seen: Seen) -> Trial:
+    """The soak's time is over but it can't be passed yet: says why, once per reason."""
+    finding = seen.finding
+    if finding is None or finding.outcome is VerdictOutcome.PASS:
+        return trial
+    said = trial.verdict
+    if said is not None and (said.outcome, said.rule) == (finding.outcome, finding.rule):
+        return trial
+    return trial.model_copy(update={"verdict": verdict_of(finding, seen.now)})
+
+
+def share_of_candidate(route: ModelRouteSpec, trial: Trial | None) -> int:
+    """Per cent of the traffic that the trial's state gives the candidate."""
+    if trial is None or route.candidate is None or trial.state not in WITH_TRAFFIC:
+        return 0
+    if route.stable is None or not route.candidate.traffic:
+        return 100
+    return route.candidate.traffic[min(trial.step, len(route.candidate.traffic) - 1)]
+
+
+def shares(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> dict[str, int]:
+    """Per cent of the traffic by revision; those that are left out get none."""
+    base = next((r for r in _good(route, memory) if r in up), None)
+    share = share_of_candidate(route, memory.trial)
+    candidate = route.candidate.revision if route.candidate else None
+    if candidate is not None and share and candidate in up:
+        return {candidate: 100} if base is None else {base: 100 - share, candidate: share}
+    if base is not None:
+        return {base: 100}
+    if route.stable is None:
+        return {}
+    left = next((r for r in _bad(route, memory) if r in up), None)
+    return {} if left is None else {left: 100}
+
+
+def _roles(route: ModelRouteSpec) -> list[tuple[str, int]]:
+    return [(role.revision, role.attempt) for role in (route.stable, route.previous) if role]
+
+
+def _good(route: ModelRouteSpec, memory: Memory) -> list[str]:
+    return [revision for revision, attempt in _roles(route) if not memory.vetoed(revision, attempt)]
+
+
+def _bad(route: ModelRouteSpec, memory: Memory) -> list[str]:
+    """What failed here, and is still better than no answer."""
+    roles = _roles(route)
+    if route.candidate is not None:
+        roles.append((route.candidate.revision, route.candidate.attempt))
+    return [revision for revision, attempt in roles if memory.vetoed(revision, attempt)]
+
+
+def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
+    """What a person should know of this model on this node; empty when all is well."""
+    given = shares(route, memory, up)
+    if not given:
+        return _why_nothing(route, memory, up)
+    trial = memory.trial
+    if route.stable is not None and route.stable.revision not in up:
+        return f"NoFallback: stable {route.stable.revision} does not answer here, {max(given)} keeps the traffic"
+    if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
+        return f"NoFallback: {trial.revision} failed and nothing else answers here"
+    return ""
+
+
+def _why_nothing(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
+    trial = memory.trial
+    if route.candidate is None and route.stable is None:
+        halted = route.halted
+        why = f": {halted.revision} was taken back ({halted.rule})" if halted else ""
+        return f"no revision is rolled out to this node's class{why}"
+    if trial is not None and trial.state is CandidateState.FAILED and route.stable is None:
+        rule = trial.verdict.rule if trial.verdict else "an earlier attempt"
+        return f"revision {trial.revision} failed here ({rule}) and there is no stable revision yet"
+    if trial is not None and trial.revision in up:
+        return f"revision {trial.revision} is being checked before it gets traffic"
+    return "no pod of its revisions is ready on this node"

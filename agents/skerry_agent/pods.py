@@ -1,0 +1,62 @@
+"""The node's pods as the agent needs them: which revision answers where, and who calls from where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skerry.api.common import LABEL_MODEL, LABEL_REVISION, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Pod(Model):
+    """One pod on this node, in a namespace that has models."""
+
+    namespace: str
+    name: str
+    model: str | None = None
+    revision: str | None = None
+    address: str = ""
+    ready: bool = False
+    leaving: bool = False
+    own_network: bool = True
+    created: str = ""
+
+    @staticmethod
+    def of(item: dict[str, Any]) -> Pod:
+        """From the API server's object."""
+        metadata, status = item["metadata"], item.get("status", {})
+        labels = metadata.get("labels", {})
+        conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        return Pod(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            model=labels.get(LABEL_MODEL),
+            revision=labels.get(LABEL_REVISION),
+            address=status.get("podIP", ""),
+            ready=conditions.get("Ready") == "True",
+            leaving="deletionTimestamp" in metadata
+            or status.get("phase") in {"Succeeded", "Failed"},
+            own_network=not item.get("spec", {}).get("hostNetwork", False),
+            created=metadata.get("creationTimestamp", ""),
+        )
+
+
+def of_model(pods: Iterable[Pod], namespace: str, model: str) -> dict[str, Pod]:
+    """Pods of one model by revision. Of two, one that stays is taken, then the ready and newer one."""
+    ordered = sorted(pods, key=lambda pod: (not pod.leaving, pod.ready, pod.created))
+    return {
+        pod.revision: pod
+        for pod in ordered
+        if pod.revision and pod.address and (pod.namespace, pod.model) == (namespace, model)
+    }
+
+
+def callers(pods: Iterable[Pod]) -> dict[str, str]:
+    """Namespaces by address, of pods with an address of their own."""
+    return {
+        pod.address: pod.namespace
+        for pod in pods
+        if pod.own_network and pod.address and not pod.leaving
+    }

@@ -1,0 +1,267 @@
+"""One model on this node: gathers what is seen, asks `plan`, and starts what the plan needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from skerry.api.edgenode import CandidateState, VerdictOutcome
+from skerry.decide.guard import Evidence, Side, judge
+from skerry.decide.guard.errors import IN_A_ROW
+from skerry_agent import metrics, plan
+from skerry_agent.gateway.state import Backend, Server
+from skerry_agent.golden import Target
+from skerry_agent.plan import Seen
+from skerry_agent.timeline import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from skerry.api.modelroute import ModelRoute
+    from skerry.decide.guard import Answer, Finding
+    from skerry_agent.golden import Golden
+    from skerry_agent.plan import Memory, Trial
+    from skerry_agent.pods import Pod
+
+log = logging.getLogger(__name__)
+
+BUDGET = 0.01
+"""Golden replays may cost a hundredth of a core: the next comes after a hundred times their length."""
+LEAST_PAUSE_SECONDS = 1.0
+RETRY_SECONDS = 2.0
+
+
+class Runner:
+    """The trial of one model's revisions. `wake` asks for a pass at once."""
+
+    def __init__(
+        self, route: ModelRoute, memory: Memory, golden: Golden, wake: asyncio.Event, now: float
+    ) -> None:
+        """Goes on from what was kept; a step that was under way begins anew (its answers are lost)."""
+        self.route = route
+        self.memory = memory
+        self.golden = golden
+        self.wake = wake
+        self.evidence = Evidence()
+        self.pods: dict[str, Pod] = {}
+        self.up: frozenset[str] = frozenset()
+        self.finding: Finding | None = None
+        self._kind: tuple[tuple[str, int], bool] | None = None
+        self._pending: dict[str, list[Answer]] = {}
+        self._runs: dict[str, int] = {}
+        self._smoke: Finding | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._replay_at = 0.0
+        self._samples = 0
+        trial = memory.trial
+        if trial is not None and trial.state in plan.WITH_TRAFFIC:
+            renewed = trial.model_copy(update={"step_since": now})
+            self.memory = memory.model_copy(update={"trial": renewed})
+            self._note_trial(renewed)
+            self.evidence.begin_step(plan.share_of_candidate(route.spec, renewed))
+
+    @property
+    def key(self) -> str:
+        """The gateway's name of the model."""
+        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model}"
+
+    def hear(self, revision: str, answer: Answer) -> None:
+        """Takes one answer; a run of failures is looked at without waiting for the next second."""
+        self._pending.setdefault(revision, []).append(answer)
+        run = self._runs[revision] = self._runs.get(revision, 0) + 1 if answer.failed else 0
+        if run == IN_A_ROW:
+            self.wake.set()
+
+    def tick(self, now: float, pods: dict[str, Pod], checks: dict[str, bool]) -> None:
+        """One pass: answers in, trial onward, tasks started."""
+        self.pods = pods
+        self.up = frozenset(
+            r for r, pod in pods.items() if pod.ready and not pod.leaving and checks.get(r, True)
+        )
+        self._take_answers()
+        before = self.memory.trial
+        self.finding = self._judge(now)
+        leaving = frozenset(r for r, pod in pods.items() if pod.leaving)
+        leaving |= {before.revision} - pods.keys() if before else frozenset()
+        seen = Seen(
+            now, self.up, leaving, self._smoke, self.finding, self.evidence.samples(Side.CANDIDATE)
+        )
+        self.memory = plan.advance(self.route.spec, self.memory, seen)
+        self._follow(before, self.memory.trial, now)
+        metrics.observe(self)
+
+    def backend(self) -> Backend:
+        """What the gateway shall do with this model."""
+        given = plan.shares(self.route.spec, self.memory, self.up)
+        servers = {
+            revision: Server(pod.address, given.get(revision, 0))
+            for revision, pod in self.pods.items()
+            if not pod.leaving or given.get(revision)
+        }
+        return Backend(servers, plan.message(self.route.spec, self.memory, self.up))
+
+    def stop(self) -> None:
+        """The model left this node."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _take_answers(self) -> None:
+        """Hands the answers since the last pass to the evidence."""
+        pending, self._pending = self._pending, {}
+        subject = plan.subject(self.route.spec)
+        stable = self.route.spec.stable.revision if self.route.spec.stable else None
+        for revision, answers in pending.items():
+            pod = self.pods.get(revision)
+            if pod is None or pod.leaving:
+                continue  # failures of a pod that was told to go are nobody's fault
+            metrics.count(self.key, revision, answers)
+            answers.sort(key=lambda answer: answer.answered)
+            if subject and revision == subject[0]:
+                self.evidence.live.add(Side.CANDIDATE, answers)
+            elif revision == stable:
+                self.evidence.live.add(Side.STABLE, answers)
+
+    def _judge(self, now: float) -> Finding | None:
+        trial = self.memory.trial
+        if trial is None or trial.state not in plan.WITH_TRAFFIC:
+            return None
+        alone = self.route.spec.candidate is None or self.route.spec.stable is None
+        return judge(self.evidence, self.route.spec.guard, now, alone=alone)
+
+    def _note_trial(self, trial: Trial) -> None:
+        """Other evidence for another trial, and once the candidate has become stable."""
+        kind = (trial.key, self.route.spec.candidate is None)
+        if kind == self._kind:
+            return
+        golden = self.evidence.golden if self._kind and self._kind[0] == trial.key else None
+        self.evidence, self._kind, self._smoke = Evidence(), kind, None
+        if golden is not None:
+            self.evidence.golden = golden
+
+    def _follow(self, before: Trial | None, trial: Trial | None, now: float) -> None:
+        if trial is None:
+            self._kind = None
+            return
+        self._note_trial(trial)
+        if before is None or (before.key, before.state, before.step) != (
+            trial.key,
+            trial.state,
+            trial.step,
+        ):
+            self._turned(before, trial)
+        if trial.state is CandidateState.SMOKE_CHECK and self._smoke is None:
+            self._start(self._run_smoke(trial))
+        elif trial.state in plan.WITH_TRAFFIC and now >= self._replay_at:
+            self._start(self._replay())
+
+    def _turned(self, before: Trial | None, trial: Trial) -> None:
+        """What comes with a change of state."""
+        fields: dict[str, Any] = {
+            "model": self.key,
+            "revision": trial.revision,
+            "attempt": trial.attempt,
+        }
+        if trial.state is CandidateState.WAITING:
+            self._smoke = None
+        if (
+            trial.state is CandidateState.FAILED
+            and trial.verdict
+            and before
+            and before.state != trial.state
+        ):
+            self._tell_failure(trial, fields)
+            return
+        share = plan.share_of_candidate(self.route.spec, trial)
+        if trial.state in {CandidateState.SHIFTING, CandidateState.SOAKING}:
+            if self.evidence.good_median is None:
+                self.evidence.good_median = self._median_of_stable()
+            self.evidence.begin_step(share)
+        tell("state", **fields, state=trial.state.value, traffic=share)
+
+    def _tell_failure(self, trial: Trial, fields: dict[str, Any]) -> None:
+        verdict = trial.verdict
+        if verdict is None:
+            return
+        if verdict.first_bad_at is not None:
+            tell("first_bad", at=verdict.first_bad_at.timestamp(), **fields)
+        tell(
+            "verdict",
+            at=verdict.at.timestamp(),
+            **fields,
+            outcome=verdict.outcome.value,
+            rule=verdict.rule,
+            observed=verdict.observed,
+            bound=verdict.bound,
+            samples=verdict.samples,
+        )
+
+    def _median_of_stable(self) -> float | None:
+        values = sorted(point[1] for point in self.evidence.live.recent.stable.points)
+        enough = len(values) >= self.route.spec.guard.min_samples
+        return values[len(values) // 2] if enough else None
+
+    def _target(self, revision: str | None) -> Target | None:
+        pod = self.pods.get(revision) if revision else None
+        if pod is None or pod.revision not in self.up:
+            return None
+        return Target(pod.revision or "", pod.address, self.route.spec.edge_model)
+
+    def _stable(self) -> Target | None:
+        """Who is compared with: the route's stable, beside a candidate."""
+        route = self.route.spec
+        return self._target(route.stable.revision) if route.stable and route.candidate else None
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        if self._task is not None and not self._task.done():
+            work.close()
+            return
+        self._task = asyncio.create_task(work)
+
+    async def _run_smoke(self, trial: Trial) -> None:
+        target = self._target(trial.revision)
+        if target is None:
+            return
+        try:
+            finding = await self.golden.smoke(target, self._stable())
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("%s: golden samples of %s: %s", self.key, trial.revision, error)
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        if self._kind == (trial.key, False):
+            self._smoke = finding
+            if finding.outcome is VerdictOutcome.PASS:
+                self.evidence.golden.add(trial.step_since, None)
+            self.wake.set()
+
+    async def _replay(self) -> None:
+        """One golden sample to each side: the idle device's traffic, and the golden rule's data."""
+        trial, evidence = self.memory.trial, self.evidence
+        sides = {
+            Side.CANDIDATE: self._target(trial.revision if trial else None),
+            Side.STABLE: self._stable(),
+        }
+        spent = 0.0
+        for side, target in sides.items():
+            if target is not None:
+                spent += await self._replay_one(evidence, side, target)
+        self._samples += 1
+        self._replay_at = time() + max(LEAST_PAUSE_SECONDS, spent / BUDGET)
+
+    async def _replay_one(self, evidence: Evidence, side: Side, target: Target) -> float:
+        """Replays one sample; returns the seconds that it took."""
+        try:
+            known = await self.golden.get(target)
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("%s: golden samples of %s: %s", self.key, target.revision, error)
+            return RETRY_SECONDS * BUDGET
+        sample = known.samples[self._samples % len(known.samples)]
+        replays = await self.golden.replay_twice(target, sample, known.tolerance)
+        evidence.replays.add(side, [replay.answer for replay in replays])
+        for replay in replays:
+            if side is Side.CANDIDATE and not replay.answer.failed:
+                evidence.golden.add(replay.answer.answered, replay.wrong)
+        return sum(replay.milliseconds for replay in replays) / 1000
