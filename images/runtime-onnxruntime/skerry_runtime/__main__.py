@@ -7,9 +7,11 @@ import sys
 import time
 
 from skerry_runtime.artifact import read_artifact
+from skerry_runtime.errors import ModelError
+from skerry_runtime.limits import thread_count
 from skerry_runtime.server import serve
 from skerry_runtime.service import Service
-from skerry_runtime.session import ModelError, Session, thread_count
+from skerry_runtime.session import Session
 from skerry_runtime.settings import Settings, from_environment
 
 log = logging.getLogger("skerry_runtime")

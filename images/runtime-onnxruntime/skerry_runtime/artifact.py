@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry_runtime.session import Arrays, ModelError
+from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from skerry_runtime.datatypes import Arrays
 
 MODEL_FILE = "model.onnx"
 SERVED_FILE = "skerry.json"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry.api.job import TensorInfo
+    from skerry_runtime.datatypes import TensorLike
 
 DATASET_FILE = Path("/dataset/dataset.npz")
 LABELS = "labels"
@@ -76,6 +76,10 @@ class Dataset:
         inputs = {name: array[indices] for name, array in self.inputs.items()}
         return Dataset(inputs, None if self.labels is None else self.labels[indices])
 
+    def first(self, count: int) -> Dataset:
+        """Return the first `count` samples, or all when there are fewer."""
+        return self.take(np.arange(min(count, self.samples)))
+
     def sample(self, index: int) -> dict[str, NDArray[Any]]:
         """Return one sample as the inputs of an inference of batch 1 (first axis kept)."""
         return {name: array[index : index + 1] for name, array in self.inputs.items()}
@@ -109,7 +113,7 @@ def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, N
 
 
 def load_dataset(
-    path: Path, inputs: Sequence[TensorInfo], *, labels_needed: bool = False
+    path: Path, inputs: Sequence[TensorLike], *, labels_needed: bool = False
 ) -> Dataset:
     """Read `path` (dataset.npz) and check it against the model's `inputs`.
 
@@ -159,7 +163,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _fitted(info: TensorInfo, arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
+def _fitted(info: TensorLike, arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     if info.name not in arrays:
         raise DatasetError(
             f"{path} has no array `{info.name}`, an input of the model; it has"
@@ -176,7 +180,7 @@ def _fitted(info: TensorInfo, arrays: dict[str, NDArray[Any]], path: Path) -> ND
     return array.astype(wanted.numpy, copy=False)
 
 
-def _check_shape(info: TensorInfo, array: NDArray[Any], path: Path) -> None:
+def _check_shape(info: TensorLike, array: NDArray[Any], path: Path) -> None:
     fits = array.ndim == len(info.shape) and all(
         wanted in (-1, have) for wanted, have in zip(info.shape[1:], array.shape[1:], strict=True)
     )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skerry_runtime.artifact import Artifact
-    from skerry_runtime.datatypes import TensorSpec
-    from skerry_runtime.session import Arrays, Session
+    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry_runtime.session import Session
 
 
 def replay_set(artifact: Artifact, session: Session) -> dict[str, Any]:

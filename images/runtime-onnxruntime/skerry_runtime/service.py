@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry_runtime import golden, metrics
 from skerry_runtime.admission import Admission, Busy
-from skerry_runtime.session import InputError
+from skerry_runtime.errors import InputError
 from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 
 if TYPE_CHECKING:

@@ -6,37 +6,20 @@ the CPU limit, and no spinning, which would burn a core of an idle device.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
 
-from skerry_runtime.datatypes import BY_ONNX, TensorSpec
+from skerry_runtime.datatypes import BY_ONNX, Arrays, TensorSpec
+from skerry_runtime.errors import InputError, ModelError
+from skerry_runtime.limits import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-Arrays = dict[str, "NDArray[Any]"]
-
-
-class ModelError(Exception):
-    """The model can't be loaded or served; the message is for people."""
-
-
-class InputError(Exception):
-    """The engine refused these inputs: the caller's fault, not the model's."""
-
-
-def thread_count(cpu_limit: float) -> int:
-    """Return the threads for a CPU limit in cores: the whole cores, at least one.
-
-    Two threads under a quota of one core doubled the CPU per inference.
-    """
-    return max(1, math.floor(cpu_limit))
 
 
 class Session:
@@ -45,8 +28,9 @@ class Session:
     Args:
         path: The model file.
         threads: Threads of one inference.
-        batching: Whether rows of a batch may be computed together. A variant whose answers in a
-            batch are worse than alone is certified without; then each row is computed alone.
+        batching: Whether rows of a batch may be computed together, up to MOST_ROWS. A variant
+            whose answers in a batch are worse than alone is certified without; then each row is
+            computed alone.
 
     Raises:
         ModelError: The file is missing, or the engine can't load it.
@@ -65,7 +49,8 @@ class Session:
             ) from error
         self.inputs = _specs(self._session.get_inputs(), path)
         self.outputs = _specs(self._session.get_outputs(), path)
-        self._one_by_one = not batching and _rows_are_free([*self.inputs, *self.outputs])
+        self._rows_together = MOST_ROWS if batching else 1
+        self._rows_are_free = _rows_are_free([*self.inputs, *self.outputs])
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> Arrays:
         """Compute `outputs` (all of them when empty) by name.
@@ -74,17 +59,26 @@ class Session:
             InputError: The engine refused the values, for example an index out of range.
         """
         names = list(outputs) or [spec.name for spec in self.outputs]
-        rows = len(next(iter(inputs.values()))) if self._one_by_one and inputs else 1
-        if rows <= 1:
-            return dict(zip(names, self._call(names, inputs), strict=True))
-        parts = [
-            self._call(names, {name: array[row : row + 1] for name, array in inputs.items()})
-            for row in range(rows)
-        ]
+        parts = [self._call(names, part) for part in self._parts(inputs)]
+        if len(parts) == 1:
+            return dict(zip(names, parts[0], strict=True))
         return {
             name: np.concatenate([part[place] for part in parts])
             for place, name in enumerate(names)
         }
+
+    def _parts(self, inputs: Mapping[str, NDArray[Any]]) -> list[Mapping[str, NDArray[Any]]]:
+        """Divide a batch into what may be computed together."""
+        rows = {len(array) for array in inputs.values()} if self._rows_are_free else {1}
+        count = max(rows, default=1)
+        # Inputs of unequal length are the engine's to judge.
+        if len(rows) != 1 or count <= self._rows_together:
+            return [inputs]
+        step = self._rows_together
+        return [
+            {name: array[start : start + step] for name, array in inputs.items()}
+            for start in range(0, count, step)
+        ]
 
     def _call(self, names: list[str], inputs: Mapping[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         try:

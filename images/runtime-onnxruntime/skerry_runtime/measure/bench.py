@@ -1,0 +1,68 @@
+"""What both stages work with: the plan, the limits, and how memory of a model is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skerry.decide.units import parse_bytes, parse_quantity
+from skerry_runtime.limits import thread_count
+from skerry_runtime.measure.memory import write_one_operator_model
+from skerry_runtime.measure.process import started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skerry.api.job import JobPlan
+    from skerry_runtime.datatypes import Arrays
+    from skerry_runtime.measure.files import Places
+    from skerry_runtime.measure.memory import Memory
+
+# Processes whose peak memory is read: of the baseline and of what is certified; one fewer to choose.
+MEMORY_PROCESSES = 3
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One job's plan and mounts."""
+
+    plan: JobPlan
+    places: Places
+
+    @property
+    def cpu_limit(self) -> float:
+        """The serving CPU limit, in cores."""
+        return parse_quantity(self.plan.limits.cpu)
+
+    @property
+    def threads(self) -> int:
+        """Threads of one inference, as the server will use."""
+        return thread_count(self.cpu_limit)
+
+    @property
+    def memory_limit(self) -> int:
+        """The serving memory limit, in bytes."""
+        return parse_bytes(self.plan.limits.memory)
+
+    @property
+    def source(self) -> Path:
+        """The baseline: the source as it came."""
+        return self.places.source / "model.onnx"
+
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+        return self.plan.evaluation.metric.value
+
+    def memory_of(self, model: Path, sample: Arrays) -> Memory:
+        """Return the memory of a fresh process with `model` loaded and warm."""
+        with started(model, self.threads) as process:
+            return process.warm_up(sample)[1]
+
+    def empty_peaks(self) -> tuple[int, ...]:
+        """Return the peaks of fresh processes with a one-operator model: the empty runtime."""
+        model = write_one_operator_model(self.places.measure)
+        sample = {"x": np.ones(1, np.float32)}
+        return tuple(self.memory_of(model, sample).peak for _ in range(MEMORY_PROCESSES))

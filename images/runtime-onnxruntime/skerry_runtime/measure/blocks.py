@@ -1,0 +1,101 @@
+"""Blocks A B B A of calls against the baseline: the speed-up, with its interval.
+
+Interleaving single calls would measure cache eviction, one long block of each the neighbours on the
+machine. So baseline and candidate take turns in blocks, mirrored so that a drift hits both alike,
+and each pair of blocks gives one ratio of medians.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import chain
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from skerry.decide.intervals import Estimate, bootstrap_median
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from skerry_runtime.measure.process import Process
+
+LEAST_BLOCKS = 10
+MOST_BLOCKS = 40
+LEAST_CALLS = 20
+MOST_CALLS = 200
+# A block of very short calls is over before the machine has settled; milliseconds.
+LEAST_BLOCK_MILLISECONDS = 50.0
+
+
+@dataclass
+class Timing:
+    """Call latencies by block, pair by pair, and the candidate's answers by sample."""
+
+    baseline: list[list[float]] = field(default_factory=list)
+    candidate: list[list[float]] = field(default_factory=list)
+    answers: dict[int, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def speedup(self) -> Estimate:
+        """p50 of the baseline over p50 of the candidate: the median over pairs of blocks."""
+        pairs = zip(self.baseline, self.candidate, strict=True)
+        return bootstrap_median([median(one) / median(other) for one, other in pairs])
+
+    @property
+    def p50_milliseconds(self) -> float:
+        """The candidate's median call."""
+        return median(chain.from_iterable(self.candidate))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How calls are grouped and spaced."""
+
+    calls: int
+    pause: float
+
+
+def pace_for(baseline_seconds: float, cpu_limit: float) -> Pace:
+    """Return the calls per block, and the rest after each call as a multiple of its duration."""
+    wanted = math.ceil(LEAST_BLOCK_MILLISECONDS / 1000 / max(baseline_seconds, 1e-6))
+    calls = min(max(wanted, LEAST_CALLS), MOST_CALLS)
+    # A tenth more than the quota asks for: the measuring process needs a little too.
+    pause = 0.0 if cpu_limit >= 1 else 1.1 * (1 / cpu_limit - 1)
+    return Pace(calls, pause)
+
+
+def measure_blocks(
+    timing: Timing, pairs: int, rows: int, pace: Pace, sides: tuple[Process, Process]
+) -> None:
+    """Add `pairs` (even) pairs of blocks to `timing`.
+
+    Args:
+        timing: What was measured so far; extended in place.
+        pairs: Blocks of each side to add.
+        rows: Samples there are; calls go through them in order and start again.
+        pace: Calls per block and rest.
+        sides: The baseline's process and the candidate's, both with the samples open.
+    """
+    for first in range(len(timing.candidate), len(timing.candidate) + pairs, 2):
+        chosen = [_rows(pair, pace.calls, rows) for pair in (first, first + 1)]
+        baseline, candidate = sides
+        one = baseline.block(chosen[0], pace.pause)[0]
+        two = _answered(candidate, chosen[0], pace, timing)
+        three = _answered(candidate, chosen[1], pace, timing)
+        four = baseline.block(chosen[1], pace.pause)[0]
+        timing.baseline += [one, four]
+        timing.candidate += [two, three]
+
+
+def _answered(candidate: Process, rows: Sequence[int], pace: Pace, timing: Timing) -> list[float]:
+    """Run a block of the candidate and keep its answers: they are judged too."""
+    times, answers = candidate.block(rows, pace.pause)
+    timing.answers.update(zip(rows, answers, strict=True))
+    return times
+
+
+def _rows(pair: int, calls: int, rows: int) -> list[int]:
+    return [index % rows for index in range(pair * calls, (pair + 1) * calls)]

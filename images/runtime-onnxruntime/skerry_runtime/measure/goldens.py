@@ -1,0 +1,83 @@
+"""Golden samples: the certified variant's own answers, alone, and how near a device must come.
+
+The tolerance comes from what was measured: how much the answers differ when the same samples are
+run again, in the same process and in a fresh one. A floor stands for rounding that another
+processor of the class may do otherwise; a build that is really different is far outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skerry.api.job import Tolerance
+from skerry_runtime.artifact import INPUT_PREFIX, OUTPUT_PREFIX
+from skerry_runtime.measure.process import started
+from skerry_runtime.measure.quality import NEIGHBOURS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from skerry_runtime.datatypes import Arrays
+    from skerry_runtime.measure.bench import Bench
+    from skerry_runtime.measure.candidate import Candidate
+    from skerry_runtime.measure.files import Samples
+
+# How many times the greatest deviation that was seen is still taken for the same answer.
+MARGIN = 10.0
+LEAST_RELATIVE = 1e-3
+MOST_COSINE = 0.9999
+
+
+def write_golden(bench: Bench, candidate: Candidate, samples: Samples) -> Tolerance:
+    """Run the golden samples in two fresh processes, write golden.npz, return the tolerance."""
+    rows = range(samples.count)
+    runs: list[Arrays] = []
+    for _ in range(2):
+        with started(candidate.model, bench.threads) as process:
+            process.use(samples.files)
+            runs += [_joined(process.outputs(rows)) for _ in range(2)]
+    certified = runs[0]
+    arrays = {INPUT_PREFIX + name: array for name, array in samples.inputs().items()}
+    arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}
+    np.savez(bench.places.measure / "golden.npz", allow_pickle=False, **arrays)
+    return tolerance_of(certified, runs[1:], with_cosine=bench.metric == NEIGHBOURS)
+
+
+def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: bool) -> Tolerance:
+    """Return the tolerance from repeated answers: an answer may differ by absolute + relative."""
+    numbers = {name: array for name, array in certified.items() if array.dtype.kind == "f"}
+    seen = max(
+        (_deviation(array, run[name]) for name, array in numbers.items() for run in again),
+        default=0.0,
+    )
+    size = max((_root_mean_square(array) for array in numbers.values()), default=0.0)
+    first = next(iter(certified))
+    angle = max((1 - _cosine(certified[first], run[first]) for run in again), default=0.0)
+    return Tolerance(
+        absolute=max(MARGIN * seen, LEAST_RELATIVE * size),
+        relative=LEAST_RELATIVE,
+        cosine=min(MOST_COSINE, 1 - MARGIN * angle) if with_cosine else None,
+    )
+
+
+def _joined(answers: Sequence[Arrays]) -> Arrays:
+    return {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+
+
+def _deviation(one: NDArray[Any], other: NDArray[Any]) -> float:
+    return float(np.abs(one.astype(np.float64) - other).max(initial=0.0))
+
+
+def _root_mean_square(array: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
+
+
+def _cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the least cosine of the rows of two arrays."""
+    first, second = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return float(((first * second).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
