@@ -36,7 +36,7 @@ def main(
     built: list[BuiltImage] = []
     try:
         for name in names or builder.names():
-            with console.status(f"Building {name} ..."):
+            with console.status(f"Building {name} (what is new to the cache takes a minute) ..."):
                 built.append(
                     builder.push(name, push, insecure=insecure) if push else builder.describe(name)
                 )

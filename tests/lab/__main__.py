@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated
 
+import httpx
 import psutil
 import typer
 from rich.console import Console
@@ -118,6 +119,6 @@ def _usage(process: psutil.Process | None) -> tuple[str, str, str]:
 if __name__ == "__main__":
     try:
         app()
-    except LabError as error:
+    except (LabError, httpx.HTTPError) as error:
         console.print("[red]error:[/red]", Text(str(error)), soft_wrap=True)
         sys.exit(1)

@@ -23,7 +23,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Lab]:
     """An API server with its controllers and a registry, without nodes; ready in seconds."""
-    yield from _running(CONTROL_PLANE_NAME, nodes=0)
+    yield from _running(os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME), nodes=0)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

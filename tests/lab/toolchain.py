@@ -12,6 +12,7 @@ Only the third takes minutes, once; a progress bar says how many.
 import functools
 import hashlib
 import io
+import math
 import os
 import re
 import shutil
@@ -41,6 +42,9 @@ OLDEST_GO = (1, 21)
 
 CLIENTS = {"kubectl": "1.36.", "helm": "4."}
 """Programs from the package in binaries/clients, and the versions that others may have on PATH."""
+
+WORTH_A_WORD_SECONDS = 30
+"""From here on, a build is announced with what all of it takes."""
 
 CLIENT_SECONDS = 5
 PAUSE_SECONDS = 1
@@ -104,6 +108,10 @@ class Toolchain:
         return dict(self._found)
 
     def _make(self, missing: list[Binary]) -> None:
+        seconds = sum(binary.seconds for binary in missing)
+        if seconds >= WORTH_A_WORD_SECONDS:
+            minutes = math.ceil(seconds / 60)
+            self._console.print(f"building {len(missing)} binaries, once: about {minutes} min")
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console) as progress:
             for binary in missing:
