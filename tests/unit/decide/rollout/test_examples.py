@@ -1,0 +1,396 @@
+"""Each named situation of a rollout, given-when-then, on the simulated fleet."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from skerry.api.edgemodel import Outcome, Phase
+from skerry.decide.rollout import Placement, PlacementKind
+from skerry.decide.rollout.guard import chance_threshold
+from skerry.decide.rollout.retire import OFFLINE_GRACE
+from tests.unit.decide.rollout.fleet import Device, Fleet, policy
+
+A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
+
+
+def fleet(nodes: int, waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> Fleet:
+    made = Fleet(policy=policy(waves, max_degraded))
+    made.devices = {f"n{i}": Device(f"n{i}", i) for i in range(nodes)}
+    return made
+
+
+def serving(nodes: int, waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> Fleet:
+    """A is promoted everywhere."""
+    made = fleet(nodes, waves, max_degraded)
+    made.desired = A
+    made.settle()
+    return made
+
+
+def servers(made: Fleet) -> set[str | None]:
+    return {device.serving for device in made.devices.values()}
+
+
+def test_first_rollout_has_waves_and_no_stable() -> None:
+    made = fleet(4)
+    made.desired = A
+    made.tick()
+    assert made.route is not None
+    assert made.route.stable is None
+    assert made.route.candidate is not None
+    assert made.route.candidate.revision == A
+    assert len(made.daemonsets[A].shards) == 1
+    made.settle()
+    assert servers(made) == {A}
+    assert made.daemonsets == {A: Placement()}
+
+
+def test_first_rollout_that_fails_leaves_nothing() -> None:
+    made = fleet(2)
+    made.desired, made.bad = A, {A: {"n0", "n1"}}
+    made.settle()
+    assert made.route is not None
+    assert made.route.stable is None
+    assert made.daemonsets == {}
+    assert made.status is not None
+    assert made.status.phase is Phase.ROLLED_BACK
+
+
+def test_each_wave_opens_only_after_the_one_before() -> None:
+    made, seen = serving(8), []
+    made.desired = B
+    for _ in range(30):
+        made.tick()
+        placed = made.daemonsets.get(B, Placement(PlacementKind.IN))
+        seen.append(len(placed.shards) if placed.kind is PlacementKind.IN else 64)
+    assert sorted(set(seen)) == [1, 4, 8, 64]
+    assert seen == sorted(seen)
+
+
+def test_promotion_keeps_the_previous_revision_until_its_window_ends() -> None:
+    made = serving(3)
+    made.desired = B
+    made.settle()
+    assert made.daemonsets == {A: Placement(), B: Placement()}
+    assert made.status is not None
+    assert (made.status.stable, made.status.previous) == (B, A)
+    made.settle(deadlines=True)
+    assert made.daemonsets == {B: Placement()}
+    assert [entry.outcome for entry in made.history] == [Outcome.PROMOTED, Outcome.PROMOTED]
+
+
+def test_rollback_is_one_route_write_then_nodes_acknowledge_then_pods_go() -> None:
+    made = serving(4)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    while made.route is None or made.route.halted is None:
+        made.tick()
+        assert made.route is not None
+    assert made.route.stable is not None
+    assert (made.route.stable.revision, made.route.candidate) == (A, None)
+    assert B in made.daemonsets, "pods go only after the nodes have seen the route"
+    made.settle()
+    assert B not in made.daemonsets
+    assert [(r.revision, r.attempt) for r in made.rejections] == [(B, 0)]
+    assert [entry.outcome for entry in made.history] == [Outcome.PROMOTED, Outcome.ROLLED_BACK]
+
+
+def test_a_rejected_revision_is_tried_again_only_by_a_retry() -> None:
+    made = serving(2)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    made.settle()
+    made.settle(deadlines=True)
+    assert servers(made) == {A}
+    made.retry()
+    made.bad = {}
+    made.settle()
+    assert servers(made) == {B}
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.attempt == 1
+
+
+def test_a_fail_after_promotion_goes_back_to_previous() -> None:
+    made = serving(3)
+    made.desired = B
+    made.settle()
+    made.devices["n1"].vetoes.add((B, 0))
+    made.settle()
+    assert servers(made) == {A}
+    assert made.daemonsets == {A: Placement()}
+    assert [rejection.revision for rejection in made.rejections] == [B]
+
+
+def test_silence_after_promotion_never_rolls_back() -> None:
+    made = serving(3)
+    made.desired = B
+    made.settle()
+    for device in made.devices.values():
+        made.cut(device)
+    made.settle(deadlines=True)
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == B
+    assert made.rejections == ()
+
+
+def test_a_failed_node_does_not_reach_a_higher_bar() -> None:
+    made = serving(4, waves=(100,), max_degraded="2")
+    made.desired, made.bad = B, {B: {"n0"}}
+    made.settle()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == B
+    assert made.devices["n0"].serving == A, "its veto holds as long as there is something else"
+
+
+def test_a_node_offline_before_is_skipped_and_catches_up() -> None:
+    made = serving(4)
+    made.cut(made.devices["n2"])
+    made.advance(1)
+    made.desired = B
+    made.settle()
+    assert made.status is not None
+    assert made.status.stable == B
+    made.advance(650)
+    for _ in range(5):
+        made.tick()
+    assert made.daemonsets[A].covers(2), "its old server waits for it"
+    assert not made.daemonsets[A].covers(1)
+    made.mend(made.devices["n2"])
+    made.settle(deadlines=True)
+    assert servers(made) == {B}
+
+
+def test_an_offline_node_holds_previous_no_longer_than_the_deadline() -> None:
+    made = serving(3)
+    made.cut(made.devices["n2"])
+    made.advance(1)
+    made.desired = B
+    made.settle()
+    assert made.route is not None
+    assert made.route.previous is not None
+    until = made.route.previous.until
+    made.now = until + OFFLINE_GRACE - timedelta(minutes=10)
+    made.settle()
+    assert A in made.daemonsets
+    made.now = until + OFFLINE_GRACE
+    made.settle()
+    assert A not in made.daemonsets
+
+
+def test_a_node_offline_before_never_gets_what_was_taken_back() -> None:
+    made = serving(4)
+    made.cut(made.devices["n2"])
+    made.advance(1)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    made.settle()
+    made.mend(made.devices["n2"])
+    made.settle()
+    assert B not in made.devices["n2"].pods
+    assert made.devices["n2"].serving == A
+
+
+def test_a_node_lost_since_holds_the_wave_when_others_are_lost_too() -> None:
+    made = serving(4, waves=(50, 100))
+    made.desired = B
+    made.tick()
+    for name in ("n0", "n1", "n2"):
+        made.cut(made.devices[name])
+    for device in made.devices.values():
+        if not made.daemonsets[B].covers(device.shard):
+            made.cut(device)
+    made.advance(400)
+    for _ in range(10):
+        made.tick()
+    assert made.status is not None
+    assert (made.status.candidate, made.status.reason) == (B, "NodesLost")
+    assert made.rejections == ()
+
+
+def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
+    made = serving(4, waves=(25, 100))
+    made.desired = B
+    made.tick()
+    lost = next(d for d in made.devices.values() if made.daemonsets[B].covers(d.shard))
+    made.advance(1)
+    made.cut(lost)
+    made.advance(299)
+    made.tick(0)
+    assert made.rejections == (), "not before lostAfter"
+    made.advance(1)
+    made.settle()
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
+
+
+def test_a_wave_without_a_pass_never_promotes() -> None:
+    made = serving(2, waves=(100,))
+    made.desired = B
+    for device in made.devices.values():
+        made.cut(device)
+    for _ in range(30):
+        made.tick()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == A
+
+
+@pytest.mark.parametrize("back_to", [A, C])
+def test_a_candidate_is_superseded(back_to: str) -> None:
+    made = serving(4)
+    made.desired = B
+    for _ in range(3):
+        made.tick()
+    made.desired = back_to
+    made.settle(deadlines=True)
+    assert servers(made) == {back_to}
+    assert Outcome.SUPERSEDED in {e.outcome for e in made.history if e.revision == B}
+    assert made.rejections == ()
+
+
+def test_going_back_to_previous_swaps_at_once() -> None:
+    made = serving(4)
+    made.desired = B
+    made.settle()
+    made.desired = A
+    made.tick()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.previous is not None
+    assert (made.route.stable.revision, made.route.previous.revision) == (A, B)
+    made.settle()
+    assert servers(made) == {A}
+
+
+def test_no_fallback_keeps_the_candidate_where_stable_is_down() -> None:
+    made = serving(1)
+    made.desired = B
+    for _ in range(4):
+        made.tick()
+    device = made.devices["n0"]
+    device.pods[A] = False
+    made.act(device)
+    device.report()
+    made.desired = A
+    for _ in range(6):
+        made.full_pass()
+        made.sync(device)
+        made.watch(device)
+        made.act(device)
+        device.report()
+    assert device.serving == B
+    assert made.status is not None
+    assert made.status.reason == "NoFallback"
+    assert made.daemonsets[A] == Placement()
+    made.settle()
+    assert device.serving == A
+    assert B not in made.daemonsets
+
+
+def test_a_class_without_nodes_says_so_and_starts_nothing() -> None:
+    made = fleet(0)
+    made.desired = A
+    made.settle()
+    assert made.route is None
+    assert made.status is not None
+    assert (made.status.phase, made.status.reason) == (Phase.PENDING, "NoNodes")
+
+
+def test_a_new_node_in_an_unopened_shard_gets_stable() -> None:
+    made = serving(4, waves=(20, 100))
+    made.desired = B
+    made.tick()
+    fresh = next(s for s in range(64) if s > 3)
+    made.devices["new"] = Device("new", fresh)
+    made.full_pass()
+    made.sync(made.devices["new"])
+    assert set(made.devices["new"].pods) == {A}
+
+
+def test_a_new_candidate_takes_the_place_of_previous() -> None:
+    made = serving(4)
+    made.desired = B
+    made.settle()
+    made.desired = C
+    made.settle()
+    assert servers(made) == {C}
+    assert made.daemonsets == {B: Placement(), C: Placement()}
+
+
+def test_nothing_is_rolled_out_or_lost_while_the_spec_is_built() -> None:
+    made = serving(3)
+    made.desired = None
+    made.settle()
+    assert servers(made) == {A}
+    assert made.status is not None
+    assert made.status.reason == "AwaitingBuild"
+
+
+def test_a_halted_revision_stays_away_when_the_status_is_lost() -> None:
+    made = serving(3)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    made.settle()
+    made.lose_status()
+    made.settle()
+    assert servers(made) == {A}
+    assert [rejection.revision for rejection in made.rejections] == [B]
+
+
+def test_a_lost_status_reads_the_wave_off_the_placement() -> None:
+    made = serving(8)
+    made.desired = B
+    while made.status is None or made.status.wave is None or made.status.wave.index < 1:
+        made.tick()
+    opened = made.daemonsets[B]
+    made.lose_status()
+    made.full_pass()
+    assert made.daemonsets[B] == opened
+    assert made.status is not None
+    assert made.status.wave is not None
+    assert made.status.wave.index == 1
+
+
+def test_a_lost_route_is_restored_around_what_serves() -> None:
+    made = serving(3)
+    made.route = None
+    made.settle()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == A
+
+
+def test_killing_the_operator_after_any_write_ends_the_same() -> None:
+    for at in range(30):
+        made = serving(4)
+        made.desired, killed = B, False
+        count = 0
+        for _ in range(40):
+            for write in list(made.writes()):
+                write()
+                count += 1
+                if count == at and not killed:
+                    killed = True
+                    break
+            for device in made.devices.values():
+                made.sync(device)
+                made.start_pods(device)
+                made.watch(device)
+                made.act(device)
+                device.report()
+            made.check()
+            made.advance(10)
+        assert servers(made) == {B}
+        outcomes = [entry.outcome for entry in made.history]
+        assert outcomes == [Outcome.PROMOTED, Outcome.PROMOTED]
+
+
+@pytest.mark.parametrize(
+    ("expected", "bar"), [(0.0, 1), (0.001, 1), (0.01, 1), (0.1, 2), (1.0, 5), (10.0, 19)]
+)
+def test_the_bar_by_chance(expected: float, bar: int) -> None:
+    assert chance_threshold(expected) == bar
+
+
+def test_the_bar_by_chance_has_no_jump_where_the_formula_changes() -> None:
+    assert abs(chance_threshold(499.9) - chance_threshold(500.1)) <= 3
