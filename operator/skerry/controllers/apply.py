@@ -64,15 +64,24 @@ class Applier:
 
     async def _variant_status(self, name: str, status: ModelVariantStatus) -> None:
         present = self._gathered.present.get(("ModelVariant", name))
-        if present is None or ModelVariantStatus.model_validate(present.get("status", {})) == status:
+        if (
+            present is None
+            or ModelVariantStatus.model_validate(present.get("status", {})) == status
+        ):
             return
-        await self._status(kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status")
+        await self._status(
+            kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status"
+        )
 
     async def _model_status(self, status: EdgeModelStatus) -> None:
         model = self._gathered.snapshot.model
         if model.status == status:
             return
-        metadata = {"namespace": self._owner.namespace, "name": self._owner.name, "uid": self._owner.uid}
+        metadata = {
+            "namespace": self._owner.namespace,
+            "name": self._owner.name,
+            "uid": self._owner.uid,
+        }
         await self._status(kinds.EDGE_MODEL, metadata, status.to_wire(), "status")
 
     async def _status(self, kind: Kind, metadata: Object, status: Any, write: str) -> None:
@@ -88,8 +97,10 @@ class Applier:
         if is_applied(rendered, present):
             return None
         try:
-            written = await self._create(kind, rendered) if present is None else await self._update(
-                kind, rendered, present
+            written = (
+                await self._create(kind, rendered)
+                if present is None
+                else await self._update(kind, rendered, present)
             )
         except NameConflictError as error:
             self.conflicts.append(f"{kind.name} {name}")
@@ -151,7 +162,9 @@ class Applier:
 
     async def _delete(self, deletions: Deletions) -> None:
         own = self._owner.name
-        await self._delete_all(kinds.MODEL_ROUTE, (routes.route_name(own, c) for c in deletions.routes))
+        await self._delete_all(
+            kinds.MODEL_ROUTE, (routes.route_name(own, c) for c in deletions.routes)
+        )
         names = (daemonsets.daemonset_name(own, revision) for revision in deletions.daemonsets)
         await self._delete_all(kinds.DAEMON_SET, names)
         await self._delete_all(kinds.MODEL_VARIANT, deletions.variants)
@@ -179,5 +192,3 @@ class Applier:
         for rejection in decision.status.rejected:
             if rejection not in before.rejected:
                 metrics.REJECTED.labels(rejection.rule).inc()
-
-

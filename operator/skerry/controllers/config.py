@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OperatorConfig", "load_config"]
 
-_TODO = "correct the chart's values (ConfigMap skerry-operator) or the file that SKERRY_CONFIG names"
+_TODO = (
+    "correct the chart's values (ConfigMap skerry-operator) or the file that SKERRY_CONFIG names"
+)
 
 
 def load_config(path: Path) -> OperatorConfig:
@@ -27,7 +29,9 @@ def load_config(path: Path) -> OperatorConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SkerryError(f"cannot read the configuration: {error.strerror}", str(path), _TODO) from error
+        raise SkerryError(
+            f"cannot read the configuration: {error.strerror}", str(path), _TODO
+        ) from error
     try:
         return OperatorConfig.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:

@@ -44,5 +44,7 @@ def crash_point() -> CrashPoint:
         return CrashPoint()
     kind, _, count = text.partition(":")
     if kind not in KINDS or not count.isdecimal():
-        raise SkerryError(f"{text!r} is not KIND:COUNT", VARIABLE, f"name one of {', '.join(KINDS)}")
+        raise SkerryError(
+            f"{text!r} is not KIND:COUNT", VARIABLE, f"name one of {', '.join(KINDS)}"
+        )
     return CrashPoint(kind, int(count))

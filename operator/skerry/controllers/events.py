@@ -29,7 +29,13 @@ async def publish(cluster: Cluster, model: EdgeModel, events: Iterable[Event]) -
     """Write the events; one that is refused is logged and costs nothing else."""
     for event in events:
         log = logger.warning if event.warning else logger.info
-        log("%s/%s: %s: %s", model.metadata.namespace, model.metadata.name, event.reason, event.message)
+        log(
+            "%s/%s: %s: %s",
+            model.metadata.namespace,
+            model.metadata.name,
+            event.reason,
+            event.message,
+        )
         try:
             await cluster.create(kinds.EVENT, _body(model, event))
         except ClusterError as error:

@@ -73,7 +73,9 @@ async def refresh(operator: Operator) -> None:
         _relist(operator, kinds.EDGE_NODE, fleet.edge_nodes, EdgeNode.model_validate),
         _relist(operator, kinds.NODE, fleet.nodes, fleet_node),
         _relist(operator, kinds.POD, fleet.pods, serving_pod, _component(parts.COMPONENT_RUNTIME)),
-        _relist(operator, kinds.JOB, fleet.jobs, job_finished, _component(parts.COMPONENT_OPTIMIZER)),
+        _relist(
+            operator, kinds.JOB, fleet.jobs, job_finished, _component(parts.COMPONENT_OPTIMIZER)
+        ),
     )
     leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
     note_leases(fleet, leases, datetime.now(UTC))
@@ -111,7 +113,10 @@ async def _write(operator: Operator, decision: FleetDecision) -> None:
     for name, status in decision.statuses.items():
         known = operator.fleet.classes.get("", name)
         if known is not None and known.status != status:
-            body = {"metadata": {"name": name, "uid": known.metadata.uid}, "status": status.to_wire()}
+            body = {
+                "metadata": {"name": name, "uid": known.metadata.uid},
+                "status": status.to_wire(),
+            }
             await cluster.apply(kinds.HARDWARE_CLASS, body, subresource="status")
 
 

@@ -66,7 +66,8 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
     }
     for (group, version, plural), handle in watched.items():
 
-        def noted(event: Any, _handle: Any = handle, **_: Any) -> None:
+        # Not a plain function: kopf would run that in a thread, beside the loop.
+        async def noted(event: Any, _handle: Any = handle, **_: Any) -> None:
             _handle(operator, event["type"] == "DELETED", dict(event["object"]))
 
         kopf.on.event(group, version, plural, registry=registry, id=f"{plural}-event")(noted)
@@ -153,7 +154,9 @@ def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
 
 def on_daemonset(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A DaemonSet: its status changes with every pod and is no concern here; that it is gone, is."""
-    if gone or item["metadata"].get("generation") != item.get("status", {}).get("observedGeneration"):
+    if gone or item["metadata"].get("generation") != item.get("status", {}).get(
+        "observedGeneration"
+    ):
         on_child(operator, gone, item)
 
 

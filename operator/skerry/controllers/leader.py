@@ -13,7 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from kubernetes.aio.client import ApiException
+from kubernetes.aio.client import ApiException, V1Lease, V1ObjectMeta
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
@@ -44,24 +44,38 @@ class PatientLease(LeaseLock):
         try:
             return await _bounded(super().get(name, namespace))
         except _UNREACHABLE as error:
-            return False, ApiException(status=0, reason=f"unreachable: {error or type(error).__name__}")
+            return False, ApiException(
+                status=0, reason=f"unreachable: {error or type(error).__name__}"
+            )
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
-        """Whether the Lease could be made."""
-        return await _tried(super().create(name, namespace, election_record))
+        """Whether the Lease could be made (client 37.0's own refuses its `pretty=True`)."""
+        body = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        return await _tried(self._create(namespace, body))
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
         """Whether the Lease could be renewed or taken."""
         return await _tried(super().update(name, namespace, updated_record))
 
+    async def _create(self, namespace: str, body: V1Lease) -> bool:
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, body)
+        except ApiException as error:
+            logger.warning("the lease could not be made: %s", error.reason)
+            return False
+        return True
+
     async def release(self) -> None:
         """Let the next one lead at once."""
+        await self.get(self.name, self.namespace)
         held = self.lease_reference
         if held is None or held.spec is None or held.spec.holder_identity != self.identity:
             return
         held.spec.holder_identity = ""
         try:
-            await _bounded(self.api_instance.replace_namespaced_lease(self.name, self.namespace, held))
+            await _bounded(
+                self.api_instance.replace_namespaced_lease(self.name, self.namespace, held)
+            )
         except (*_UNREACHABLE, ApiException) as error:
             logger.info("the lease was not released and runs out by itself: %s", error)
 

@@ -71,7 +71,9 @@ async def run(config: OperatorConfig) -> int:
         election = leader.lead(lock, operator.leading)
         workers = [run_worker(operator) for _ in range(WORKERS)]
         watching = asyncio.create_task(_watch(operator), name="watch")
-        others = [asyncio.create_task(part) for part in (election, run_fleet_loop(operator), *workers)]
+        others = [
+            asyncio.create_task(part) for part in (election, run_fleet_loop(operator), *workers)
+        ]
         try:
             await asyncio.wait([watching, *others], return_when=asyncio.FIRST_COMPLETED)
         finally:

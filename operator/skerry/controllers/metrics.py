@@ -16,6 +16,8 @@ WRITES = Counter("skerry_writes_total", "Objects written or deleted, by kind of 
 ENDED = Counter(
     "skerry_revisions_ended_total", "Revisions promoted, rolled back or superseded.", ["outcome"]
 )
-REJECTED = Counter("skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"])
+REJECTED = Counter(
+    "skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"]
+)
 BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
 LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")

@@ -46,7 +46,9 @@ class Pinner:
         """The digests as far as they are known; the queue hears of the EdgeModel when one comes."""
         status = model.status
         try:
-            source = self._pin(key, model, model.spec.source, (status.source_uri, status.source_digest))
+            source = self._pin(
+                key, model, model.spec.source, (status.source_uri, status.source_digest)
+            )
             known = (status.dataset_uri, status.dataset_digest)
             dataset = self._pin(key, model, model.spec.evaluation.dataset, known)
         except RegistryError as error:

@@ -17,7 +17,7 @@ from skerry.api.edgemodel import (
     TargetStatus,
 )
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
-from skerry.decide.conditions import Finding, conditions, shortened
+from skerry.decide.conditions import Finding, conditions
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.variants import GATES_NOT_MET
 
@@ -74,7 +74,10 @@ def make_status(
         targets=targets,
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
-        retry_nonce=model.metadata.annotations.get(ANNOTATION_RETRY),
+        # A retry is honoured once the tags are resolved anew, not before.
+        retry_nonce=model.metadata.annotations.get(ANNOTATION_RETRY)
+        if resolved
+        else model.status.retry_nonce,
         address=_address(snapshot),
         conditions=conditions(findings, model.status.conditions, generation, now),
     )
@@ -93,7 +96,7 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     phase, reason, message = _story(outcome)
     status = TargetStatus(
         hardware_class=build.hardware_class,
-        phase=phase, reason=reason, message=shortened(message),
+        phase=phase, reason=reason, message=message,
         engines=build.engines, variant=build.variant, engine=build.engine,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous,
@@ -126,8 +129,15 @@ def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
         "quality": trial.quality,
         "memory_reduction": trial.memory_reduction,
     }
-    ratios = {name: interval.value for name, interval in figures.items() if interval}
-    return {"recipe": trial.recipe, "precision": trial.precision, "image": status.artifact.image, **ratios}
+    ratios = {
+        name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval
+    }
+    return {
+        "recipe": trial.recipe,
+        "precision": trial.precision,
+        "image": status.artifact.image,
+        **ratios,
+    }
 
 
 def _findings(
@@ -146,11 +156,15 @@ def _findings(
     ]
     stalled = _first(counting, lambda target: target.phase in _STALLED)
     if snapshot.conflicts:
-        found.append(Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot)))
+        found.append(
+            Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
+        )
     elif stalled is not None:
         found.append(Finding("Stalled", holds=True, reason=stalled.reason, message=_say(stalled)))
     elif not found[0].holds:
-        found.append(Finding("Reconciling", holds=True, reason=found[0].reason, message=found[0].message))
+        found.append(
+            Finding("Reconciling", holds=True, reason=found[0].reason, message=found[0].message)
+        )
     return found
 
 
@@ -164,7 +178,9 @@ def _ready(snapshot: Snapshot, targets: Sequence[TargetStatus]) -> Finding:
     )
     if not wanting:
         return Finding("Ready", holds=True, reason="Serving", message="; ".join(map(_say, targets)))
-    return Finding("Ready", holds=False, reason=wanting[0].reason, message="; ".join(map(_say, wanting)))
+    return Finding(
+        "Ready", holds=False, reason=wanting[0].reason, message="; ".join(map(_say, wanting))
+    )
 
 
 def _accepted(snapshot: Snapshot, builds: Sequence[TargetBuild]) -> Finding:
@@ -178,13 +194,17 @@ def _accepted(snapshot: Snapshot, builds: Sequence[TargetBuild]) -> Finding:
 
 def _optimized(builds: Sequence[TargetBuild]) -> Finding:
     """Every target was built and measured, whatever the gates say to it."""
-    missing = [build for build in builds if build.phase is not None and build.reason != GATES_NOT_MET]
+    missing = [
+        build for build in builds if build.phase is not None and build.reason != GATES_NOT_MET
+    ]
     return _all_builds("Optimized", missing, "every target is built and measured")
 
 
 def _certified(builds: Sequence[TargetBuild]) -> Finding:
     missing = [build for build in builds if build.phase is not None]
-    return _all_builds("Certified", missing, "every target has a build that passes its required gates")
+    return _all_builds(
+        "Certified", missing, "every target has a build that passes its required gates"
+    )
 
 
 def _all_builds(kind: str, missing: Sequence[TargetBuild], message: str) -> Finding:
@@ -208,12 +228,16 @@ def _available(targets: Sequence[TargetStatus]) -> Finding:
     short = _first(targets, lambda t: t.nodes.ready < t.nodes.desired - t.nodes.offline)
     if short is not None:
         reachable = short.nodes.desired - short.nodes.offline
-        message = f"{short.hardware_class}: {short.nodes.ready} of {reachable} reachable nodes answer"
+        message = (
+            f"{short.hardware_class}: {short.nodes.ready} of {reachable} reachable nodes answer"
+        )
         return Finding("Available", holds=False, reason="NotAnswering", message=message)
     if not any(target.nodes.desired > target.nodes.offline for target in targets):
         message = "no node of any target is reachable"
         return Finding("Available", holds=False, reason="NoReachableNodes", message=message)
-    return Finding("Available", holds=True, reason="Answering", message="every reachable node answers")
+    return Finding(
+        "Available", holds=True, reason="Answering", message="every reachable node answers"
+    )
 
 
 def _first(

@@ -1,0 +1,314 @@
+"""Devices that are not there: what kubelets, agents and job containers would write, through the API.
+
+The API server, its controllers and its scheduler are real, and so is the operator under test. Nodes,
+pods and what agents report are real objects; only their status is written here, as the components
+that are missing would write it. Tests say which revisions are bad and what builds come to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from skerry.api import ModelRoute
+from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION, Precision
+from skerry.api.edgemodel import Assessment
+from skerry.api.edgenode import CandidateState, VerdictOutcome
+from skerry.api.job import JobPlan, JobSummary
+from skerry.api.modelvariant import (
+    GateOutcome,
+    GateResult,
+    Interval,
+    Trial,
+    VariantArtifact,
+)
+from skerry.cluster import kinds
+
+if TYPE_CHECKING:
+    from tests.cluster.api import Api, Object
+
+BEAT_SECONDS = 0.15
+NODE_LEASE_SECONDS = 5.0
+CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "50Gi"}
+
+
+def timestamp() -> str:
+    """Now, as Kubernetes writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Devices:
+    """The nodes and what runs on them; a thread plays all of them until `stop`.
+
+    Attributes:
+        bad: revisions that every agent fails, by rule.
+        shortfall: builds come to nothing: no candidate passes the gates.
+        reports: how often an agent has written its EdgeNode.
+    """
+
+    api: Api
+    classes: dict[str, tuple[str, ...]]
+    bad: dict[str, str] = field(default_factory=dict)
+    shortfall: bool = False
+    failed_at: dict[str, datetime] = field(default_factory=dict)
+    _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
+    _reported: dict[str, Any] = field(default_factory=dict)
+    _leased_at: float = 0.0
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    error: BaseException | None = None
+
+    def start(self) -> None:
+        """Bring the nodes up."""
+        for name in self._names():
+            self._join(name)
+        self._thread = threading.Thread(target=self._play, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take the nodes away; an error of the play is the test's error."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+        for name in self._names():
+            self.api.delete(kinds.NODE, {"metadata": {"name": name}})
+        if self.error is not None:
+            raise self.error
+
+    def _names(self) -> list[str]:
+        return [name for names in self.classes.values() for name in names]
+
+    def _class_of(self, node: str) -> str:
+        return next(name for name, nodes in self.classes.items() if node in nodes)
+
+    def _join(self, name: str) -> None:
+        labels = {"test.skerry.dev/class": self._class_of(name), "kubernetes.io/hostname": name}
+        node = self.api.create(kinds.NODE, {"metadata": {"name": name, "labels": labels}})
+        ready = {
+            "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+            "lastHeartbeatTime": timestamp(), "lastTransitionTime": timestamp(),
+        }  # fmt: skip
+        status = {"capacity": CAPACITY, "allocatable": CAPACITY, "conditions": [ready]}
+        self.api.merge(kinds.NODE, node, {"status": status}, "status")
+
+    def _play(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self._beat()
+                self._ending.wait(BEAT_SECONDS)
+        except BaseException as error:  # noqa: BLE001 - handed to the test by `stop`
+            self.error = error
+
+    def _beat(self) -> None:
+        now = datetime.now(UTC).timestamp()
+        if now - self._leased_at > NODE_LEASE_SECONDS:
+            self._leased_at = now
+            for name in self._names():
+                self._renew(name)
+        pods = self.api.list(kinds.POD, selector="app.kubernetes.io/managed-by=skerry")
+        for pod in pods:
+            self._kubelet(pod)
+        for name in self._names():
+            self._agent(name, pods)
+
+    def _renew(self, name: str) -> None:
+        renewed = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": renewed}
+        lease = {"metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": spec}
+        self.api.apply(kinds.LEASE, lease, "kubelet")
+
+    def _kubelet(self, pod: Object) -> None:
+        """One pod's next state."""
+        if pod["spec"].get("nodeName") not in self._names():
+            return
+        if pod["metadata"].get("deletionTimestamp"):
+            self.api.delete(kinds.POD, pod, grace_seconds=0)
+            return
+        component = pod["metadata"]["labels"][LABEL_COMPONENT]
+        phase = pod.get("status", {}).get("phase")
+        if component == "runtime" and phase == "Pending":
+            self.api.merge(kinds.POD, pod, {"status": _running(pod)}, "status")
+        elif component != "runtime" and phase == "Pending":
+            self.api.merge(kinds.POD, pod, {"status": _building(pod)}, "status")
+        elif component != "runtime" and phase == "Running":
+            self.api.merge(kinds.POD, pod, {"status": self._built(pod)}, "status")
+
+    def _built(self, pod: Object) -> Object:
+        """A job's pod at its end, with the messages that its containers would leave."""
+        main = pod["spec"]["containers"][0]
+        if main["name"] == "assess":
+            message = _assessment(_environment(main)["SKERRY_SOURCE_DIGEST"])
+        else:
+            message = self._summary(JobPlan.model_validate_json(_environment(main)["SKERRY_PLAN"]))
+        inits = [_ended(c, f"{c['name']} done") for c in pod["spec"].get("initContainers", ())]
+        return {
+            "phase": "Succeeded",
+            "initContainerStatuses": inits,
+            "containerStatuses": [_ended(main, message)],
+        }
+
+    def _summary(self, plan: JobPlan) -> str:
+        trial = _trial()
+        digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
+        gate = GateResult(
+            name="quality", required=True, threshold="0.95", observed=trial.quality,
+            outcome=GateOutcome.FAIL if self.shortfall else GateOutcome.PASS,
+            message="quality 0.900 misses at least 0.950" if self.shortfall else "quality holds",
+        )  # fmt: skip
+        image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
+        summary = JobSummary(
+            trials=(trial,),
+            chosen=None if self.shortfall else trial.recipe,
+            certified=None if self.shortfall else trial,
+            gates=(gate,),
+            artifact=None if self.shortfall else VariantArtifact(image=image, digest=digest),
+            model_digest=None if self.shortfall else digest,
+            baseline="ONNX Runtime 1.32.0 Float32",
+            engine_version="1.32.0",
+            message=gate.message,
+        )
+        return json.dumps(summary.to_wire())
+
+    def _agent(self, node: str, pods: list[Object]) -> None:
+        """What the node's agent reports; written when it has changed."""
+        if self.api.find(kinds.EDGE_NODE, None, node) is None:
+            return
+        ready = {
+            (pod["metadata"]["namespace"], pod["metadata"]["labels"][LABEL_MODEL], revision)
+            for pod in pods
+            if pod["spec"].get("nodeName") == node and not pod["metadata"].get("deletionTimestamp")
+            for revision in [pod["metadata"]["labels"].get(LABEL_REVISION)]
+            if revision and pod.get("status", {}).get("phase") == "Running"
+        }
+        selector = f"{LABEL_CLASS}={self._class_of(node)}"
+        routes = self.api.list(kinds.MODEL_ROUTE, selector=selector)
+        models = [self._report(node, ModelRoute.model_validate(route), ready) for route in routes]
+        if models != self._reported.get(node):
+            status = {"agentVersion": "test", "models": models}
+            body = {"metadata": {"name": node}, "status": status}
+            self.api.apply(kinds.EDGE_NODE, body, "skerry-agent", "status")
+            self._reported[node] = models
+
+    def _report(self, node: str, route: ModelRoute, ready: set[tuple[str, str, str]]) -> Object:
+        namespace, spec = route.metadata.namespace or "", route.spec
+        here = {rev for ns, model, rev in ready if (ns, model) == (namespace, spec.edge_model)}
+        stable = spec.stable.revision if spec.stable else None
+        vetoes = self._vetoes.setdefault((node, namespace, spec.edge_model), [])
+        candidate = self._judge(route, here, vetoes)
+        passed = candidate is not None and candidate["state"] == CandidateState.PASSED
+        serving = stable if stable in here else None
+        if passed and candidate and serving is None:
+            serving = candidate["revision"]
+        said = {
+            "namespace": namespace, "name": spec.edge_model,
+            "observedRoute": route.metadata.generation, "healthy": stable in here,
+            "stable": stable, "serving": serving, "candidate": candidate, "vetoes": list(vetoes),
+        }  # fmt: skip
+        return {name: value for name, value in said.items() if value is not None}
+
+    def _judge(self, route: ModelRoute, here: set[str], vetoes: list[Object]) -> Object | None:
+        """The candidate's state on the node; a failure is kept as a veto."""
+        tried = route.spec.candidate
+        if tried is None:
+            return None
+        report: Object = {"revision": tried.revision, "attempt": tried.attempt}
+        rule = self.bad.get(tried.revision)
+        vetoed = any(
+            (v["revision"], v["attempt"]) == (tried.revision, tried.attempt) for v in vetoes
+        )
+        if not vetoed and tried.revision not in here:
+            return report | {"state": CandidateState.WAITING, "traffic": 0}
+        if not vetoed and rule is None:
+            return report | {"state": CandidateState.PASSED, "traffic": 90}
+        if not vetoed:
+            self.failed_at.setdefault(tried.revision, datetime.now(UTC))
+            vetoes.append(report | {"rule": rule, "at": timestamp()})
+        at = vetoes[-1]["at"]
+        verdict = {"outcome": VerdictOutcome.FAIL, "rule": vetoes[-1]["rule"], "at": at}
+        verdict |= {"observed": "12 % of 50", "bound": "1 %", "samples": 50, "firstBadAt": at}
+        return report | {"state": CandidateState.FAILED, "traffic": 0, "verdict": verdict}
+
+
+def _environment(container: Object) -> dict[str, str]:
+    return {entry["name"]: entry.get("value", "") for entry in container.get("env", ())}
+
+
+def _base(container: Object) -> Object:
+    return {
+        "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
+    }  # fmt: skip
+
+
+def _ended(container: Object, message: str) -> Object:
+    ended = {
+        "exitCode": 0, "reason": "Completed", "message": message,
+        "startedAt": timestamp(), "finishedAt": timestamp(),
+    }  # fmt: skip
+    return {**_base(container), "ready": False, "state": {"terminated": ended}}
+
+
+def _running(pod: Object) -> Object:
+    statuses = [
+        {
+            **_base(c),
+            "ready": True,
+            "started": True,
+            "state": {"running": {"startedAt": timestamp()}},
+        }
+        for c in pod["spec"]["containers"]
+    ]
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": timestamp()}
+        for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    ]
+    return {"phase": "Running", "conditions": conditions, "containerStatuses": statuses}
+
+
+def _building(pod: Object) -> Object:
+    """A job's pod whose first container runs."""
+    containers: list[Object] = [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
+    first, *others = containers
+    running = {**_base(first), "ready": False, "state": {"running": {"startedAt": timestamp()}}}
+    waiting = [
+        {**_base(c), "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
+        for c in others
+    ]
+    everything = [running, *waiting]
+    count = len(pod["spec"].get("initContainers", ()))
+    return {
+        "phase": "Running",
+        "initContainerStatuses": everything[:count],
+        "containerStatuses": everything[count:],
+    }
+
+
+def _assessment(digest: str) -> str:
+    return json.dumps(
+        Assessment(
+            source_digest=digest, format="ONNX", bytes=1024, parameters=256,
+            operators={"MatMul": 4}, quantizable="0.9", family="Transformer",
+        ).to_wire()
+    )  # fmt: skip
+
+
+def _trial() -> Trial:
+    def interval(value: str, low: str, high: str) -> Interval:
+        return Interval(value=value, low=low, high=high)
+
+    return Trial(
+        recipe="weight-int8-block128",
+        precision=Precision.INT8,
+        bytes=1024,
+        quality=interval("0.981234567890123", "0.97", "0.99"),
+        speedup=interval("1.5", "1.4", "1.6"),
+        memory_reduction=interval("0.4", "0.35", "0.45"),
+        p50_milliseconds="10.5",
+        memory_bytes=1000,
+        batching=True,
+        message="",
+    )

@@ -1,0 +1,106 @@
+"""The operator as a process of its own, against a real API server; it can be killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+POLL_SECONDS = 0.1
+DIGEST = "sha256:" + "ab" * 32
+STOP_SECONDS = 15
+
+T = TypeVar("T")
+
+
+@dataclass
+class OperatorProcess:
+    """`python -m skerry.controllers` with a configuration of its own."""
+
+    kubeconfig: Path
+    folder: Path
+    registry: str
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self, crash_after: str = "") -> None:
+        """Start it; with `crash_after` it ends itself after such a write."""
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "SKERRY_CONFIG": str(self._config()),
+            "SKERRY_LIVENESS": f"http://127.0.0.1:{free_port()}/healthz",
+            "SKERRY_METRICS_PORT": str(free_port()),
+            "SKERRY_CRASH_AFTER": crash_after,
+            "POD_NAME": "operator-under-test",
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "skerry.controllers"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def ended(self, seconds: float) -> int:
+        """The exit code, when it ends by itself in time."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """End it; returns the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+        return self.process.wait(STOP_SECONDS)
+
+    @property
+    def log(self) -> Path:
+        """What it has said."""
+        return self.folder / "operator.log"
+
+    def _config(self) -> Path:
+        image = f"{self.registry}/skerry/image@{DIGEST}"
+        engine = {
+            "version": "1.32.0", "recipeSet": "onnxruntime/1",
+            "optimizerImage": image, "runtimeImage": image,
+        }  # fmt: skip
+        config = {
+            "registry": {"address": self.registry, "insecure": True},
+            "engines": {"OnnxRuntime": engine},
+            "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
+        }
+        path = self.folder / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(what: str, look: Callable[[], T], reached: Callable[[T], object], seconds: float) -> T:
+    """Look until `reached` holds and return what was seen; fails with the last look after `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        seen = look()
+        if reached(seen):
+            return seen
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s; last seen:\n{seen}"
+        pause.wait(POLL_SECONDS)

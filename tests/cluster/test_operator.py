@@ -1,0 +1,400 @@
+"""The operator against a real API server: one model's life, a rollback, and being killed at each write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from skerry.api import EdgeModel, HardwareClass, ModelRoute, ModelVariant
+from skerry.api.common import LABEL_MODEL, ConditionStatus
+from skerry.api.edgemodel import Outcome, Phase
+from skerry.api.modelvariant import StageOutcome
+from skerry.cluster import kinds
+from skerry.decide.conditions import condition_of
+from skerry.render.routes import route_name
+from tests.cluster.api import Api
+from tests.cluster.devices import Devices
+from tests.cluster.operator_process import OperatorProcess, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cluster.conftest import Kubectl
+    from tests.lab import Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+CLASSES = {"op-a": ("op-a1", "op-a2"), "op-b": ("op-b1",)}
+NAME = "tiny"
+ROLLOUT_SECONDS = 30.0
+CRASH_EXIT_CODE = 70
+ROLLBACK_SECONDS = 1.0
+
+
+@dataclass
+class World:
+    """What the tests of this module share."""
+
+    api: Api
+    kubectl: Kubectl
+    devices: Devices
+    operator: OperatorProcess
+    registry: str
+
+    @property
+    def namespace(self) -> str:
+        """The module's namespace."""
+        return self.kubectl.namespace
+
+    def model(self, name: str = NAME) -> EdgeModel:
+        """The EdgeModel as it is."""
+        return EdgeModel.model_validate(self.api.get(kinds.EDGE_MODEL, self.namespace, name))
+
+    def route(self, hardware_class: str) -> ModelRoute:
+        """The route of one class."""
+        name = route_name(NAME, hardware_class)
+        return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
+
+    def patch(self, change: dict[str, Any], name: str = NAME) -> int:
+        """Change the spec; returns the new generation."""
+        item = self.api.get(kinds.EDGE_MODEL, self.namespace, name)
+        changed = self.api.merge(kinds.EDGE_MODEL, item, {"spec": change})
+        assert changed is not None
+        generation: int = changed["metadata"]["generation"]
+        return generation
+
+    def serve(self, cpu: str) -> int:
+        """Ask for another revision, by other limits."""
+        return self.patch({"serving": {"resources": {"limits": {"cpu": cpu, "memory": "64Mi"}}}})
+
+    def until_ready(self, generation: int, name: str = NAME) -> EdgeModel:
+        """Wait until what the spec asks for is what answers."""
+        return wait_for(
+            f"generation {generation} ready",
+            lambda: self.model(name),
+            lambda m: m.status.observed_generation == generation and is_true(m, "Ready"),
+            ROLLOUT_SECONDS,
+        )
+
+    def daemonsets(self) -> set[str]:
+        """Names of the DaemonSets that are meant to stay."""
+        found = self.api.list(kinds.DAEMON_SET, self.namespace, f"{LABEL_MODEL}={NAME}")
+        return {d["metadata"]["name"] for d in found if not d["metadata"].get("deletionTimestamp")}
+
+
+def is_true(model: EdgeModel, kind: str) -> bool:
+    """Whether a condition holds for the spec as it is."""
+    condition = condition_of(model.status.conditions, kind)
+    return (
+        condition is not None
+        and condition.status is ConditionStatus.TRUE
+        and condition.observed_generation == model.metadata.generation
+    )
+
+
+def push_empty_image(registry: str, repository: str, tag: str) -> str:
+    """Push an image without layers, by the OCI distribution protocol; returns its digest."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "of": repository}).encode()
+    digest = "sha256:" + hashlib.sha256(config).hexdigest()
+    base = f"http://{registry}/v2/{repository}"
+    with httpx.Client(trust_env=False) as http:
+        location = http.post(f"{base}/blobs/uploads/").raise_for_status().headers["location"]
+        target = httpx.URL(location).copy_merge_params({"digest": digest})
+        http.put(target, content=config).raise_for_status()
+        media_type = "application/vnd.oci.image.manifest.v1+json"
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": digest, "size": len(config),
+            },
+            "layers": [],
+        }  # fmt: skip
+        headers = {"Content-Type": media_type}
+        answer = http.put(f"{base}/manifests/{tag}", content=json.dumps(manifest), headers=headers)
+        return str(answer.raise_for_status().headers["docker-content-digest"])
+
+
+def manifest(registry: str, name: str) -> dict[str, Any]:
+    """An EdgeModel whose rollouts are quick."""
+    return {
+        "apiVersion": "skerry.dev/v1alpha1",
+        "kind": "EdgeModel",
+        "metadata": {"name": name},
+        "spec": {
+            "source": {"uri": f"oci://{registry}/models/operator-test:1"},
+            "evaluation": {
+                "dataset": {"uri": f"oci://{registry}/datasets/operator-test:1"},
+                "metric": "accuracy",
+            },
+            "targets": [{"hardwareClass": name} for name in CLASSES],
+            "serving": {"resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}},
+            "rollout": {
+                "waves": [{"percent": 50}, {"percent": 100}],
+                "soak": "1s", "rollbackWindow": "1h",
+            },
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """An API server with nodes, classes, images in the registry, and an operator that runs."""
+    registry, folder = control_plane.registry, tmp_path_factory.mktemp("operator")
+    push_empty_image(registry, "models/operator-test", "1")
+    push_empty_image(registry, "datasets/operator-test", "1")
+    kubectl("apply", "--server-side", "--filename=-", stdin=_namespace("skerry-system"))
+    for name in CLASSES:
+        selector = {"nodeSelector": {"test.skerry.dev/class": name}}
+        kubectl.apply(
+            {
+                "apiVersion": "skerry.dev/v1alpha1", "kind": "HardwareClass",
+                "metadata": {"name": name}, "spec": selector,
+            }
+        )  # fmt: skip
+    api = Api(control_plane.kubeconfig)
+    devices = Devices(api, CLASSES)
+    operator = OperatorProcess(control_plane.kubeconfig, folder, registry)
+    devices.start()
+    operator.start()
+    yield World(api, kubectl, devices, operator, registry)
+    operator.stop()
+    devices.stop()
+    for name in CLASSES:
+        kubectl("delete", "hardwareclass", name)
+    _print_log(operator.log)
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _print_log(log: Path) -> None:
+    """For the report of a failed test."""
+    print(log.read_text())  # noqa: T201
+
+
+def test_first_rollout_to_promotion(world: World) -> None:
+    """Assessed, built once per class, measured, certified, rolled out, reachable."""
+    world.kubectl.apply(manifest(world.registry, NAME))
+    model = world.until_ready(1)
+
+    assert model.status.phase is Phase.SERVING
+    for kind in ("Accepted", "Optimized", "Certified", "RolledOut", "Available", "Ready"):
+        assert is_true(model, kind), kind
+    assert {c.type for c in model.status.conditions}.isdisjoint({"Reconciling", "Stalled"})
+    assert model.status.assessment is not None
+    assert model.status.source_digest is not None
+    assert [t.hardware_class for t in model.status.targets] == list(CLASSES)
+    assert [t.nodes.updated for t in model.status.targets] == [2, 1]
+    assert {e.outcome for e in model.status.history} == {Outcome.PROMOTED}
+    assert model.status.address is not None
+    assert model.status.address.url == f"http://{NAME}.{world.namespace}.svc"
+
+    service = world.api.get(kinds.SERVICE, world.namespace, NAME)
+    assert service["spec"]["externalName"] == "skerry-gateway.skerry-system.svc.cluster.local"
+    for hardware_class in CLASSES:
+        assert world.route(hardware_class).spec.candidate is None
+
+
+def test_variants_tell_stages_trials_and_certificate(world: World) -> None:
+    """A variant per class, with what its job's containers and summary said."""
+    items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
+    variants = [ModelVariant.model_validate(item) for item in items]
+    assert {v.spec.hardware_class for v in variants} == set(CLASSES)
+    for variant in variants:
+        assert [s.outcome for s in variant.status.stages] == [StageOutcome.SUCCEEDED] * 5
+        assert all(stage.started_at and stage.finished_at for stage in variant.status.stages)
+        assert variant.status.certificate is not None
+        assert variant.status.artifact is not None
+        assert variant.status.trials
+
+
+def test_nodes_have_class_shard_and_edge_node(world: World) -> None:
+    """The operator labels the nodes, makes their EdgeNodes and counts them; a lost label comes back."""
+    for hardware_class, names in CLASSES.items():
+        found = world.api.get(kinds.HARDWARE_CLASS, None, hardware_class)
+        status = HardwareClass.model_validate(found).status
+        assert (status.nodes, status.reachable) == (len(names), len(names))
+    node = world.api.get(kinds.NODE, None, "op-a1")
+    label = "skerry.node-restriction.kubernetes.io/shard"
+    shard = node["metadata"]["labels"][label]
+    world.api.merge(kinds.NODE, node, {"metadata": {"labels": {label: None}}})
+    wait_for(
+        "the shard label is back",
+        lambda: world.api.get(kinds.NODE, None, "op-a1")["metadata"]["labels"].get(label),
+        lambda value: value == shard,
+        5,
+    )
+
+
+def test_second_revision_is_promoted_beside_a_warm_previous(world: World) -> None:
+    """Other limits: measured again, rolled out, the one before is kept."""
+    before = [t.stable for t in world.model().status.targets]
+    model = world.until_ready(world.serve("600m"))
+    for target, old in zip(model.status.targets, before, strict=True):
+        assert target.stable != old
+        assert target.previous == old
+    assert len(world.daemonsets()) == 2 * len(CLASSES)
+
+
+def test_bad_revision_is_taken_back_in_its_class_alone(world: World) -> None:
+    """Rolled back and remembered within a second of the verdict; spec unwritten; others go on."""
+    before = {t.hardware_class: t.stable for t in world.model().status.targets}
+    generation = world.serve("700m")
+    tried = wait_for(
+        "a candidate in op-a",
+        lambda: world.route("op-a").spec.candidate,
+        lambda candidate: candidate is not None,
+        ROLLOUT_SECONDS,
+    )
+    assert tried is not None
+    world.devices.bad[tried.revision] = "errors"
+    halted = wait_for(
+        "the halt",
+        lambda: world.route("op-a").spec.halted,
+        lambda h: h is not None,
+        ROLLOUT_SECONDS,
+    )
+    assert halted is not None
+    took = (halted.at - world.devices.failed_at[tried.revision]).total_seconds()
+    assert took < ROLLBACK_SECONDS
+
+    model = wait_for(
+        "the rejection, and the other class promoted",
+        world.model,
+        lambda m: m.status.rejected and m.status.targets[1].phase is Phase.SERVING,
+        ROLLOUT_SECONDS,
+    )
+    assert model.status.phase is Phase.ROLLED_BACK
+    assert not is_true(model, "Ready")
+    assert is_true(model, "Stalled")
+    assert is_true(model, "Available")
+    assert [r.hardware_class for r in model.status.rejected] == ["op-a"]
+    assert model.status.rejected[0].rule == "errors"
+    assert world.route("op-a").spec.stable is not None
+    assert model.status.targets[0].stable == before["op-a"]
+    assert model.status.targets[1].stable != before["op-b"]
+    assert model.metadata.generation == generation
+
+
+def test_the_operator_never_writes_the_spec(world: World) -> None:
+    """managedFields: of an EdgeModel it owns nothing but the status."""
+    raw = world.api.get(kinds.EDGE_MODEL, world.namespace, NAME)
+    ours = [f for f in raw["metadata"]["managedFields"] if f["manager"] == "skerry-operator"]
+    assert ours
+    assert {f.get("subresource") for f in ours} == {"status"}
+    assert "finalizers" not in raw["metadata"]
+    assert not any("kopf" in key for key in raw["metadata"].get("annotations", {}))
+
+
+def test_retry_tries_a_rejected_revision_again(world: World) -> None:
+    """The annotation raises the attempt; without the fault it is promoted."""
+    rejected = world.model().status.rejected[0]
+    del world.devices.bad[rejected.revision]
+    item = world.api.get(kinds.EDGE_MODEL, world.namespace, NAME)
+    annotation = {"metadata": {"annotations": {"skerry.dev/retry": "1"}}}
+    world.api.merge(kinds.EDGE_MODEL, item, annotation)
+    model = world.until_ready(item["metadata"]["generation"])
+    assert model.status.targets[0].stable == rejected.revision
+    assert model.status.targets[0].attempt == rejected.attempt + 1
+
+
+def test_gates_that_nothing_passes_stop_nothing_that_serves(world: World) -> None:
+    """GatesNotMet names the shortfall; the stable revisions stay; lower gates need no other build."""
+    before = [t.stable for t in world.model().status.targets]
+    world.devices.shortfall = True
+    generation = world.serve("800m")
+    model = wait_for(
+        "the gates to say no",
+        world.model,
+        lambda m: m.status.observed_generation == generation and m.status.phase is Phase.FAILED,
+        ROLLOUT_SECONDS,
+    )
+    ready = condition_of(model.status.conditions, "Ready")
+    assert ready is not None
+    assert ready.reason == "GatesNotMet"
+    assert "quality 0.900" in ready.message
+    assert is_true(model, "Stalled")
+    assert is_true(model, "Available")
+    assert [t.stable for t in model.status.targets] == before
+    world.devices.shortfall = False
+
+
+def test_a_name_that_is_taken_is_never_adopted(world: World) -> None:
+    """A Service of the model's name that somebody else made stays as it is, and is named."""
+    name = "taken"
+    spec = {"type": "ExternalName", "externalName": "example.org"}
+    service = {"metadata": {"name": name, "namespace": world.namespace}, "spec": spec}
+    world.api.create(kinds.SERVICE, service)
+    world.kubectl.apply(manifest(world.registry, name))
+    model = wait_for(
+        "the conflict", lambda: world.model(name), lambda m: is_true(m, "Stalled"), ROLLOUT_SECONDS
+    )
+    ready = condition_of(model.status.conditions, "Ready")
+    assert ready is not None
+    assert ready.reason == "NameConflict"
+    assert f"Service {name}" in ready.message
+    found = world.api.get(kinds.SERVICE, world.namespace, name)
+    assert found["spec"]["externalName"] == "example.org"
+    assert "ownerReferences" not in found["metadata"]
+    world.kubectl("delete", "edgemodel", name)
+
+
+def test_a_source_that_is_not_there_is_told(world: World) -> None:
+    """The registry's answer reaches the status; what was there before is not touched."""
+    name = "missing"
+    wrong = manifest(world.registry, name)
+    wrong["spec"]["source"]["uri"] = f"oci://{world.registry}/models/operator-test:none"
+    world.kubectl.apply(wrong)
+    model = wait_for(
+        "the refusal", lambda: world.model(name), lambda m: is_true(m, "Stalled"), ROLLOUT_SECONDS
+    )
+    accepted = condition_of(model.status.conditions, "Accepted")
+    assert accepted is not None
+    assert accepted.reason == "SourceNotResolved"
+    assert "no such image or tag" in accepted.message
+    world.kubectl("delete", "edgemodel", name)
+
+
+@pytest.mark.parametrize(
+    ("number", "write"),
+    list(enumerate(("variant", "job", "variant-status", "route", "status", "daemonset", "delete"))),
+)
+def test_killed_after_a_write_it_ends_as_without(world: World, number: int, write: str) -> None:
+    """Ended right after each kind of write of a rollout and started again, it ends as one that was not."""
+    world.operator.stop()
+    world.operator.start(crash_after=f"{write}:1")
+    before = [t.stable for t in world.model().status.targets]
+    generation = world.serve(f"{300 + number}m")
+    assert world.operator.ended(ROLLOUT_SECONDS) == CRASH_EXIT_CODE
+    world.operator.start()
+    model = world.until_ready(generation)
+    for target, old in zip(model.status.targets, before, strict=True):
+        assert target.stable != old
+        assert target.stable == target.desired
+        assert target.candidate is None
+    promoted = [e for e in model.status.history if e.revision == model.status.targets[0].stable]
+    assert len([e for e in promoted if e.hardware_class == "op-a"]) == 1
+    expected = {f"{NAME}-{r}" for t in model.status.targets for r in (t.stable, t.previous) if r}
+    wait_for("only stable and previous are kept", world.daemonsets, lambda d: d == expected, 10)
+
+
+def test_a_class_that_leaves_the_spec_is_withdrawn(world: World) -> None:
+    """Its route goes first, then its DaemonSets; the other class serves on."""
+    generation = world.patch({"targets": [{"hardwareClass": "op-a"}]})
+    model = world.until_ready(generation)
+    target = model.status.targets[0]
+    expected = {f"{NAME}-{r}" for r in (target.stable, target.previous) if r}
+    wait_for("op-b is withdrawn", world.daemonsets, lambda d: d == expected, ROLLOUT_SECONDS)
+    routes = world.api.list(kinds.MODEL_ROUTE, world.namespace, f"{LABEL_MODEL}={NAME}")
+    assert [r["spec"]["hardwareClass"] for r in routes] == ["op-a"]
