@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
@@ -23,6 +24,7 @@ from skerry.decide.rollout import (
     decide_target,
 )
 from skerry.decide.rollout.rejected import next_attempt
+from skerry.decide.rollout.retire import OFFLINE_GRACE
 from skerry.decide.waves import needed_nodes
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ STEPS = (
 
 
 def policy(waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> RolloutPolicy:
+    """Waves and bar as given, short times."""
     return RolloutPolicy(
         wave_percents=waves,
         traffic=(10, 50, 90),
@@ -72,9 +75,11 @@ class Device:
 
     @property
     def online(self) -> bool:
+        """Connected to the API server."""
         return self.offline_since is None
 
     def is_ready(self, revision: str | None) -> bool:
+        """A pod of the revision is Ready."""
         return revision is not None and self.pods.get(revision, False)
 
     def act(self, *, fails: bool) -> None:
@@ -149,6 +154,7 @@ class Fleet:
     # -- the operator ---------------------------------------------------------------------------
 
     def view(self) -> TargetView:
+        """What the operator gathers from what is written."""
         nodes = tuple(
             NodeView(
                 name=d.name, shard=d.shard, reachable=d.online, unreachable_since=d.offline_since,
@@ -165,6 +171,7 @@ class Fleet:
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
+        """The decision on the present view, checked."""
         view = self.view()
         decision = decide_target(view, self.now)
         check_widening(view, decision)
@@ -179,14 +186,14 @@ class Fleet:
         made = decision or self.decide()
         route = made.route
         if route is not None and route != self.route:
-            yield lambda: self._write_route(route)
+            yield partial(self._write_route, route)
         if self._next_status(made) != self.status or made.rejections or made.history:
-            yield lambda: self._write_status(made)
+            yield partial(self._write_status, made)
         for revision, placement in made.placements.items():
             if self.daemonsets.get(revision) != placement:
-                yield lambda r=revision, p=placement: self._apply(r, p)  # type: ignore[misc]
+                yield partial(self._apply, revision, placement)
         for revision in sorted(made.delete & self.daemonsets.keys()):
-            yield lambda r=revision: self._delete(r)  # type: ignore[misc]
+            yield partial(self._delete, revision)
 
     def full_pass(self) -> int:
         """All writes of a pass at once; how many there were."""
@@ -219,10 +226,26 @@ class Fleet:
         if self.route and self.route.candidate and self.route.candidate.revision == revision:
             assert self.status is not None, "widened before the status was written"
             assert self.status.wave is not None, "widened before the wave was in the status"
+        self._check_acknowledged(revision, placement)
         self.daemonsets[revision] = placement
 
     def _delete(self, revision: str) -> None:
+        self._check_acknowledged(revision, None)
         self.daemonsets.pop(revision, None)
+
+    def _check_acknowledged(self, revision: str, after: Placement | None) -> None:
+        """No pod is taken from a node whose gateway may still send it traffic."""
+        before = self.daemonsets.get(revision)
+        for device in self.devices.values():
+            covered = before is not None and before.covers(device.shard)
+            if not covered or (after is not None and after.covers(device.shard)):
+                continue
+            route, silent = device.route, device.offline_since
+            overdue = silent is not None and self.now - silent >= OFFLINE_GRACE
+            if route is None or overdue or not device.is_ready(revision):
+                continue
+            used = {role.revision for role in (route.stable, route.candidate) if role}
+            assert revision not in used, f"{revision} leaves {device.name} before it knows"
 
     # -- the cluster ----------------------------------------------------------------------------
 
@@ -244,6 +267,7 @@ class Fleet:
         assert any(device.pods.values()), f"{device.name} lost {revision}, its last healthy server"
 
     def start_pods(self, device: Device) -> None:
+        """All pods there become Ready; works while cut off."""
         for revision in device.pods:
             device.pods[revision] = True
 
@@ -253,16 +277,20 @@ class Fleet:
             device.route, device.generation = self.route, self.generation
 
     def act(self, device: Device) -> None:
+        """One step of the agent, which fails a candidate that is bad there."""
         revision = self.route.candidate.revision if self.route and self.route.candidate else ""
         device.act(fails=device.name in self.bad.get(revision, set()))
 
     def cut(self, device: Device) -> None:
+        """The link goes down."""
         device.offline_since = device.offline_since or self.now
 
     def mend(self, device: Device) -> None:
+        """The link is up again."""
         device.offline_since = None
 
     def retry(self) -> None:
+        """The user asks for a retry."""
         self.attempt = next_attempt(self.attempt, self.rejections, self.route)
 
     def lose_status(self) -> None:
@@ -272,6 +300,7 @@ class Fleet:
         self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
 
     def advance(self, seconds: float) -> None:
+        """Time passes."""
         self.now += timedelta(seconds=seconds)
 
     # -- all at once ----------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_silence_after_promotion_never_rolls_back() -> None:
     assert made.route is not None
     assert made.route.stable is not None
     assert made.route.stable.revision == B
-    assert made.rejections == ()
+    assert not made.rejections
 
 
 def test_a_failed_node_does_not_reach_a_higher_bar() -> None:
@@ -206,7 +206,7 @@ def test_a_node_lost_since_holds_the_wave_when_others_are_lost_too() -> None:
         made.tick()
     assert made.status is not None
     assert (made.status.candidate, made.status.reason) == (B, "NodesLost")
-    assert made.rejections == ()
+    assert not made.rejections
 
 
 def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
@@ -218,7 +218,7 @@ def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
     made.cut(lost)
     made.advance(299)
     made.tick(0)
-    assert made.rejections == (), "not before lostAfter"
+    assert not made.rejections, "not before lostAfter"
     made.advance(1)
     made.settle()
     assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
@@ -246,7 +246,7 @@ def test_a_candidate_is_superseded(back_to: str) -> None:
     made.settle(deadlines=True)
     assert servers(made) == {back_to}
     assert Outcome.SUPERSEDED in {e.outcome for e in made.history if e.revision == B}
-    assert made.rejections == ()
+    assert not made.rejections
 
 
 def test_going_back_to_previous_swaps_at_once() -> None:

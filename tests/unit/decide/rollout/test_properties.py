@@ -47,6 +47,7 @@ class Rollout(RuleBasedStateMachine):
     def set_up(
         self, nodes: list[int], waves: tuple[int, ...], max_degraded: str, *, promoted: bool
     ) -> None:
+        """A class, empty or with a first revision promoted."""
         self.fleet.policy = policy(waves, max_degraded)
         for shard in nodes:
             self._add(shard)
@@ -58,14 +59,17 @@ class Rollout(RuleBasedStateMachine):
 
     @rule(revision=st.sampled_from([*REVISIONS, *REVISIONS[1:], None]))
     def change_spec(self, revision: str | None) -> None:
+        """None: a build is under way."""
         self.fleet.desired = revision
 
     @rule(revision=st.sampled_from(REVISIONS), nodes=st.sets(picks, min_size=1))
     def break_revision(self, revision: str, nodes: set[int]) -> None:
+        """It fails in the field there."""
         self.fleet.bad[revision] = {self._pick(n).name for n in nodes if self.fleet.devices}
 
     @rule()
     def retry(self) -> None:
+        """At any time."""
         self.fleet.retry()
 
     @precondition(lambda self: not self.pending)
@@ -82,6 +86,7 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending)
     @rule()
     def begin_pass(self) -> None:
+        """Gathers and decides; the writes wait."""
         for device in self.fleet.devices.values():
             reported = device.reported is not None and device.reported.serving == device.serving
             device.unreported_crash = device.unreported_crash and not reported
@@ -90,16 +95,19 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: self.pending)
     @rule()
     def write_one(self) -> None:
+        """The next write of the pass."""
         self.pending.pop(0)()
 
     @precondition(lambda self: self.pending)
     @rule()
     def kill_operator(self) -> None:
+        """Between two writes."""
         self.pending = []
 
     @precondition(lambda self: not self.pending)
     @rule()
     def whole_pass(self) -> None:
+        """Undisturbed."""
         self.begin_pass()
         while self.pending:
             self.write_one()
@@ -107,6 +115,7 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending)
     @rule()
     def lose_status(self) -> None:
+        """Restored from a backup."""
         self.fleet.lose_status()
 
     # -- the devices ----------------------------------------------------------------------------
@@ -174,6 +183,7 @@ class Rollout(RuleBasedStateMachine):
 
     @invariant()
     def promises(self) -> None:
+        """At every moment."""
         self.fleet.check()
 
     def teardown(self) -> None:
