@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -159,9 +160,16 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _leave_out_nulls(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or None not in data.values():
             return data
-        return {key: value for key, value in data.items() if value is not None}
+        fields = cls.model_fields.items()
+        takes_null = {
+            key
+            for name, field in fields
+            if NoneType in get_args(field.annotation)
+            for key in (name, field.alias)
+        }
+        return {k: value for k, value in data.items() if value is not None or k in takes_null}
 
     @model_validator(mode="after")
     def _enforce_rules(self) -> Self:

@@ -133,12 +133,9 @@ def _version(kind: type[Resource]) -> Schema:
 
 
 def _column(column: Column) -> Schema:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "jsonPath": column.path,
-        "priority": column.priority,
-    }
+    written: Schema = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    # Left out when 0, as the API server does: else two appliers of the same file would conflict.
+    return written | {"priority": column.priority} if column.priority else written
 
 
 def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:

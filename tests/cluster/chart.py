@@ -1,0 +1,41 @@
+"""The chart with values for tests: rendered, or installed as a user would."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.cluster.conftest import ROOT
+from tests.cluster.manifests import DIGEST
+
+if TYPE_CHECKING:
+    from tests.lab import Lab
+
+CHART = ROOT / "charts" / "skerry"
+NAMESPACE = "skerry-system"
+VALUES = {
+    "registry.address": "registry.example:5000",
+    "images.operator": f"registry.example:5000/operator@{DIGEST}",
+    "images.agent": f"registry.example:5000/agent@{DIGEST}",
+    "images.gateway": f"registry.example:5000/gateway@{DIGEST}",
+    "images.optimizerOnnxRuntime": f"registry.example:5000/optimizer@{DIGEST}",
+    "images.runtimeOnnxRuntime": f"registry.example:5000/runtime@{DIGEST}",
+}
+
+
+def helm(
+    lab: Lab, *words: str, values: dict[str, str] | None = None, namespace: str = NAMESPACE
+) -> subprocess.CompletedProcess[str]:
+    """Run Helm with the tests' values and some more; it may fail."""
+    settings = VALUES | (values or {})
+    flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+    scope = (f"--kubeconfig={lab.kubeconfig}", f"--namespace={namespace}")
+    command = [str(lab.helm), *words, *scope, *flags]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def rendered(lab: Lab, **values: str) -> str:
+    """The chart's manifests."""
+    done = helm(lab, "template", "skerry", str(CHART), values=values)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
