@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from skerry_runtime.measure.files import Places
     from skerry_runtime.measure.memory import Memory
 
-# Processes whose peak memory is read: of the baseline and of what is certified; one fewer to choose.
+# Processes whose peak memory is read: of the empty runtime, the baseline and what is certified.
 MEMORY_PROCESSES = 3
 
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from skerry_runtime.measure.process import Process
 
 LEAST_BLOCKS = 10
-MOST_BLOCKS = 40
+# While a required gate is undecided, more are measured, up to these. A certificate is worth more.
+MOST_BLOCKS_TO_CHOOSE = 20
+MOST_BLOCKS_TO_CERTIFY = 40
 LEAST_CALLS = 20
 MOST_CALLS = 200
 # A block of very short calls is over before the machine has settled; milliseconds.

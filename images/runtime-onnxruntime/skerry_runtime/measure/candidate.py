@@ -18,7 +18,6 @@ from skerry.decide.gates import evaluate, undecided
 from skerry_runtime.limits import MOST_ROWS
 from skerry_runtime.measure.blocks import (
     LEAST_BLOCKS,
-    MOST_BLOCKS,
     Pace,
     Timing,
     measure_blocks,
@@ -52,6 +51,14 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How much is measured: processes whose memory is read, and blocks of each side at most."""
+
+    memory_processes: int
+    most_blocks: int
+
+
+@dataclass(frozen=True)
 class Contest:
     """What a candidate is measured against, and on what."""
 
@@ -60,7 +67,7 @@ class Contest:
     baseline: Process
     samples: Samples
     pace: Pace
-    memory_processes: int
+    effort: Effort
 
 
 def measure_candidate(contest: Contest, candidate: Candidate) -> MeasuredTrial:
@@ -106,13 +113,14 @@ class _Measuring:
                 f"it needs {memories[0].peak / 1e6:.0f} MB at its peak, more than the serving limit"
                 f" of {bench.plan.limits.memory} (spec.serving.resources.limits.memory)"
             )
-        more = range(self._contest.memory_processes - 1)
+        more = range(self._contest.effort.memory_processes - 1)
         return memories + [bench.memory_of(self._candidate.model, sample) for _ in more]
 
     def _measure_speed(self) -> None:
         """Measure the least blocks, then more while they can still decide a required gate."""
         self._add_blocks()
-        while len(self._timing.candidate) < MOST_BLOCKS and self._speed_is_open():
+        most = self._contest.effort.most_blocks
+        while len(self._timing.candidate) < most and self._speed_is_open():
             self._add_blocks()
 
     def _add_blocks(self) -> None:

@@ -18,8 +18,12 @@ from skerry.decide.choose import Choice, choose, nearest_miss
 from skerry.decide.gates import evaluate, passes, shortfalls
 from skerry_runtime.dataset import Split
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
-from skerry_runtime.measure.blocks import pace_for
-from skerry_runtime.measure.candidate import Candidate, Contest, measure_candidate
+from skerry_runtime.measure.blocks import (
+    MOST_BLOCKS_TO_CERTIFY,
+    MOST_BLOCKS_TO_CHOOSE,
+    pace_for,
+)
+from skerry_runtime.measure.candidate import Candidate, Contest, Effort, measure_candidate
 from skerry_runtime.measure.files import BASELINE, VALIDATION, BaselineFile, samples_of
 from skerry_runtime.measure.goldens import write_golden
 from skerry_runtime.measure.process import WorkerError, started
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("skerry_runtime.measure")
 
 MOST_CERTIFICATIONS = 3
+# Peak memory repeats to a part in a thousand, so one process is enough to choose by.
+TO_CHOOSE = Effort(memory_processes=1, most_blocks=MOST_BLOCKS_TO_CHOOSE)
+TO_CERTIFY = Effort(memory_processes=MEMORY_PROCESSES, most_blocks=MOST_BLOCKS_TO_CERTIFY)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def _candidates(bench: Bench) -> list[Candidate]:
 
 
 @contextmanager
-def _contest(bench: Bench, found: BaselineFile, split: Split, processes: int) -> Iterator[Contest]:
+def _contest(bench: Bench, found: BaselineFile, split: Split, effort: Effort) -> Iterator[Contest]:
     """Start a fresh baseline process on a split's samples."""
     samples = samples_of(bench.places, split, found.inputs)
     with started(bench.source, bench.threads) as baseline:
@@ -90,14 +97,14 @@ def _contest(bench: Bench, found: BaselineFile, split: Split, processes: int) ->
         peaks = (*found.baseline_peaks, memory.peak)
         found = found.model_copy(update={"baseline_peaks": peaks})
         pace = pace_for(seconds, bench.cpu_limit)
-        yield Contest(bench, found, baseline, samples, pace, processes)
+        yield Contest(bench, found, baseline, samples, pace, effort)
 
 
 def _choosing_trials(
     bench: Bench, found: BaselineFile, candidates: list[Candidate]
 ) -> list[MeasuredTrial]:
     trials = []
-    with _contest(bench, found, Split.CHOICE, MEMORY_PROCESSES - 1) as contest:
+    with _contest(bench, found, Split.CHOICE, TO_CHOOSE) as contest:
         for candidate in candidates:
             measured = measure_candidate(contest, candidate)
             log.info("%s", describe(measured.trial))
@@ -109,7 +116,7 @@ def _certify(bench: Bench, found: BaselineFile, ranking: list[Candidate]) -> _Ce
     """Measure the best afresh, then the next best while it does not hold."""
     certified = None
     for candidate in ranking[:MOST_CERTIFICATIONS]:
-        with _contest(bench, found, Split.CERTIFICATION, MEMORY_PROCESSES) as contest:
+        with _contest(bench, found, Split.CERTIFICATION, TO_CERTIFY) as contest:
             measured = measure_candidate(contest, candidate)
         results = evaluate(measured.trial, bench.plan.gates)
         holds = passes(results, allow_marginal=bench.plan.gates.allow_marginal)

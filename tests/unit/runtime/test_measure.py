@@ -1,0 +1,172 @@
+"""The measuring parts one by one: schedule, pace, memory, quality, tolerance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skerry_runtime.measure import memory as memory_module
+from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
+from skerry_runtime.measure.candidate import _batches
+from skerry_runtime.measure.goldens import tolerance_of
+from skerry_runtime.measure.memory import (
+    LEAST_BASELINE_BYTES,
+    increments,
+    memory_now,
+    reduction,
+    write_one_operator_model,
+)
+from skerry_runtime.measure.quality import QualityError, accuracy, judge, neighbours, same_answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MB = 10**6
+
+
+def vectors(count: int = 60, seed: int = 0) -> NDArray[Any]:
+    return np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
+
+
+def test_speedup_is_the_median_of_ratios_per_pair_of_blocks() -> None:
+    timing = Timing(baseline=[[2, 2, 9], [4, 4, 4], [3, 3, 3]], candidate=[[1, 1, 1]] * 3)
+    assert timing.speedup.value == 3
+    assert timing.p50_milliseconds == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls"), [(0.015, LEAST_CALLS), (0.001, 50), (0.00003, MOST_CALLS), (2.0, 20)]
+)
+def test_blocks_have_enough_calls_and_last_long_enough(seconds: float, calls: int) -> None:
+    assert pace_for(seconds, 1.0).calls == calls
+
+
+@pytest.mark.parametrize(("limit", "pause"), [(4.0, 0.0), (1.0, 0.0), (0.5, 1.1), (0.25, 3.3)])
+def test_calls_are_spaced_so_that_a_quota_does_not_stop_them(limit: float, pause: float) -> None:
+    assert pace_for(0.01, limit).pause == pytest.approx(pause)
+
+
+def test_memory_of_this_process_is_what_the_kernel_says() -> None:
+    before = memory_now()
+    held = np.ones(64 * 2**20, np.uint8)
+    after = memory_now()
+    assert after.anonymous - before.anonymous >= held.nbytes * 0.9
+    assert after.peak >= after.resident >= after.anonymous
+    assert after.peak >= before.peak
+
+
+def test_the_empty_model_has_one_operator(tmp_path: Path) -> None:
+    model = onnx.load(write_one_operator_model(tmp_path))
+    onnx.checker.check_model(model)
+    assert [node.op_type for node in model.graph.node] == ["Identity"]
+
+
+def test_memory_saved_is_of_increments_over_the_empty_runtime() -> None:
+    empty = (60 * MB, 61 * MB, 59 * MB)
+    ours = increments((90 * MB, 92 * MB), empty)
+    theirs = increments((160 * MB, 162 * MB), empty)
+    assert ours == (30 * MB, 32 * MB)
+    saved = reduction(theirs, ours)
+    assert saved.value == pytest.approx(1 - 31 / 101)
+    assert saved.low == pytest.approx(1 - 32 / 100)
+    assert saved.high == pytest.approx(1 - 30 / 102)
+    assert increments((50 * MB,), empty) == (0,)
+
+
+def test_pages_and_allocator_are_no_saving() -> None:
+    assert reduction((200_000,), (1_200_000,)).value == -1e6 / LEAST_BASELINE_BYTES
+    assert memory_module.LEAST_BASELINE_BYTES == 32 * 2**20
+
+
+def test_the_same_answers_keep_all_neighbours() -> None:
+    quality = neighbours(vectors(), vectors() * 3)
+    assert (quality.kept, quality.of) == (60, 60)
+    assert quality.cosine is not None
+    assert quality.cosine.value == pytest.approx(1)
+
+
+def test_noise_loses_neighbours_before_it_loses_cosine() -> None:
+    spoiled = vectors(500) + 0.1 * vectors(500, seed=1)
+    quality = neighbours(vectors(500), spoiled)
+    assert quality.cosine is not None
+    assert quality.cosine.value > 0.99
+    assert quality.ratio.value < 0.97
+
+
+def test_neighbours_by_hand() -> None:
+    baseline = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32)
+    swapped = np.array([[1, 0], [0.1, 1], [0, 1], [1, 0.1]], np.float32)
+    assert neighbours(baseline, baseline).kept == 4
+    assert neighbours(baseline, swapped).kept == 0
+
+
+def test_accuracy_is_a_ratio_on_the_same_samples() -> None:
+    labels = np.arange(10) % 3
+    right = np.eye(3)[labels]
+    wrong_twice = right.copy()
+    wrong_twice[:2] = np.eye(3)[(labels[:2] + 1) % 3]
+    quality = accuracy(right, wrong_twice, labels)
+    assert quality.ratio.value == pytest.approx(0.8)
+    assert (quality.kept, quality.of) == (8, 10)
+    assert accuracy(labels, labels, labels).ratio.value == 1
+    assert accuracy(right, labels[:, None], labels).ratio.value == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "labels", "message"),
+    [
+        ("neighbours", np.full((5, 3), np.nan), None, "not finite"),
+        ("neighbours", np.ones(5), None, "a vector per sample"),
+        ("accuracy", np.ones((5, 3)), None, "needs labels"),
+        ("accuracy", np.ones((5, 3)), np.full(5, 9), "do the labels belong"),
+    ],
+)
+def test_answers_that_cannot_be_judged(
+    metric: str, candidate: NDArray[Any], labels: NDArray[Any] | None, message: str
+) -> None:
+    with pytest.raises(QualityError, match=message):
+        judge(metric, np.ones((5, 3)), candidate, labels)
+
+
+def test_the_worse_of_alone_and_in_batches_counts_figure_by_figure() -> None:
+    alone = neighbours(vectors(300), vectors(300) + 0.05 * vectors(300, seed=1))
+    together = neighbours(vectors(300), vectors(300) + 0.2 * vectors(300, seed=2))
+    worse = alone.or_worse(together)
+    assert worse == together.or_worse(alone)
+    assert (worse.ratio, worse.cosine) == (together.ratio, together.cosine)
+
+
+def test_rounding_is_the_same_answer_and_quantisation_is_not() -> None:
+    answers = vectors()
+    assert same_answers(answers * (1 + 1e-5), answers)
+    spoiled = answers.copy()
+    spoiled[7] *= 1.01
+    assert not same_answers(spoiled, answers)
+
+
+@given(st.integers(1, 200))
+def test_batches_are_full_and_hold_every_sample(count: int) -> None:
+    batches = list(_batches(count))
+    assert {len(batch) for batch in batches} == {min(16, count)}
+    assert {row for batch in batches for row in batch} == set(range(count))
+
+
+def test_tolerance_comes_from_repeatability_with_a_floor() -> None:
+    certified = {"y": vectors(8)}
+    exact = tolerance_of(certified, [certified], with_cosine=True)
+    size = float(np.sqrt(np.mean(certified["y"] ** 2)))
+    assert exact.absolute == pytest.approx(1e-3 * size, rel=1e-3)
+    assert (exact.relative, exact.cosine) == (1e-3, 0.9999)
+    shaken = {"y": certified["y"] + np.float32(0.01)}
+    loose = tolerance_of(certified, [certified, shaken], with_cosine=True)
+    assert loose.absolute == pytest.approx(0.1, rel=1e-3)
+    assert loose.cosine is not None
+    assert loose.cosine < 0.9999
+    assert tolerance_of(certified, [shaken], with_cosine=False).cosine is None

@@ -1,0 +1,248 @@
+"""Both measuring stages as the job runs them: real processes, real models, files in scratch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+
+from skerry.api.common import Precision, ResourceLimits
+from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
+from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
+from skerry_runtime.artifact import read_artifact, read_golden
+from skerry_runtime.session import Session
+from tests.unit.runtime.conftest import encoder_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST = "sha256:" + "ab" * 32
+WIDTH = 192
+
+
+@dataclass(frozen=True)
+class Job:
+    """The mounts of one job."""
+
+    root: Path
+    plan: JobPlan
+
+    def add(self, recipe: str, model: Any, outcome: TrialOutcome = TrialOutcome.MEASURED) -> None:
+        """Put a candidate where the optimizer puts it."""
+        folder = self.root / "scratch/candidates" / recipe
+        folder.mkdir(parents=True)
+        data = model if isinstance(model, bytes) else model.SerializeToString()
+        (folder / "model.onnx").write_bytes(data)
+        file = CandidateFile(
+            recipe=recipe, precision=Precision.FLOAT32, outcome=outcome, bytes=len(data),
+            message="" if outcome is TrialOutcome.MEASURED else "the CPU can't",
+        )  # fmt: skip
+        (folder / "candidate.json").write_text(file.model_dump_json(by_alias=True))
+
+    def run(self, stage: str, **environment: str) -> tuple[int, str]:
+        """Run a stage; returns exit code and termination message."""
+        log = self.root / "termination-log"
+        settings = {
+            "SKERRY_PLAN": self.plan.model_dump_json(by_alias=True),
+            "SKERRY_SOURCE_DIR": str(self.root / "source"),
+            "SKERRY_DATASET_DIR": str(self.root / "dataset"),
+            "SKERRY_SCRATCH_DIR": str(self.root / "scratch"),
+            "SKERRY_TERMINATION_LOG": str(log),
+        }
+        command = [sys.executable, "-m", "skerry_runtime.measure", stage]
+        done = subprocess.run(command, env=os.environ | settings | environment, check=False)
+        return done.returncode, log.read_text()
+
+    def validation(self) -> Validation:
+        """What the validation stage left."""
+        text = (self.root / "scratch/measure/validation.json").read_text()
+        return Validation.model_validate_json(text)
+
+
+def plan(metric: Metric = Metric.NEIGHBOURS, **fields: Any) -> JobPlan:
+    pinned = PinnedArtifact(uri="oci://registry.example/x", digest=DIGEST)
+    evaluation = EvaluationPlan(
+        dataset=pinned, metric=metric, calibration_samples=16, golden_samples=3
+    )
+    defaults = {
+        "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
+        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine_version": "1.32.0",
+        "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
+        "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": Gates(), "weights": Weights(),
+        "registry": RegistryAccess(address="registry.example", repository="x"),
+    }  # fmt: skip
+    return JobPlan.model_validate(defaults | fields)
+
+
+def new_job(root: Path) -> Job:
+    """A job with an encoder of four layers and 1,100 samples, before its first stage."""
+    for name in ("source", "dataset", "scratch"):
+        (root / name).mkdir(parents=True)
+    onnx.save(encoder_model(depth=4, width=WIDTH), root / "source/model.onnx")
+    rows = np.random.default_rng(4).normal(size=(1100, WIDTH)).astype(np.float32)
+    np.savez(root / "dataset/dataset.npz", x=rows)
+    return Job(root, plan())
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job before its first stage."""
+    return new_job(tmp_path / "job")
+
+
+@pytest.fixture(scope="module")
+def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job's mounts after its first stage, which is measured once for all tests."""
+    done = new_job(tmp_path_factory.mktemp("baseline") / "job")
+    code, message = done.run("baseline")
+    assert code == 0, message
+    assert "MB over the empty runtime" in message
+    return done.root
+
+
+@pytest.fixture
+def measured(tmp_path: Path, baseline_root: Path) -> Job:
+    """A job after its first stage."""
+    shutil.copytree(baseline_root, tmp_path / "job")
+    return Job(tmp_path / "job", plan())
+
+
+def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> None:
+    job = measured
+    job.add("source", (job.root / "source/model.onnx").read_bytes())
+    job.add("spoiled", encoder_model(depth=1, width=WIDTH, noise=0.5))
+    job.add("broken", b"no model")
+    job.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
+    code, message = job.run("validate")
+    assert code == 0, message
+
+    validation = job.validation()
+    trials = {one.trial.recipe: one for one in validation.trials}
+    assert validation.chosen == "source", validation.message
+    assert validation.message.startswith("source is the best of 1 that pass")
+    assert trials["broken"].trial.outcome is TrialOutcome.FAILED
+    assert "can't load" in trials["broken"].trial.message
+    assert trials["float16"].trial.message == "the CPU can't"
+    assert trials["spoiled"].trial.message.startswith("screened after 500 of 500 samples: ")
+    assert set(validation.front) >= {"spoiled"}
+
+    certified = validation.certified
+    assert certified is not None
+    assert len(certified.blocks.baseline_milliseconds) >= 10
+    assert all(len(block) >= 20 for block in certified.blocks.candidate_milliseconds)
+    assert len(certified.blocks.candidate_memory_bytes) == 3
+    assert certified.blocks.quality_of == 541
+    assert certified.trial.quality is not None
+    assert certified.trial.quality.value == "1"
+    assert certified.trial.batching
+
+
+def test_what_is_certified_can_be_served_as_it_is(measured: Job) -> None:
+    job = measured
+    job.add("source", (job.root / "source/model.onnx").read_bytes())
+    code, message = job.run("validate")
+    assert code == 0, message
+    served = job.validation().served
+    assert served is not None
+    folder = job.root / "artifact"
+    shutil.copytree(job.root / "scratch/candidates/source", folder)
+    shutil.copy(job.root / "scratch/measure/golden.npz", folder)
+    (folder / "skerry.json").write_text(served.model_dump_json(by_alias=True, exclude_none=True))
+    artifact = read_artifact(folder)
+    inputs, outputs = read_golden(folder)
+    assert len(inputs["x"]) == 3
+    answers = Session(artifact.model_file, 1).run({"x": inputs["x"][:1]})
+    limit = artifact.tolerance["absolute"]
+    assert limit is not None
+    assert np.abs(answers["embedding"] - outputs["embedding"][:1]).max() <= limit
+
+
+def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured: Job) -> None:
+    job = measured
+    job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
+    code, message = job.run("validate")
+    assert code == 0
+    assert message.startswith("none of 1 candidates passes: spoiled: quality 0.")
+    validation = job.validation()
+    assert (validation.chosen, validation.certified, validation.served) == (None, None, None)
+    assert {gate.name for gate in validation.gates if gate.outcome == "Fail"} >= {
+        "quality",
+        "cosine",
+    }
+
+
+def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
+    small = plan(limits=ResourceLimits(cpu="1", memory="16Mi"))
+    tight = Job(measured.root, small)
+    tight.add("source", (tight.root / "source/model.onnx").read_bytes())
+    assert tight.run("validate")[0] == 0
+    (trial,) = [one.trial for one in tight.validation().trials]
+    assert trial.outcome is TrialOutcome.FAILED
+    assert "more than the serving limit of 16Mi" in trial.message
+
+
+def test_accuracy_with_labels(job: Job) -> None:
+    labelled = Job(job.root, plan(Metric.ACCURACY))
+    source = job.root / "source/model.onnx"
+    with np.load(job.root / "dataset/dataset.npz") as archive:
+        rows = archive["x"]
+    labels = Session(source, 1).run({"x": rows})["embedding"].argmax(axis=1)
+    np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
+    labelled.add("source", source.read_bytes())
+    assert labelled.run("baseline")[0] == 0
+    code, message = labelled.run("validate")
+    assert code == 0, message
+    certified = labelled.validation().certified
+    assert certified is not None
+    assert certified.trial.cosine is None
+    assert certified.trial.quality is not None
+    assert certified.trial.quality.value == "1"
+
+
+def test_finished_work_ends_both_stages_at_once(job: Job) -> None:
+    (job.root / "scratch/found").mkdir()
+    for stage in ("baseline", "validate"):
+        assert job.run(stage) == (0, "found finished work")
+    assert not (job.root / "scratch/measure").exists()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "stage", "message"),
+    [
+        (
+            lambda root: (root / "dataset/dataset.npz").unlink(),
+            "baseline",
+            "dataset.npz is missing",
+        ),
+        (lambda root: (root / "source/model.onnx").unlink(), "baseline", "model.onnx is missing"),
+        (
+            lambda root: np.savez(root / "dataset/dataset.npz", x=np.ones((99, WIDTH), np.float32)),
+            "baseline",
+            "99 samples and 1019 are needed",
+        ),
+        (lambda _: None, "validate", "baseline-measurement has to run before"),
+        (lambda _: None, "nonsense", "name one stage: baseline or validate"),
+    ],
+)
+def test_what_is_wrong_is_the_termination_message(
+    job: Job, break_it: Any, stage: str, message: str
+) -> None:
+    break_it(job.root)
+    code, told = job.run(stage)
+    assert code == 1
+    assert message in told
+
+
+def test_a_broken_plan_is_told(job: Job) -> None:
+    code, told = job.run("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
+    assert code == 1
+    assert "SKERRY_PLAN can't be read" in told
