@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import kopf
@@ -42,7 +43,7 @@ CONFIG_DEFAULT = "/etc/skerry/config.yaml"
 LIVENESS_VARIABLE = "SKERRY_LIVENESS"
 LIVENESS_DEFAULT = "http://0.0.0.0:8080/healthz"
 METRICS_PORT_VARIABLE = "SKERRY_METRICS_PORT"
-EXIT_LEADERSHIP_LOST = 1
+EXIT_PART_ENDED = 1
 EXIT_MISTAKE = 2
 
 logger = logging.getLogger(__name__)
@@ -68,19 +69,22 @@ async def run(config: OperatorConfig) -> int:
         await refresh(operator)
         start_http_server(int(os.environ.get(METRICS_PORT_VARIABLE, metrics.PORT)))
         lock = leader.lease(api)
-        election = leader.lead(lock, operator.leading)
-        workers = [run_worker(operator) for _ in range(WORKERS)]
-        watching = asyncio.create_task(_watch(operator), name="watch")
-        others = [
-            asyncio.create_task(part) for part in (election, run_fleet_loop(operator), *workers)
+        told = asyncio.Event()
+        parts = [
+            asyncio.create_task(told.wait(), name="stop"),
+            asyncio.create_task(leader.lead(lock, operator.leading), name="leader election"),
+            asyncio.create_task(run_fleet_loop(operator), name="fleet loop"),
+            *(asyncio.create_task(run_worker(operator)) for _ in range(WORKERS)),
         ]
+        watch = asyncio.create_task(_watch(operator, told), name="watch")
         try:
-            await asyncio.wait([watching, *others], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([watch, *parts], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            told_to_stop = watching.done()
-            await _end([watching, *others])
+            # kopf last: it would wait for the other parts, which it takes for its own.
+            await _end(parts)
             await lock.release()
-        return 0 if told_to_stop else EXIT_LEADERSHIP_LOST
+            await _end([watch])
+        return 0 if told.is_set() else EXIT_PART_ENDED
 
 
 def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient) -> Operator:
@@ -93,10 +97,19 @@ def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient)
     return operator
 
 
-def _watch(operator: Operator) -> Coroutine[None, None, None]:
-    """kopf, with its own registry and the probe's endpoint; it ends on SIGTERM and SIGINT."""
+def _watch(operator: Operator, told: asyncio.Event) -> Coroutine[None, None, None]:
+    """kopf, with its own registry and the probe's endpoint.
+
+    `told` is set on SIGTERM and SIGINT, in place of kopf's own handlers for them.
+    """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_via_client)
+
+    async def take_signals(**_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+
+    kopf.on.startup(registry=registry)(take_signals)
     handlers.register(registry, operator)
     return kopf.operator(
         registry=registry,
@@ -107,7 +120,7 @@ def _watch(operator: Operator) -> Coroutine[None, None, None]:
     )
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
     """Stop what still runs; what ended with an error is told."""
     for task in tasks:
         task.cancel()
