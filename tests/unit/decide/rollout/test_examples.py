@@ -394,3 +394,65 @@ def test_the_bar_by_chance(expected: float, bar: int) -> None:
 
 def test_the_bar_by_chance_has_no_jump_where_the_formula_changes() -> None:
     assert abs(chance_threshold(499.9) - chance_threshold(500.1)) <= 3
+
+
+def in_flight(made: Fleet, revision: str) -> Device:
+    """The revision's first wave is open; returns its node, which has seen it."""
+    made.desired = revision
+    for _ in range(3):
+        made.tick()
+    opened = made.daemonsets[revision]
+    return next(d for d in made.devices.values() if opened.covers(d.shard))
+
+
+def test_an_offline_node_keeps_a_superseded_candidate_until_it_knows() -> None:
+    made = serving(4)
+    device = in_flight(made, B)
+    made.cut(device)
+    made.desired = A
+    made.settle()
+    assert made.daemonsets[B].shards == {device.shard}, "its gateway may still send B traffic"
+    made.mend(device)
+    made.settle()
+    assert B not in made.daemonsets
+
+
+def test_no_promotion_while_an_offline_node_holds_a_third_revision() -> None:
+    made = serving(4)
+    device = in_flight(made, B)
+    made.cut(device)
+    made.advance(1)
+    made.desired = C
+    made.settle()
+    assert made.status is not None
+    assert (made.status.candidate, made.status.reason) == (C, "Retiring")
+    assert device.name in made.status.message
+    made.mend(device)
+    made.settle()
+    assert servers(made) == {C}
+
+
+def test_a_rejection_outlives_another_rollout() -> None:
+    made = serving(3)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    made.settle()
+    made.desired = C
+    made.settle(deadlines=True)
+    made.desired, made.bad = B, {}
+    made.settle()
+    assert servers(made) == {C}
+    assert made.status is not None
+    assert made.status.phase is Phase.ROLLED_BACK
+
+
+def test_a_halt_is_remembered_by_the_status_before_anything_else_starts() -> None:
+    made = serving(3)
+    made.desired, made.bad = B, {B: set(made.devices)}
+    while (route := made.decide().route) is None or route.halted is None:
+        made.tick()
+    for _ in range(2):
+        next(iter(made.writes()))()  # killed after the first write, again and again
+        made.desired = C
+    made.settle()
+    assert [rejection.revision for rejection in made.rejections] == [B]
+    assert servers(made) == {C}

@@ -174,6 +174,22 @@ class Rollout(RuleBasedStateMachine):
             self.all_devices()
             self.fleet.advance(seconds)
 
+    @precondition(lambda self: not self.pending and self.fleet.devices)
+    @rule(
+        first=st.sampled_from(REVISIONS),
+        then=st.sampled_from(REVISIONS),
+        ticks=st.integers(1, 6),
+        cut=st.sets(picks),
+    )
+    def change_in_flight(self, first: str, then: str, ticks: int, cut: set[int]) -> None:
+        """A rollout is under way, links go down, and the user wants something else."""
+        self.fleet.desired = first
+        self.time_passes(ticks, 10)
+        for n in cut:
+            self.fleet.cut(self._pick(n))
+        self.fleet.desired = then
+        self.time_passes(3, 10)
+
     @rule(seconds=st.integers(1, 1000))
     def clock(self, seconds: int) -> None:
         """Time alone."""
