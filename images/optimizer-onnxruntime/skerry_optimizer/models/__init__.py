@@ -1,0 +1,1 @@
+"""Reads, describes and checks ONNX models."""

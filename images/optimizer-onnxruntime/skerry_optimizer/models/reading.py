@@ -1,0 +1,113 @@
+"""Reads an ONNX file, and says in words for people what is wrong with one that can't be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import external_data_helper
+
+from skerry_optimizer.errors import StageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import ModelProto, TensorProto
+
+OLDEST_OPSET = 7
+"""ONNX Runtime runs opsets from 7 on; see its docs/Versioning.md."""
+
+MOST_BYTES = 2_000_000_000
+"""protobuf's limit for a model in one file is 2 GiB."""
+
+
+def read_model(file: Path) -> ModelProto:
+    """Return a model with all its weights in memory.
+
+    Raises:
+        StageError: It is missing, not ONNX, broken, too old, too new or too large.
+    """
+    model = _parsed(file)
+    _check_graph(file, model)
+    _check_opsets(file, model)
+    _check_external(file, model)
+    external_data_helper.load_external_data_for_model(model, str(file.parent))
+    return model
+
+
+def model_bytes(file: Path) -> int:
+    """Return the size in bytes of the model with its external data; see `read_model` for errors."""
+    model = _parsed(file)
+    return file.stat().st_size + sum(path.stat().st_size for path in _external_files(file, model))
+
+
+def _parsed(file: Path) -> ModelProto:
+    if not file.is_file():
+        beside = sorted(path.name for path in file.parent.glob("*"))[:8]
+        raise StageError(
+            f"the source holds no {file.name}: its image must have {file.name} at its root"
+            f" (found: {', '.join(beside) or 'nothing'})"
+        )
+    try:
+        return onnx.load(file, load_external_data=False)
+    except (DecodeError, ValueError) as error:
+        raise StageError(
+            f"{file.name} is not an ONNX model, or is damaged ({error}): export the model to ONNX"
+            " again; other formats are not read in this release"
+        ) from error
+
+
+def _check_graph(file: Path, model: ModelProto) -> None:
+    # Almost any bytes parse as some protobuf message; an ONNX model has a graph with outputs.
+    if not model.graph.node or not model.graph.output:
+        raise StageError(
+            f"{file.name} holds no ONNX graph: it is another format, or was cut off; export the"
+            " model to ONNX again"
+        )
+
+
+def _check_opsets(file: Path, model: ModelProto) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain in {"", "ai.onnx"} and not OLDEST_OPSET <= entry.version <= newest:
+            raise StageError(
+                f"{file.name} uses opset {entry.version}, and {OLDEST_OPSET} to {newest} can be"
+                " read: export it with one of these"
+            )
+
+
+def _check_external(file: Path, model: ModelProto) -> None:
+    total = file.stat().st_size
+    for path in _external_files(file, model):
+        if not path.is_file():
+            raise StageError(
+                f"{file.name} keeps weights in {path.name}, which is not beside it: put all files"
+                " of the model into the image"
+            )
+        total += path.stat().st_size
+    if total > MOST_BYTES:
+        raise StageError(
+            f"the model has {total / 1e9:.1f} GB; this release optimises up to"
+            f" {MOST_BYTES / 1e9:.0f} GB"
+        )
+
+
+def _external_files(file: Path, model: ModelProto) -> set[Path]:
+    return {_location(file, tensor) for tensor in _external_tensors(model)}
+
+
+def _external_tensors(model: ModelProto) -> list[TensorProto]:
+    tensors = external_data_helper._get_all_tensors(model)  # noqa: SLF001 - has no public name
+    return [one for one in tensors if external_data_helper.uses_external_data(one)]
+
+
+def _location(file: Path, tensor: TensorProto) -> Path:
+    name = next(entry.value for entry in tensor.external_data if entry.key == "location")
+    path: Path = (file.parent / name).resolve()
+    if not path.is_relative_to(file.parent.resolve()):
+        raise StageError(
+            f"{file.name} keeps weights in {name}, outside of its own folder: this is refused;"
+            " save the model with its data beside it"
+        )
+    return path

@@ -1,0 +1,36 @@
+"""The first stage: finished work is found again by its keys, so nothing is built or measured twice.
+
+Finished evidence ends the job at once; candidates that were built (under other limits or gates, or
+by a try that ended early) are only measured again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry_optimizer.builds import pull_build
+from skerry_optimizer.evidence import SUMMARY, find_evidence
+from skerry_optimizer.registry import RegistryClient
+from skerry_optimizer.workspace import read_plan
+
+if TYPE_CHECKING:
+    from skerry_optimizer.workspace import Workspace
+
+
+def find_finished(workspace: Workspace) -> str:
+    """Look for finished work; return what was found.
+
+    Raises:
+        StageError: The registry was not reached, or refused.
+    """
+    plan = read_plan()
+    client = RegistryClient(plan.registry)
+    summary = find_evidence(client, workspace, plan)
+    if summary is not None:
+        workspace.found.mkdir()
+        (workspace.found / SUMMARY).write_text(summary.model_dump_json(by_alias=True))
+        return "found finished work"
+    count = pull_build(client, workspace, plan)
+    if count:
+        return f"found {count} built candidates: only to be measured"
+    return "nothing finished with these keys: building and measuring"

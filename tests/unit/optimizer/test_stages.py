@@ -1,0 +1,390 @@
+"""The stages of a job, run as its containers run them, against a real registry and real engines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import tarfile
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import psutil
+import pytest
+from onnx import external_data_helper
+
+from skerry.api.edgemodel import Assessment
+from skerry.api.job import RegistryAccess
+from skerry.api.modelvariant import TrialOutcome
+from skerry.api.termination import MESSAGE_BYTES, decode_summary
+from skerry_optimizer.__main__ import main
+from skerry_optimizer.builds import build_tag
+from skerry_optimizer.evidence import evidence_tag
+from skerry_optimizer.models.running import likeness, load, run
+from skerry_optimizer.registry import RegistryClient
+from tests.unit.optimizer.models import (
+    DIGEST,
+    Job,
+    classifier,
+    convolutional,
+    start_job,
+    write_validation,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.optimizer.registries import Registry
+
+BUILDING = ("find-finished", "convert", "quantize", "accelerate")
+
+
+def run_stages(*names: str) -> None:
+    for name in names:
+        assert main([name]) == 0, name
+
+
+def outcomes(job: Job) -> dict[str, TrialOutcome]:
+    return {one.recipe: one.outcome for one in job.workspace.read_candidates()}
+
+
+def test_a_classifier_is_built_by_every_recipe_that_this_cpu_runs(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/all"), classifier(), trials=8)
+    run_stages(*BUILDING)
+    found = outcomes(job)
+    built = {recipe for recipe, outcome in found.items() if outcome is TrialOutcome.MEASURED}
+    int8 = {"dynamic-int8", "static-int8", "weight-int8-block128", "weight-int8-block32"}
+    assert {"source", "weight-int4-block32"} | int8 <= built
+    assert {"float16", "bfloat16"} <= set(found)
+    for one in job.workspace.read_candidates():
+        assert job.workspace.model(one.recipe).exists() == (one.recipe in built)
+        assert one.recipe in built or "ONNX Runtime" in one.message
+    sample = {"x": np.load(job.workspace.dataset / "dataset.npz")["x"][:1]}
+    reference = run(load(job.workspace.source / "model.onnx"), sample)
+    for recipe in built:
+        answer = run(load(job.workspace.model(recipe)), sample)
+        assert likeness(reference, answer) > (0.95 if "int4" in recipe else 0.99), recipe
+
+
+def test_a_convolution_has_nothing_for_weight_only_recipes_and_the_rest_goes_on(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/conv"), convolutional(), trials=5)
+    run_stages(*BUILDING)
+    found = outcomes(job)
+    assert found["static-int8"] is TrialOutcome.MEASURED
+    assert found["weight-int8-block128"] is TrialOutcome.NOT_SUPPORTED
+
+
+def kill_builders_of(recipe: str, done: threading.Event) -> None:
+    """Kill each process whose next recipe is the given one, as the kernel does out of memory."""
+    while not done.wait(0.01):
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "build-recipes" in child.cmdline() and recipe in child.cmdline():
+                    child.kill()
+
+
+def test_a_recipe_whose_process_is_killed_is_a_result_and_the_others_go_on(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/crash"), classifier(), trials=3)
+    run_stages("find-finished", "convert")
+    done = threading.Event()
+    killer = threading.Thread(target=kill_builders_of, args=("dynamic-int8", done))
+    killer.start()
+    try:
+        run_stages("quantize")
+    finally:
+        done.set()
+        killer.join()
+    found = outcomes(job)
+    assert found["weight-int8-block128"] is TrialOutcome.MEASURED
+    assert found["dynamic-int8"] is TrialOutcome.FAILED
+    assert "dynamic-int8 Failed: killed, most likely out of memory" in job.message
+
+
+def test_trials_cap_the_recipes(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/cap"), classifier(), trials=2)
+    run_stages("find-finished", "convert", "quantize")
+    assert set(outcomes(job)) == {"source", "dynamic-int8"}
+
+
+def test_the_chosen_candidate_is_packed_with_its_evidence_and_shares_its_blob(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/packed")
+    job = start_job(tmp_path, monkeypatch, access, classifier())
+    run_stages(*BUILDING)
+    write_validation(job, "dynamic-int8")
+    run_stages("pack")
+    summary = decode_summary(job.message)
+    assert summary.artifact is not None
+    assert summary.artifact.image == f"{registry.address}/t/packed@{summary.artifact.digest}"
+    client = RegistryClient(access)
+    image, build = client.find(summary.artifact.digest), client.find(build_tag(job.plan))
+    assert image is not None
+    assert build is not None
+    assert image.layers[0].digest in {layer.digest for layer in build.layers}
+    for layer in image.layers:
+        client.pull(layer, tmp_path / "mounted")
+    names = {path.name for path in (tmp_path / "mounted").iterdir()}
+    evidence = {"skerry.json", "golden.npz", "report.json", "blocks.json", "summary.json"}
+    assert names == {"model.onnx"} | evidence
+    served = json.loads((tmp_path / "mounted" / "skerry.json").read_text())
+    assert served["recipe"] == "dynamic-int8"
+
+
+def test_where_nothing_passed_no_model_is_pushed_under_the_evidence(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/nothing")
+    job = start_job(tmp_path, monkeypatch, access, classifier())
+    run_stages(*BUILDING)
+    write_validation(job, None)
+    run_stages("pack")
+    summary = decode_summary(job.message)
+    assert (summary.chosen, summary.artifact, summary.model_digest) == (None, None, None)
+    image = RegistryClient(access).find(evidence_tag(job.plan))
+    assert image is not None
+    RegistryClient(access).pull(image.layers[0], tmp_path / "out")
+    assert len(image.layers) == 1
+    assert not (tmp_path / "out" / "model.onnx").exists()
+
+
+def test_a_choice_that_was_not_certified_is_never_pushed(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/uncertified")
+    job = start_job(tmp_path, monkeypatch, access, classifier())
+    run_stages(*BUILDING)
+    validation = write_validation(job, "dynamic-int8").model_copy(update={"certified": None})
+    text = json.dumps(validation.to_wire())
+    (job.workspace.measure / "validation.json").write_text(text)
+    assert main(["pack"]) == 1
+    assert "did not certify" in job.message
+    assert RegistryClient(access).find(evidence_tag(job.plan)) is None
+
+
+def test_finished_work_is_found_again_and_every_stage_is_skipped(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/finished")
+    first = start_job(tmp_path / "first", monkeypatch, access, classifier())
+    run_stages(*BUILDING)
+    write_validation(first, "source")
+    run_stages("pack")
+    again = start_job(tmp_path / "again", monkeypatch, access, classifier())
+    for name in BUILDING:
+        run_stages(name)
+        assert again.message == "found finished work"
+    assert not again.workspace.candidates.exists()
+    run_stages("pack")
+    before, after = decode_summary(first.message), decode_summary(again.message)
+    assert after == before.model_copy(update={"reused": True})
+
+
+def test_a_try_after_a_crash_only_measures_what_was_built(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/resumed")
+    first = start_job(tmp_path / "first", monkeypatch, access, classifier())
+    run_stages(*BUILDING)  # and then its pod was lost
+    again = start_job(tmp_path / "again", monkeypatch, access, classifier(), evidence="other gates")
+    run_stages("find-finished")
+    assert "built candidates" in again.message
+    run_stages("convert", "quantize", "accelerate")
+    assert "earlier job" in again.message
+    assert outcomes(again) == outcomes(first)
+    for one in first.workspace.built_candidates():
+        models = [job.workspace.model(one.recipe).read_bytes() for job in (first, again)]
+        assert models[0] == models[1]
+
+
+def test_another_build_key_finds_nothing(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/another")
+    start_job(tmp_path / "first", monkeypatch, access, classifier())
+    run_stages(*BUILDING)
+    other = start_job(tmp_path / "b", monkeypatch, access, classifier(), key="b", evidence="b")
+    run_stages("find-finished")
+    assert "nothing finished" in other.message
+
+
+def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    access = RegistryAccess(address=address, repository="a/b", insecure=True)
+    job = start_job(tmp_path, monkeypatch, access, classifier())
+    assert main(["find-finished"]) == 1
+    assert f"registry {address}/a/b: it can't be reached" in job.message
+
+
+def test_assess_describes_the_source(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/assess"), classifier())
+    run_stages("assess")
+    found = Assessment.model_validate_json(job.message)
+    assert (found.source_digest, found.format) == (DIGEST, "ONNX, opset 17")
+    assert found.parameters == 32 * 64 + 64 + 64 * 4
+    assert found.bytes == (job.workspace.source / "model.onnx").stat().st_size
+    assert found.operators == {"MatMul": 2, "Add": 1, "Relu": 1}
+    assert float(found.quantizable) == pytest.approx(0.973, abs=0.001)
+    assert found.family == "Other"
+
+
+def assess_error(job: Job) -> str:
+    assert main(["assess"]) == 1
+    return job.message
+
+
+def test_assess_says_what_is_wrong_with_a_source(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/broken"), classifier())
+    file = job.workspace.source / "model.onnx"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert "damaged" in assess_error(job)
+    file.write_bytes(b"PK\x03\x04 this is another format")
+    assert "export the model to ONNX again" in assess_error(job)
+    file.write_bytes(b"")
+    assert "holds no ONNX graph" in assess_error(job)
+    file.rename(job.workspace.source / "model.pt")
+    assert "(found: model.pt)" in assess_error(job)
+
+
+@pytest.mark.parametrize("opset", [3, 9999])
+def test_assess_refuses_an_opset_that_can_not_be_read(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opset: int
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/opset"), classifier(opset))
+    assert f"uses opset {opset}" in assess_error(job)
+
+
+def test_assess_passes_on_why_the_engine_refuses_an_operator(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = classifier()
+    model.graph.node[2].op_type = "Skerry"
+    job = start_job(tmp_path, monkeypatch, registry.access("t/operator"), model)
+    message = assess_error(job)
+    assert "ONNX Runtime 1.32" in message
+    assert "Skerry" in message
+
+
+def with_external_data(folder: Path, location: str) -> None:
+    model = classifier()
+    external_data_helper.convert_model_to_external_data(
+        model, location=location, size_threshold=0, convert_attribute=False
+    )
+    onnx.save(model, folder / "model.onnx")
+
+
+def test_weights_beside_the_model_are_gathered_and_missing_ones_are_named(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/external"), classifier())
+    with_external_data(job.workspace.source, "weights.bin")
+    run_stages("assess")
+    assert Assessment.model_validate_json(job.message).bytes > 9000
+    run_stages("find-finished", "convert")
+    assert job.message == "opset 17, weights gathered into one file"
+    sample = {"x": np.ones((1, 32), "f4")}
+    alike = [run(load(path), sample) for path in (
+        job.workspace.source / "model.onnx", job.workspace.model("source"),
+    )]  # fmt: skip
+    assert likeness(*alike) == pytest.approx(1)
+    (job.workspace.source / "weights.bin").unlink()
+    assert "keeps weights in weights.bin, which is not beside it" in assess_error(job)
+
+
+def test_weights_outside_of_the_source_are_refused(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/outside"), classifier())
+    with_external_data(job.workspace.source, "weights.bin")
+    model = onnx.load(job.workspace.source / "model.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        tensor.external_data[0].value = "../secret"
+    (job.workspace.source / "model.onnx").write_bytes(model.SerializeToString())
+    assert "outside of its own folder" in assess_error(job)
+
+
+def test_an_old_opset_is_converted_and_answers_alike(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/old"), classifier(opset=11))
+    run_stages("find-finished", "convert")
+    assert job.message == "converted from opset 11 to 17"
+    assert onnx.load(job.workspace.model("source")).opset_import[0].version == 17
+
+
+def test_a_data_set_that_does_not_fit_is_said_with_its_uri(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/data"), classifier())
+    np.savez(job.workspace.dataset / "dataset.npz", other=np.zeros((600, 2)))
+    run_stages("find-finished")
+    assert main(["convert"]) == 1
+    assert "oci://registry.test/a:1" in job.message
+    assert "has no array `x`" in job.message
+
+
+def test_a_missing_plan_and_an_unknown_stage_are_explained(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/plan"), classifier())
+    monkeypatch.setenv("SKERRY_PLAN", "{}")
+    assert main(["convert"]) == 1
+    assert "same release of Skerry" in job.message
+    assert main(["polish"]) == 1
+    assert "one of assess, find-finished" in job.message
+
+
+def test_a_source_that_can_not_be_written_to_is_no_hindrance(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/readonly"), classifier())
+    before = sorted(path.name for path in job.workspace.source.iterdir())
+    run_stages(*BUILDING)
+    assert sorted(path.name for path in job.workspace.source.iterdir()) == before
+    assert len(job.message.encode()) <= MESSAGE_BYTES
+    assert not list(job.workspace.work.iterdir())
+
+
+def test_building_twice_gives_the_same_layers(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = []
+    for name in ("one", "two"):
+        access = registry.access(f"t/{name}")
+        job = start_job(tmp_path / name, monkeypatch, access, classifier())
+        run_stages(*BUILDING)
+        image = RegistryClient(access).find(build_tag(job.plan))
+        assert image is not None
+        digests.append(image.digest)
+    assert digests[0] == digests[1]
+
+
+def test_a_layer_is_a_plain_tar(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = start_job(tmp_path, monkeypatch, registry.access("t/tar"), classifier())
+    run_stages(*BUILDING)
+    blobs = [path for path in registry.storage.rglob("data") if tarfile.is_tarfile(path)]
+    with tarfile.open(blobs[0]) as archive:
+        assert {member.uid for member in archive} == {0}
+        assert {member.mtime for member in archive} == {0}
+    assert job.message.startswith(f"{len(job.workspace.built_candidates())} of ")
