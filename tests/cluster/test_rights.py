@@ -60,14 +60,17 @@ def policies_work(kubectl: Kubectl) -> bool:
     taint = kubectl.tried(
         "taint", "node", OWN, "a=b:NoSchedule", "--dry-run=server", f"--as={OPERATOR}"
     )
-    status = kubectl.tried(*patch_status(OWN), "--dry-run=server", f"--as={AGENT}")
+    status = kubectl.tried(*APPLY_STATUS, "--dry-run=server", f"--as={AGENT}", stdin=status_of(OWN))
     return "two labels only" in taint.stderr and "names no node" in status.stderr
 
 
-def patch_status(node: str) -> tuple[str, ...]:
-    """Arguments that write an EdgeNode's status."""
-    patch = json.dumps({"status": {"agentVersion": "0.1.0"}})
-    return ("patch", "edgenode", node, "--subresource=status", "--type=merge", f"--patch={patch}")
+APPLY_STATUS = ("apply", "--server-side", "--subresource=status", "--filename=-")
+
+
+def status_of(node: str) -> dict[str, Any]:
+    """What an agent applies to its EdgeNode."""
+    shell = {"apiVersion": NODE["apiVersion"], "kind": "EdgeNode", "metadata": {"name": node}}
+    return shell | {"status": {"agentVersion": "0.1.0"}}
 
 
 def with_token(kubectl: Kubectl, folder: Path, *bound: str) -> Kubectl:
@@ -98,12 +101,8 @@ def lease(name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
 
 
 def test_an_agent_writes_its_own_status(agent: Kubectl) -> None:
-    shell = {"apiVersion": NODE["apiVersion"], "kind": "EdgeNode", "metadata": {"name": OWN}}
-    written = agent.apply(
-        shell | {"status": {"agentVersion": "0.1.0"}},
-        "--subresource=status",
-        "--field-manager=skerry-agent",
-    )
+    flags = ("--subresource=status", "--field-manager=skerry-agent")
+    written = agent.apply(status_of(OWN), *flags)
     assert written["status"]["agentVersion"] == "0.1.0"
 
 
@@ -113,7 +112,7 @@ def test_an_agent_renews_its_own_lease(agent: Kubectl) -> None:
 
 
 def test_an_agent_writes_no_other_node(agent: Kubectl) -> None:
-    told = agent.refused(*patch_status(OTHER))
+    told = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
     assert "(Forbidden)" in told
     assert f"this agent may only write edgenodes {OWN}" in told
 
@@ -134,7 +133,7 @@ def test_an_agent_writes_no_spec(agent: Kubectl) -> None:
 
 def test_a_token_that_names_no_node_is_refused(installed: Kubectl, tmp_path: Path) -> None:
     unbound = with_token(installed, tmp_path)
-    assert "this token names no node" in unbound.refused(*patch_status(OWN))
+    assert "this token names no node" in unbound.refused(*APPLY_STATUS, stdin=status_of(OWN))
 
 
 def test_the_policy_holds_where_rbac_would_not(installed: Kubectl, agent: Kubectl) -> None:
