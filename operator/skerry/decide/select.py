@@ -104,7 +104,7 @@ def rank_engines(
 
 
 def _row(hardware: HardwareClassSpec) -> Row:
-    features = [feature.lower().replace("-", "") for feature in hardware.features]
+    features = [feature.replace("_", "") for feature in hardware.features]
     for prefix, row in BY_FEATURE:
         if any(feature.startswith(prefix) for feature in features):
             return row
