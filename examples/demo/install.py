@@ -36,7 +36,7 @@ def build_and_push(environment: Environment) -> dict[str, str]:
         *insecure,
         *IMAGES,
     )
-    return {built["name"]: built["ref"] for built in json.loads(printed)}
+    return {built["name"]: built["reference"] for built in json.loads(printed)}
 
 
 def install_chart(environment: Environment, images: dict[str, str], values: dict[str, str]) -> None:
