@@ -57,16 +57,15 @@ class Pace:
     """How calls are grouped and spaced."""
 
     calls: int
-    pause: float
+    spread: float
 
 
 def pace_for(baseline_seconds: float, cpu_limit: float) -> Pace:
-    """Return the calls per block, and the rest after each call as a multiple of its duration."""
+    """Return the calls per block, and the least time per call as a multiple of its CPU time."""
     wanted = math.ceil(LEAST_BLOCK_MILLISECONDS / 1000 / max(baseline_seconds, 1e-6))
     calls = min(max(wanted, LEAST_CALLS), MOST_CALLS)
     # A tenth more than the quota asks for: the measuring process needs a little too.
-    pause = 0.0 if cpu_limit >= 1 else 1.1 * (1 / cpu_limit - 1)
-    return Pace(calls, pause)
+    return Pace(calls, 0.0 if cpu_limit >= 1 else 1.1 / cpu_limit)
 
 
 def measure_blocks(
@@ -84,17 +83,17 @@ def measure_blocks(
     for first in range(len(timing.candidate), len(timing.candidate) + pairs, 2):
         chosen = [_rows(pair, pace.calls, rows) for pair in (first, first + 1)]
         baseline, candidate = sides
-        one = baseline.block(chosen[0], pace.pause)[0]
+        one = baseline.block(chosen[0], pace.spread)[0]
         two = _answered(candidate, chosen[0], pace, timing)
         three = _answered(candidate, chosen[1], pace, timing)
-        four = baseline.block(chosen[1], pace.pause)[0]
+        four = baseline.block(chosen[1], pace.spread)[0]
         timing.baseline += [one, four]
         timing.candidate += [two, three]
 
 
 def _answered(candidate: Process, rows: Sequence[int], pace: Pace, timing: Timing) -> list[float]:
     """Run a block of the candidate and keep its answers: they are judged too."""
-    times, answers = candidate.block(rows, pace.pause)
+    times, answers = candidate.block(rows, pace.spread)
     timing.answers.update(zip(rows, answers, strict=True))
     return times
 

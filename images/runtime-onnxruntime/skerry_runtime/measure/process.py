@@ -53,10 +53,10 @@ class Process:
         self._ask("use", files)
 
     def block(
-        self, rows: Sequence[int], pause: float = 0.0
+        self, rows: Sequence[int], spread: float = 0.0
     ) -> tuple[list[float], list[NDArray[Any]]]:
         """Run samples one by one: milliseconds and first outputs; see Worker.block."""
-        times, answers = self._ask("block", list(rows), pause)
+        times, answers = self._ask("block", list(rows), spread)
         return times, answers
 
     def batch(self, rows: Sequence[int]) -> NDArray[Any]:

@@ -57,20 +57,23 @@ class Worker:
         # Mapped, so that a large data set isn't copied into every process.
         self._samples = {name: np.load(file, mmap_mode="r") for name, file in files.items()}
 
-    def block(self, rows: Sequence[int], pause: float) -> tuple[list[float], list[NDArray[Any]]]:
+    def block(self, rows: Sequence[int], spread: float) -> tuple[list[float], list[NDArray[Any]]]:
         """Run samples one by one; returns milliseconds per call and the first output of each.
 
-        After each call it rests `pause` times the call's duration: under a quota of less than a
-        core the process would else be stopped amid calls, and the clock would show the quota.
+        Each call and the rest after it last at least `spread` times the CPU time that the call
+        took: under a quota of less than a core the process would else be stopped amid calls, and
+        the clock would show the quota.
         """
         times, answers = [], []
         for row in rows:
             sample = {name: np.array(array[row : row + 1]) for name, array in self._samples.items()}
+            before = time.process_time()
             seconds, answer = self._call(sample)
+            rest = spread * (time.process_time() - before) - seconds
             times.append(seconds * 1000)
             answers.append(answer)
-            if pause:
-                time.sleep(seconds * pause)  # a pace, not a synchronisation
+            if rest > 0:
+                time.sleep(rest)  # a pace, not a synchronisation
         return times, answers
 
     def batch(self, rows: Sequence[int]) -> NDArray[Any]:
