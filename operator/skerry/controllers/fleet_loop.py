@@ -154,6 +154,7 @@ async def _pause(operator: Operator, failures: int) -> None:
     """Wait for the next look: until stirred, a minute at most, longer than a moment after a failure."""
     await asyncio.sleep(backoff_seconds(failures) if failures else STIR_SECONDS)
     try:
-        await asyncio.wait_for(operator.fleet_stirred.wait(), 0.0 if failures else LIST_SECONDS)
+        async with asyncio.timeout(0.0 if failures else LIST_SECONDS):
+            await operator.fleet_stirred.wait()
     except TimeoutError:
         return

@@ -113,4 +113,5 @@ async def _tried(request: Awaitable[bool]) -> bool:
 
 async def _bounded(request: Awaitable[Any]) -> Any:
     """The answer, within less than the deadline for renewing."""
-    return await asyncio.wait_for(request, REQUEST_SECONDS)
+    async with asyncio.timeout(REQUEST_SECONDS):
+        return await request

@@ -7,7 +7,6 @@ both wait until this process leads. The first part that ends takes the others wi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -33,8 +32,6 @@ from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from skerry.api.config import OperatorConfig
     from skerry.cluster.fleet import Key
 
@@ -43,6 +40,7 @@ CONFIG_DEFAULT = "/etc/skerry/config.yaml"
 LIVENESS_VARIABLE = "SKERRY_LIVENESS"
 LIVENESS_DEFAULT = "http://0.0.0.0:8080/healthz"
 METRICS_PORT_VARIABLE = "SKERRY_METRICS_PORT"
+CANCEL_SECONDS = 1.0
 EXIT_PART_ENDED = 1
 EXIT_MISTAKE = 2
 
@@ -97,36 +95,35 @@ def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient)
     return operator
 
 
-def _watch(operator: Operator, told: asyncio.Event) -> Coroutine[None, None, None]:
+async def _watch(operator: Operator, told: asyncio.Event) -> None:
     """kopf, with its own registry and the probe's endpoint.
 
     `told` is set on SIGTERM and SIGINT, in place of kopf's own handlers for them.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_via_client)
-
-    async def take_signals(**_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
-
-    kopf.on.startup(registry=registry)(take_signals)
     handlers.register(registry, operator)
-    return kopf.operator(
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=handlers.settings(),
         clusterwide=True,
         standalone=True,
         liveness_endpoint=os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT),
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await kopf.run_tasks(tasks, ignored=before)
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    """Stop what still runs; what ended with an error is told."""
+    """Stop what still runs, asking again where a library has swallowed it; errors are told."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
     for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await task
-            except Exception:
-                logger.exception("%s ended", task.get_name())
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("%s ended", task.get_name(), exc_info=error)

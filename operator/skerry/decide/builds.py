@@ -76,7 +76,10 @@ def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[
         build = _plan(snapshot, assessed, target, now)
         if build.job is not None and free <= snapshot.slots.waiting_before:
             build = replace(
-                build, job=None, phase=Phase.PENDING, reason=QUEUED,
+                build,
+                job=None,
+                phase=Phase.PENDING,
+                reason=QUEUED,
                 message=f"waits for a build slot: {snapshot.slots.running} optimisation jobs run"
                 f" and {snapshot.slots.waiting_before} older EdgeModels wait"
                 f" (builds.maxConcurrent is {snapshot.config.builds.max_concurrent})",
@@ -89,7 +92,9 @@ def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[
 def gates_key(snapshot: Snapshot) -> str:
     """Names the gates and weights of the spec; the chosen candidate depends on them."""
     spec = snapshot.model.spec
-    return short_key(spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json())
+    return short_key(
+        spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json()
+    )
 
 
 def work_of(snapshot: Snapshot, variant: str) -> str:
@@ -144,9 +149,7 @@ def _variant_build(
     snapshot: Snapshot, hardware_class: HardwareClass, engine: Engine, now: datetime
 ) -> TargetBuild:
     spec = _variant_spec(snapshot, hardware_class, engine)
-    name = identity.variant_name(
-        spec.edge_model, spec.hardware_class, spec.build_key, spec.limits
-    )
+    name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
     made = TargetBuild(
         spec.hardware_class, Phase.OPTIMIZING, "Starting", f"variant {name} is to be built",
         engine=engine, variant=name, spec=spec,
@@ -155,7 +158,9 @@ def _variant_build(
     variant = snapshot.variants.get(name)
     state = _state(snapshot, variant, work, now) if variant else None
     if variant is None or state is None:
-        return _started(replace(made, job=_job(snapshot, hardware_class, spec, name, work)), snapshot)
+        return _started(
+            replace(made, job=_job(snapshot, hardware_class, spec, name, work)), snapshot
+        )
     return _with_state(snapshot, made, variant, state)
 
 
@@ -236,9 +241,7 @@ def _job(
 ) -> BuildJob:
     model = snapshot.model
     search = model.spec.optimization.search
-    evidence = identity.evidence_key(
-        spec.build_key, spec.limits, model.spec.gates, search.weights
-    )
+    evidence = identity.evidence_key(spec.build_key, spec.limits, model.spec.gates, search.weights)
     plan = JobPlan(
         edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
         hardware_class=spec.hardware_class, features=hardware_class.spec.features,

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-MESSAGE_LENGTH = 1024
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -40,7 +38,9 @@ def conditions(
     finding are gone (Reconciling and Stalled are there only while true).
     """
     known = {condition.type: condition for condition in before}
-    return tuple(_condition(finding, known.get(finding.type), generation, now) for finding in findings)
+    return tuple(
+        _condition(finding, known.get(finding.type), generation, now) for finding in findings
+    )
 
 
 def condition_of(found: Iterable[Condition], kind: str) -> Condition | None:
@@ -48,12 +48,14 @@ def condition_of(found: Iterable[Condition], kind: str) -> Condition | None:
     return next((condition for condition in found if condition.type == kind), None)
 
 
-def shortened(text: str, length: int = MESSAGE_LENGTH) -> str:
+def shortened(text: str, length: int) -> str:
     """The text, cut with an ellipsis where it is longer than the schema takes."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _condition(finding: Finding, before: Condition | None, generation: int, now: datetime) -> Condition:
+def _condition(
+    finding: Finding, before: Condition | None, generation: int, now: datetime
+) -> Condition:
     same = before is not None and before.status == finding.status
     return Condition(
         type=finding.type,
@@ -61,5 +63,5 @@ def _condition(finding: Finding, before: Condition | None, generation: int, now:
         observed_generation=generation,
         last_transition_time=before.last_transition_time if same and before else now,
         reason=finding.reason,
-        message=shortened(finding.message),
+        message=finding.message,
     )

@@ -108,9 +108,7 @@ def _outcome(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetOut
     return TargetOutcome(build, decide_target(view_of(snapshot, build), now))
 
 
-def _daemonsets(
-    snapshot: Snapshot, outcomes: Sequence[TargetOutcome]
-) -> Iterable[DaemonSetPlan]:
+def _daemonsets(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[DaemonSetPlan]:
     makeable = {served.revision: served for served in _makeable(snapshot, outcomes)}
     for outcome in outcomes:
         name = outcome.build.hardware_class

@@ -43,7 +43,6 @@ _STUCK_WAITING = {
     "CreateContainerError": "ContainerNotCreated",
     "RunContainerError": "ContainerNotCreated",
 }
-_MESSAGE_LENGTH = 1024
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def trouble(job: JobView) -> Trouble | None:
         reason = _STUCK_WAITING.get(container.reason)
         if container.phase is ContainerPhase.WAITING and reason is not None:
             said = container.message or container.reason
-            return Trouble(reason, f"{_where(job, pod, container)} cannot start: {said}"[:_MESSAGE_LENGTH])
+            return Trouble(reason, f"{_where(job, pod, container)} cannot start: {said}")
     return None
 
 
@@ -91,7 +90,9 @@ def failure(job: JobView, deadline: str) -> Trouble:
         for container in pod.containers:
             if container.phase is ContainerPhase.TERMINATED and container.exit_code:
                 return _container_failure(job, pod, container)
-    return Trouble(reason or "JobFailed", f"job {job.name} failed: {message or 'its pods are gone'}")
+    return Trouble(
+        reason or "JobFailed", f"job {job.name} failed: {message or 'its pods are gone'}"
+    )
 
 
 def running_stage(pod: PodView | None) -> str:
@@ -115,7 +116,7 @@ def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> 
         )
         return Trouble("OOMKilled", f"{where} needed more memory than its limit: raise {limit}")
     said = container.message.strip() or f"exit code {container.exit_code} without a message"
-    return Trouble("StageFailed", f"{where}: {said}"[:_MESSAGE_LENGTH])
+    return Trouble("StageFailed", f"{where}: {said}")
 
 
 def _where(job: JobView, pod: PodView, container: ContainerView) -> str:
@@ -126,11 +127,13 @@ def _stage(stage: Stage, container: ContainerView | None) -> StageStatus:
     if container is None or container.phase is ContainerPhase.WAITING:
         return StageStatus(name=stage, message=container.message if container else "")
     if container.phase is ContainerPhase.RUNNING:
-        return StageStatus(name=stage, outcome=StageOutcome.RUNNING, started_at=container.started_at)
+        return StageStatus(
+            name=stage, outcome=StageOutcome.RUNNING, started_at=container.started_at
+        )
     return StageStatus(
         name=stage,
         outcome=StageOutcome.FAILED if container.exit_code else StageOutcome.SUCCEEDED,
         started_at=container.started_at,
         finished_at=container.finished_at,
-        message=container.message.strip()[:_MESSAGE_LENGTH],
+        message=container.message.strip(),
     )

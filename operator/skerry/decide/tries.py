@@ -35,7 +35,9 @@ def job_for(snapshot: Snapshot, work: str) -> JobView | None:
 
     A job that runs or has succeeded always stands; one that failed only under the spec it was made for.
     """
-    jobs = sorted((job for job in snapshot.jobs if job.work == work), key=lambda job: job.created_at)
+    jobs = sorted(
+        (job for job in snapshot.jobs if job.work == work), key=lambda job: job.created_at
+    )
     good = [job for job in jobs if job.failure is None]
     if good:
         return good[-1]

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from skerry.api.job import JobSummary
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
+from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.edgemodel import Gates, Weights
+    from skerry.api.job import JobSummary
     from skerry.api.modelvariant import GateResult, ModelVariant
     from skerry.decide.snapshot import JobView
 
@@ -97,13 +96,17 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
     if not passes(results, allow_marginal=gates.allow_marginal):
         return None
     status = before.model_copy(update={"gates_key": gates_key, "gates": results})
-    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", choice.explanation), now)
+    return _state(
+        variant, status, Progress.CERTIFIED, Trouble("GatesPassed", choice.explanation), now
+    )
 
 
 def remembered(variant: ModelVariant) -> VariantState:
     """A finished variant as its status says."""
     condition = condition_of(variant.status.conditions, CERTIFIED)
-    certified = variant.status.artifact is not None and condition is not None and condition.status == "True"
+    certified = (
+        variant.status.artifact is not None and condition is not None and condition.status == "True"
+    )
     return VariantState(
         variant.status,
         Progress.CERTIFIED if certified else Progress.GATES_NOT_MET,
@@ -123,10 +126,10 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
     """The variant as the job's summary (its last container's termination message) tells it."""
     text = last_words(job.pods[-1].containers, PACK) if job.pods else ""
     try:
-        summary = JobSummary.model_validate_json(text)
-    except ValidationError as error:
+        summary = decode_summary(text)
+    except ValueError as error:
         message = (
-            f"job {job.name} ended without a readable summary ({error.errors()[0]['msg']}):"
+            f"job {job.name} ended without a readable summary ({_first_line(error)}):"
             " delete that job and it is run again (what it built is found in the registry)"
         )
         return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
@@ -142,7 +145,9 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
         }
     )
     if summary.artifact is None:
-        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, summary.message), now)
+        return _state(
+            variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, summary.message), now
+        )
     return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", summary.message), now)
 
 
@@ -181,3 +186,6 @@ def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress
         status.model_copy(update={"conditions": written}), progress, found.reason, found.message
     )
 
+
+def _first_line(error: ValueError) -> str:
+    return (str(error).splitlines() or ["empty"])[0]

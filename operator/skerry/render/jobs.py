@@ -16,6 +16,7 @@ from skerry.decide.stages import (
     MEASURING,
     PACK,
 )
+from skerry.decide.units import parse_bytes
 from skerry.render import parts
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 LABEL_WORK = "skerry.dev/work"
 ANNOTATION_TRY = "skerry.dev/try"
 ANNOTATION_VARIANT = "skerry.dev/variant"
+MEASURING_BYTES = 256 * 2**20
 BACKOFF_LIMIT = 2
 ASSESS_DEADLINE_SECONDS = 600
 
@@ -107,7 +109,7 @@ def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: Operato
     engine = config.engines[build.engine]
     measures = name in MEASURING
     image = engine.runtime_image if measures else engine.optimizer_image
-    limits = build.plan.limits if measures else config.builds.resources.limits()
+    limits = _measuring(build.plan.limits) if measures else config.builds.resources.limits()
     variables = {
         **_SCRATCH_ENV,
         "SKERRY_PLAN": build.plan.model_dump_json(by_alias=True, exclude_none=True),
@@ -122,6 +124,15 @@ def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: Operato
             _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *(secret if config.registry.push_secret else []),
         ],
     }  # fmt: skip
+
+
+def _measuring(serving: ResourceLimits) -> ResourceLimits:
+    """The CPU that will serve; memory for baseline, candidate and the one that compares them.
+
+    The stage itself fails a candidate whose own peak is above the serving limit.
+    """
+    memory = 2 * parse_bytes(serving.memory) + MEASURING_BYTES
+    return serving.model_copy(update={"memory": f"{-(-memory // 2**20)}Mi"})
 
 
 def _container(name: str, command: tuple[str, ...], image: str, limits: ResourceLimits) -> Object:
@@ -148,7 +159,10 @@ def _pod() -> Object:
 def _job(
     owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
 ) -> Object:
-    evicted = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    evicted = {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -19,7 +19,11 @@ def agent_role_binding(namespace: str) -> Object:
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": NAME, "namespace": namespace, "labels": {LABEL_MANAGED_BY: MANAGED_BY}},
+        "metadata": {
+            "name": NAME,
+            "namespace": namespace,
+            "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+        },
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": CLUSTER_ROLE},
         "subjects": [
             {"kind": "ServiceAccount", "name": "skerry-agent", "namespace": SYSTEM_NAMESPACE}

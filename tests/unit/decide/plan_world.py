@@ -1,0 +1,255 @@
+"""Builders of snapshots: an EdgeModel whose targets can be moved from step to step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
+from skerry.api.common import Precision
+from skerry.api.config import OperatorConfig
+from skerry.api.edgemodel import Assessment
+from skerry.api.job import JobSummary
+from skerry.api.modelvariant import (
+    GateOutcome,
+    GateResult,
+    Interval,
+    PinnedArtifact,
+    Trial,
+    VariantArtifact,
+)
+from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.plan import decide
+from skerry.decide.rollout import NodeView
+from skerry.decide.snapshot import (
+    ContainerPhase,
+    ContainerView,
+    JobView,
+    Pins,
+    PodView,
+    RouteView,
+    Snapshot,
+)
+from skerry.decide.stages import STAGE_CONTAINERS
+
+if TYPE_CHECKING:
+    from skerry.decide.decision import Decision
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SOURCE = PinnedArtifact(uri="oci://reg.example/models/intent:3", digest="sha256:" + "a" * 64)
+DATASET = PinnedArtifact(uri="oci://reg.example/data/intent:1", digest="sha256:" + "b" * 64)
+IMAGE = "reg.example/skerry/image@sha256:" + "c" * 64
+CONFIG = OperatorConfig.model_validate(
+    {
+        "registry": {"address": "reg.example:5000"},
+        "engines": {
+            "OnnxRuntime": {
+                "version": "1.32.0", "recipeSet": "onnxruntime/1",
+                "optimizerImage": IMAGE, "runtimeImage": IMAGE,
+            }
+        },
+    }
+)  # fmt: skip
+ASSESSMENT = Assessment(
+    source_digest=SOURCE.digest, format="ONNX", bytes=100, parameters=10, family="Transformer"
+)
+
+
+def edge_model(*classes: str, **spec: Any) -> EdgeModel:
+    """An EdgeModel for these classes."""
+    whole = {
+        "source": {"uri": SOURCE.uri},
+        "evaluation": {"dataset": {"uri": DATASET.uri}, "metric": "accuracy"},
+        "targets": [{"hardwareClass": name} for name in classes],
+        **spec,
+    }
+    metadata = {
+        "name": "intent", "namespace": "assist", "uid": "u1", "generation": 1,
+        "creationTimestamp": "2026-11-23T11:00:00Z",
+    }  # fmt: skip
+    return EdgeModel.model_validate({"metadata": metadata, "spec": whole})
+
+
+def hardware_class(name: str) -> HardwareClass:
+    """A class that selects by its own name."""
+    metadata = {"name": name, "uid": f"uid-{name}", "generation": 1}
+    spec = {"nodeSelector": {"class": name}}
+    return HardwareClass.model_validate({"metadata": metadata, "spec": spec})
+
+
+def interval(value: float) -> Interval:
+    """An interval of one per cent around a value."""
+    return Interval(value=f"{value}", low=f"{value * 0.99}", high=f"{value * 1.01}")
+
+
+def trial(recipe: str = "dynamic-int8", quality: float = 0.98, speedup: float = 1.9) -> Trial:
+    """A measured trial."""
+    return Trial(
+        recipe=recipe, precision=Precision.INT8, bytes=50, quality=interval(quality),
+        speedup=interval(speedup), memory_reduction=interval(0.5),
+    )  # fmt: skip
+
+
+def summary(*trials: Trial, passed: bool = True) -> JobSummary:
+    """What `pack` says about these trials; the first is chosen."""
+    digest = "sha256:" + "d" * 64
+    gate = GateResult(
+        name="quality", required=True, threshold="0.95", observed=trials[0].quality,
+        outcome=GateOutcome.PASS if passed else GateOutcome.FAIL, message="quality 0.9 misses 0.95",
+    )  # fmt: skip
+    return JobSummary(
+        trials=trials,
+        chosen=trials[0].recipe if passed else None,
+        certified=trials[0] if passed else None,
+        gates=(gate,),
+        artifact=VariantArtifact(image=f"reg.example/x@{digest}", digest=digest)
+        if passed
+        else None,
+        model_digest=digest if passed else None,
+        message="" if passed else gate.message,
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """A snapshot that takes in decisions, as the API server and the controllers would."""
+
+    snapshot: Snapshot
+    now: datetime = NOW
+    jobs: dict[str, AssessJob | BuildJob] = field(default_factory=dict)
+
+    def decide(self) -> Decision:
+        """What the operator would write now."""
+        return decide(self.snapshot, self.now)
+
+    def step(self) -> World:
+        """Write what is decided."""
+        return self.after(self.decide())
+
+    def settle(self) -> World:
+        """Write until nothing changes any more."""
+        world = self
+        for _ in range(20):
+            following = world.step()
+            if following.snapshot == world.snapshot:
+                return world
+            world = following
+        raise AssertionError("the decisions never settle")
+
+    def after(self, decision: Decision) -> World:
+        """The state after all writes of a decision."""
+        old = self.snapshot
+        variants = dict(old.variants)
+        for name, spec in decision.variants.items():
+            metadata = {"name": name, "generation": 1, "creationTimestamp": self.now}
+            variants[name] = ModelVariant.model_validate(
+                {"metadata": metadata, "spec": spec.to_wire()}
+            )
+        for name, status in decision.variant_statuses.items():
+            variants[name] = variants[name].model_copy(update={"status": status})
+        jobs = {job.name: job for job in old.jobs}
+        for job in decision.jobs:
+            jobs[job.made.name] = JobView(job.made.name, job.made.work, job.made.retry, self.now)
+        for gone in decision.deletions.jobs:
+            jobs.pop(gone, None)
+        known = self.jobs | {job.made.name: job for job in decision.jobs}
+        snapshot = replace(
+            old,
+            model=old.model.model_copy(update={"status": decision.status}),
+            variants={n: v for n, v in variants.items() if n not in decision.deletions.variants},
+            jobs=tuple(jobs.values()),
+            routes=self._routes(decision),
+            daemonsets=self._daemonsets(decision),
+        )
+        return replace(self, snapshot=snapshot, jobs=known)
+
+    def job(self, **changes: Any) -> World:
+        """The newest job, changed."""
+        *others, last = self.snapshot.jobs
+        jobs = (*others, replace(last, **changes))
+        return replace(self, snapshot=replace(self.snapshot, jobs=jobs))
+
+    def job_ends(self, message: str) -> World:
+        """The newest job ends well and says this."""
+        name = self.snapshot.jobs[-1].name
+        main = "assess" if isinstance(self.jobs[name], AssessJob) else "pack"
+        stages = [] if main == "assess" else list(STAGE_CONTAINERS)
+        containers = tuple(ended(c, f"{c} done") for c in stages)
+        pod = PodView("pod-1", self.now, "node-1", containers=(*containers, ended(main, message)))
+        return self.job(succeeded=True, finished_at=self.now, pods=(pod,))
+
+    def model(self, **changes: Any) -> World:
+        """The EdgeModel with another spec, and the next generation."""
+        old = self.snapshot.model
+        spec = old.spec.model_validate({**old.spec.to_wire(), **changes})
+        metadata = old.metadata.model_copy(
+            update={"generation": (old.metadata.generation or 0) + 1}
+        )
+        return self.with_(model=old.model_copy(update={"spec": spec, "metadata": metadata}))
+
+    def annotated(self, **annotations: str) -> World:
+        """The EdgeModel with annotations (`_` for `/`, under skerry.dev)."""
+        old = self.snapshot.model
+        named = {f"skerry.dev/{name}": value for name, value in annotations.items()}
+        metadata = old.metadata.model_copy(update={"annotations": named})
+        return self.with_(model=old.model_copy(update={"metadata": metadata}))
+
+    def with_(self, **changes: Any) -> World:
+        """The snapshot, changed."""
+        return replace(self, snapshot=replace(self.snapshot, **changes))
+
+    def later(self, seconds: float) -> World:
+        """Time passes."""
+        return replace(self, now=self.now + timedelta(seconds=seconds))
+
+    def _routes(self, decision: Decision) -> dict[str, RouteView]:
+        routes = dict(self.snapshot.routes)
+        for name, spec in decision.routes.items():
+            known = routes.get(name)
+            if known is None or known.spec != spec:
+                routes[name] = RouteView(spec, (known.generation if known else 0) + 1)
+        return {name: r for name, r in routes.items() if name not in decision.deletions.routes}
+
+    def _daemonsets(self, decision: Decision) -> dict[str, dict[str, Any]]:
+        found = {name: dict(revisions) for name, revisions in self.snapshot.daemonsets.items()}
+        for plan in decision.daemonsets:
+            assert plan.revision in found.get(plan.hardware_class, {}) or plan.served is not None
+            found.setdefault(plan.hardware_class, {})[plan.revision] = plan.placement
+        for revisions in found.values():
+            for gone in decision.deletions.daemonsets:
+                revisions.pop(gone, None)
+        return {name: revisions for name, revisions in found.items() if revisions}
+
+
+def ended(name: str, message: str, exit_code: int = 0, reason: str = "Completed") -> ContainerView:
+    """A container that has ended."""
+    return ContainerView(name, ContainerPhase.TERMINATED, reason, message, exit_code, NOW, NOW)
+
+
+def world(*classes: str, **spec: Any) -> World:
+    """A new EdgeModel on a cluster with a node for each class, digests resolved."""
+    names = classes or ("x86",)
+    return World(
+        Snapshot(
+            model=edge_model(*names, **spec),
+            config=CONFIG,
+            classes={name: hardware_class(name) for name in names},
+            nodes={name: (NodeView(f"{name}-1", 0, reachable=True),) for name in names},
+            pins=Pins(SOURCE, DATASET),
+        )
+    )
+
+
+def assessed(*classes: str, **spec: Any) -> World:
+    """The same, with the source assessed."""
+    made = world(*classes, **spec)
+    status = EdgeModelStatus(assessment=ASSESSMENT, source_digest=SOURCE.digest)
+    return made.with_(model=made.snapshot.model.model_copy(update={"status": status}))
+
+
+def built(*classes: str, **spec: Any) -> World:
+    """The same, with the first target's job ended and certified."""
+    return (
+        assessed(*classes, **spec).step().job_ends(summary(trial()).model_dump_json(by_alias=True))
+    )

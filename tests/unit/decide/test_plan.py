@@ -1,0 +1,216 @@
+"""The whole plan: from nothing to a candidate, one write after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from skerry.api.common import ConditionStatus
+from skerry.api.edgemodel import Phase
+from skerry.decide.conditions import condition_of
+from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.rollout import NodeView
+from skerry.decide.snapshot import BuildSlots, Pins
+from tests.unit.decide.plan_world import (
+    ASSESSMENT,
+    NOW,
+    World,
+    assessed,
+    built,
+    summary,
+    trial,
+    world,
+)
+
+
+def ready(made: World) -> tuple[ConditionStatus, str, str]:
+    """Status, reason and message of Ready after what is decided now."""
+    found = condition_of(made.decide().status.conditions, "Ready")
+    assert found is not None
+    return found.status, found.reason, found.message
+
+
+def types(made: World) -> set[str]:
+    """The conditions that there are."""
+    return {condition.type for condition in made.decide().status.conditions}
+
+
+def test_first_the_source_is_assessed_once_for_all_targets() -> None:
+    decision = world("x86", "arm").decide()
+    (job,) = decision.jobs
+    assert isinstance(job, AssessJob)
+    assert decision.status.phase is Phase.OPTIMIZING
+    assert {target.reason for target in decision.status.targets} == {"Assessing"}
+
+
+def test_the_assessment_is_read_and_its_job_goes() -> None:
+    made = world().step().job_ends(ASSESSMENT.model_dump_json(by_alias=True))
+    decision = made.decide()
+    assert decision.status.assessment == ASSESSMENT
+    assert isinstance(decision.jobs[0], BuildJob)
+    assert decision.deletions.jobs == (made.snapshot.jobs[0].name,)
+
+
+def test_an_assessment_that_cannot_be_read_is_told() -> None:
+    assert ready(world().step().job_ends("half a {"))[1] == "AssessmentUnreadable"
+
+
+def test_waiting_for_the_registry_is_no_failure() -> None:
+    waiting = world().with_(pins=Pins())
+    assert ready(waiting)[1] == "Resolving"
+    assert "Stalled" not in types(waiting)
+    refused = world().with_(pins=Pins(problem="no such tag"))
+    assert ready(refused)[1:] == ("SourceNotResolved", "x86: no such tag")
+    assert "Stalled" in types(refused)
+    assert refused.decide().requeue_after is not None
+
+
+def test_a_missing_class_is_named_and_the_others_go_on() -> None:
+    made = assessed("x86", "arm")
+    made = made.with_(classes={"x86": made.snapshot.classes["x86"]})
+    decision = made.decide()
+    assert [job.plan.hardware_class for job in decision.jobs if isinstance(job, BuildJob)] == [
+        "x86"
+    ]
+    status, reason, message = ready(made)
+    assert (status, reason) == (ConditionStatus.FALSE, "HardwareClassNotFound")
+    assert "no HardwareClass arm" in message
+
+
+def test_a_class_without_nodes_starts_no_job_and_blocks_nobody() -> None:
+    made = built("x86", "arm").with_(nodes={"x86": (NodeView("x86-1", 0, reachable=True),)})
+    decision = made.decide()
+    assert [target.reason for target in decision.status.targets][1] == "NoNodes"
+    assert not decision.jobs
+    assert "x86" in decision.routes
+
+
+def test_slots_are_given_in_order_and_to_older_models_first() -> None:
+    decision = assessed("x86", "arm").decide()
+    assert [job.plan.hardware_class for job in decision.jobs if isinstance(job, BuildJob)] == [
+        "x86"
+    ]
+    assert decision.status.targets[1].reason == "BuildQueued"
+    full = assessed().with_(slots=BuildSlots(running=1))
+    assert not full.decide().jobs
+    behind = assessed().with_(slots=BuildSlots(waiting_before=1))
+    assert not behind.decide().jobs
+
+
+def test_a_certified_build_becomes_the_candidate_of_the_first_rollout() -> None:
+    decision = built().decide()
+    (target,) = decision.status.targets
+    assert target.phase is Phase.ROLLING_OUT
+    assert (target.recipe, target.quality, target.speedup) == ("dynamic-int8", "0.980", "1.900")
+    route = decision.routes["x86"]
+    assert route.stable is None
+    assert route.candidate is not None
+    assert route.candidate.revision == target.desired
+    assert [plan.revision for plan in built().step().decide().daemonsets] == [target.desired]
+
+
+def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
+    made = (
+        assessed()
+        .step()
+        .job_ends(summary(trial(quality=0.9), passed=False).model_dump_json(by_alias=True))
+    )
+    assert ready(made) == (ConditionStatus.FALSE, "GatesNotMet", "x86: quality 0.9 misses 0.95")
+    assert {"Stalled"} <= types(made)
+    certified = condition_of(made.decide().status.conditions, "Certified")
+    optimized = condition_of(made.decide().status.conditions, "Optimized")
+    assert certified is not None
+    assert optimized is not None
+    assert (certified.status, optimized.status) == (ConditionStatus.FALSE, ConditionStatus.TRUE)
+
+
+def test_a_failed_job_stays_failed_until_the_spec_or_the_annotation_changes() -> None:
+    failed = assessed().step().job(failure=("BackoffLimitExceeded", "too often"))
+    assert ready(failed)[1] == "BackoffLimitExceeded"
+    assert not failed.step().decide().jobs
+    first = failed.snapshot.jobs[0].name
+    (again,) = failed.annotated(retry="1").decide().jobs
+    (changed,) = failed.model(rollout={"soak": "5s"}).decide().jobs
+    assert len({first, again.made.name, changed.made.name}) == 3
+
+
+def test_other_gates_are_applied_to_the_stored_trials_without_a_job() -> None:
+    made = built().settle()
+    revision = made.snapshot.model.status.targets[0].desired
+    stricter = made.model(gates={"quality": "0.96"})
+    assert not stricter.decide().jobs
+    assert stricter.decide().status.targets[0].desired == revision
+    too_strict = made.model(gates={"quality": "0.99"})
+    assert ready(too_strict)[1] == "GatesNotMet"
+    assert not too_strict.decide().jobs
+    back = too_strict.step().model(gates={"quality": "0.95"})
+    assert back.decide().status.targets[0].desired == revision
+
+
+def test_another_choice_under_new_gates_is_packed_by_another_job() -> None:
+    quick, good = (
+        trial("quick", quality=0.96, speedup=3.0),
+        trial("good", quality=0.99, speedup=1.5),
+    )
+    made = assessed().step().job_ends(summary(quick, good).model_dump_json(by_alias=True)).settle()
+    stricter = made.model(gates={"quality": "0.975"})
+    (job,) = stricter.decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.gates.quality == "0.975"
+
+
+def test_other_limits_are_another_variant_and_the_running_job_goes() -> None:
+    running = assessed().step()
+    changed = running.model(serving={"resources": {"limits": {"cpu": "2", "memory": "1Gi"}}})
+    decision = changed.decide()
+    assert decision.deletions.jobs == (running.snapshot.jobs[0].name,)
+    assert decision.variants.keys().isdisjoint(running.snapshot.variants)
+
+
+@pytest.mark.parametrize("classes", [("x86",), ("x86", "arm")])
+def test_deciding_twice_changes_nothing_more(classes: tuple[str, ...]) -> None:
+    settled = built(*classes).settle()
+    assert settled.step().snapshot == settled.snapshot
+
+
+def test_a_transition_time_moves_only_with_the_status() -> None:
+    made = built().settle()
+    before = condition_of(made.snapshot.model.status.conditions, "Ready")
+    after = condition_of(made.later(60).decide().status.conditions, "Ready")
+    assert before is not None
+    assert after is not None
+    assert before.last_transition_time == after.last_transition_time == NOW
+
+
+def test_a_target_that_leaves_the_spec_loses_its_route_before_its_daemonsets() -> None:
+    made = built("x86").settle()
+    leaving = made.model(targets=[{"hardwareClass": "arm"}])
+    decision = leaving.decide()
+    assert decision.deletions.routes == ("x86",)
+    assert not decision.deletions.daemonsets
+    gone = leaving.step()
+    assert gone.decide().deletions.daemonsets == tuple(made.snapshot.daemonsets["x86"])
+
+
+def test_names_that_others_hold_are_told_first() -> None:
+    made = built().with_(conflicts=("Service intent",))
+    status, reason, message = ready(made)
+    assert (status, reason) == (ConditionStatus.FALSE, "NameConflict")
+    assert "Service intent" in message
+
+
+def test_a_retry_is_honoured_once_the_tags_are_resolved() -> None:
+    asked = built().settle().annotated(retry="7")
+    assert asked.with_(pins=Pins()).decide().status.retry_nonce is None
+    assert asked.decide().status.retry_nonce == "7"
+
+
+def test_the_address_has_the_ways_without_dns() -> None:
+    made = world()
+    gateway = replace(made.snapshot.gateway, cluster_ip="10.0.0.9", node_port=30080)
+    address = made.with_(gateway=gateway).decide().status.address
+    assert address is not None
+    assert address.url == "http://intent.assist.svc"
+    assert address.cluster_ip_url == "http://10.0.0.9/assist/intent"
+    assert address.node_port_url == "http://127.0.0.1:30080/assist/intent"

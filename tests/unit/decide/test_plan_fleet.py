@@ -1,0 +1,84 @@
+"""Which node is in which class and shard."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from skerry.api import EdgeNode, HardwareClass
+from skerry.api.common import ConditionStatus
+from skerry.decide.fleet import NodeFacts, choose_class, decide_fleet
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def hardware_class(name: str, priority: int = 0, **selector: str) -> HardwareClass:
+    spec = {"nodeSelector": selector, "priority": priority}
+    return HardwareClass.model_validate({"metadata": {"name": name, "generation": 3}, "spec": spec})
+
+
+def node(
+    name: str, present: str | None = None, shard: int | None = None, **labels: str
+) -> NodeFacts:
+    return NodeFacts(name, f"uid-{name}", labels, present, shard, reachable=True)
+
+
+A, B = hardware_class("a", cpu="x86"), hardware_class("b", gpu="yes")
+HIGH = hardware_class("high", priority=5, gpu="yes")
+
+
+@pytest.mark.parametrize(
+    ("found", "classes", "chosen"),
+    [
+        (node("n", cpu="x86"), [A, B], "a"),
+        (node("n", cpu="arm"), [A, B], None),
+        (node("n", cpu="x86", gpu="yes"), [A, HIGH], "high"),
+        (node("n", "b", cpu="x86", gpu="yes"), [A, B], "b"),
+        (node("n", cpu="x86", gpu="yes"), [A, B], "a"),
+        (node("n", "gone", cpu="x86"), [A], "a"),
+    ],
+)
+def test_class_by_selector_priority_and_the_present_one(
+    found: NodeFacts, classes: list[HardwareClass], chosen: str | None
+) -> None:
+    assert choose_class(found, classes) == chosen
+
+
+def test_new_nodes_get_class_shard_and_edge_node() -> None:
+    decision = decide_fleet([node("n1", cpu="x86"), node("n2", cpu="x86")], [A], [], {}, NOW)
+    assert [(n.name, n.hardware_class) for n in decision.labels] == [("n1", "a"), ("n2", "a")]
+    assert decision.labels[0].shard != decision.labels[1].shard
+    assert [n.name for n in decision.edge_nodes] == ["n1", "n2"]
+    assert decision.statuses["a"].nodes == 2
+
+
+def test_a_lost_shard_label_comes_back_as_it_was() -> None:
+    decision = decide_fleet([node("n1", "a", cpu="x86")], [A], [], {"n1": 17}, NOW)
+    assert [(n.name, n.shard) for n in decision.labels] == [("n1", 17)]
+
+
+def test_what_is_as_it_shall_be_is_not_written() -> None:
+    known = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "a"}})
+    decision = decide_fleet([node("n1", "a", 3, cpu="x86")], [A], [known], {}, NOW)
+    assert (decision.labels, decision.edge_nodes, decision.gone) == ((), (), ())
+
+
+def test_a_node_that_left_its_class_loses_labels_and_edge_node() -> None:
+    known = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "a"}})
+    outside = EdgeNode.model_validate(
+        {"metadata": {"name": "phone"}, "spec": {"hardwareClass": "a"}}
+    )
+    decision = decide_fleet([node("n1", "a", 3, cpu="arm")], [A], [known, outside], {}, NOW)
+    assert [(n.hardware_class, n.shard) for n in decision.labels] == [(None, None)]
+    assert decision.gone == ("n1",)
+
+
+def test_two_classes_of_one_priority_are_told_on_both() -> None:
+    both = node("n1", "b", 0, cpu="x86", gpu="yes")
+    decision = decide_fleet([both], [A, B], [], {}, NOW)
+    for name, other in (("a", "b"), ("b", "a")):
+        (condition,) = decision.statuses[name].conditions
+        assert (condition.status, condition.reason) == (ConditionStatus.FALSE, "ClassOverlap")
+        assert other in condition.message
+    assert (decision.statuses["a"].nodes, decision.statuses["b"].nodes) == (0, 1)

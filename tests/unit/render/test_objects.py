@@ -1,0 +1,188 @@
+"""The rendered objects hold what the contract between operator, kubelet and agents says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
+from skerry.api.job import JobPlan
+from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
+from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.render.daemonsets import daemonset, placement_of, with_placement
+from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.nodes import edge_node, node_labels
+from skerry.render.parts import Owner, cores, serving_resources
+from skerry.render.rolebindings import agent_role_binding
+from skerry.render.routes import route
+from skerry.render.services import service
+from tests.unit.decide.plan_world import CONFIG, IMAGE, SOURCE, assessed, built, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER = Owner("intent", "assist", "u1")
+SERVED = ServedRevision(
+    "0123456789", "x86", "reg/x@sha256:1", IMAGE, ResourceLimits(cpu="250m", memory="64Mi")
+)
+PLACEMENTS = [
+    Placement(),
+    Placement(PlacementKind.IN, frozenset({3, 1})),
+    Placement(PlacementKind.NOT_IN, frozenset({7})),
+]
+
+
+def build_job() -> BuildJob:
+    (job,) = assessed().decide().jobs
+    assert isinstance(job, BuildJob)
+    return job
+
+
+def the_assess_job() -> AssessJob:
+    (job,) = world().decide().jobs
+    assert isinstance(job, AssessJob)
+    return job
+
+
+def pod_templates() -> Iterator[dict[str, Any]]:
+    yield daemonset(OWNER, SERVED, Placement())["spec"]["template"]
+    yield optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]
+    yield assess_job(OWNER, the_assess_job(), CONFIG)["spec"]["template"]
+
+
+def test_every_pod_is_confined() -> None:
+    for template in pod_templates():
+        pod = template["spec"]
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_stages_in_order_with_their_images_and_limits() -> None:
+    job = optimisation_job(OWNER, build_job(), CONFIG)
+    pod = job["spec"]["template"]["spec"]
+    names = [container["name"] for container in (*pod["initContainers"], *pod["containers"])]
+    assert names == [
+        "find-finished", "baseline-measurement", "format-conversion", "quantization",
+        "hardware-acceleration", "validation", "pack",
+    ]  # fmt: skip
+    by_name = {c["name"]: c for c in (*pod["initContainers"], *pod["containers"])}
+    # serving 512Mi: baseline and candidate at once, and what compares them
+    measuring = {"cpu": "1", "memory": "1280Mi"}
+    for stage in ("baseline-measurement", "validation"):
+        assert by_name[stage]["resources"]["limits"] == measuring
+        assert by_name[stage]["command"][:3] == ["python3", "-m", "skerry_runtime.measure"]
+    assert by_name["pack"]["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
+    assert job["spec"]["activeDeadlineSeconds"] == 1800
+    assert job["spec"]["backoffLimit"] == 2
+    assert len(job["metadata"]["name"]) <= 63
+
+
+def test_the_job_runs_on_its_class_with_pinned_volumes_and_its_plan() -> None:
+    pod = optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["source"]["image"]["reference"] == f"reg.example/models/intent@{SOURCE.digest}"
+    assert "docker" not in volumes
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required["nodeSelectorTerms"] == [
+        {"matchExpressions": [{"key": NODE_LABEL_CLASS, "operator": "In", "values": ["x86"]}]}
+    ]
+    values = {entry["name"]: entry.get("value") for entry in pod["initContainers"][1]["env"]}
+    assert JobPlan.model_validate_json(values["SKERRY_PLAN"] or "") == build_job().plan
+    assert values["SKERRY_CPU_LIMIT"] == "1"
+
+
+def test_push_credentials_are_mounted_where_the_plan_says() -> None:
+    registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
+    config = CONFIG.model_copy(update={"registry": registry})
+    pod = optimisation_job(OWNER, build_job(), config)["spec"]["template"]["spec"]
+    secret = next(volume for volume in pod["volumes"] if volume["name"] == "docker")["secret"]
+    assert secret["secretName"] == "push"
+    (job,) = assessed().with_(config=config).decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.registry.docker_config == "/docker/config.json"
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert {"name": "docker", "mountPath": "/docker", "readOnly": True} in mounts
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_a_placement_is_read_back_as_it_was_written(placement: Placement) -> None:
+    rendered = daemonset(OWNER, SERVED, placement)
+    assert placement_of(rendered) == placement
+    for other in PLACEMENTS:
+        moved = with_placement(OWNER, rendered, other)
+        assert placement_of(moved) == other
+        assert _without_affinity(moved) == _without_affinity(rendered)
+
+
+def test_the_serving_pod_is_what_agents_look_for() -> None:
+    rendered = daemonset(OWNER, SERVED, Placement(PlacementKind.IN, frozenset({3})))
+    assert rendered["metadata"]["name"] == "intent-0123456789"
+    assert rendered["spec"]["updateStrategy"] == {"type": "OnDelete"}
+    template = rendered["spec"]["template"]
+    assert template["metadata"]["labels"] == {
+        "app.kubernetes.io/managed-by": "skerry",
+        "app.kubernetes.io/component": "runtime",
+        "skerry.dev/model": "intent",
+        "skerry.dev/class": "x86",
+        "skerry.dev/revision": "0123456789",
+    }
+    assert "nodeSelector" not in template["spec"]
+    container = template["spec"]["containers"][0]
+    values = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert values["SKERRY_CPU_LIMIT"] == "0.25"
+    assert values["SKERRY_REVISION"] == "0123456789"
+    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/v2/health/ready"
+    shard = template["spec"]["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]["nodeSelectorTerms"][0]["matchExpressions"][1]
+    assert shard == {"key": NODE_LABEL_SHARD, "operator": "In", "values": ["3"]}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "decimal", "requested"),
+    [("1", "1", "250m"), ("250m", "0.25", "63m"), ("1500m", "1.5", "375m"), ("1m", "0.001", "1m")],
+)
+def test_cpu_as_decimal_and_as_request(cpu: str, decimal: str, requested: str) -> None:
+    limits = ResourceLimits(cpu=cpu, memory="64Mi")
+    assert cores(limits) == decimal
+    assert serving_resources(limits)["requests"]["cpu"] == requested
+
+
+def test_route_service_and_binding() -> None:
+    spec = built().decide().routes["x86"]
+    rendered = route(OWNER, spec)
+    assert rendered["metadata"]["name"] == "intent.x86"
+    assert rendered["metadata"]["labels"]["skerry.dev/class"] == "x86"
+    assert rendered["spec"] == spec.to_wire()
+    assert len(str(rendered)) < 2000
+    external = service(OWNER, CONFIG.gateway)["spec"]
+    assert external["externalName"] == "skerry-gateway.skerry-system.svc.cluster.local"
+    binding = agent_role_binding("assist")
+    assert binding["roleRef"]["name"] == "skerry-agent-pods"
+    assert "ownerReferences" not in binding["metadata"]
+
+
+def test_nodes() -> None:
+    assert node_labels("n", "x86", 3)["metadata"]["labels"] == {
+        NODE_LABEL_CLASS: "x86",
+        NODE_LABEL_SHARD: "3",
+    }
+    assert node_labels("n", None, None)["metadata"]["labels"] == {}
+    owner = edge_node("n", "uid", "x86")["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["uid"]) == ("Node", "uid")
+
+
+def _without_affinity(item: dict[str, Any]) -> dict[str, Any]:
+    spec = {
+        key: value for key, value in item["spec"]["template"]["spec"].items() if key != "affinity"
+    }
+    return {**item, "spec": {**item["spec"], "template": {"spec": spec}}}
