@@ -65,11 +65,23 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
         pack_folder(tmp_path / "missing", tmp_path / "layer.tar")
 
 
-def test_a_layer_that_points_outside_its_folder_is_refused(tmp_path: Path) -> None:
+def link() -> tarfile.TarInfo:
+    entry = tarfile.TarInfo("model.onnx")
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return entry
+
+
+@pytest.mark.parametrize(
+    "entry", [tarfile.TarInfo("../outside"), tarfile.TarInfo("/outside"), link()]
+)
+def test_a_layer_that_reaches_outside_its_folder_is_refused(
+    tmp_path: Path, entry: tarfile.TarInfo
+) -> None:
     with tarfile.open(tmp_path / "bad.tar", "w") as archive:
-        archive.addfile(tarfile.TarInfo("../outside"))
-    with pytest.raises(tarfile.TarError):
+        archive.addfile(entry)
+    with pytest.raises(tarfile.TarError, match="not a plain file"):
         unpack(tmp_path / "bad.tar", tmp_path / "here")
+    assert not list((tmp_path / "here").iterdir())
 
 
 def test_what_is_pushed_comes_back_by_tag_and_by_digest(registry: Registry, tmp_path: Path) -> None:

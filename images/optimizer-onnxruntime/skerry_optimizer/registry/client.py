@@ -7,6 +7,7 @@ again twice within seconds; after that the stage fails, and the Job's backoff tr
 from __future__ import annotations
 
 import json
+import tarfile
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,7 +196,7 @@ class RegistryClient:
                 " configuration (registry.address; registry.insecure for plain HTTP)?"
             ) from error
         except (
-            RegistryError, requests.RequestException, oras.auth.AuthenticationException, ValueError
+            RegistryError, tarfile.TarError, requests.RequestException, oras.auth.AuthenticationException, ValueError
         ) as error:  # fmt: skip
             raise RegistryError(f"could not {doing} registry {self._name}: {error}") from error
 
