@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ BUDGET = 0.01
 """Golden replays may cost a hundredth of a core: the next comes after a hundred times their length."""
 LEAST_PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+COSTS = 8
 
 
 class Runner:
@@ -56,6 +58,8 @@ class Runner:
         self._smoke: Finding | None = None
         self._task: asyncio.Task[None] | None = None
         self._replay_at = 0.0
+        # the shortest of the last replays: nearest to the CPU time, as the rest is waiting for others
+        self._costs: deque[float] = deque(maxlen=COSTS)
         self._samples = 0
         trial = memory.trial
         if trial is not None and trial.state in plan.WITH_TRAFFIC:
@@ -249,7 +253,8 @@ class Runner:
             if target is not None:
                 spent += await self._replay_one(evidence, side, target)
         self._samples += 1
-        self._replay_at = time() + max(LEAST_PAUSE_SECONDS, spent / BUDGET)
+        self._costs.append(spent)
+        self._replay_at = time() + max(LEAST_PAUSE_SECONDS, min(self._costs) / BUDGET)
 
     async def _replay_one(self, evidence: Evidence, side: Side, target: Target) -> float:
         """Replays one sample; returns the seconds that it took."""

@@ -93,10 +93,10 @@ backend {key}
     http-check expect status 200
     http-request set-var(txn.reason) str("no revision of it may answer now")
     http-request set-var(txn.reason) var(txn.model),map_str({reasons}),url_dec if {{ var(txn.model),map_str({reasons}) -m found }}
-    http-request return status 503 content-type application/json lf-string '{{"error":"%[var(txn.model)] on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}' if {{ nbsrv eq 0 }}
+    http-error status 503 content-type application/json lf-string '{{"error":"%[var(txn.model)] on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
     http-request disable-l7-retry if {{ nbsrv lt 2 }}
     http-response set-var(txn.answered) date(0,us)
-    http-after-response set-header X-Skerry-Revision %s unless {{ srv_id eq 0 }}
+    http-after-response set-header X-Skerry-Revision %s if {{ srv_id -m found }}
 """  # noqa: E501 - as above
 MOST_NAMED = 16
 

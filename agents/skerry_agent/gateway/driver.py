@@ -39,7 +39,6 @@ class Gateway:
     port: int = config.PORT
     metrics_port: int = config.METRICS_PORT
     state: GatewayState | None = None
-    _maps: dict[tuple[str, int], GatewayState] = field(default_factory=dict)
     _reloaded: dict[str, float] = field(default_factory=dict)
 
     async def apply(self, state: GatewayState) -> dict[str, dict[str, bool]]:
@@ -96,9 +95,7 @@ class Gateway:
         await ask(GatewayPaths.master_of(socket), ["reload"])
 
     async def _converge_maps(self, socket: Path, state: GatewayState) -> None:
-        identity = (socket.name, _inode(socket))
-        if self._maps.get(identity) == state:
-            return
+        """Looks each time: a reload that was under way may have read the files of before."""
         for path, wanted in (
             (self.paths.callers, state.callers),
             (self.paths.reasons, _reasons(state)),
@@ -108,9 +105,6 @@ class Gateway:
             )
             if commands:
                 await ask(socket, commands)
-        self._maps = {k: v for k, v in self._maps.items() if k[0] != socket.name} | {
-            identity: state
-        }
 
     def _drop_stale(self, socket: Path, error: Exception) -> None:
         log.debug("gateway %s: %s", socket.name, error)
@@ -119,11 +113,6 @@ class Gateway:
         if isinstance(error, ConnectionRefusedError) and now - since > STALE_SECONDS:
             for path in (socket, GatewayPaths.master_of(socket)):
                 path.unlink(missing_ok=True)
-
-
-def _inode(socket: Path) -> int:
-    """Tells a gateway's new socket from its old one."""
-    return socket.stat().st_ino
 
 
 def _reasons(state: GatewayState) -> dict[str, str]:

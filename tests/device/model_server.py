@@ -1,0 +1,81 @@
+"""A little model server that can be made to fail: y = 2x, one request at a time.
+
+    python -m tests.device.model_server ADDRESS MILLISECONDS
+
+POST /mode with {"mode": "good" | "error" | "wrong" | "slow"} changes how it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request  # noqa: TC002 - read at run time
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+PORT = 8080
+SLOWER_TIMES = 4
+TOLERANCE = {"absolute": 1e-6, "relative": 1e-6, "cosine": None}
+
+
+class Model:
+    """Answers in turn, each after the same time."""
+
+    def __init__(self, milliseconds: float) -> None:
+        """Good at first."""
+        self.seconds = milliseconds / 1000
+        self.mode = "good"
+        self.turn = asyncio.Lock()
+
+    async def infer(self, request: Request) -> Response:
+        """Open Inference Protocol: one tensor in, one out."""
+        body = await request.json()
+        async with self.turn:
+            await asyncio.sleep(self.seconds * (SLOWER_TIMES if self.mode == "slow" else 1))
+        if self.mode == "error":
+            return JSONResponse({"error": "made to fail"}, 500)
+        factor = 3 if self.mode == "wrong" else 2
+        values = [factor * value for value in body["inputs"][0]["data"]]
+        return JSONResponse({"outputs": [_tensor("y", values)]})
+
+    async def golden(self, _request: Request) -> Response:
+        """Four samples."""
+        samples = [
+            {"request": {"inputs": [_tensor("x", [n])]}, "outputs": [_tensor("y", [2 * n])]}
+            for n in (1.0, 2.0, 3.0, 4.0)
+        ]
+        return JSONResponse({"tolerance": TOLERANCE, "samples": samples})
+
+    async def set_mode(self, request: Request) -> Response:
+        """How it answers from now on."""
+        self.mode = (await request.json())["mode"]
+        return Response()
+
+
+def _tensor(name: str, data: list[float]) -> dict[str, object]:
+    return {"name": name, "datatype": "FP32", "shape": [len(data)], "data": data}
+
+
+async def ready(_request: Request) -> Response:
+    """Always."""
+    return Response()
+
+
+def main() -> None:
+    """Serve until terminated."""
+    model = Model(float(sys.argv[2]))
+    routes = [
+        Route("/v2/health/ready", ready),
+        Route("/v2/models/{name}/infer", model.infer, methods=["POST"]),
+        Route("/skerry/golden", model.golden),
+        Route("/mode", model.set_mode, methods=["POST"]),
+    ]
+    app = Starlette(routes=routes)
+    uvicorn.run(app, host=sys.argv[1], port=PORT, log_level="warning", timeout_keep_alive=30)
+
+
+if __name__ == "__main__":
+    main()

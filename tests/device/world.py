@@ -1,0 +1,210 @@
+"""One device: a real HAProxy by the image's start script, the real agent, real model servers.
+
+The API server is real too. There is no kubelet: the test creates the pods and writes their status, and
+their addresses are loopback ones where a little model server listens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from skerry.api.common import LABEL_CLASS, LABEL_MODEL, LABEL_REVISION
+from skerry.cluster.kinds import POD, Kind
+from skerry_agent.gateway.config import render
+from skerry_agent.gateway.paths import GatewayPaths
+from skerry_agent.gateway.state import GatewayState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cluster.api import Api
+    from tests.device.forward import Forward
+    from tests.lab import Lab
+
+ROOT = Path(__file__).parents[2]
+ROUTE = Kind("skerry.dev/v1alpha1", "ModelRoute", "modelroutes", namespaced=True)
+EDGE_NODE = Kind("skerry.dev/v1alpha1", "EdgeNode", "edgenodes", namespaced=False)
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+RULES = {"latencyShift": "1.25x", "latencyTail": "1.5x", "errors": "1%"}
+MODEL = "intent"
+GATEWAY_PORT, METRICS_PORT, AGENT_PORT = 18080, 18405, 19090
+MILLISECONDS = 5.0
+Found = TypeVar("Found")
+
+
+def eventually(what: Callable[[], Found], seconds: float, doing: str) -> Found:
+    """Wait until `what` returns something true."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"after {seconds} s still not: {doing}"
+        threading.Event().wait(0.05)
+    return found
+
+
+@dataclass
+class Device:
+    """One node's processes and its objects in the API server. `directory` is the node's state."""
+
+    api: Api
+    lab: Lab
+    directory: Path
+    name: str
+    forward: Forward
+    addresses: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    gateways: int = 0
+
+    @property
+    def url(self) -> str:
+        """The model by the path prefix, as a process of the node would ask."""
+        return f"http://127.0.0.1:{GATEWAY_PORT}/{self.name}/{MODEL}/v2/models/{MODEL}/infer"
+
+    def prepare(self) -> None:
+        """Namespace, Node and EdgeNode; the gateway's default configuration."""
+        self.api.apply(NAMESPACE, {"metadata": {"name": self.name}}, "test")
+        self.api.apply(NAMESPACE, {"metadata": {"name": "skerry-system"}}, "test")
+        self.api.apply(NODE, {"metadata": {"name": self.name}}, "test")
+        edge = {"metadata": {"name": self.name}, "spec": {"hardwareClass": self.name}}
+        self.api.apply(EDGE_NODE, edge, "test")
+        eventually(lambda: self.api.find(ACCOUNT, self.name, "default"), 20, "a service account")
+        (self.directory / "run").mkdir()
+        paths = GatewayPaths(self.directory)
+        text = render(GatewayState(), paths, GATEWAY_PORT, METRICS_PORT)
+        (self.directory / "default.cfg").write_text(text)
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a process; its output goes to NAME.log."""
+        environment = {
+            **os.environ,
+            "NODE_NAME": self.name,
+            "POD_NAME": name,
+            "SKERRY_STATE_DIR": str(self.directory),
+            "SKERRY_HEARTBEAT_SECONDS": "2",
+            "SKERRY_DEFAULT_CONFIG": str(self.directory / "default.cfg"),
+            "SKERRY_METRICS_PORT": str(AGENT_PORT),
+            "POD_NAMESPACE": "skerry-system",
+        }
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def start_gateway(self) -> str:
+        """Another gateway pod."""
+        self.gateways += 1
+        name = f"gateway-{self.gateways}"
+        self.start(name, "sh", str(ROOT / "images/gateway/start.sh"))
+        eventually(self.gateway_answers, 10, f"gateway answers: {self.log(name)}")
+        return name
+
+    def gateway_answers(self) -> bool:
+        """Whether the gateway says that it is well."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{GATEWAY_PORT}/skerry/healthz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def start_agent(self) -> None:
+        """Start the agent, which reaches the API server through the forward."""
+        arguments = (str(self.lab.kubeconfig), f"https://127.0.0.1:{self.forward.port}")
+        ports = (str(GATEWAY_PORT), str(METRICS_PORT))
+        self.start("agent", sys.executable, "-m", "tests.device.agent_process", *arguments, *ports)
+
+    def stop(self, name: str, *, kill: bool = False) -> None:
+        """End a process; `kill` without a chance to say good-bye."""
+        process = self.processes.pop(name)
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+        process.wait(15)
+
+    def serve(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
+        """A pod of the revision with its model server."""
+        address = f"127.77.0.{len(self.addresses) + 1}"
+        self.addresses[revision] = address
+        module = ("-m", "tests.device.model_server", address, str(milliseconds))
+        self.start(revision, sys.executable, *module)
+        eventually(lambda: self._serves(address), 15, f"{revision} serves")
+        labels = {LABEL_MODEL: MODEL, LABEL_CLASS: self.name, LABEL_REVISION: revision}
+        container = {"name": "runtime", "image": "none"}
+        spec = {
+            "nodeName": self.name,
+            "containers": [container],
+            "automountServiceAccountToken": False,
+        }
+        metadata = {"name": f"{MODEL}-{revision}", "namespace": self.name}
+        self.api.apply(POD, {"metadata": {**metadata, "labels": labels}, "spec": spec}, "test")
+        ready = {"type": "Ready", "status": "True"}
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [ready],
+        }
+        self.api.merge(POD, {"metadata": metadata}, {"status": status}, "status")
+
+    def _serves(self, address: str) -> bool:
+        try:
+            return httpx.get(f"http://{address}:8080/v2/health/ready").is_success
+        except httpx.HTTPError:
+            return False
+
+    def mode(self, revision: str, mode: str) -> float:
+        """Make a model server answer otherwise; returns when, in seconds since the epoch."""
+        at = time.time()
+        httpx.post(f"http://{self.addresses[revision]}:8080/mode", json={"mode": mode})
+        return at
+
+    def route(self, **roles: Any) -> int:
+        """Write the ModelRoute; returns its generation."""
+        rules = [*({"metric": m, "tolerate": t} for m, t in RULES.items()), {"metric": "golden"}]
+        guard = {"minSamples": 20, "rules": rules}
+        spec = {"edgeModel": MODEL, "hardwareClass": self.name, "guard": guard, **roles}
+        metadata = {
+            "name": f"{MODEL}.{self.name}",
+            "namespace": self.name,
+            "labels": {LABEL_CLASS: self.name},
+        }
+        written = self.api.apply(ROUTE, {"metadata": metadata, "spec": spec}, "test")
+        generation: int = written["metadata"]["generation"]
+        return generation
+
+    def report(self) -> dict[str, Any]:
+        """What the agent says of the model."""
+        status = self.api.get(EDGE_NODE, None, self.name).get("status", {})
+        return next((m for m in status.get("models", ()) if m["name"] == MODEL), {})
+
+    def state(self) -> str:
+        """The candidate's state as reported."""
+        return str(self.report().get("candidate", {}).get("state", ""))
+
+    def events(self, name: str = "") -> list[dict[str, Any]]:
+        """The agent's timeline."""
+        lines = [line for line in self.log("agent").splitlines() if line.startswith('{"at"')]
+        found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        return [event for event in found if not name or event["event"] == name]
+
+    def log(self, name: str) -> str:
+        """What a process wrote."""
+        return (self.directory / f"{name}.log").read_text()
+
+    def end(self) -> None:
+        """End all processes and take the objects away."""
+        for name in list(self.processes):
+            self.stop(name, kill=not name.startswith("gateway"))
+        self.api.delete(EDGE_NODE, {"metadata": {"name": self.name}})
+        self.api.delete(NODE, {"metadata": {"name": self.name}})
+        self.api.delete(NAMESPACE, {"metadata": {"name": self.name}})
