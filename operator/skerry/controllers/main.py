@@ -10,9 +10,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import httpx
 import kopf
@@ -107,6 +108,8 @@ async def _watch(operator: Operator, told: asyncio.Event) -> None:
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=handlers.settings(),
+        # Its own guess asks for a user's name, and a container's user id has none.
+        identity=cast("Any", os.environ.get("POD_NAME") or socket.gethostname()),
         clusterwide=True,
         standalone=True,
         liveness_endpoint=os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT),
