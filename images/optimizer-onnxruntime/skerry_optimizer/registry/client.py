@@ -196,7 +196,8 @@ class RegistryClient:
                 " configuration (registry.address; registry.insecure for plain HTTP)?"
             ) from error
         except (
-            RegistryError, tarfile.TarError, requests.RequestException, oras.auth.AuthenticationException, ValueError
+            RegistryError, tarfile.TarError, requests.RequestException,
+            oras.auth.AuthenticationException, ValueError,
         ) as error:  # fmt: skip
             raise RegistryError(f"could not {doing} registry {self._name}: {error}") from error
 
