@@ -17,8 +17,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 def test_the_tiny_example_is_made_in_seconds_and_always_the_same(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        command = [sys.executable, EXAMPLES / "tiny" / "make.py", tmp_path / name]
-        subprocess.run(command, check=True)
+        script = str(EXAMPLES / "tiny" / "make.py")
+        subprocess.run([sys.executable, script, str(tmp_path / name)], check=True)
     files = ("v1/model.onnx", "v2/model.onnx", "dataset/dataset.npz")
     contents = [[(tmp_path / name / file).read_bytes() for file in files] for name in ("a", "b")]
     assert contents[0] == contents[1]
