@@ -63,7 +63,10 @@ class OperatorProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
-        return self.process.wait(STOP_SECONDS)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.kill()
 
     @property
     def log(self) -> Path:

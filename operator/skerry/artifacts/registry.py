@@ -50,15 +50,20 @@ class Registry:
             answer = await self._head(url, uri, {"Authorization": f"Bearer {token}"})
         return _digest(answer, uri)
 
-    async def _head(self, url: str, uri: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def _head(
+        self, url: str, uri: str, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         try:
             return await self._client.head(
-                url, headers={"Accept": ", ".join(_MEDIA_TYPES), **(headers or {})},
-                timeout=REQUEST_TIMEOUT_SECONDS, follow_redirects=True,
+                url,
+                headers={"Accept": ", ".join(_MEDIA_TYPES), **(headers or {})},
+                timeout=REQUEST_TIMEOUT_SECONDS,
+                follow_redirects=True,
             )
         except httpx.HTTPError as error:
             raise RegistryError(
-                f"cannot reach the registry: {error or type(error).__name__}", uri,
+                f"cannot reach the registry: {error or type(error).__name__}",
+                uri,
                 "check the host name, and whether the registry speaks HTTPS"
                 " (plain HTTP needs the chart's registry.insecure)",
             ) from error
@@ -70,7 +75,9 @@ class Registry:
         if realm is None:
             raise _refused(uri)
         try:
-            answer = await self._client.get(realm, params=challenge, timeout=REQUEST_TIMEOUT_SECONDS)
+            answer = await self._client.get(
+                realm, params=challenge, timeout=REQUEST_TIMEOUT_SECONDS
+            )
             answer.raise_for_status()
             body = answer.json()
             return str(body.get("token") or body["access_token"])
@@ -87,17 +94,22 @@ def split(uri: str) -> tuple[str, str, str]:
 
 def _digest(answer: httpx.Response, uri: str) -> str:
     if answer.status_code == HTTPStatus.NOT_FOUND:
-        raise RegistryError("the registry has no such image or tag", uri, "check the name, or push it")
+        raise RegistryError(
+            "the registry has no such image or tag", uri, "check the name, or push it"
+        )
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise _refused(uri)
     if answer.status_code != HTTPStatus.OK:
         raise RegistryError(
-            f"the registry answered {answer.status_code}", uri, "look at the registry's log; it is tried again"
+            f"the registry answered {answer.status_code}",
+            uri,
+            "look at the registry's log; it is tried again",
         )
     digest = answer.headers.get("docker-content-digest", "")
     if not _DIGEST.match(digest):
         raise RegistryError(
-            "the registry named no sha256 digest (header Docker-Content-Digest)", uri,
+            "the registry named no sha256 digest (header Docker-Content-Digest)",
+            uri,
             "pin the digest in the spec: digest: sha256:...",
         )
     return str(digest)
@@ -105,6 +117,7 @@ def _digest(answer: httpx.Response, uri: str) -> str:
 
 def _refused(uri: str) -> RegistryError:
     return RegistryError(
-        "the registry wants credentials", uri,
+        "the registry wants credentials",
+        uri,
         "make the image readable without them, or pin its digest in the spec (digest: sha256:...)",
     )

@@ -54,7 +54,9 @@ class Cluster:
                 return None
             raise
 
-    async def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[Object]:
+    async def list(
+        self, kind: Kind, namespace: str | None = None, selector: str = ""
+    ) -> list[Object]:
         """All objects that match the label selector, read in pages."""
         query = {"limit": str(PAGE_SIZE), "labelSelector": selector}
         found: list[Object] = []
@@ -66,7 +68,9 @@ class Cluster:
                 return found
             query["continue"] = token
 
-    async def apply(self, kind: Kind, body: Object, *, subresource: str = "", force: bool = True) -> Object:
+    async def apply(
+        self, kind: Kind, body: Object, *, subresource: str = "", force: bool = True
+    ) -> Object:
         """Server-side apply.
 
         With `metadata.uid` in the body, the API server refuses to create or to touch another object
@@ -76,7 +80,9 @@ class Cluster:
         path = kind.path(meta.get("namespace"), meta["name"], subresource)
         query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
         identity = {"apiVersion": kind.api_version, "kind": kind.name}
-        return await self._request("PATCH", path, query=query, body={**identity, **body}, content=APPLY)
+        return await self._request(
+            "PATCH", path, query=query, body={**identity, **body}, content=APPLY
+        )
 
     async def create(self, kind: Kind, body: Object) -> Object:
         """Create an object under a name that the API server makes up (events)."""
@@ -120,9 +126,12 @@ class Cluster:
     ) -> tuple[int, str, float | None]:
         """One HTTP exchange: status (0: no connection), body, Retry-After in seconds."""
         method, url, headers, sent, _ = await self._api.param_serialize(
-            method, path, query_params=[(key, value) for key, value in query.items() if value],
+            method,
+            path,
+            query_params=[(key, value) for key, value in query.items() if value],
             header_params={"Content-Type": content, "Accept": "application/json"},
-            body=body, auth_settings=["BearerToken"],
+            body=body,
+            auth_settings=["BearerToken"],
         )
         try:
             answer = await self._api.call_api(

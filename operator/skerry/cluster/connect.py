@@ -31,7 +31,8 @@ async def load_configuration() -> client.Configuration:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
         raise SkerryError(
-            f"no way to the API server: {error}", "KUBECONFIG",
+            f"no way to the API server: {error}",
+            "KUBECONFIG",
             "run inside a cluster with a service account, or set KUBECONFIG to a kubeconfig file",
         ) from error
     settings.connection_pool_maxsize = PARALLEL_REQUESTS

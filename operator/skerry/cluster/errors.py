@@ -57,5 +57,7 @@ ADVICE: dict[int, str] = {
 
 def from_status(status: int, message: str, where: str) -> ClusterError:
     """The domain error for an HTTP status and the API server's own message."""
-    todo = ADVICE.get(status, "the operator tries again by itself; look at the API server's log if it stays")
+    todo = ADVICE.get(
+        status, "the operator tries again by itself; look at the API server's log if it stays"
+    )
     return ClusterError(message, where, todo, status)

@@ -20,9 +20,15 @@ class Kind:
     plural: str
     namespaced: bool
 
-    def path(self, namespace: str | None = None, name: str | None = None, subresource: str = "") -> str:
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str = ""
+    ) -> str:
         """The URL path of the collection, of one object, or of its subresource."""
-        root = f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+        root = (
+            f"/api/{self.api_version}"
+            if "/" not in self.api_version
+            else f"/apis/{self.api_version}"
+        )
         parts = [root]
         if self.namespaced and namespace is not None:
             parts += ["namespaces", namespace]

@@ -73,7 +73,9 @@ def serving_pod(pod: Object) -> ServingPod | None:
     conditions = pod.get("status", {}).get("conditions", ())
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     leaving = pod["metadata"].get("deletionTimestamp") is not None
-    return ServingPod(labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving)
+    return ServingPod(
+        labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving
+    )
 
 
 def _pod_view(pod: Object) -> PodView:
@@ -82,7 +84,9 @@ def _pod_view(pod: Object) -> PodView:
         *_in_order(spec.get("initContainers", ()), status.get("initContainerStatuses", ())),
         *_in_order(spec.get("containers", ()), status.get("containerStatuses", ())),
     ]
-    scheduled: Object = next((c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {})
+    scheduled: Object = next(
+        (c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {}
+    )
     refused = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
     return PodView(
         name=pod["metadata"]["name"],
@@ -110,7 +114,9 @@ def _container_view(name: str, status: Object) -> ContainerView:
         started = parse_time(state["running"].get("startedAt"))
         return ContainerView(name, ContainerPhase.RUNNING, started_at=started)
     waiting = state.get("waiting", {})
-    return ContainerView(name, ContainerPhase.WAITING, waiting.get("reason", ""), waiting.get("message", ""))
+    return ContainerView(
+        name, ContainerPhase.WAITING, waiting.get("reason", ""), waiting.get("message", "")
+    )
 
 
 def _condition(status: Object, kind: str) -> Object | None:
