@@ -19,16 +19,12 @@ log = logging.getLogger(__name__)
 
 
 class Kept(Model):
-    """Everything but golden samples: routes as they came, pods, and the memory of each model.
-
-    `medians` are stable's good medians in milliseconds, by model: its past, which a hog is told by.
-    """
+    """Everything but golden samples: routes as they came, pods, and the memory of each model."""
 
     hardware_class: str = ""
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     pods: dict[str, Pod] = Field(default_factory=dict)
     memories: dict[str, Memory] = Field(default_factory=dict)
-    medians: dict[str, float] = Field(default_factory=dict)
 
 
 class Store:

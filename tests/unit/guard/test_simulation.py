@@ -49,7 +49,7 @@ def test_equal_builds_are_never_failed(noise: str, share: float) -> None:
     for seed in range(SOAKS):
         rng = np.random.default_rng([seed, round(share * 10), noise == "trace"])
         sides = traffic(noise, rng, share, SOAK_SECONDS)
-        failing = tuple(failures(rng, side, USUAL_ERRORS) for side in sides)
+        failing = (failures(rng, sides[0], USUAL_ERRORS), failures(rng, sides[1], USUAL_ERRORS))
         verdict = play(
             *sides, SOAK_SECONDS, share=share, failing=failing, cadence=COARSE_CADENCE_SECONDS
         )

@@ -1,0 +1,163 @@
+"""The trial's state machine: tables of what is seen and what follows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
+from skerry.api.modelroute import ModelRouteSpec
+from skerry.decide.guard import Finding
+from skerry_agent import plan
+from skerry_agent.plan import Memory, Seen, Trial
+
+A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+PASSES = Finding(VerdictOutcome.PASS, "")
+FAILS = Finding(VerdictOutcome.FAIL, "errors")
+DOUBTS = Finding(VerdictOutcome.NO_DATA, "latencyShift")
+
+
+def route(**roles: Any) -> ModelRouteSpec:
+    return ModelRouteSpec.model_validate({"edgeModel": "m", "hardwareClass": "c", **roles})
+
+
+STABLE = {"stable": {"revision": A}}
+TRYING = {"candidate": {"revision": B, "traffic": [10, 50], "soakSeconds": 60}}
+WAY_BACK = {"previous": {"revision": A, "until": NOW}}
+
+
+def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
+    return Memory(trial=Trial(revision=B, attempt=0, state=state, step=step, **more))
+
+
+def veto(revision: str) -> Veto:
+    return Veto(revision=revision, attempt=0, rule="errors", at=NOW)
+
+
+S = CandidateState
+
+
+@pytest.mark.parametrize(
+    ("before", "seen", "after"),
+    [
+        (S.WAITING, Seen(0, frozenset({A})), S.WAITING),
+        (S.WAITING, Seen(0, frozenset({A, B})), S.SMOKE_CHECK),
+        (S.SMOKE_CHECK, Seen(9, frozenset({A, B})), S.SMOKE_CHECK),
+        (S.SMOKE_CHECK, Seen(9, frozenset({A, B}), smoke=PASSES), S.SHIFTING),
+        (S.SMOKE_CHECK, Seen(9, frozenset({A, B}), smoke=FAILS), S.FAILED),
+        (S.SHIFTING, Seen(29, frozenset({A, B}), finding=PASSES, samples=99), S.SHIFTING),
+        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=PASSES, samples=19), S.SHIFTING),
+        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=DOUBTS, samples=99), S.SHIFTING),
+        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
+        (S.SHIFTING, Seen(1, frozenset({A, B}), finding=FAILS), S.FAILED),
+        (S.SOAKING, Seen(59, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
+        (S.SOAKING, Seen(61, frozenset({A, B}), finding=DOUBTS, samples=99), S.SOAKING),
+        (S.SOAKING, Seen(61, frozenset({A, B}), finding=PASSES, samples=99), S.PASSED),
+        (S.SOAKING, Seen(61, frozenset({A}), finding=PASSES, samples=99), S.WAITING),
+        (S.PASSED, Seen(99, frozenset({A, B}), finding=FAILS), S.FAILED),
+    ],
+)
+def test_way_of_a_candidate(before: S, seen: Seen, after: S) -> None:
+    memory = trial(before, step=1 if before in {S.SOAKING, S.PASSED} else 0)
+    found = plan.advance(route(**STABLE, **TRYING), memory, seen)
+    assert found.trial is not None
+    assert found.trial.state is after
+    assert found.vetoed(B, 0) is (after is S.FAILED)
+
+
+def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
+    memory, spec = trial(S.SOAKING, 1), route(**STABLE, **TRYING)
+    for _ in range(plan.LOSSES):
+        memory = plan.advance(
+            spec,
+            trial(S.SOAKING, 1, losses=memory.trial.losses if memory.trial else 0),
+            Seen(1, frozenset({A})),
+        )
+    memory = plan.advance(spec, memory, Seen(2, frozenset({A, B})))
+    assert memory.vetoed(B, 0)
+
+
+def test_a_pod_that_was_told_to_go_is_no_loss() -> None:
+    memory = plan.advance(
+        route(**STABLE, **TRYING), trial(S.SOAKING, 1), Seen(1, frozenset({A}), frozenset({B}))
+    )
+    assert memory.trial is not None
+    assert (memory.trial.state, memory.trial.losses) == (S.WAITING, 0)
+
+
+@pytest.mark.parametrize(
+    ("roles", "memory", "up", "shares"),
+    [
+        (STABLE, Memory(), {A}, {A: 100}),
+        (STABLE | TRYING, trial(S.SMOKE_CHECK), {A, B}, {A: 100}),
+        (STABLE | TRYING, trial(S.SHIFTING), {A, B}, {A: 90, B: 10}),
+        (STABLE | TRYING, trial(S.SOAKING, 1), {A, B}, {A: 50, B: 50}),
+        (STABLE | TRYING, trial(S.SOAKING, 1), {B}, {B: 100}),
+        (STABLE | TRYING, trial(S.SMOKE_CHECK), {B}, {}),
+        (TRYING, trial(S.SMOKE_CHECK), {B}, {}),
+        (TRYING, trial(S.SOAKING, 1), {B}, {B: 100}),
+        (TRYING, Memory(vetoes=(veto(B),)), {B}, {}),
+        (STABLE | TRYING, Memory(vetoes=(veto(B),)), {A, B}, {A: 100}),
+        (STABLE | TRYING, Memory(vetoes=(veto(B),)), {B}, {B: 100}),
+        ({"stable": {"revision": B}} | WAY_BACK, Memory(), {A, B}, {B: 100}),
+        ({"stable": {"revision": B}} | WAY_BACK, Memory(), {A}, {A: 100}),
+        ({"stable": {"revision": B}} | WAY_BACK, Memory(vetoes=(veto(B),)), {A, B}, {A: 100}),
+        ({"stable": {"revision": B}} | WAY_BACK, Memory(vetoes=(veto(B),)), {B}, {B: 100}),
+        ({"stable": {"revision": B, "attempt": 1}}, Memory(vetoes=(veto(B),)), {B}, {B: 100}),
+    ],
+)
+def test_shares(
+    roles: dict[str, Any], memory: Memory, up: set[str], shares: dict[str, int]
+) -> None:
+    assert plan.shares(route(**roles), memory, frozenset(up)) == shares
+
+
+def test_after_promotion_the_guard_stays_armed_while_there_is_a_way_back() -> None:
+    promoted = route(stable={"revision": B}, **WAY_BACK)
+    memory = plan.advance(promoted, trial(S.PASSED, 1), Seen(1, frozenset({A, B}), finding=FAILS))
+    assert plan.shares(promoted, memory, frozenset({A, B})) == {A: 100}
+    final = plan.advance(route(stable={"revision": B}), trial(S.PASSED, 1), Seen(1, frozenset({B})))
+    assert final.trial is None
+
+
+ROLES = st.sampled_from([A, B, C])
+FINDINGS = st.sampled_from([None, PASSES, FAILS, DOUBTS])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [STABLE, STABLE | TRYING, TRYING, {"stable": {"revision": B}} | WAY_BACK]
+            ),
+            st.frozensets(ROLES),
+            FINDINGS,
+            FINDINGS,
+            st.integers(0, 40),
+        ),
+        max_size=40,
+    )
+)
+def test_traffic_goes_only_where_something_answers(
+    events: list[tuple[dict[str, Any], frozenset[str], Finding | None, Finding | None, int]],
+) -> None:
+    memory, now = Memory(), 0.0
+    for roles, up, smoke, finding, samples in events:
+        now += 10
+        spec = route(**roles)
+        before = memory.vetoes
+        memory = plan.advance(spec, memory, Seen(now, up, frozenset(), smoke, finding, samples))
+        assert set(before) <= set(memory.vetoes) or len(memory.vetoes) == plan.MOST_VETOES
+        given_shares = plan.shares(spec, memory, up)
+        assert set(given_shares) <= up
+        assert sum(given_shares.values()) in {0, 100}
+        if spec.stable is not None and spec.stable.revision in up:
+            assert given_shares, "a node where stable answers is never left without an answer"
+        better = spec.stable is not None and spec.stable.revision == A and A in up
+        if better and memory.vetoed(B, 0):
+            assert B not in given_shares, "a veto sticks"
