@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from examples.demo.environment import Environment
 
 NAMESPACE = "skerry-system"
+INSTALL_TIMEOUT = "150s"
 # Image folder -> value of the chart.
 IMAGES = {
     "operator": "operator",
@@ -50,7 +51,7 @@ def install_chart(environment: Environment, images: dict[str, str], values: dict
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     environment.helm(
         "upgrade", "--install", "skerry", str(ROOT / "charts" / "skerry"),
-        "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "5m", *flags,
+        "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", INSTALL_TIMEOUT, *flags,
     )  # fmt: skip
 
 
