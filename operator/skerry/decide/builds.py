@@ -80,13 +80,19 @@ def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[
                 job=None,
                 phase=Phase.PENDING,
                 reason=QUEUED,
-                message=f"waits for a build slot: {snapshot.slots.running} optimisation jobs run"
-                f" and {snapshot.slots.waiting_before} older EdgeModels wait"
-                f" (builds.maxConcurrent is {snapshot.config.builds.max_concurrent})",
+                message=_queue_message(snapshot, free),
             )
         free -= build.job is not None
         builds.append(build)
     return tuple(builds)
+
+
+def _queue_message(snapshot: Snapshot, free: int) -> str:
+    most, waiting = snapshot.config.builds.max_concurrent, snapshot.slots.waiting_before
+    return (
+        f"waits for a build slot: {most - free} optimisation jobs run and {waiting} older"
+        f" EdgeModels wait (builds.maxConcurrent is {most})"
+    )
 
 
 def gates_key(snapshot: Snapshot) -> str:

@@ -1,0 +1,68 @@
+"""What the operator renders, put to the real API server: accepted, and allowed by PSA `restricted`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.render.daemonsets import daemonset
+from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.parts import Owner
+from skerry.render.rolebindings import agent_role_binding
+from skerry.render.routes import route
+from skerry.render.services import service
+from skerry.render.variants import variant
+from tests.unit.decide.plan_world import CONFIG, assessed, built, world
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Kubectl
+
+pytestmark = pytest.mark.cluster
+
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+DRY = "--dry-run=server"
+
+
+def rendered(namespace: str) -> dict[str, dict[str, Any]]:
+    """One object of each sort, by name of the sort."""
+    owner = Owner("intent", namespace, "00000000-0000-0000-0000-000000000000")
+    registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
+    config = CONFIG.model_copy(update={"registry": registry})
+    made, decision = assessed().decide(), built().step().decide()
+    (assess,), (build,) = world().decide().jobs, made.jobs
+    served = built().decide().daemonsets[0].served
+    assert isinstance(assess, AssessJob)
+    assert isinstance(build, BuildJob)
+    assert served is not None
+    (name, spec), *_ = made.variants.items()
+    shards = Placement(PlacementKind.NOT_IN, frozenset(range(64)))
+    return {
+        "assess": assess_job(owner, assess, config),
+        "build": optimisation_job(owner, build, config),
+        "daemonset": daemonset(owner, served, shards),
+        "variant": variant(owner, name, spec),
+        "route": route(owner, decision.routes["x86"]),
+        "service": service(owner, config.gateway),
+        "binding": agent_role_binding(namespace),
+    }
+
+
+def test_every_object_is_accepted(kubectl: Kubectl) -> None:
+    for item in rendered(kubectl.namespace).values():
+        kubectl.apply(item, DRY)
+
+
+@pytest.mark.parametrize("sort", ["assess", "build", "daemonset"])
+def test_pods_are_allowed_by_pod_security_restricted(kubectl: Kubectl, sort: str) -> None:
+    kubectl("label", "--overwrite", "namespace", kubectl.namespace, RESTRICTED)
+    template = rendered(kubectl.namespace)[sort]["spec"]["template"]
+    metadata = {
+        "name": sort,
+        "namespace": kubectl.namespace,
+        "labels": template["metadata"]["labels"],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    kubectl.apply(pod, DRY)
