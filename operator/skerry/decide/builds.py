@@ -247,7 +247,9 @@ def _job(
 ) -> BuildJob:
     model = snapshot.model
     search = model.spec.optimization.search
-    evidence = identity.evidence_key(spec.build_key, spec.limits, model.spec.gates, search.weights)
+    evidence = identity.evidence_key(
+        spec.build_key, spec.hardware_class, spec.limits, model.spec.gates, search.weights
+    )
     plan = JobPlan(
         edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
         hardware_class=spec.hardware_class, features=hardware_class.spec.features,

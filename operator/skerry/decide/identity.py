@@ -58,11 +58,17 @@ def build_key(
     )
 
 
-def evidence_key(build: str, limits: ResourceLimits, gates: Gates, weights: Weights) -> str:
-    """SHA-256, as 64 hex digits, of a build with what its measurements and its choice depended on."""
+def evidence_key(
+    build: str, hardware_class: str, limits: ResourceLimits, gates: Gates, weights: Weights
+) -> str:
+    """SHA-256, as 64 hex digits, of a build with what its measurements and its choice depended on.
+
+    Classes of equal facts share a build, never the evidence: that is measured on the class itself.
+    """
     return _sha256(
         {
             "build": build,
+            "hardwareClass": hardware_class,
             "limits": _limits(limits),
             "gates": gates.to_wire(),
             "weights": weights.to_wire(),

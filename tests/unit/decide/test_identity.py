@@ -65,17 +65,18 @@ def test_what_does_not_change_a_build() -> None:
     assert len(key()) == 64
 
 
-def test_evidence_depends_on_limits_gates_and_weights() -> None:
-    base = evidence_key(key(), LIMITS, Gates(), Weights())
+def test_evidence_depends_on_class_limits_gates_and_weights() -> None:
+    base = evidence_key(key(), "x86", LIMITS, Gates(), Weights())
     same = ResourceLimits(cpu="1000m", memory="524288Ki")
-    assert evidence_key(key(), same, Gates(), Weights()) == base
+    assert evidence_key(key(), "x86", same, Gates(), Weights()) == base
     others = {
-        evidence_key(key(trials=4), LIMITS, Gates(), Weights()),
-        evidence_key(key(), ResourceLimits(cpu="2"), Gates(), Weights()),
-        evidence_key(key(), LIMITS, Gates(quality="0.9"), Weights()),
-        evidence_key(key(), LIMITS, Gates(), Weights(speed="1")),
+        evidence_key(key(), "other", LIMITS, Gates(), Weights()),
+        evidence_key(key(trials=4), "x86", LIMITS, Gates(), Weights()),
+        evidence_key(key(), "x86", ResourceLimits(cpu="2"), Gates(), Weights()),
+        evidence_key(key(), "x86", LIMITS, Gates(quality="0.9"), Weights()),
+        evidence_key(key(), "x86", LIMITS, Gates(), Weights(speed="1")),
     }
-    assert len(others | {base}) == 5
+    assert len(others | {base}) == 6
 
 
 def test_variant_name_is_readable_and_bounded() -> None:
@@ -98,4 +99,4 @@ def test_revision() -> None:
         revision(DIGEST, serving, f"r/i@{OTHER}", "x86"),
         revision(DIGEST, serving, f"r/i@{DIGEST}", "arm"),
     }
-    assert len(others | {base}) == 5
+    assert len(others | {base}) == 6
