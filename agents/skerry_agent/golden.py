@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from skerry.api.common import Model
 from skerry.api.edgenode import VerdictOutcome
-from skerry.api.job import Tolerance  # noqa: TC001 - pydantic reads the annotation at run time
+from skerry.api.job import Tolerance
 from skerry.decide.guard import Answer, Finding
 from skerry.decide.guard.golden import RULE, difference
 from skerry_agent.files import write_atomically

@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError
 
 from skerry.api.common import Model
 from skerry_agent.files import write_atomically
-from skerry_agent.plan import Memory  # noqa: TC001 - pydantic reads it at run time
-from skerry_agent.pods import Pod  # noqa: TC001 - pydantic reads it at run time
+from skerry_agent.plan import Memory
+from skerry_agent.pods import Pod
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -69,7 +69,9 @@ class Blocks(Model):
         default=(), description="One tuple of call latencies per block."
     )
     candidate_milliseconds: tuple[tuple[float, ...], ...] = ()
-    baseline_memory_bytes: tuple[int, ...] = Field(default=(), description="Peak increment, one per process.")
+    baseline_memory_bytes: tuple[int, ...] = Field(
+        default=(), description="Peak increment, one per process."
+    )
     candidate_memory_bytes: tuple[int, ...] = ()
     quality_kept: int = 0
     quality_of: int = 0
@@ -116,15 +118,21 @@ class Validation(Model):
     """validation.json: what the validation stage found."""
 
     trials: tuple[MeasuredTrial, ...]
-    chosen: str | None = Field(default=None, description="Recipe; none when no trial passes the required gates.")
-    certified: MeasuredTrial | None = Field(default=None, description="The chosen one, measured afresh.")
+    chosen: str | None = Field(
+        default=None, description="Recipe; none when no trial passes the required gates."
+    )
+    certified: MeasuredTrial | None = Field(
+        default=None, description="The chosen one, measured afresh."
+    )
     served: ServedModel | None = Field(
         default=None, description="skerry.json of the certified one; golden.npz lies beside."
     )
     front: tuple[str, ...] = Field(
         default=(), description="Recipes on the Pareto front of speed, quality and memory."
     )
-    gates: tuple[GateResult, ...] = Field(default=(), description="Of the certified trial, or of the nearest miss.")
+    gates: tuple[GateResult, ...] = Field(
+        default=(), description="Of the certified trial, or of the nearest miss."
+    )
     message: Message = ""
 
 

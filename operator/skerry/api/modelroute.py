@@ -20,7 +20,7 @@ from skerry.api.common import (
     Time,
     TrafficShare,
 )
-from skerry.api.guard import GuardRule  # noqa: TC001 - pydantic reads it at run time
+from skerry.api.guard import GuardRule
 from skerry.api.rules import ListMap, Rule
 
 

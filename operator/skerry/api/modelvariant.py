@@ -28,7 +28,7 @@ from skerry.api.common import (
     ResourceLimits,
     Time,
 )
-from skerry.api.edgemodel import Metric  # noqa: TC001 - pydantic reads it at run time
+from skerry.api.edgemodel import Metric
 from skerry.api.rules import ListMap, Rule
 
 BuildKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]

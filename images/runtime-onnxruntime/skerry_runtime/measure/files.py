@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.common import Model
-from skerry.api.job import TensorInfo  # noqa: TC001 - pydantic reads the annotation at run time
+from skerry.api.job import TensorInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
