@@ -28,6 +28,8 @@ global
     log {log} len 1024 format raw local0 info
     nbthread 1
     maxconn 2000
+    # a container runtime with a low limit of open files shall slow it down, not stop it
+    no strict-limits
     hard-stop-after 30s
 
 defaults
