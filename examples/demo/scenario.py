@@ -7,7 +7,6 @@ limit is enough for the smoke check and the first traffic step and too small for
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from examples.demo import install, report
-from examples.demo.environment import ROOT, run
+from examples.demo.environment import ROOT, cache, run
 from examples.demo.timeline import lost, rollback_timeline
 from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
@@ -60,12 +59,7 @@ def say(text: str) -> None:
 
 def make_sources() -> Path:
     """Make the models and the data set of the example; kept between runs outside the checkout."""
-    made = (
-        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        / "skerry"
-        / "examples"
-        / "minilm"
-    )
+    made = cache() / "examples" / "minilm"
     run(sys.executable, str(EXAMPLE / "make.py"), str(made))
     return made
 

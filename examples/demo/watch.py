@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from skerry.api import EdgeModel, EdgeNode, ModelVariant
@@ -94,7 +95,9 @@ class Watcher:
         for key, text in facts(view):
             if text and self.told.get(key) != text:
                 self.told[key] = text
-                console.print(f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}")
+                console.print(
+                    f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}", soft_wrap=True
+                )
 
 
 def facts(view: View) -> list[tuple[str, str]]:
@@ -111,6 +114,12 @@ def target_facts(view: View) -> list[tuple[str, str]]:
         text = f"[bold]{target.phase}[/]{wave}{roles} {target.message}"
         told.append((f"{view.model.metadata.name} on {target.hardware_class}", text))
     return told
+
+
+def roles(target: TargetStatus) -> str:
+    """Which revision has which role, once one has any."""
+    named = {"stable": target.stable, "candidate": target.candidate, "previous": target.previous}
+    return "".join(f" {role}={revision}" for role, revision in named.items() if revision)
 
 
 def stage_facts(view: View) -> list[tuple[str, str]]:

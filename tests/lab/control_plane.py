@@ -179,7 +179,7 @@ class ControlPlane:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self._plan.state / "registry")},
+                "filesystem": {"rootdirectory": str(self._plan.registry_folder)},
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },

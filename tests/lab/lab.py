@@ -36,16 +36,22 @@ class Lab:
     """
 
     def __init__(
-        self, name: str = DEFAULT_NAME, report: Callable[[str], None] = lambda _: None
+        self,
+        name: str = DEFAULT_NAME,
+        report: Callable[[str], None] = lambda _: None,
+        kept_registry: Path | None = None,
     ) -> None:
         """Name a lab, without starting anything.
 
         Args:
             name: Small letters, digits and dashes.
             report: Is called with a line for each step of a start.
+            kept_registry: A folder for the registry's data that outlives the lab; without it, they
+                go with the lab.
         """
         self.name = plan.check_name(name)
         self._report = report
+        self._kept_registry = kept_registry
         self._toolchain = Toolchain()
 
     def __enter__(self) -> Self:
@@ -181,7 +187,7 @@ class Lab:
     def _start(self, count: int) -> None:
         """Start what is missing of a lab of which nothing is damaged."""
         fresh = plan.load(self.name) is None
-        known = make_plan(self.name) if fresh else self.plan
+        known = make_plan(self.name, self._kept_registry) if fresh else self.plan
         startup = Startup(known, self.binary, self._report)
         before = self.nodes
         wanted = [known.node(index) for index in range(max(count, len(before)))]

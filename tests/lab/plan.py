@@ -64,11 +64,17 @@ class Plan:
     etcd_peer_port: int = 2380
     controller_port: int = 10257
     scheduler_port: int = 10259
+    kept_registry: str = ""
 
     @property
     def state(self) -> Path:
         """The folder of the lab's state, removed with it."""
         return STATE_ROOT / self.name
+
+    @property
+    def registry_folder(self) -> Path:
+        """Where the registry keeps its data: with the lab's state, or where it outlives the lab."""
+        return Path(self.kept_registry) if self.kept_registry else self.state / "registry"
 
     @property
     def cgroup(self) -> str:
@@ -169,7 +175,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def choose(name: str) -> Plan:
+def choose(name: str, kept_registry: Path | None = None) -> Plan:
     """Choose a network that nothing on this machine uses, and write the plan down.
 
     The caller holds the `host_lock`.
@@ -180,7 +186,7 @@ def choose(name: str) -> Plan:
     taken = [*_host_networks(), *(_network(plan.network) for plan in _all_plans())]
     for octet in NETWORKS:
         if not any(_network(octet).overlaps(other) for other in taken):
-            plan = Plan(name, octet)
+            plan = Plan(name, octet, kept_registry=str(kept_registry or ""))
             plan.save()
             return plan
     raise LabError("no free network in 10.77.0.0/16 ... 10.254.0.0/16; take down other labs first")

@@ -21,10 +21,10 @@ COREDNS_IMAGE = "skerry-lab/coredns:1.12.4"
 DNS_MANIFEST = Path(__file__).parent / "coredns.yaml"
 
 
-def make_plan(name: str) -> Plan:
+def make_plan(name: str, kept_registry: Path | None = None) -> Plan:
     """Choose a lab's addresses and make what labs on one machine must not choose at once."""
     with plan.host_lock():
-        chosen = plan.choose(name)
+        chosen = plan.choose(name, kept_registry)
         network.make_bridge(chosen)
         chosen = plan.with_free_ports(chosen)
         Processes(chosen).prepare()
