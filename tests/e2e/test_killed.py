@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.world import World, condition, is_ready, tiny_model
+from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from skerry.api import EdgeModel
@@ -19,20 +19,39 @@ DEPLOYMENT = ("-n", "skerry-system", "deployment/skerry-operator")
 
 
 def crash_after(world: World, write: str) -> None:
-    """Have the operator end itself right after a write of this kind, once in each of its lives."""
+    """Have the operator end itself right after its first write of this kind."""
     world.environment.kubectl("set", "env", *DEPLOYMENT, f"SKERRY_CRASH_AFTER={write}")
+
+    def only_with_it() -> bool:
+        containers = [c for pod in operators(world) for c in pod["spec"]["containers"]]
+        return bool(containers) and all(
+            {"name": "SKERRY_CRASH_AFTER", "value": write} in c.get("env", []) for c in containers
+        )
+
+    wait_for("the operator with its crash point", only_with_it, bool, 120)
+
+
+def operators(world: World) -> list[dict[str, Any]]:
+    """The operator's pods."""
+    selector = "app.kubernetes.io/component=operator"
+    items: list[dict[str, Any]] = world.environment.get(
+        "-n", "skerry-system", "pods", "-l", selector
+    )["items"]
+    return items
+
+
+def crash_never(world: World) -> None:
+    """Let the operator live."""
+    world.environment.kubectl("set", "env", *DEPLOYMENT, "SKERRY_CRASH_AFTER-")
     world.environment.kubectl("rollout", "status", *DEPLOYMENT, "--timeout=120s")
 
 
 def restarts(world: World) -> int:
     """How often the container of the running operator pod ended."""
-    pods = world.environment.get(
-        "-n", "skerry-system", "pods", "-l", "app.kubernetes.io/component=operator"
-    )
     return max(
         (
             c["restartCount"]
-            for p in pods["items"]
+            for p in operators(world)
             for c in p["status"].get("containerStatuses", [])
         ),
         default=0,
@@ -55,7 +74,9 @@ def served(world: World, namespace: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("write", ["route", "status", "daemonset", "delete"])
+@pytest.mark.parametrize(
+    "write", ["job", "variant-status", "route", "status", "daemonset", "delete"]
+)
 def test_killed_after_a_write_it_ends_as_without(
     world: World, namespace: str, served: str, write: str
 ) -> None:
@@ -66,12 +87,19 @@ def test_killed_after_a_write_it_ends_as_without(
         namespace, served, {"source": {"uri": f"oci://{world.registry}/models/tiny:{source}"}}
     )
 
+    try:
+        wait_for("the operator is killed", lambda: restarts(world), bool, ROLLOUT_SECONDS)
+    finally:
+        crash_never(world)
+
     def promoted(model: EdgeModel) -> bool:
         return is_ready(model, wanted) and model.status.targets[0].stable != before
 
-    try:
-        world.until("promotion in spite of it", (namespace, served), promoted, ROLLOUT_SECONDS)
-        assert restarts(world) > 0, "the operator was really killed"
-    finally:
-        world.environment.kubectl("set", "env", *DEPLOYMENT, "SKERRY_CRASH_AFTER-")
-        world.environment.kubectl("rollout", "status", *DEPLOYMENT, "--timeout=120s")
+    after = world.until("promotion", (namespace, served), promoted, ROLLOUT_SECONDS)
+    assert after.status.rejected == ()
+    ends = [
+        entry.outcome
+        for entry in after.status.history
+        if entry.revision == after.status.targets[0].stable
+    ]
+    assert ends[-1:] == ["Promoted"]
