@@ -211,7 +211,9 @@ def play(environment: Environment) -> None:
     say("Images: what changed is built, all of it is in the registry")
     images = install.build_and_push(environment)
     say("Skerry is installed with Helm")
-    install.install_chart(environment, images, {"agent.heartbeatSeconds": "5"})
+    install.install_chart(
+        environment, images, {"agent.heartbeatSeconds": "5", "builds.maxConcurrent": "2"}
+    )
     say("The example's model and data set are made and pushed")
     made = make_sources()
     push_sources(environment, made)

@@ -96,7 +96,8 @@ class Watcher:
             if text and self.told.get(key) != text:
                 self.told[key] = text
                 console.print(
-                    f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}", soft_wrap=True
+                    f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}",
+                    soft_wrap=True,
                 )
 
 

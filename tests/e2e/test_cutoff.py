@@ -83,7 +83,7 @@ def test_a_cut_off_node_goes_back_by_itself(
     stable = world.route(namespace, NAME, CLASS).spec.stable
     assert stable is not None
     assert served.status.address is not None
-    url = f"{served.status.address.node_port_url}/v2/models/{NAME}/infer"
+    url = f"{served.status.address.cluster_ip_url}/v2/models/{NAME}/infer"
 
     followed = Traffic(world.environment)
     plain = (infer_request(tiny / "dataset" / "dataset.npz"),)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from examples.demo.environment import run
 from examples.demo.timeline import lost
 from examples.demo.traffic import Load, Traffic, infer_request
 from tests.e2e.conftest import CLASSES
@@ -94,21 +95,18 @@ def test_every_way_reaches_the_callers_own_node(
     assert address is not None
     assert address.url == f"http://{NAME}.{namespace}.svc"
     body = json.dumps(infer_request(tiny / "dataset" / "dataset.npz"))
+    infer = f"/v2/models/{NAME}/infer"
     for node in lab.nodes:
-        for url in (address.cluster_ip_url, address.node_port_url):
-            answer = lab.in_node(
-                node.name,
-                "curl",
-                "-sS",
-                "-m",
-                "5",
-                "-D-",
-                f"{url}/v2/models/{NAME}/infer",
-                "-d",
-                body,
-            )
+        on_the_node = lab.in_node(node.name, *curl(f"{address.cluster_ip_url}{infer}", body))
+        from_outside = run(*curl(f"{address.node_port_url}{infer}".replace("NODE", node.ip), body))
+        for answer in (on_the_node, from_outside):
             assert " 200 " in answer.splitlines()[0], answer
-            assert f"x-skerry-node: {node.name}" in answer.lower()
+            assert f"x-skerry-node: {node.name}" in answer.lower(), answer
+
+
+def curl(url: str, body: str) -> list[str]:
+    """A request that prints the answer with its headers."""
+    return ["curl", "-sS", "-m", "5", "-D-", url, "-d", body]
 
 
 def test_a_second_good_revision_is_promoted_and_loses_no_request(

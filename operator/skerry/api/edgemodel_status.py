@@ -164,16 +164,20 @@ class HistoryEntry(Model):
 
 
 class Address(Model):
-    """The ways to the model; all reach the revision that is active on the caller's own node."""
+    """The ways to the model.
+
+    By name and by ClusterIP a caller on a node reaches the revision that is active on that very node.
+    """
 
     url: Annotated[str, Field(max_length=512)] = Field(
         description="By name, through the cluster's DNS."
     )
     cluster_ip_url: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Without DNS, from pods."
+        default=None, description="Without DNS, from pods and from processes on a node."
     )
     node_port_url: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Without DNS, from processes on the node."
+        default=None,
+        description="From outside of the cluster: NODE is the address of the node to ask.",
     )
 
 

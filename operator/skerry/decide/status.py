@@ -259,7 +259,7 @@ def _address(snapshot: Snapshot) -> Address:
     metadata, gateway = snapshot.model.metadata, snapshot.gateway
     path = f"/{metadata.namespace}/{metadata.name}"
     by_ip = f"http://{gateway.cluster_ip}{path}" if gateway.cluster_ip else None
-    by_port = f"http://127.0.0.1:{gateway.node_port}{path}" if gateway.node_port else None
+    by_port = f"http://NODE:{gateway.node_port}{path}" if gateway.node_port else None
     return Address(
         url=f"http://{metadata.name}.{metadata.namespace}.svc",
         cluster_ip_url=by_ip,

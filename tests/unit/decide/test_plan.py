@@ -213,4 +213,4 @@ def test_the_address_has_the_ways_without_dns() -> None:
     assert address is not None
     assert address.url == "http://intent.assist.svc"
     assert address.cluster_ip_url == "http://10.0.0.9/assist/intent"
-    assert address.node_port_url == "http://127.0.0.1:30080/assist/intent"
+    assert address.node_port_url == "http://NODE:30080/assist/intent"
