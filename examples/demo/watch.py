@@ -111,8 +111,7 @@ def target_facts(view: View) -> list[tuple[str, str]]:
     told = []
     for target in view.model.status.targets:
         wave = f", wave {target.wave.index + 1} of {target.wave.of}" if target.wave else ""
-        roles = f" stable={target.stable or '-'} candidate={target.candidate or '-'}"
-        text = f"[bold]{target.phase}[/]{wave}{roles} {target.message}"
+        text = f"[bold]{target.phase}[/]{wave}{roles(target)} {escape(target.message)}"
         told.append((f"{view.model.metadata.name} on {target.hardware_class}", text))
     return told
 
@@ -133,7 +132,7 @@ def stage_facts(view: View) -> list[tuple[str, str]]:
             told.append(
                 (
                     f"job {variant.metadata.name}"[:34],
-                    f"{stage.name} {stage.outcome} {stage.message}",
+                    f"{stage.name} {stage.outcome} {escape(stage.message)}",
                 )
             )
     return told
@@ -148,7 +147,9 @@ def node_facts(view: View) -> list[tuple[str, str]]:
             if model.name != view.model.metadata.name or candidate is None:
                 continue
             verdict = candidate.verdict
-            words = f" {verdict.outcome}: {verdict.message or verdict.rule}" if verdict else ""
+            words = (
+                f" {verdict.outcome}: {escape(verdict.message or verdict.rule)}" if verdict else ""
+            )
             text = (
                 f"candidate {candidate.revision} {candidate.state} at {candidate.traffic} %{words}"
             )
