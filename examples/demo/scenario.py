@@ -22,6 +22,8 @@ from examples.demo.watch import Watcher, console, is_serving
 from skerry.api.edgemodel import Phase
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from examples.demo.environment import Environment
     from examples.demo.timeline import Timeline
     from examples.demo.watch import View
@@ -152,6 +154,7 @@ def third_revision(story: Story) -> dict[str, Timeline]:
         return status.observed_generation >= wanted and phases == {Phase.ROLLED_BACK}
 
     view = story.watcher.until("the rollback on every class", taken_back, ROLLBACK_SECONDS)
+    story.traffic.catch_up()
     return timelines(story, view)
 
 
@@ -185,12 +188,23 @@ def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
     """The timeline of the rollback, and what the traffic lost."""
     if found:
         console.print(report.rollback(found))
+    else:
+        console.print(
+            "No answer of the bad revision was bad: it was taken back before traffic met it."
+        )
+    bad = {timeline.bad_revision for timeline in found.values()}
     answers = list(story.traffic.answers)
-    without = lost(answers)
+    by_switching = lost(a for a in answers if a.revision not in bad)
+    by_the_bad = lost(a for a in answers if a.revision in bad)
     console.print(
-        f"{len(answers)} requests in all; without a good answer: {sum(without.values())}"
-        f" {dict(without) if without else ''}"
+        f"{len(answers)} requests in all. Lost by switching: {told(by_switching)}."
+        f" Errors of the bad revision: {told(by_the_bad)}."
     )
+
+
+def told(counted: Counter[str]) -> str:
+    """`none`, or how many and what came instead."""
+    return f"{counted.total()} ({dict(counted)})" if counted else "none"
 
 
 def look_around(environment: Environment) -> None:

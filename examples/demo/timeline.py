@@ -59,6 +59,7 @@ class Timeline:
     fleet_back: float
     spoiled: int
     bad_node: str
+    bad_revision: str
 
     def milliseconds(self) -> dict[str, float]:
         """The instants after the first bad answer, and after the verdict, in milliseconds."""
@@ -107,6 +108,7 @@ def rollback_timeline(
         fleet_back=back_at(answers, bad_revision, verdict_at),
         spoiled=sum(a.sent <= verdict_at for a in bad),
         bad_node=bad_node,
+        bad_revision=bad_revision,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,12 @@ class Traffic:
         for line in follower.stdout or ():
             if line.startswith("{"):
                 self.answers.append(Answer.from_record(json.loads(line)))
+
+    def catch_up(self, seconds: float = 30.0) -> None:
+        """Wait until the logs hold answers to requests that were sent after this call, at most `seconds`."""
+        now, pause = time.time(), threading.Event()
+        while time.time() < now + seconds and not any(a.sent > now + 1 for a in self.answers[-8:]):
+            pause.wait(0.2)
 
     def stop_following(self) -> None:
         """End the log readers; the load itself goes on."""

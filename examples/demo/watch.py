@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from threading import Event
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 
-console = Console(highlight=False)
+# Where nobody looks at a terminal, tables keep a width at which they can be read.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 132)
 
 
 @dataclass(frozen=True)
@@ -56,18 +58,16 @@ class Watcher:
 
     def look(self) -> View:
         """Read the model, its variants and the nodes."""
-        read = self.environment.get
-        model = read("-n", self.namespace, "edgemodel", self.name)
-        variants = read("-n", self.namespace, "modelvariants")["items"]
-        nodes = read("edgenodes")["items"]
+        listed = self.environment.get("-n", self.namespace, "edgemodels,modelvariants,edgenodes")
+        of_kind: dict[str, list[Any]] = {"EdgeModel": [], "ModelVariant": [], "EdgeNode": []}
+        for item in listed["items"]:
+            of_kind[item["kind"]].append(item)
+        model = next(m for m in of_kind["EdgeModel"] if m["metadata"]["name"] == self.name)
+        variants = [v for v in of_kind["ModelVariant"] if v["spec"]["edgeModel"] == self.name]
         return View(
             EdgeModel.model_validate(model),
-            tuple(
-                ModelVariant.model_validate(v)
-                for v in variants
-                if v["spec"]["edgeModel"] == self.name
-            ),
-            tuple(EdgeNode.model_validate(n) for n in nodes),
+            tuple(ModelVariant.model_validate(variant) for variant in variants),
+            tuple(EdgeNode.model_validate(node) for node in of_kind["EdgeNode"]),
         )
 
     def until(self, what: str, reached: Callable[[View], bool], seconds: float) -> View:
