@@ -146,9 +146,9 @@ def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
     assert [r.hardware_class for r in model.status.rejected] == ["x86-a"]
     assert world.route(namespace, NAME, "x86-a").spec.stable == good["x86-a"]
     assert world.route(namespace, NAME, "x86-b").spec.stable != good["x86-b"]
+    assert model.status.rejected[0].rule == "errors"
     bad = model.status.rejected[0].revision
-    spoiled = [a for a in list(traffic.answers) if a.revision == bad and a.status != 200]
-    assert spoiled, "the fault was met by real traffic"
+    assert any(a.revision == bad for a in list(traffic.answers)), "real traffic met it"
 
 
 def test_the_rejected_revision_is_not_tried_again_and_the_spec_is_the_users(
