@@ -134,7 +134,7 @@ def test_a_candidate_that_is_far_too_slow_gets_no_traffic(device: Device) -> Non
     stable_serves(device)
     device.serve(CANDIDATE, milliseconds=150)
     with Load(device.url) as load:
-        try_candidate(device, "Failed")
+        try_candidate(device, "Failed", seconds=90)
     assert set(load.shares(0)) == {STABLE}
     assert "smoke check" in device.report()["candidate"]["verdict"]["message"]
 
