@@ -7,7 +7,7 @@ can see it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 LARGEST_GOOD = 64.0
 OUT_OF_RANGE = 1000.0
@@ -27,7 +29,7 @@ def add_field_fault(source: Path, faulty: Path) -> None:
     features, scores = graph.input[0].name, graph.output[0].name
     for node in graph.node:
         node.output[:] = ["clean_scores" if name == scores else name for name in node.output]
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "fault_scale": np.array([LARGEST_GOOD], dtype=np.float32),
         "fault_one": np.array([1], dtype=np.int64),
         "fault_zero": np.zeros(1, dtype=np.float32),
