@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from examples.demo.traffic import Load, Traffic, infer_request
 from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from skerry.api import EdgeModel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CLASS = "x86-b"
 ROLLOUT_SECONDS = 420.0
+RATE = 8.0
 DEPLOYMENT = ("-n", "skerry-system", "deployment/skerry-operator")
 
 
@@ -59,19 +64,24 @@ def restarts(world: World) -> int:
 
 
 @pytest.fixture(scope="module")
-def served(world: World, namespace: str) -> str:
-    """The name of a model whose first revision serves."""
+def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
+    """The name of a model whose first revision serves, with traffic: an idle node needs longer to judge."""
     name = "killed"
     model = tiny_model(world.registry, namespace, name, [CLASS])
-    model["spec"]["rollout"] |= {"traffic": [50], "soak": "3s"}
+    model["spec"]["rollout"] |= {"waves": [{"percent": 100}], "traffic": [50], "soak": "3s"}
     world.environment.apply(model)
+    followed = Traffic(world.environment)
+    plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
+    label = {"skerry.dev/example-class": CLASS}
+    followed.start(Load(namespace, name, world.images["agent"], plain, RATE, label))
     world.until(
         "first rollout",
         (namespace, name),
         lambda m: condition(m, "Ready") == "True",
         ROLLOUT_SECONDS,
     )
-    return name
+    yield name
+    followed.stop_following()
 
 
 @pytest.mark.parametrize(
