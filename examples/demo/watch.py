@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skerry.api import EdgeModel, EdgeNode, ModelVariant
+from skerry.api.edgemodel import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +182,14 @@ def summary(view: View) -> str:
 
 
 def is_serving(view: View, generation: int) -> bool:
-    """The spec of this generation answers on every class."""
+    """The spec of this generation answers on every class.
+
+    Raises:
+        NotReachedError: it was taken back or can't be built, so that waiting longer is of no use.
+    """
     status = view.model.status
-    ready: Any = next((c for c in status.conditions if c.type == "Ready"), None)
+    ended = [t for t in status.targets if t.phase in (Phase.FAILED, Phase.ROLLED_BACK)]
+    if ended and status.observed_generation >= generation:
+        raise NotReachedError(f"it will not be served: {summary(view)}")
+    ready = next((c for c in status.conditions if c.type == "Ready"), None)
     return bool(ready and ready.status == "True" and ready.observed_generation >= generation)
