@@ -4,7 +4,7 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo demo-down test unit lint format crds clean
+.PHONY: help setup demo demo-down test unit lint format crds
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.lab import Lab
+from tests.lab.toolchain import cache_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,11 +89,6 @@ def program(name: str) -> str:
     return found
 
 
-def cache() -> Path:
-    """What outlives a lab: built binaries, images, the example's models, the demonstration's registry."""
-    return Path(os.environ.get("SKERRY_CACHE", Path.home() / ".cache" / "skerry"))
-
-
 def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
     """The user's own cluster when KUBECONFIG and REGISTRY are set, else the lab, ready to use."""
     kubeconfig, registry = os.environ.get("KUBECONFIG"), os.environ.get("REGISTRY")
@@ -101,7 +97,7 @@ def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
         return Environment(
             Path(kubeconfig), registry, insecure, program("kubectl"), program("helm"), lab=None
         )
-    lab = Lab(lab_name, report, kept_registry=cache() / "registry" / lab_name)
+    lab = Lab(lab_name, report, kept_registry=cache_root() / "registry" / lab_name)
     lab.up(nodes=4)
     return of_lab(lab)
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from examples.demo import install, report
-from examples.demo.environment import ROOT, cache, run
+from examples.demo.environment import ROOT, run
 from examples.demo.timeline import lost, rollback_timeline
 from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
 from skerry.api.edgemodel import Phase
+from tests.lab.toolchain import cache_root
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -61,7 +62,7 @@ def say(text: str) -> None:
 
 def make_sources() -> Path:
     """Make the models and the data set of the example; kept between runs outside the checkout."""
-    made = cache() / "examples" / "minilm"
+    made = cache_root() / "examples" / "minilm"
     run(sys.executable, str(EXAMPLE / "make.py"), str(made))
     return made
 

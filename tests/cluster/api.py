@@ -19,18 +19,25 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
 
+def tls_context(kubeconfig: Path) -> ssl.SSLContext:
+    """TLS with the client certificate of the kubeconfig's first user."""
+    loaded = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = loaded["clusters"][0]["cluster"], loaded["users"][0]["user"]
+    context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority").decode())
+    with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
+        pair.write(_pem(user, "client-certificate") + b"\n" + _pem(user, "client-key"))
+        pair.flush()
+        context.load_cert_chain(pair.name)
+    return context
+
+
 class Api:
     """The API server, as the administrator of a kubeconfig."""
 
     def __init__(self, kubeconfig: Path) -> None:
         """Use the first cluster and user of the file."""
-        loaded = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = loaded["clusters"][0]["cluster"], loaded["users"][0]["user"]
-        context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority").decode())
-        with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
-            pair.write(_pem(user, "client-certificate") + b"\n" + _pem(user, "client-key"))
-            pair.flush()
-            context.load_cert_chain(pair.name)
+        cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+        context = tls_context(kubeconfig)
         self._http = httpx.Client(
             base_url=cluster["server"], verify=context, trust_env=False, timeout=20
         )

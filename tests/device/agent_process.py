@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import sys
-import tempfile
 from pathlib import Path
-
-import yaml
 
 from skerry_agent import metrics
 from skerry_agent.agent import Agent
@@ -20,25 +16,13 @@ from skerry_agent.gateway.driver import Gateway
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.kube import Api
 from skerry_agent.settings import Settings
-from tests.cluster.api import _pem
-
-
-def context_of(kubeconfig: Path) -> ssl.SSLContext:
-    """TLS with the client certificate of the kubeconfig's user."""
-    loaded = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = loaded["clusters"][0]["cluster"], loaded["users"][0]["user"]
-    context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority").decode())
-    with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
-        pair.write(_pem(user, "client-certificate") + b"\n" + _pem(user, "client-key"))
-        pair.flush()
-        context.load_cert_chain(pair.name)
-    return context
+from tests.cluster.api import tls_context
 
 
 async def serve(arguments: list[str]) -> None:
     """Runs the agent until it is told to end."""
     settings = Settings.from_environment()
-    api = Api(arguments[1], context_of(Path(arguments[0])))
+    api = Api(arguments[1], tls_context(Path(arguments[0])))
     ports = int(arguments[2]), int(arguments[3])
     await Agent(settings, api, Gateway(GatewayPaths(settings.state_dir), *ports)).run()
 

@@ -164,9 +164,14 @@ def _has_version(binary: Binary, file: Path) -> bool:
     return re.search(version, answer.stdout + answer.stderr) is not None
 
 
+def cache_root() -> Path:
+    """What outlives checkouts and labs: SKERRY_CACHE, else `~/.cache/skerry`."""
+    return Path(os.environ.get("SKERRY_CACHE", Path.home() / ".cache" / "skerry"))
+
+
 def _cached(binary: Binary) -> Path:
     """Return the binary's place in the cache: a folder named by the hash of its pins."""
-    root = Path(os.environ.get("SKERRY_CACHE", Path.home() / ".cache" / "skerry")) / "binaries"
+    root = cache_root() / "binaries"
     digest = hashlib.sha256()
     for file in _pin_files(binary.component):
         digest.update((PINS / binary.component / file).read_bytes())
