@@ -42,6 +42,23 @@ def test_speedup_is_the_median_of_ratios_per_pair_of_blocks() -> None:
 
 
 @pytest.mark.parametrize(
+    ("baseline", "candidate", "speedup"),
+    [
+        (10.0, 5.0, 2.0),
+        (0.2, 0.1, 2.0),
+        (0.1, 0.1, 1.0),
+        (0.06, 0.03, 0.2 / 0.17),
+        (0.05, 0.25, 0.5),
+    ],
+)
+def test_a_baselines_call_shorter_than_a_request_counts_as_long_as_one(
+    baseline: float, candidate: float, speedup: float
+) -> None:
+    timing = Timing(baseline=[[baseline] * 3] * 3, candidate=[[candidate] * 3] * 3)
+    assert timing.speedup.value == pytest.approx(speedup)
+
+
+@pytest.mark.parametrize(
     ("seconds", "calls"), [(0.015, LEAST_CALLS), (0.001, 50), (0.00003, MOST_CALLS), (2.0, 20)]
 )
 def test_blocks_have_enough_calls_and_last_long_enough(seconds: float, calls: int) -> None:
