@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry_runtime.measure import memory as memory_module
+from skerry_runtime.measure.answers import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
-from skerry_runtime.measure.candidate import _batches
 from skerry_runtime.measure.goldens import tolerance_of
 from skerry_runtime.measure.memory import (
     LEAST_BASELINE_BYTES,
@@ -21,7 +21,14 @@ from skerry_runtime.measure.memory import (
     reduction,
     write_one_operator_model,
 )
-from skerry_runtime.measure.quality import QualityError, accuracy, judge, neighbours, same_answers
+from skerry_runtime.measure.quality import (
+    QualityError,
+    accuracy,
+    differing,
+    judge,
+    neighbours,
+    same_answers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,12 +172,14 @@ def test_rounding_is_the_same_answer_and_quantisation_is_not() -> None:
     assert same_answers(answers * (1 + 1e-5), answers)
     spoiled = answers.copy()
     spoiled[7] *= 1.01
+    spoiled[9] = np.nan
     assert not same_answers(spoiled, answers)
+    assert differing(spoiled, answers).tolist() == [7, 9]
 
 
 @given(st.integers(1, 200))
 def test_batches_are_full_and_hold_every_sample(count: int) -> None:
-    batches = list(_batches(count))
+    batches = list(full_batches(count))
     assert {len(batch) for batch in batches} == {min(16, count)}
     assert {row for batch in batches for row in batch} == set(range(count))
 
