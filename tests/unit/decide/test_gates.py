@@ -202,7 +202,7 @@ def test_allowing_marginal_only_ever_lets_more_through(
     ],
 )
 def test_gates_of_what_is_measured_so_far(
-    quality: tuple[str, str, str], allow_marginal: bool, fails: bool, can_pass: bool
+    quality: tuple[str, str, str], *, allow_marginal: bool, fails: bool, can_pass: bool
 ) -> None:
     value, low, high = quality
     seen = trial(quality=Interval(value=value, low=low, high=high)).model_copy(
