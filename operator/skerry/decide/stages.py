@@ -147,7 +147,7 @@ def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
         first = containers[0]
         return StageStatus(name=stage, message=first.message if first else "")
     last = begun[-1]
-    outcome = _outcome(last, is_all=len(begun) == len(containers))
+    outcome = _outcome(last, is_final=last is containers[-1])
     return StageStatus(
         name=stage,
         outcome=outcome,
@@ -157,10 +157,10 @@ def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
     )
 
 
-def _outcome(last: ContainerView, *, is_all: bool) -> StageOutcome:
+def _outcome(last: ContainerView, *, is_final: bool) -> StageOutcome:
     if last.phase is ContainerPhase.TERMINATED and last.exit_code:
         return StageOutcome.FAILED
-    if last.phase is ContainerPhase.RUNNING or not is_all:
+    if last.phase is ContainerPhase.RUNNING or not is_final:
         return StageOutcome.RUNNING
     return StageOutcome.SUCCEEDED
 
