@@ -99,6 +99,8 @@ class Load:
                 {"name": "RATE", "value": str(self.rate)},
                 {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             ],
+            # What measures must not wait for what is measured.
+            "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,

@@ -12,10 +12,11 @@ from skerry.api.job import JobPlan
 from skerry.api.termination import CONTAINERS
 from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
 from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.units import parse_quantity
 from skerry.render.daemonsets import daemonset, placement_of, with_placement
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.nodes import edge_node, node_labels
-from skerry.render.parts import Owner, cores, serving_resources
+from skerry.render.parts import Owner, cores, job_resources, serving_resources
 from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
 from skerry.render.services import service
@@ -170,6 +171,16 @@ def test_cpu_as_decimal_and_as_request(cpu: str, decimal: str, requested: str) -
     limits = ResourceLimits(cpu=cpu, memory="64Mi")
     assert cores(limits) == decimal
     assert serving_resources(limits)["requests"]["cpu"] == requested
+
+
+def test_a_job_never_takes_the_cpu_of_what_serves() -> None:
+    limits = ResourceLimits(cpu="2", memory="1Gi")
+    job, serving = (
+        job_resources(limits),
+        serving_resources(ResourceLimits(cpu="100m", memory="1Gi")),
+    )
+    assert job["limits"] == {"cpu": "2", "memory": "1Gi"}
+    assert parse_quantity(job["requests"]["cpu"]) < parse_quantity(serving["requests"]["cpu"])
 
 
 def test_route_service_and_binding() -> None:
