@@ -1,7 +1,7 @@
 """What the traffic saw, and when: pure arithmetic over the load pods' records.
 
 An answer is bad when it is an error, or when it took more than `SLOW_FACTOR` times the p95 that the
-stable revision had on the same node before the bad revision came.
+stable revision had on the same node while both answered there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SLOW_FACTOR = 1.5
+SECONDS_BEFORE = 2.0
+"""Of stable alone: at the last step it answers too seldom to be counted from there only."""
 HTTP_OK = 200
 
 
@@ -124,10 +126,15 @@ def rollback_timeline(
     first_seen = min((a.sent for a in answers if a.revision == bad_revision), default=None)
     if first_seen is None:
         return None
-    before = [
-        a for a in answers if a.sent < first_seen and a.node == bad_node and a.status == HTTP_OK
+    beside = [
+        a.milliseconds
+        for a in answers
+        if a.node == bad_node
+        and a.revision != bad_revision
+        and a.status == HTTP_OK
+        and first_seen - SECONDS_BEFORE <= a.sent <= verdict_at
     ]
-    limit = p95([a.milliseconds for a in before])
+    limit = p95(beside)
     bad = [a for a in answers if a.revision == bad_revision and is_bad(a, limit)]
     if not bad:
         return None
