@@ -23,8 +23,8 @@ demo-down: ## clear the demonstration away
 
 test: setup lint ## all tests, on labs of their own
 	$(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null
-	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile tests/unit tests/cluster tests/device
-	$(SUDO) $(PYTHON) -m pytest tests/e2e
+	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile tests/unit tests/cluster
+	$(SUDO) $(PYTHON) -m pytest tests/device tests/e2e
 
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest tests/unit

@@ -88,8 +88,10 @@ class Rollout(RuleBasedStateMachine):
     def begin_pass(self) -> None:
         """Gathers and decides; the writes wait."""
         for device in self.fleet.devices.values():
-            reported = device.reported is not None and device.reported.serving == device.serving
-            device.unreported_crash = device.unreported_crash and not reported
+            told = device.reported is not None and device.reported.serving == device.serving
+            # An agent that has not acted since the crash has not seen it either.
+            seen = device.serving is None or device.is_ready(device.serving)
+            device.unreported_crash = device.unreported_crash and not (told and seen)
         self.pending = list(self.fleet.writes())
 
     @precondition(lambda self: self.pending)
