@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +41,18 @@ ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 RULES = {"latencyShift": "1.25x", "latencyTail": "1.5x", "errors": "1%"}
 MODEL = "intent"
-GATEWAY_PORT, METRICS_PORT, AGENT_PORT = 18080, 18405, 19090
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on, so that two runs can stand side by side."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+GATEWAY_PORT, METRICS_PORT, AGENT_PORT = _free_ports(3)
 MILLISECONDS = 5.0
 Found = TypeVar("Found")
 
@@ -133,7 +146,8 @@ class Device:
 
     def serve(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
         """A pod of the revision with its model server."""
-        address = f"127.77.0.{len(self.addresses) + 1}"
+        # A network of the loopback for each run, as each model server needs an address.
+        address = f"127.77.{os.getpid() % 254 + 1}.{len(self.addresses) + 1}"
         self.addresses[revision] = address
         module = ("-m", "tests.device.model_server", address, str(milliseconds))
         self.start(revision, sys.executable, *module)
