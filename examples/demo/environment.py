@@ -1,22 +1,19 @@
 """The cluster that the demonstration and the end-to-end tests run on.
 
-With KUBECONFIG and REGISTRY set that cluster is used (kubectl and helm from PATH); otherwise the lab
-is brought up.
+With KUBECONFIG and REGISTRY set that cluster is used; otherwise the lab is brought up.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.lab import Lab
-from tests.lab.toolchain import cache_root
+from tests.lab.toolchain import Toolchain, cache_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,21 +78,19 @@ class Environment:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
 
-def program(name: str) -> str:
-    """The path of a program that a user's own cluster is driven with."""
-    found = shutil.which(name)
-    if found is None:
-        sys.exit(f"{name} is not on PATH: it is needed to use the cluster of KUBECONFIG.")
-    return found
-
-
 def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
     """The user's own cluster when KUBECONFIG and REGISTRY are set, else the lab, ready to use."""
     kubeconfig, registry = os.environ.get("KUBECONFIG"), os.environ.get("REGISTRY")
     if kubeconfig and registry:
         insecure = os.environ.get("REGISTRY_INSECURE", "") == "1"
+        found = Toolchain().ensure(["kubectl", "helm"])
         return Environment(
-            Path(kubeconfig), registry, insecure, program("kubectl"), program("helm"), lab=None
+            Path(kubeconfig),
+            registry,
+            insecure,
+            str(found["kubectl"]),
+            str(found["helm"]),
+            lab=None,
         )
     lab = Lab(lab_name, report, kept_registry=cache_root() / "registry" / lab_name)
     lab.up(nodes=4)
