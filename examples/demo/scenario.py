@@ -235,12 +235,10 @@ def play(environment: Environment) -> None:
     say("The example's model and data set are made and pushed")
     made = make_sources()
     push_sources(environment, made)
-    story = Story(environment, Watcher(environment, NAMESPACE, MODEL), Traffic(environment))
-    try:
+    with Traffic(environment) as traffic:
+        story = Story(environment, Watcher(environment, NAMESPACE, MODEL), traffic)
         first_revision(story)
         start_traffic(story, made, images["agent"])
         second_revision(story)
         tell_the_end(story, third_revision(story))
-    finally:
-        story.traffic.stop_following()
     look_around(environment)

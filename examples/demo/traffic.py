@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -111,16 +111,28 @@ class Load:
 
 
 class Traffic:
-    """Follows the logs of the load pods; `answers` grows while it runs."""
+    """Follows the logs of the load pods; `answers` grows inside of the `with` block."""
 
     def __init__(self, environment: Environment) -> None:
         """Bind to the cluster."""
         self.answers: list[Answer] = []
         self._environment = environment
-        self._followers: list[subprocess.Popen[str]] = []
+        self._followers: dict[str, subprocess.Popen[str]] = {}
         self._threads: list[threading.Thread] = []
         self._newest: dict[str, float] = {}
         self._stopping = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Nothing is followed before the first `start`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the log readers; the load itself goes on."""
+        self._stopping.set()
+        for follower in self._followers.values():
+            follower.terminate()
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     def start(self, load: Load) -> None:
         """Apply the load, wait until every pod of it is ready, and follow their logs."""
@@ -166,7 +178,9 @@ class Traffic:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._followers.append(follower)
+        self._followers[pod] = follower
+        if self._stopping.is_set():  # while it was being started
+            follower.terminate()
         return follower
 
     def catch_up(self, seconds: float = 30.0) -> None:
@@ -183,11 +197,3 @@ class Traffic:
                     " traffic met can't be told"
                 )
             self._stopping.wait(0.2)
-
-    def stop_following(self) -> None:
-        """End the log readers; the load itself goes on."""
-        self._stopping.set()
-        for follower in self._followers:
-            follower.terminate()
-        for thread in self._threads:
-            thread.join(timeout=10)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from examples.demo.traffic import Load, Traffic, infer_request
+from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.test_story import trigger
 from tests.e2e.world import World, condition, tiny_model, wait_for
 
@@ -24,7 +24,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 NAME = "cut"
 CLASS = "x86-a"
 ROLLOUT_SECONDS = 420.0
-RATE = 8.0
 FAULTS = 30
 FINDING_SECONDS = 60.0
 
@@ -50,6 +49,30 @@ def mended(lab: Lab) -> Iterator[Lab]:
         lab.mend(node)
 
 
+@pytest.fixture
+def traffic(world: World) -> Iterator[Traffic]:
+    """Ends with the test, however that ends."""
+    with Traffic(world.environment) as followed:
+        yield followed
+
+
+class Bodies(NamedTuple):
+    """Files with a request that both revisions answer, and with one that only stable does."""
+
+    good: Path
+    bad: Path
+
+
+@pytest.fixture
+def bodies(tiny: Path, tmp_path: Path) -> Bodies:
+    """On disk, for curl."""
+    dataset = tiny / "dataset" / "dataset.npz"
+    made = Bodies(tmp_path / "good.json", tmp_path / "bad.json")
+    made.good.write_text(json.dumps(infer_request(dataset)))
+    made.bad.write_text(json.dumps(trigger(dataset)))
+    return made
+
+
 def ask(lab: Lab, node: str, url: str, body: Path) -> str:
     """Ask once from the node itself; `STATUS REVISION` of the answer."""
     shown = "%{http_code} %header{x-skerry-revision}"
@@ -59,17 +82,14 @@ def ask(lab: Lab, node: str, url: str, body: Path) -> str:
 
 
 def test_a_cut_off_node_goes_back_by_itself(
-    world: World, mended: Lab, namespace: str, tiny: Path, tmp_path: Path
+    world: World, mended: Lab, traffic: Traffic, namespace: str, bodies: Bodies
 ) -> None:
     lab = mended
     wanted = tiny_model(world.registry, namespace, NAME, [CLASS])
     wanted["spec"]["rollout"]["soak"] = "3s"
     wanted["spec"]["serving"]["resources"]["limits"]["memory"] = "300Mi"
     world.environment.apply(wanted)
-    followed = Traffic(world.environment)
-    plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
-    label = {"skerry.dev/example-class": CLASS}
-    followed.start(Load(namespace, NAME, world.images["agent"], plain, RATE, label))
+    traffic.start(world.load((namespace, NAME), CLASS, (json.loads(bodies.good.read_text()),)))
     where = (namespace, NAME)
     served = world.until(
         "first rollout", where, lambda m: condition(m, "Ready") == "True", ROLLOUT_SECONDS
@@ -89,14 +109,11 @@ def test_a_cut_off_node_goes_back_by_itself(
     )
     assert node is not None
     lab.cut(node)
-    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
-    good.write_text(json.dumps(plain[0]))
-    bad.write_text(json.dumps(trigger(tiny / "dataset" / "dataset.npz")))
 
     def answers() -> set[str]:
         for _ in range(FAULTS):
-            ask(lab, node, url, bad)
-        return {ask(lab, node, url, good) for _ in range(40)}
+            ask(lab, node, url, bodies.bad)
+        return {ask(lab, node, url, bodies.good) for _ in range(40)}
 
     wait_for(
         "stable has all traffic with no API server in reach",
@@ -113,4 +130,3 @@ def test_a_cut_off_node_goes_back_by_itself(
     verdicts = [v.at for m in world.nodes()[node].status.models if m.name == NAME for v in m.vetoes]
     assert verdicts, "the node keeps its veto"
     assert min(verdicts) < before_it_is_back, "it was found while the node was cut off"
-    followed.stop_following()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.demo.traffic import Load, Traffic, infer_request
+from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CLASS = "x86-b"
 ROLLOUT_SECONDS = 420.0
-RATE = 8.0
 DEPLOYMENT = ("-n", "skerry-system", "deployment/skerry-operator")
 
 
@@ -71,18 +70,16 @@ def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
     model = tiny_model(world.registry, namespace, name, [CLASS])
     model["spec"]["rollout"] |= {"waves": [{"percent": 100}], "traffic": [50], "soak": "3s"}
     world.environment.apply(model)
-    followed = Traffic(world.environment)
     plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
-    label = {"skerry.dev/example-class": CLASS}
-    followed.start(Load(namespace, name, world.images["agent"], plain, RATE, label))
-    world.until(
-        "first rollout",
-        (namespace, name),
-        lambda m: condition(m, "Ready") == "True",
-        ROLLOUT_SECONDS,
-    )
-    yield name
-    followed.stop_following()
+    with Traffic(world.environment) as followed:
+        followed.start(world.load((namespace, name), CLASS, plain))
+        world.until(
+            "first rollout",
+            (namespace, name),
+            lambda m: condition(m, "Ready") == "True",
+            ROLLOUT_SECONDS,
+        )
+        yield name
 
 
 # Each group is one rollout: the kubelet waits longer before each restart of a container.

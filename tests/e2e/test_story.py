@@ -12,7 +12,7 @@ import pytest
 
 from examples.demo.environment import run
 from examples.demo.timeline import lost
-from examples.demo.traffic import Load, Traffic, infer_request
+from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.conftest import CLASSES
 from tests.e2e.faulty import OUT_OF_RANGE
 from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NAME = "story"
 ROLLOUT_SECONDS = 420.0
-RATE = 8.0
 
 
 def trigger(dataset: Path) -> dict[str, Any]:
@@ -43,14 +42,12 @@ def traffic(world: World, tiny: Path, namespace: str) -> Iterator[Traffic]:
     """Steady load: class x86-a now and then sends what the faulty model fails on, x86-b never does."""
     dataset = tiny / "dataset" / "dataset.npz"
     plain = tuple(infer_request(dataset, sample) for sample in range(3))
-    followed = Traffic(world.environment)
-    image = world.images["agent"]
-    for hardware_class, requests in zip(CLASSES, ((*plain, trigger(dataset)), plain), strict=True):
-        label = {"skerry.dev/example-class": hardware_class}
-        name = f"load-{hardware_class}"
-        followed.start(Load(namespace, NAME, image, requests, RATE, label, name))
-    yield followed
-    followed.stop_following()
+    with Traffic(world.environment) as followed:
+        for hardware_class, requests in zip(
+            CLASSES, ((*plain, trigger(dataset)), plain), strict=True
+        ):
+            followed.start(world.load((namespace, NAME), hardware_class, requests))
+        yield followed
 
 
 def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -> None:

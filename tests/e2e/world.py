@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from examples.demo.traffic import Load
 from skerry.api import EdgeModel, EdgeNode, ModelRoute
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from examples.demo.environment import Environment
 
 POLL_SECONDS = 0.5
+REQUESTS_PER_SECOND = 8.0
 
 T = TypeVar("T")
 
@@ -55,6 +57,14 @@ class World:
             for r in found
             if (r.spec.edge_model, r.spec.hardware_class) == (model, hardware_class)
         )
+
+    def load(
+        self, where: tuple[str, str], hardware_class: str, requests: tuple[dict[str, Any], ...]
+    ) -> Load:
+        """Steady requests for a model (namespace, name) from every node of a class."""
+        label = {"skerry.dev/example-class": hardware_class}
+        image, name = self.images["agent"], f"load-{hardware_class}"
+        return Load(*where, image, requests, REQUESTS_PER_SECOND, label, name)
 
     def nodes(self) -> dict[str, EdgeNode]:
         """All devices by name."""

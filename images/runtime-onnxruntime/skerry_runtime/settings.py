@@ -38,11 +38,11 @@ def from_environment() -> Settings:
         # A version is part of the protocol's paths, so there is always one.
         revision=read("SKERRY_REVISION") or "1",
         model_dir=Path(read("SKERRY_MODEL_DIR", "/model")),
-        cpu_limit=_number("SKERRY_CPU_LIMIT", 1.0),
-        port=int(_number("SKERRY_PORT", 8080)),
-        waiting=int(_number("SKERRY_MAX_WAITING", 32)),
-        max_body_bytes=int(_number("SKERRY_MAX_BODY_BYTES", 8 * 2**20)),
-        drain_seconds=_number("SKERRY_DRAIN_SECONDS", 5.0),
+        cpu_limit=_number("SKERRY_CPU_LIMIT", Settings.cpu_limit),
+        port=int(_number("SKERRY_PORT", Settings.port)),
+        waiting=int(_number("SKERRY_MAX_WAITING", Settings.waiting)),
+        max_body_bytes=int(_number("SKERRY_MAX_BODY_BYTES", Settings.max_body_bytes)),
+        drain_seconds=_number("SKERRY_DRAIN_SECONDS", Settings.drain_seconds),
     )
 
 

@@ -24,13 +24,16 @@ FIND_FINISHED = "find-finished"
 PACK = "pack"
 ASSESS = "assess"
 BASELINE_MEASUREMENT = "baseline-measurement"
+FORMAT_CONVERSION = "format-conversion"
+QUANTIZATION = "quantization"
+HARDWARE_ACCELERATION = "hardware-acceleration"
 QUALITY = "quality"
 VALIDATION = "validation"
 STAGE_CONTAINERS: dict[str, Stage] = {
     BASELINE_MEASUREMENT: Stage.BASELINE_MEASUREMENT,
-    "format-conversion": Stage.FORMAT_CONVERSION,
-    "quantization": Stage.QUANTIZATION,
-    "hardware-acceleration": Stage.HARDWARE_ACCELERATION,
+    FORMAT_CONVERSION: Stage.FORMAT_CONVERSION,
+    QUANTIZATION: Stage.QUANTIZATION,
+    HARDWARE_ACCELERATION: Stage.HARDWARE_ACCELERATION,
     QUALITY: Stage.VALIDATION,
     VALIDATION: Stage.VALIDATION,
 }

@@ -54,7 +54,6 @@ def measure_baseline(bench: Bench) -> str:
             inputs=inputs,
             outputs=_infos(process.loaded.outputs),
             p50_milliseconds=median(times),
-            call_seconds=seconds,
             empty_peaks=bench.empty_peaks(),
             baseline_peaks=tuple(peaks),
             anonymous_bytes=memory.anonymous,

@@ -38,7 +38,6 @@ class BaselineFile(Model):
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     p50_milliseconds: float
-    call_seconds: float
     empty_peaks: tuple[int, ...]
     baseline_peaks: tuple[int, ...]
     anonymous_bytes: int
