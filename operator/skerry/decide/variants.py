@@ -184,9 +184,7 @@ def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress
     if progress is not Progress.CERTIFIED:
         waits = "Reconciling" if progress is Progress.RUNNING else "Stalled"
         findings.append(Finding(waits, holds=True, reason=found.reason, message=found.message))
-    written = conditions(
-        findings, variant.status.conditions, variant.metadata.generation or 0, now
-    )
+    written = conditions(findings, variant.status.conditions, variant.metadata.generation or 0, now)
     return VariantState(
         status.model_copy(update={"conditions": written}), progress, found.reason, found.message
     )

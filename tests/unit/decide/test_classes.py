@@ -1,4 +1,4 @@
-"""Classes of nodes: overlap, priority, the default classes, and what is said about it."""
+"""Classes that claim the same node, what is said about it, and the classes that a fleet starts with."""
 
 from __future__ import annotations
 
@@ -50,16 +50,6 @@ def test_the_higher_priority_wins_whatever_the_node_has(present: str | None) -> 
     assert choose_class(a_node(present), classes) == "high"
 
 
-@pytest.mark.parametrize(("present", "chosen"), [(None, "a"), ("a", "a"), ("b", "b")])
-def test_a_tie_keeps_the_present_class(present: str | None, chosen: str) -> None:
-    assert choose_class(a_node(present), [a_class("b"), a_class("a")]) == chosen
-
-
-def test_a_node_that_nothing_selects_has_no_class_and_loses_its_labels() -> None:
-    decision = decided(a_node("a", site="b"), a_class("a"))
-    assert [(n.hardware_class, n.shard) for n in decision.labels] == [(None, None)]
-
-
 def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
     decision = decided(a_node("b"), a_class("a"), a_class("b"), a_class("c", site="c"))
     for name in ("a", "b"):
@@ -71,7 +61,7 @@ def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
         assert "1 nodes (n1)" in message
         assert "keeps its present class: give one class a higher spec.priority" in message
     assert said(decision, "c") == {"Distinct": ("True", "Distinct")}
-    assert decision.statuses["b"].nodes == 1
+    assert [decision.statuses[name].nodes for name in ("a", "b", "c")] == [0, 1, 0]
     assert set(decision.events) == {"a", "b"}
 
 
