@@ -21,7 +21,7 @@ CPU = "feature.node.kubernetes.io/cpu-cpuid."
 GPU = {"nvidia.com/gpu.present": "true"}
 
 
-def a_class(name: str, priority: int = 0, **labels: str) -> HardwareClass:
+def a_class(name: str, priority: int = 0, labels: dict[str, str] | None = None) -> HardwareClass:
     spec = HardwareClassSpec(node_selector=labels or {"site": "a"}, priority=priority)
     return HardwareClass(metadata=Metadata(name=name, generation=1), spec=spec)
 
@@ -51,7 +51,7 @@ def test_the_higher_priority_wins_whatever_the_node_has(present: str | None) -> 
 
 
 def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
-    decision = decided(a_node("b"), a_class("a"), a_class("b"), a_class("c", site="c"))
+    decision = decided(a_node("b"), a_class("a"), a_class("b"), a_class("c", labels={"site": "c"}))
     for name in ("a", "b"):
         assert said(decision, name) == {
             "Distinct": ("False", CLASS_OVERLAP),
@@ -118,5 +118,5 @@ def test_default_classes_never_overlap_and_give_way_to_ones_own(
     labels = {"kubernetes.io/os": system, "kubernetes.io/arch": arch} | dict.fromkeys(more, "true")
     node = a_node(**labels)
     assert not decided(node, *default_classes()).events
-    own = a_class("own", **{"kubernetes.io/arch": arch})
+    own = a_class("own", labels={"kubernetes.io/arch": arch})
     assert choose_class(node, [*default_classes(), own]) == "own"
