@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["world"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 SYSTEM = "skerry-system"
 FIRST = "operator-under-test"

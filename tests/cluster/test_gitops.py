@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["world"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 WELL, ON_ITS_WAY, ACT = (
     ("Healthy", "Current"),

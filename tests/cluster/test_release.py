@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 SECONDS = 60.0
 RBAC = "rbac.authorization.k8s.io/v1"
