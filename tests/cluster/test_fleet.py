@@ -12,15 +12,14 @@ from skerry.controllers.default_classes import MARKER
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
 from skerry.decide.default_classes import default_classes
 from tests.cluster.operator_process import OperatorProcess, wait_for
-from tests.cluster.test_operator import NAME, ROLLOUT_SECONDS, World, manifest, world
+from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, manifest, running_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
-
-__all__ = ["world"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -28,6 +27,14 @@ SYSTEM = "skerry-system"
 FIRST = "operator-under-test"
 START_SECONDS = 90.0
 """A process starts in two seconds on a free machine."""
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """An API server with nodes, classes, images in the registry, and an operator that runs."""
+    yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator"))
 
 
 def holder(world: World) -> str:

@@ -17,16 +17,14 @@ from skerry.api.edgemodel import Phase
 from skerry.cluster import kinds
 from tests.cluster.chart import CHART, NAMESPACE, rendered
 from tests.cluster.operator_process import wait_for
-from tests.cluster.test_operator import NAME, ROLLOUT_SECONDS, World, is_true, manifest, world
 from tests.cluster.verdicts import Verdicts
+from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, is_true, manifest, running_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
-
-__all__ = ["world"]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
@@ -35,6 +33,14 @@ WELL, ON_ITS_WAY, ACT = (
     ("Progressing", "InProgress"),
     ("Degraded", "Failed"),
 )
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """An API server with nodes, classes, images in the registry, and an operator that runs."""
+    yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator"))
 
 
 @pytest.fixture(scope="module")
