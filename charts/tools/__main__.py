@@ -24,12 +24,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m charts.tools", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, name stale files")
     check = parser.parse_args().check
-    stale = [p for p, text in files().items() if not p.exists() or p.read_text() != text]
+    wanted = files()
+    stale = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     for path in stale:
         if check:
             sys.stderr.write(f"{path} is stale: run `make chart`\n")
         else:
-            path.write_text(files()[path])
+            path.write_text(wanted[path])
     return 1 if check and stale else 0
 
 

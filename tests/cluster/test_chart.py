@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.cluster
 
+PROMETHEUS_KINDS = ("PodMonitor", "PrometheusRule")
+
 
 @pytest.fixture(scope="module")
 def objects(control_plane: Lab) -> list[dict[str, Any]]:
@@ -41,14 +43,20 @@ def test_lint(control_plane: Lab) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane: Lab) -> None:
-    everything = rendered(control_plane, **{"namespace.create": "true"})
+def taken(administrator: Kubectl, parts: list[dict[str, Any]]) -> None:
+    """The API server takes all of these without a warning; a bare Pod asks for its account first."""
     namespace = administrator.tried("create", "namespace", NAMESPACE)
     assert namespace.returncode == 0 or "AlreadyExists" in namespace.stderr
-    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server")
-    done = administrator.within(NAMESPACE).tried(*words, "--filename=-", stdin=everything)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "no warning"
+    items = [part for part in parts if part["kind"] not in {"Pod", *PROMETHEUS_KINDS}]
+    listing = {"apiVersion": "v1", "kind": "List", "items": items}
+    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename=-")
+    done = administrator.within(NAMESPACE).tried(*words, stdin=listing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane: Lab) -> None:
+    text = rendered(control_plane, **{"namespace.create": "true"})
+    taken(administrator, [part for part in yaml.safe_load_all(text) if part])
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,6 @@ def test_roles_name_all_that_they_grant(objects: list[dict[str, Any]]) -> None:
             assert "secrets" not in words
 
 
-PROMETHEUS_KINDS = ("PodMonitor", "PrometheusRule")
 ALL_ON = {
     "operator.replicas": "2",
     "networkPolicy.enabled": "true",
@@ -181,13 +188,7 @@ def full(control_plane: Lab) -> list[dict[str, Any]]:
 def test_the_api_server_takes_every_option_too(
     administrator: Kubectl, full: list[dict[str, Any]]
 ) -> None:
-    known = [part for part in full if part["kind"] not in PROMETHEUS_KINDS]
-    namespace = administrator.tried("create", "namespace", NAMESPACE)
-    assert namespace.returncode == 0 or "AlreadyExists" in namespace.stderr
-    listing = {"apiVersion": "v1", "kind": "List", "items": known}
-    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename=-")
-    done = administrator.within(NAMESPACE).tried(*words, stdin=listing)
-    assert (done.returncode, done.stderr) == (0, "")
+    taken(administrator, full)
 
 
 def test_without_prometheus_operator_nothing_of_it_is_made(objects: list[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ annotations: {helm.sh/resource-policy: keep}
 helm.sh/hook: {{ .hook }}
 helm.sh/hook-weight: {{ .weight | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
 {{- end -}}
 
 {{/* What a workload finds its pods by; never changes. */}}

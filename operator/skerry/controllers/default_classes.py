@@ -26,15 +26,23 @@ MARKER = "skerry-default-classes"
 logger = logging.getLogger(__name__)
 
 
-async def make_default_classes(operator: Operator) -> None:
+async def make_default_classes(operator: Operator) -> bool:
     """Make those that are not there, unless that was done before or is turned off.
 
-    Raises:
-        ClusterError: the API server refuses, or can't be reached; what is missing is made next time.
+    Returns:
+        Whether nothing is left to do. A refusal is logged; the fleet is looked after all the same.
     """
-    cluster = operator.cluster
     if not operator.config.fleet.default_classes:
-        return
+        return True
+    try:
+        await _make_once(operator.cluster)
+    except ClusterError as error:
+        logger.warning("the default HardwareClasses are not made yet, again soon: %s", error)
+        return False
+    return True
+
+
+async def _make_once(cluster: Cluster) -> None:
     if await cluster.get(kinds.CONFIG_MAP, SYSTEM_NAMESPACE, MARKER) is not None:
         return
     made = [c.metadata.name for c in default_classes() if await _make(cluster, c)]

@@ -55,9 +55,7 @@ async def run_fleet_loop(operator: Operator) -> None:
                 await refresh(operator)
                 operator.enqueue_all()
                 listed_at = loop.time()
-            if not defaults_made:
-                await make_default_classes(operator)
-                defaults_made = True
+            defaults_made = defaults_made or await make_default_classes(operator)
             await fleet_pass(operator)
             failures = 0
             metrics.FLEET_PASSES.labels("done").inc()
