@@ -21,8 +21,10 @@ demo: setup ## the lab, Skerry, and one model through its whole life
 demo-down: ## clear the demonstration away
 	$(SUDO) $(PYTHON) -m examples.demo down
 
-test: setup lint ## all tests, on a lab of their own
-	$(SUDO) $(PYTHON) -m pytest
+test: setup lint ## all tests, on labs of their own
+	$(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null
+	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile tests/unit tests/cluster tests/device
+	$(SUDO) $(PYTHON) -m pytest tests/e2e
 
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest tests/unit

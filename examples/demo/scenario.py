@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from examples.demo import install, report
+from examples.demo.agent_log import node_events
 from examples.demo.environment import ROOT, run
 from examples.demo.timeline import lost, rollback_timeline
 from examples.demo.traffic import Load, Traffic, infer_request
@@ -162,6 +163,7 @@ def third_revision(story: Story) -> dict[str, Timeline]:
 def timelines(story: Story, view: View) -> dict[str, Timeline]:
     """The rollback of each class, as its nodes' traffic saw it."""
     members = {n.metadata.name: n.spec.hardware_class for n in view.nodes}
+    events = node_events(story.environment, f"{NAMESPACE}.{MODEL}")
     found = {}
     for hardware_class in CLASSES:
         target = view.target(hardware_class)
@@ -179,7 +181,8 @@ def timelines(story: Story, view: View) -> dict[str, Timeline]:
             continue
         at, node_name = min(verdicts)
         answers = [a for a in list(story.traffic.answers) if members.get(a.node) == hardware_class]
-        timeline = rollback_timeline(answers, bad.revision, at, node_name)
+        of_class = [e for e in events if members.get(e.node) == hardware_class]
+        timeline = rollback_timeline(answers, of_class, bad.revision, at, node_name)
         if timeline:
             found[hardware_class] = timeline
     return found

@@ -50,6 +50,16 @@ def p95(latencies: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
+class NodeEvent:
+    """Something that a node's agent logged, in Unix seconds; `idle`: it has no candidate any more."""
+
+    at: float
+    node: str
+    event: str
+    revision: str
+
+
+@dataclass(frozen=True)
 class Timeline:
     """A rollback as the traffic of one hardware class saw it; instants are Unix seconds."""
 
@@ -76,19 +86,40 @@ def is_bad(answer: Answer, stable_p95: float) -> bool:
     return answer.status != HTTP_OK or answer.milliseconds > SLOW_FACTOR * stable_p95
 
 
-def back_at(answers: Iterable[Answer], bad_revision: str, after: float) -> float:
+def last_met(answers: Iterable[Answer], bad_revision: str, after: float) -> float:
     """When the last request that still met the bad revision had been sent; `after` when none did."""
     return max(
         (a.sent for a in answers if a.revision == bad_revision and a.sent > after), default=after
     )
 
 
-def rollback_timeline(
-    answers: Sequence[Answer], bad_revision: str, verdict_at: float, bad_node: str
-) -> Timeline | None:
-    """When each thing happened on the node of the first verdict and in the fleet.
+def flipped_at(events: Iterable[NodeEvent], bad_revision: str, after: float) -> float:
+    """When the first node had turned its gateway back to stable."""
+    flips = (e.at for e in events if e.event == "flipped" and e.revision == bad_revision)
+    return min((at for at in flips if at >= after), default=after)
 
-    Returns None when no answer of the bad revision was bad: then there is nothing to time.
+
+def acknowledged_at(events: Iterable[NodeEvent], after: float) -> float:
+    """When the last of the nodes had said that it has no candidate any more."""
+    first: dict[str, float] = {}
+    for event in events:
+        if event.event == "idle" and event.at > after:
+            first[event.node] = min(event.at, first.get(event.node, event.at))
+    return max(first.values(), default=after)
+
+
+def rollback_timeline(
+    answers: Sequence[Answer],
+    events: Sequence[NodeEvent],
+    bad_revision: str,
+    verdict_at: float,
+    bad_node: str,
+) -> Timeline | None:
+    """When each thing happened on the node of the first verdict and in the fleet (one class).
+
+    A node is back when its gateway is and no request meets the bad revision any more, the fleet when
+    every node of the class has said so. Returns None when no answer of the bad revision was bad: then
+    there is nothing to time.
     """
     first_seen = min((a.sent for a in answers if a.revision == bad_revision), default=None)
     if first_seen is None:
@@ -101,11 +132,18 @@ def rollback_timeline(
     if not bad:
         return None
     on_node = [a for a in answers if a.node == bad_node]
+    node_back = max(
+        flipped_at(events, bad_revision, verdict_at), last_met(on_node, bad_revision, verdict_at)
+    )
     return Timeline(
         first_bad=min(a.received for a in bad),
         verdict=verdict_at,
-        node_back=back_at(on_node, bad_revision, verdict_at),
-        fleet_back=back_at(answers, bad_revision, verdict_at),
+        node_back=node_back,
+        fleet_back=max(
+            node_back,
+            last_met(answers, bad_revision, verdict_at),
+            acknowledged_at(events, verdict_at),
+        ),
         spoiled=sum(a.sent <= verdict_at for a in bad),
         bad_node=bad_node,
         bad_revision=bad_revision,

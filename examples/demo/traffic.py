@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from examples.demo.environment import Environment
 
+RECONNECT_SECONDS = 0.5
+
 
 def infer_request(dataset: Path, sample: int = 0) -> dict[str, Any]:
     """An Open Inference Protocol request for one sample of a data set (.npz)."""
@@ -97,6 +99,8 @@ class Load:
                 {"name": "RATE", "value": str(self.rate)},
                 {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             ],
+            # What measures must not wait for what is measured.
+            "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "128Mi"}},
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -115,6 +119,8 @@ class Traffic:
         self._environment = environment
         self._followers: list[subprocess.Popen[str]] = []
         self._threads: list[threading.Thread] = []
+        self._newest: dict[str, float] = {}
+        self._stopping = threading.Event()
 
     def start(self, load: Load) -> None:
         """Apply the load, wait until every pod of it is ready, and follow their logs."""
@@ -130,30 +136,58 @@ class Traffic:
             self._follow(load.namespace, name)
 
     def _follow(self, namespace: str, pod: str) -> None:
+        self._newest[pod] = 0.0
+        thread = threading.Thread(target=self._read, args=(namespace, pod), daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _read(self, namespace: str, pod: str) -> None:
+        """Read a pod's log to its end; where the stream breaks off, go on after the last record."""
+        while not self._stopping.is_set():
+            seen = self._newest[pod]
+            follower = self._stream(namespace, pod, seen)
+            for line in follower.stdout or ():
+                if line.startswith("{"):
+                    answer = Answer.from_record(json.loads(line))
+                    # A new stream begins at a whole second, so it repeats some records.
+                    if answer.received > seen:
+                        self.answers.append(answer)
+                    self._newest[pod] = max(self._newest[pod], answer.received)
+            follower.wait()
+            self._stopping.wait(RECONNECT_SECONDS)
+
+    def _stream(self, namespace: str, pod: str, after: float) -> subprocess.Popen[str]:
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(after))
         follower = subprocess.Popen(
-            self._environment.kubectl_command("-n", namespace, "logs", "-f", "--tail=-1", pod),
+            self._environment.kubectl_command(
+                "-n", namespace, "logs", "-f", "--tail=-1", f"--since-time={since}", pod
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        thread = threading.Thread(target=self._read, args=(follower,), daemon=True)
-        thread.start()
         self._followers.append(follower)
-        self._threads.append(thread)
-
-    def _read(self, follower: subprocess.Popen[str]) -> None:
-        for line in follower.stdout or ():
-            if line.startswith("{"):
-                self.answers.append(Answer.from_record(json.loads(line)))
+        return follower
 
     def catch_up(self, seconds: float = 30.0) -> None:
-        """Wait until the logs hold answers to requests that were sent after this call, at most `seconds`."""
-        now, pause = time.time(), threading.Event()
-        while time.time() < now + seconds and not any(a.sent > now + 1 for a in self.answers[-8:]):
-            pause.wait(0.2)
+        """Wait until the log of every load pod holds an answer that came after this call.
+
+        Raises:
+            TimeoutError: They don't after `seconds`.
+        """
+        called = time.time()
+        while late := [pod for pod, newest in self._newest.items() if newest <= called]:
+            if time.time() > called + seconds:
+                raise TimeoutError(
+                    f"the logs of {', '.join(late)} are more than {seconds:.0f} s late: what the"
+                    " traffic met can't be told"
+                )
+            self._stopping.wait(0.2)
 
     def stop_following(self) -> None:
         """End the log readers; the load itself goes on."""
+        self._stopping.set()
         for follower in self._followers:
             follower.terminate()
-            follower.wait(timeout=10)
+        for thread in self._threads:
+            thread.join(timeout=10)

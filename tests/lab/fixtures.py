@@ -12,6 +12,8 @@ from tests.lab import Lab
 from tests.lab.toolchain import Toolchain
 
 CONTROL_PLANE_NAME = "test-api"
+# Set by pytest-xdist: gw0, gw1, ... Each of its workers has an API server of its own.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +25,8 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Lab]:
     """An API server with its controllers and a registry, without nodes; ready in seconds."""
-    yield from _running(os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME), nodes=0)
+    name = os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME)
+    yield from _running(f"{name}-{WORKER}" if WORKER else name, nodes=0)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -18,7 +18,7 @@ class Settings:
     model_dir: Path
     cpu_limit: float = 1.0
     port: int = 8080
-    waiting: int = 16
+    waiting: int = 32
     max_body_bytes: int = 8 * 2**20
     drain_seconds: float = 5.0
 
@@ -40,7 +40,7 @@ def from_environment() -> Settings:
         model_dir=Path(read("SKERRY_MODEL_DIR", "/model")),
         cpu_limit=_number("SKERRY_CPU_LIMIT", 1.0),
         port=int(_number("SKERRY_PORT", 8080)),
-        waiting=int(_number("SKERRY_MAX_WAITING", 16)),
+        waiting=int(_number("SKERRY_MAX_WAITING", 32)),
         max_body_bytes=int(_number("SKERRY_MAX_BODY_BYTES", 8 * 2**20)),
         drain_seconds=_number("SKERRY_DRAIN_SECONDS", 5.0),
     )

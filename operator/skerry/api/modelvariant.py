@@ -78,7 +78,7 @@ class ModelVariantSpec(Model):
 
 
 class Stage(StrEnum):
-    """The stages of an optimisation job, in order; each is one container of its pod."""
+    """The stages of an optimisation job, in order; each is one container of its pod, Validation two."""
 
     BASELINE_MEASUREMENT = "BaselineMeasurement"
     FORMAT_CONVERSION = "FormatConversion"

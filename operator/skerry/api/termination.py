@@ -1,7 +1,7 @@
 """What a job's last container says to the operator: a summary that fits a termination message.
 
 A container may write 4096 bytes, but the kubelet cuts the messages of a pod to 12 KiB in all, shared
-equally: 1755 bytes for each of the seven containers of an optimisation job (`normalizeStatus` in
+equally: 1536 bytes for each of the eight containers of an optimisation job (`normalizeStatus` in
 Kubernetes' pkg/kubelet/status/status_manager.go, v1.36). Half a JSON document is worth nothing, so a
 long summary is compressed, and what still does not fit is left out in an order of least loss. The
 full report lies with the artifact.
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from skerry.api.modelvariant import GateResult, Interval, Trial
 
-MESSAGE_BYTES = 1500
-"""Greatest length: fits a pod of eight containers, one more than ours (a mesh may add its own)."""
+POD_MESSAGE_BYTES = 12 * 1024
+"""What the kubelet keeps of all containers of a pod, in equal shares."""
+CONTAINERS = 8
+"""Of an optimisation job's pod."""
+MESSAGE_BYTES = POD_MESSAGE_BYTES // (CONTAINERS + 1)
+"""Greatest length, 1365: fits a pod with one container more than ours (a mesh may add its own)."""
 
 COMPRESSED = "zlib:"
 DECIMALS = 4

@@ -100,9 +100,19 @@ def undecided(results: Iterable[GateResult]) -> tuple[str, ...]:
     Empty once any required gate has failed: nothing that is measured further can save the trial.
     """
     required = [result for result in results if result.required]
-    if any(result.outcome is GateOutcome.FAIL for result in required):
+    if failing(required):
         return ()
     return tuple(result.name for result in required if result.outcome is GateOutcome.MARGINAL)
+
+
+def measured(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
+    """Return the results of what is known so far, while a trial is not measured to the end."""
+    return tuple(result for result in results if result.observed is not None)
+
+
+def failing(results: Iterable[GateResult]) -> bool:
+    """Tell whether a required gate has failed, which no further measuring changes."""
+    return any(result.required and result.outcome is GateOutcome.FAIL for result in results)
 
 
 def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[str, ...]:

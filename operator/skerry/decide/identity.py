@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from skerry.api.modelvariant import EvaluationPlan
 
 REVISION_DIGITS = 10
+MEASURING = 2
+"""Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
+has changed. It is part of no name, so finished variants stay as they are."""
 NAME_KEY_DIGITS = 12
 """12 hex digits: two of a million variants of one model and class share them once in 500 times."""
 
@@ -68,6 +71,7 @@ def evidence_key(
     return _sha256(
         {
             "build": build,
+            "measuring": MEASURING,
             "hardwareClass": hardware_class,
             "limits": _limits(limits),
             "gates": gates.to_wire(),

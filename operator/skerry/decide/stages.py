@@ -1,7 +1,8 @@
 """The containers of an optimisation job and what their states tell people.
 
-Each stage of `ModelVariant.status` is one container of the job's pod; the names here are the one
-place where the two meet (`skerry.render.jobs` makes the containers).
+Each stage of `ModelVariant.status` is one container of the job's pod or, for Validation, two: what a
+candidate answers is judged with the builds' resources, how fast it answers under the serving limits.
+The names here are the one place where the two meet (`skerry.render.jobs` makes the containers).
 """
 
 from __future__ import annotations
@@ -22,14 +23,21 @@ DOCKER_CONFIG_FILE = f"{DOCKER_CONFIG_DIRECTORY}/config.json"
 FIND_FINISHED = "find-finished"
 PACK = "pack"
 ASSESS = "assess"
+BASELINE_MEASUREMENT = "baseline-measurement"
+QUALITY = "quality"
+VALIDATION = "validation"
 STAGE_CONTAINERS: dict[str, Stage] = {
-    "baseline-measurement": Stage.BASELINE_MEASUREMENT,
+    BASELINE_MEASUREMENT: Stage.BASELINE_MEASUREMENT,
     "format-conversion": Stage.FORMAT_CONVERSION,
     "quantization": Stage.QUANTIZATION,
     "hardware-acceleration": Stage.HARDWARE_ACCELERATION,
-    "validation": Stage.VALIDATION,
+    QUALITY: Stage.VALIDATION,
+    VALIDATION: Stage.VALIDATION,
 }
-MEASURING = ("baseline-measurement", "validation")
+MEASURING = (BASELINE_MEASUREMENT, VALIDATION)
+"""Under the limits that will serve; all others have the builds' resources."""
+RUNTIME = (*MEASURING, QUALITY)
+"""In the image that will serve; all others are the optimizer's."""
 
 # A container that waits for one of these waits in vain until somebody acts.
 _STUCK_WAITING = {
@@ -56,7 +64,10 @@ class Trouble:
 def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
     """The five stages in order, from the containers of the newest pod."""
     by_name = {container.name: container for container in pod.containers} if pod else {}
-    return tuple(_stage(stage, by_name.get(name)) for name, stage in STAGE_CONTAINERS.items())
+    return tuple(
+        _stage(stage, [by_name.get(name) for name, of in STAGE_CONTAINERS.items() if of is stage])
+        for stage in Stage
+    )
 
 
 def trouble(job: JobView) -> Trouble | None:
@@ -101,6 +112,13 @@ def running_stage(pod: PodView | None) -> str:
     return next(running, "")
 
 
+def memory_setting(container: str) -> str:
+    """Where the memory limit of a job's container is set, in words."""
+    if container in MEASURING:
+        return "spec.serving.resources.limits.memory"
+    return "the chart's builds.resources.memory"
+
+
 def last_words(containers: Iterable[ContainerView], name: str) -> str:
     """The termination message of a container, or an empty string."""
     return next((c.message for c in containers if c.name == name), "")
@@ -109,12 +127,8 @@ def last_words(containers: Iterable[ContainerView], name: str) -> str:
 def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> Trouble:
     where = _where(job, pod, container)
     if container.reason == "OOMKilled":
-        limit = (
-            "spec.serving.resources.limits.memory"
-            if container.name in MEASURING
-            else "the chart's builds.resources.memory"
-        )
-        return Trouble("OOMKilled", f"{where} needed more memory than its limit: raise {limit}")
+        setting = memory_setting(container.name)
+        return Trouble("OOMKilled", f"{where} needed more memory than its limit: raise {setting}")
     said = container.message.strip() or f"exit code {container.exit_code} without a message"
     return Trouble("StageFailed", f"{where}: {said}")
 
@@ -123,17 +137,39 @@ def _where(job: JobView, pod: PodView, container: ContainerView) -> str:
     return f"stage {container.name} of job {job.name} (pod {pod.name}, node {pod.node or 'not chosen'})"
 
 
-def _stage(stage: Stage, container: ContainerView | None) -> StageStatus:
-    if container is None or container.phase is ContainerPhase.WAITING:
-        return StageStatus(name=stage, message=container.message if container else "")
-    if container.phase is ContainerPhase.RUNNING:
-        return StageStatus(
-            name=stage, outcome=StageOutcome.RUNNING, started_at=container.started_at
-        )
+def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
+    """One stage from its containers, in the order in which they run; None is one that is not there yet.
+
+    It runs from the start of the first to the end of the last, also between the two.
+    """
+    begun = [one for one in containers if one and one.phase is not ContainerPhase.WAITING]
+    if not begun:
+        first = containers[0]
+        return StageStatus(name=stage, message=first.message if first else "")
+    last = begun[-1]
+    outcome = _outcome(last, is_final=last is containers[-1])
     return StageStatus(
         name=stage,
-        outcome=StageOutcome.FAILED if container.exit_code else StageOutcome.SUCCEEDED,
-        started_at=container.started_at,
-        finished_at=container.finished_at,
-        message=container.message.strip(),
+        outcome=outcome,
+        started_at=begun[0].started_at,
+        finished_at=None if outcome is StageOutcome.RUNNING else last.finished_at,
+        message=_words(last, outcome, containers),
     )
+
+
+def _outcome(last: ContainerView, *, is_final: bool) -> StageOutcome:
+    if last.phase is ContainerPhase.TERMINATED and last.exit_code:
+        return StageOutcome.FAILED
+    if last.phase is ContainerPhase.RUNNING or not is_final:
+        return StageOutcome.RUNNING
+    return StageOutcome.SUCCEEDED
+
+
+def _words(
+    last: ContainerView, outcome: StageOutcome, containers: list[ContainerView | None]
+) -> str:
+    """The last words of the container that began last; of two, what failed names its container."""
+    said = last.message.strip() if last.phase is ContainerPhase.TERMINATED else ""
+    if outcome is StageOutcome.FAILED and len(containers) > 1:
+        return f"{last.name}: {said}"
+    return said

@@ -2,7 +2,8 @@
 
 The stages of the optimisation job are init containers, which run one after the other: their states
 are the live stages of `ModelVariant.status`, with no token for the API server in the pod. Containers
-that measure run the image that will serve, under the limits that will serve.
+that measure run the image that will serve: for time and memory under the limits that will serve, for
+quality with the builds' resources, since no CPU limit changes an answer.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING
 
 from skerry.decide.stages import (
     ASSESS,
+    BASELINE_MEASUREMENT,
     DOCKER_CONFIG_DIRECTORY,
     FIND_FINISHED,
     MEASURING,
     PACK,
+    QUALITY,
+    RUNTIME,
+    VALIDATION,
 )
 from skerry.decide.units import parse_bytes
 from skerry.render import parts
@@ -95,11 +100,12 @@ def _containers(build: BuildJob, config: OperatorConfig) -> list[Object]:
     """All containers in the order in which they run; the last is the main one."""
     commands = {
         FIND_FINISHED: (*_OPTIMIZER, "find-finished"),
-        "baseline-measurement": (*_MEASURE, "baseline"),
+        BASELINE_MEASUREMENT: (*_MEASURE, "baseline"),
         "format-conversion": (*_OPTIMIZER, "convert"),
         "quantization": (*_OPTIMIZER, "quantize"),
         "hardware-acceleration": (*_OPTIMIZER, "accelerate"),
-        "validation": (*_MEASURE, "validate"),
+        QUALITY: (*_MEASURE, "quality"),
+        VALIDATION: (*_MEASURE, "validate"),
         PACK: (*_OPTIMIZER, "pack"),
     }
     return [_stage(name, command, build, config) for name, command in commands.items()]
@@ -107,9 +113,9 @@ def _containers(build: BuildJob, config: OperatorConfig) -> list[Object]:
 
 def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: OperatorConfig) -> Object:
     engine = config.engines[build.engine]
-    measures = name in MEASURING
-    image = engine.runtime_image if measures else engine.optimizer_image
-    limits = _measuring(build.plan.limits) if measures else config.builds.resources.limits()
+    image = engine.runtime_image if name in RUNTIME else engine.optimizer_image
+    builds = config.builds.resources.limits()
+    limits = _measuring(build.plan.limits) if name in MEASURING else builds
     variables = {
         **_SCRATCH_ENV,
         "SKERRY_PLAN": build.plan.model_dump_json(by_alias=True, exclude_none=True),

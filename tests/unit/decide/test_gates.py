@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from skerry.api.edgemodel import GateProfile, Gates
 from skerry.api.modelvariant import GateOutcome, GateResult, Interval, TrialOutcome
-from skerry.decide.gates import evaluate, holds, passes, shortfalls, undecided
+from skerry.decide.gates import evaluate, failing, holds, measured, passes, shortfalls, undecided
 from tests.unit.decide.trials import interval, trial
 
 PASS, FAIL, MARGINAL = GateOutcome.PASS, GateOutcome.FAIL, GateOutcome.MARGINAL
@@ -190,3 +190,25 @@ def test_allowing_marginal_only_ever_lets_more_through(
         assert passes(results, allow_marginal=True)
     for one in results:
         assert holds(one, allow_marginal=True) >= holds(one, allow_marginal=False)
+
+
+@pytest.mark.parametrize(
+    ("quality", "allow_marginal", "fails", "can_pass"),
+    [
+        (("0.97", "0.96", "0.98"), False, False, True),
+        (("0.95", "0.93", "0.97"), False, False, False),
+        (("0.95", "0.93", "0.97"), True, False, True),
+        (("0.9", "0.88", "0.92"), True, True, False),
+    ],
+)
+def test_gates_of_what_is_measured_so_far(
+    quality: tuple[str, str, str], *, allow_marginal: bool, fails: bool, can_pass: bool
+) -> None:
+    value, low, high = quality
+    seen = trial(quality=Interval(value=value, low=low, high=high)).model_copy(
+        update={"speedup": None, "memory_reduction": None}
+    )
+    results = measured(evaluate(seen, STANDARD))
+    assert "speedup" not in {one.name for one in results}
+    assert failing(results) is fails
+    assert passes(results, allow_marginal=allow_marginal) is can_pass

@@ -9,6 +9,7 @@ import pytest
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Serving, ServingResources, Weights
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
+from skerry.decide import identity
 from skerry.decide.identity import build_key, evidence_key, revision, variant_name
 
 DIGEST, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -77,6 +78,12 @@ def test_evidence_depends_on_class_limits_gates_and_weights() -> None:
         evidence_key(key(), "x86", LIMITS, Gates(), Weights(speed="1")),
     }
     assert len(others | {base}) == 6
+
+
+def test_evidence_of_another_way_of_measuring_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = evidence_key(key(), "x86", LIMITS, Gates(), Weights())
+    monkeypatch.setattr(identity, "MEASURING", identity.MEASURING + 1)
+    assert evidence_key(key(), "x86", LIMITS, Gates(), Weights()) != now
 
 
 def test_variant_name_is_readable_and_bounded() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from skerry.api.modelvariant import StageOutcome
+from skerry.api.modelvariant import Stage, StageOutcome
 from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
 from skerry.decide.stages import failure, stage_statuses, trouble
 from tests.unit.decide.plan_world import NOW, ended
@@ -29,6 +30,61 @@ def test_stages_follow_their_containers() -> None:
     ]  # fmt: skip
     assert stages[0].message == "12 ms"
     assert stages[0].started_at == stages[0].finished_at == NOW
+
+
+PENDING, RUNNING = StageOutcome.PENDING, StageOutcome.RUNNING
+SUCCEEDED, FAILED = StageOutcome.SUCCEEDED, StageOutcome.FAILED
+
+
+def container(name: str, state: str) -> ContainerView | None:
+    """Quality runs from minute 0 to 1, validation from 2 to 3."""
+    begins = NOW + timedelta(minutes=0 if name == "quality" else 2)
+    ends = begins + timedelta(minutes=1)
+    views = {
+        "waits": ContainerView(name, ContainerPhase.WAITING, "PodInitializing"),
+        "runs": ContainerView(name, ContainerPhase.RUNNING, started_at=begins),
+        "is done": replace(ended(name, f"{name} done"), started_at=begins, finished_at=ends),
+        "fails": replace(ended(name, f"{name} broke\n", 1), started_at=begins, finished_at=ends),
+    }
+    return views.get(state)
+
+
+@pytest.mark.parametrize(
+    ("quality", "validation", "outcome", "minutes", "message"),
+    [
+        ("is missing", "is missing", PENDING, (None, None), ""),
+        ("waits", "waits", PENDING, (None, None), ""),
+        ("runs", "waits", RUNNING, (0, None), ""),
+        ("is done", "waits", RUNNING, (0, None), "quality done"),
+        ("is done", "runs", RUNNING, (0, None), ""),
+        ("is done", "is done", SUCCEEDED, (0, 3), "validation done"),
+        ("is done", "fails", FAILED, (0, 3), "validation: validation broke"),
+        # A job of a release that had one container for both.
+        ("is missing", "is done", SUCCEEDED, (2, 3), "validation done"),
+        ("fails", "waits", FAILED, (0, 1), "quality: quality broke"),
+        ("fails", "is missing", FAILED, (0, 1), "quality: quality broke"),
+    ],
+)
+def test_validation_spans_what_judges_and_what_times(
+    quality: str,
+    validation: str,
+    outcome: StageOutcome,
+    minutes: tuple[int | None, int | None],
+    message: str,
+) -> None:
+    views = (container("quality", quality), container("validation", validation))
+    pod = replace(POD, containers=tuple(view for view in views if view))
+    stages = stage_statuses(pod)
+    assert [stage.name for stage in stages] == list(Stage)
+    found = stages[-1]
+    assert (found.outcome, found.message) == (outcome, message)
+    expected = [None if m is None else NOW + timedelta(minutes=m) for m in minutes]
+    assert [found.started_at, found.finished_at] == expected
+
+
+def test_a_stage_of_one_container_does_not_repeat_its_name() -> None:
+    pod = replace(POD, containers=(ended("quantization", "no MatMul", 1),))
+    assert stage_statuses(pod)[2].message == "no MatMul"
 
 
 def test_without_a_pod_all_stages_are_pending() -> None:
@@ -70,6 +126,7 @@ def test_a_container_that_waits_its_turn_is_no_trouble() -> None:
             "no MatMul in /source",
         ),
         (ended("quantization", "", 137, "OOMKilled"), "OOMKilled", "builds.resources.memory"),
+        (ended("quality", "", 137, "OOMKilled"), "OOMKilled", "builds.resources.memory"),
         (
             ended("validation", "", 137, "OOMKilled"),
             "OOMKilled",

@@ -1,6 +1,6 @@
 """The demonstration's arithmetic: what counts as bad, and when each thing happened."""
 
-from examples.demo.timeline import Answer, lost, p95, rollback_timeline
+from examples.demo.timeline import Answer, NodeEvent, lost, p95, rollback_timeline
 
 STABLE, BAD = "aaaaaaaaaa", "bbbbbbbbbb"
 
@@ -14,7 +14,7 @@ def answers(node: str = "n1") -> list[Answer]:
 
 
 def test_the_first_bad_answer_is_the_first_that_is_slow_or_an_error() -> None:
-    found = rollback_timeline(answers(), BAD, verdict_at=33.5, bad_node="n1")
+    found = rollback_timeline(answers(), [], BAD, verdict_at=33.5, bad_node="n1")
     assert found is not None
     assert found.first_bad == 30.1
     assert found.spoiled == 4
@@ -23,16 +23,29 @@ def test_the_first_bad_answer_is_the_first_that_is_slow_or_an_error() -> None:
 
 def test_the_fleet_is_back_when_its_last_node_is() -> None:
     elsewhere = [Answer(34.2, 10.0, 200, BAD, "n2"), Answer(35.0, 10.0, 200, STABLE, "n2")]
-    found = rollback_timeline(answers() + elsewhere, BAD, verdict_at=33.5, bad_node="n1")
+    found = rollback_timeline(answers() + elsewhere, [], BAD, verdict_at=33.5, bad_node="n1")
     assert found is not None
     assert found.fleet_back == 34.2
     assert round(found.milliseconds()["fleet back"]) == 4100
 
 
+def test_a_node_is_back_when_its_gateway_is_and_the_fleet_when_all_have_said_so() -> None:
+    said = [
+        NodeEvent(29.0, "n1", "idle", ""),
+        NodeEvent(34.3, "n1", "flipped", BAD),
+        NodeEvent(34.5, "n1", "idle", ""),
+        NodeEvent(34.6, "n2", "idle", ""),
+        NodeEvent(99.0, "n2", "idle", ""),
+    ]
+    found = rollback_timeline(answers(), said, BAD, verdict_at=33.5, bad_node="n1")
+    assert found is not None
+    assert (found.node_back, found.fleet_back) == (34.3, 34.6)
+
+
 def test_nothing_bad_gives_no_timeline() -> None:
     good = [a for a in answers() if a.milliseconds < 50]
-    assert rollback_timeline(good, BAD, verdict_at=33.5, bad_node="n1") is None
-    assert rollback_timeline(good, "cccccccccc", verdict_at=33.5, bad_node="n1") is None
+    assert rollback_timeline(good, [], BAD, verdict_at=33.5, bad_node="n1") is None
+    assert rollback_timeline(good, [], "cccccccccc", verdict_at=33.5, bad_node="n1") is None
 
 
 def test_lost_requests_are_counted_by_what_came_instead() -> None:

@@ -87,7 +87,19 @@ def test_five_in_a_row_fail_at_once_unless_stable_fails_too() -> None:
     stable.add(4.0, failed=True)
     assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is INCONCLUSIVE
     stable.add(4.5, failed=False)
+    assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is INCONCLUSIVE
+    for number in range(60):
+        stable.add(4.5 + number / 1000, failed=False)
     assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is FAIL
+
+
+def test_a_burst_of_failures_at_one_instant_is_one_event() -> None:
+    candidate = errors.Counts()
+    for number in range(8):
+        candidate.add(10 + number / 100, failed=True)
+    assert errors.judge(candidate, errors.Counts(), 0.01, LEAST, 10.1).outcome is not FAIL
+    candidate.add(11.1, failed=True)
+    assert errors.judge(candidate, errors.Counts(), 0.01, LEAST, 11.1).outcome is FAIL
 
 
 def test_own_times_leave_the_queue_out() -> None:

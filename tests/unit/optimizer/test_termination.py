@@ -20,7 +20,13 @@ from skerry.api.modelvariant import (
     TrialOutcome,
     VariantArtifact,
 )
-from skerry.api.termination import COMPRESSED, MESSAGE_BYTES, decode_summary, encode_summary
+from skerry.api.termination import (
+    COMPRESSED,
+    CONTAINERS,
+    MESSAGE_BYTES,
+    decode_summary,
+    encode_summary,
+)
 from tests.unit.optimizer.models import make_trial
 
 DIGEST = "sha256:" + "f" * 64
@@ -77,6 +83,10 @@ def test_any_summary_fits_and_keeps_its_result(summary: JobSummary) -> None:
     assert [getattr(found, name) for name in keep] == [getattr(summary, name) for name in keep]
     kept = {trial.recipe for trial in found.trials}
     assert kept <= {trial.recipe for trial in summary.trials}
+
+
+def test_the_kubelet_keeps_every_containers_message_with_one_container_more() -> None:
+    assert MESSAGE_BYTES * (CONTAINERS + 1) <= 12 * 1024
 
 
 def realistic(count: int = 8) -> dict[str, Any]:

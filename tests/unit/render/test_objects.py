@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
+from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, Engine, ResourceLimits
+from skerry.api.config import BuildResources
 from skerry.api.job import JobPlan
+from skerry.api.termination import CONTAINERS
 from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
 from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.units import parse_quantity
 from skerry.render.daemonsets import daemonset, placement_of, with_placement
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.nodes import edge_node, node_labels
-from skerry.render.parts import Owner, cores, serving_resources
+from skerry.render.parts import Owner, cores, job_resources, serving_resources
 from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
 from skerry.render.services import service
@@ -66,20 +69,33 @@ def test_every_pod_is_confined() -> None:
 
 
 def test_stages_in_order_with_their_images_and_limits() -> None:
-    job = optimisation_job(OWNER, build_job(), CONFIG)
+    resources = BuildResources(cpu="2", memory="3Gi")
+    builds = CONFIG.builds.model_copy(update={"resources": resources})
+    engine = CONFIG.engines[Engine.ONNX_RUNTIME].model_copy(update={"runtime_image": "reg/other@x"})
+    engines = {Engine.ONNX_RUNTIME: engine}
+    config = CONFIG.model_copy(update={"builds": builds, "engines": engines})
+    job = optimisation_job(OWNER, build_job(), config)
     pod = job["spec"]["template"]["spec"]
     names = [container["name"] for container in (*pod["initContainers"], *pod["containers"])]
     assert names == [
         "find-finished", "baseline-measurement", "format-conversion", "quantization",
-        "hardware-acceleration", "validation", "pack",
+        "hardware-acceleration", "quality", "validation", "pack",
     ]  # fmt: skip
+    assert len(names) == CONTAINERS
     by_name = {c["name"]: c for c in (*pod["initContainers"], *pod["containers"])}
     # serving 512Mi: baseline and candidate at once, and what compares them
     measuring = {"cpu": "1", "memory": "1280Mi"}
     for stage in ("baseline-measurement", "validation"):
         assert by_name[stage]["resources"]["limits"] == measuring
         assert by_name[stage]["command"][:3] == ["python3", "-m", "skerry_runtime.measure"]
-    assert by_name["pack"]["resources"]["limits"] == {"cpu": "1", "memory": "2Gi"}
+        assert by_name[stage]["image"] == engine.runtime_image
+    # What is answered does not depend on the serving limit: it must not be computed under it.
+    quality = by_name["quality"]
+    assert quality["command"] == ["python3", "-m", "skerry_runtime.measure", "quality"]
+    assert quality["image"] == engine.runtime_image
+    for stage in ("quality", "quantization", "pack"):
+        assert by_name[stage]["resources"]["limits"] == {"cpu": "2", "memory": "3Gi"}
+    assert by_name["quantization"]["image"] == engine.optimizer_image
     assert job["spec"]["activeDeadlineSeconds"] == 1800
     assert job["spec"]["backoffLimit"] == 2
     assert len(job["metadata"]["name"]) <= 63
@@ -155,6 +171,16 @@ def test_cpu_as_decimal_and_as_request(cpu: str, decimal: str, requested: str) -
     limits = ResourceLimits(cpu=cpu, memory="64Mi")
     assert cores(limits) == decimal
     assert serving_resources(limits)["requests"]["cpu"] == requested
+
+
+def test_a_job_never_takes_the_cpu_of_what_serves() -> None:
+    limits = ResourceLimits(cpu="2", memory="1Gi")
+    job, serving = (
+        job_resources(limits),
+        serving_resources(ResourceLimits(cpu="100m", memory="1Gi")),
+    )
+    assert job["limits"] == {"cpu": "2", "memory": "1Gi"}
+    assert parse_quantity(job["requests"]["cpu"]) < parse_quantity(serving["requests"]["cpu"])
 
 
 def test_route_service_and_binding() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry_runtime.measure import memory as memory_module
+from skerry_runtime.measure.answers import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
-from skerry_runtime.measure.candidate import _batches
 from skerry_runtime.measure.goldens import tolerance_of
 from skerry_runtime.measure.memory import (
     LEAST_BASELINE_BYTES,
@@ -21,7 +21,14 @@ from skerry_runtime.measure.memory import (
     reduction,
     write_one_operator_model,
 )
-from skerry_runtime.measure.quality import QualityError, accuracy, judge, neighbours, same_answers
+from skerry_runtime.measure.quality import (
+    QualityError,
+    accuracy,
+    differing,
+    judge,
+    neighbours,
+    same_answers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +46,23 @@ def test_speedup_is_the_median_of_ratios_per_pair_of_blocks() -> None:
     timing = Timing(baseline=[[2, 2, 9], [4, 4, 4], [3, 3, 3]], candidate=[[1, 1, 1]] * 3)
     assert timing.speedup.value == 3
     assert timing.p50_milliseconds == 1
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "speedup"),
+    [
+        (10.0, 5.0, 2.0),
+        (0.2, 0.1, 2.0),
+        (0.1, 0.1, 1.0),
+        (0.06, 0.03, 0.2 / 0.17),
+        (0.05, 0.25, 0.5),
+    ],
+)
+def test_a_baselines_call_shorter_than_a_request_counts_as_long_as_one(
+    baseline: float, candidate: float, speedup: float
+) -> None:
+    timing = Timing(baseline=[[baseline] * 3] * 3, candidate=[[candidate] * 3] * 3)
+    assert timing.speedup.value == pytest.approx(speedup)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +172,14 @@ def test_rounding_is_the_same_answer_and_quantisation_is_not() -> None:
     assert same_answers(answers * (1 + 1e-5), answers)
     spoiled = answers.copy()
     spoiled[7] *= 1.01
+    spoiled[9] = np.nan
     assert not same_answers(spoiled, answers)
+    assert differing(spoiled, answers).tolist() == [7, 9]
 
 
 @given(st.integers(1, 200))
 def test_batches_are_full_and_hold_every_sample(count: int) -> None:
-    batches = list(_batches(count))
+    batches = list(full_batches(count))
     assert {len(batch) for batch in batches} == {min(16, count)}
     assert {row for batch in batches for row in batch} == set(range(count))
 

@@ -1,10 +1,11 @@
-"""Both measuring stages as the job runs them: real processes, real models, files in scratch."""
+"""The measuring stages as the job runs them: real processes, real models, files in scratch."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 
 from skerry.api.common import Precision, ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
+from skerry.decide.stages import QUALITY, VALIDATION
 from skerry_runtime.artifact import read_artifact, read_golden
+from skerry_runtime.measure.bench import Bench
+from skerry_runtime.measure.files import Places
+from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.session import Session
 from tests.unit.runtime.conftest import encoder_model
 
@@ -47,6 +53,12 @@ class Job:
             message="" if outcome is TrialOutcome.MEASURED else "the CPU can't",
         )  # fmt: skip
         (folder / "candidate.json").write_text(file.model_dump_json(by_alias=True))
+
+    def validate(self) -> tuple[int, str]:
+        """Judge and validate; returns the second's exit code and termination message."""
+        code, message = self.run("quality")
+        assert code == 0, message
+        return self.run("validate")
 
     def run(self, stage: str, **environment: str) -> tuple[int, str]:
         """Run a stage; returns exit code and termination message."""
@@ -122,7 +134,7 @@ def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> N
     job.add("spoiled", encoder_model(depth=1, width=WIDTH, noise=0.5))
     job.add("broken", b"no model")
     job.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
-    code, message = job.run("validate")
+    code, message = job.validate()
     assert code == 0, message
 
     validation = job.validation()
@@ -132,7 +144,9 @@ def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> N
     assert trials["broken"].trial.outcome is TrialOutcome.FAILED
     assert "can't load" in trials["broken"].trial.message
     assert trials["float16"].trial.message == "the CPU can't"
-    assert trials["spoiled"].trial.message.startswith("screened after 500 of 500 samples: ")
+    assert trials["spoiled"].trial.message.startswith("screened after 200 of 500 samples: ")
+    assert trials["spoiled"].trial.speedup is not None
+    assert len(trials["spoiled"].blocks.candidate_milliseconds) == 10
     assert set(validation.front) >= {"spoiled"}
 
     certified = validation.certified
@@ -149,7 +163,7 @@ def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> N
 def test_what_is_certified_can_be_served_as_it_is(measured: Job) -> None:
     job = measured
     job.add("source", (job.root / "source/model.onnx").read_bytes())
-    code, message = job.run("validate")
+    code, message = job.validate()
     assert code == 0, message
     served = job.validation().served
     assert served is not None
@@ -169,7 +183,7 @@ def test_what_is_certified_can_be_served_as_it_is(measured: Job) -> None:
 def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured: Job) -> None:
     job = measured
     job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
-    code, message = job.run("validate")
+    code, message = job.validate()
     assert code == 0
     assert message.startswith("none of 1 candidates passes: spoiled: quality 0.")
     validation = job.validation()
@@ -184,7 +198,7 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
     small = plan(limits=ResourceLimits(cpu="1", memory="16Mi"))
     tight = Job(measured.root, small)
     tight.add("source", (tight.root / "source/model.onnx").read_bytes())
-    assert tight.run("validate")[0] == 0
+    assert tight.validate()[0] == 0
     (trial,) = [one.trial for one in tight.validation().trials]
     assert trial.outcome is TrialOutcome.FAILED
     assert "more than the serving limit of 16Mi" in trial.message
@@ -199,7 +213,7 @@ def test_accuracy_with_labels(job: Job) -> None:
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
     labelled.add("source", source.read_bytes())
     assert labelled.run("baseline")[0] == 0
-    code, message = labelled.run("validate")
+    code, message = labelled.validate()
     assert code == 0, message
     certified = labelled.validation().certified
     assert certified is not None
@@ -208,9 +222,98 @@ def test_accuracy_with_labels(job: Job) -> None:
     assert certified.trial.quality.value == "1"
 
 
-def test_finished_work_ends_both_stages_at_once(job: Job) -> None:
+def test_quality_is_judged_before_anything_is_timed(measured: Job) -> None:
+    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
+    measured.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
+    measured.add("broken", b"no model")
+    measured.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
+    code, message = measured.run("quality")
+    assert code == 0
+    assert message == (
+        "1 of 3 candidates pass the gates of quality to choose;"
+        " 1 of 1 candidates pass the gates of quality to certify: source"
+    )
+    kept = measured.root / "scratch/measure/quality"
+    assert [len(np.load(kept / f"choice/{name}.npy")) for name in ("source", "spoiled")] == [
+        500,
+        200,
+    ]
+    assert len(np.load(kept / "certification/source.npy")) == 541
+    assert not (kept / "certification/spoiled.npy").exists()
+
+
+def test_without_a_candidate_that_can_be_chosen_nothing_is_computed_to_certify(
+    measured: Job,
+) -> None:
+    measured.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
+    code, message = measured.run("quality")
+    assert (code, message[-6:]) == (0, ": none")
+    assert not (measured.root / "scratch/measure/samples/certification.baseline.npy").exists()
+
+
+@pytest.mark.parametrize("limit", ["1", "2"])
+def test_answers_are_computed_with_the_threads_that_serve(
+    measured: Job, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKERRY_CPU_LIMIT", "8")
+    wide = plan(limits=ResourceLimits(cpu=limit, memory="512Mi"))
+    places = Places(measured.root / "source", measured.root / "dataset", measured.root / "scratch")
+    bench = Bench(wide, places, QUALITY)
+    with bench.started(bench.source) as process:
+        threads = psutil.Process(process.pid).num_threads()
+    with Bench(plan(), places, QUALITY).started(bench.source) as process:
+        assert threads - psutil.Process(process.pid).num_threads() == int(limit) - 1
+
+
+def test_answers_that_change_after_they_were_judged_fail_their_candidate(measured: Job) -> None:
+    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
+    measured.add("swapped", (measured.root / "source/model.onnx").read_bytes())
+    assert measured.run("quality")[0] == 0
+    other = encoder_model(depth=4, width=WIDTH, noise=0.01)
+    onnx.save(other, measured.root / "scratch/candidates/swapped/model.onnx")
+    assert measured.run("validate")[0] == 0
+    trials = {one.trial.recipe: one.trial for one in measured.validation().trials}
+    assert trials["source"].outcome is TrialOutcome.MEASURED
+    assert trials["swapped"].outcome is TrialOutcome.FAILED
+    assert "answers sample 0 otherwise under the serving CPU limit" in trials["swapped"].message
+
+
+def test_a_baseline_that_changes_after_it_was_judged_against_fails_the_stage(measured: Job) -> None:
+    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
+    assert measured.run("quality")[0] == 0
+    other = encoder_model(depth=4, width=WIDTH, noise=0.01)
+    onnx.save(other, measured.root / "source/model.onnx")
+    code, message = measured.run("validate")
+    assert code == 1
+    assert message.startswith("the source answers sample 0 otherwise under the serving CPU limit")
+
+
+def test_validation_needs_the_answers(measured: Job) -> None:
+    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
+    code, message = measured.run("validate")
+    assert code == 1
+    assert message.endswith("choice/source.json is missing: the stage quality has to run before")
+
+
+def test_a_killed_process_tells_the_limit_of_its_container(measured: Job) -> None:
+    places = Places(measured.root / "source", measured.root / "dataset", measured.root / "scratch")
+    for container, setting in (
+        (QUALITY, "the chart's builds.resources.memory"),
+        (VALIDATION, "spec.serving.resources.limits.memory"),
+    ):
+        with pytest.raises(WorkerError, match=f"more than the memory limit: raise {setting}"):
+            _killed(Bench(plan(), places, container))
+
+
+def _killed(bench: Bench) -> None:
+    with bench.started(bench.source) as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.use({})
+
+
+def test_finished_work_ends_all_stages_at_once(job: Job) -> None:
     (job.root / "scratch/found").mkdir()
-    for stage in ("baseline", "validate"):
+    for stage in ("baseline", "quality", "validate"):
         assert job.run(stage) == (0, "found finished work")
     assert not (job.root / "scratch/measure").exists()
 
@@ -229,8 +332,9 @@ def test_finished_work_ends_both_stages_at_once(job: Job) -> None:
             "baseline",
             "99 samples and 1019 are needed",
         ),
+        (lambda _: None, "quality", "baseline-measurement has to run before"),
         (lambda _: None, "validate", "baseline-measurement has to run before"),
-        (lambda _: None, "nonsense", "name one stage: baseline or validate"),
+        (lambda _: None, "nonsense", "name one stage: baseline, quality, validate"),
     ],
 )
 def test_what_is_wrong_is_the_termination_message(

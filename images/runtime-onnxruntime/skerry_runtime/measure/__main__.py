@@ -1,4 +1,4 @@
-"""`python -m skerry_runtime.measure baseline|validate`: the stages that measure.
+"""`python -m skerry_runtime.measure baseline|quality|validate`: the stages that measure.
 
 Each leaves one line for people as its termination message, on failure too, and exits 0 or 1.
 """
@@ -14,17 +14,24 @@ from pydantic import ValidationError
 
 from skerry.api.job import JobPlan
 from skerry.api.termination import MESSAGE_BYTES
+from skerry.decide.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
 from skerry_runtime.dataset import DatasetError
+from skerry_runtime.measure.answers import judge_candidates
 from skerry_runtime.measure.baseline import measure_baseline
 from skerry_runtime.measure.bench import Bench
+from skerry_runtime.measure.candidate import BaselineError
 from skerry_runtime.measure.files import places_from_environment
 from skerry_runtime.measure.process import WorkerError
-from skerry_runtime.measure.quality import QualityError
 from skerry_runtime.measure.validate import validate
 
 log = logging.getLogger("skerry_runtime.measure")
 
-STAGES = {"baseline": measure_baseline, "validate": validate}
+# By the command's argument: the container that it runs in, and what it does.
+STAGES = {
+    "baseline": (BASELINE_MEASUREMENT, measure_baseline),
+    "quality": (QUALITY, judge_candidates),
+    "validate": (VALIDATION, validate),
+}
 
 
 class PlanError(Exception):
@@ -36,7 +43,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
         message = _run(arguments)
-    except (PlanError, DatasetError, WorkerError, QualityError, OSError) as error:
+    except (PlanError, DatasetError, WorkerError, BaselineError, OSError) as error:
         _say(str(error))
         log.error("%s", error)  # noqa: TRY400 - for people, without a stack
         return 1
@@ -47,11 +54,12 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> str:
     if len(arguments) != 1 or arguments[0] not in STAGES:
-        raise PlanError(f"name one stage: {' or '.join(STAGES)}")
+        raise PlanError(f"name one stage: {', '.join(STAGES)}")
     places = places_from_environment()
     if (places.scratch / "found").exists():
         return "found finished work"
-    return STAGES[arguments[0]](Bench(_plan(), places))
+    container, stage = STAGES[arguments[0]]
+    return stage(Bench(_plan(), places, container))
 
 
 def _plan() -> JobPlan:

@@ -1,7 +1,7 @@
 """The stage BaselineMeasurement: the unoptimised source in float32, as every ratio's denominator.
 
-It also splits the data set and keeps the baseline's answers, so that validation need not compute
-them again for each candidate.
+It also splits the data set for the stages after. The source's answers are the stage `quality`'s:
+under the serving CPU limit they would take minutes and be the same.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING
 from skerry.api.job import TensorInfo
 from skerry_runtime.dataset import Split, load_dataset, sizes_for, split_dataset
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
+from skerry_runtime.measure.blocks import pace_for
 from skerry_runtime.measure.files import BASELINE, BaselineFile, Samples, samples_of
 from skerry_runtime.measure.memory import increments
-from skerry_runtime.measure.process import started
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skerry_runtime.datatypes import TensorLike
     from skerry_runtime.measure.memory import Memory
-    from skerry_runtime.measure.process import Process
 
 log = logging.getLogger("skerry_runtime.measure")
 
 # Enough for the interval of a share near 0.95 to be about 4 % wide; more only costs a slow device
 # time. Certification judges one candidate, so it can afford more.
 MOST_SAMPLES = {Split.CHOICE: 500, Split.CERTIFICATION: 1000}
+# For people to know the source's latency; speed-ups come from blocks beside each candidate.
+CALLS = 40
 
 
 def measure_baseline(bench: Bench) -> str:
@@ -38,19 +39,21 @@ def measure_baseline(bench: Bench) -> str:
         DatasetError, WorkerError: The data set or the source can't be used.
     """
     bench.places.measure.mkdir(parents=True, exist_ok=True)
-    with started(bench.source, bench.threads) as process:
+    with bench.started(bench.source) as process:
         inputs = _infos(process.loaded.inputs)
-        splits = _write_samples(bench, inputs)
-        sample = splits[Split.CHOICE].first()
+        samples = _write_samples(bench, inputs)
+        sample = samples.first()
         seconds, memory = process.warm_up(sample)
-        p50 = median(_answer(process, splits))
+        process.use(samples.files)
+        pace = pace_for(seconds, bench.cpu_limit)
+        times = process.block(range(min(CALLS, samples.count)), pace.spread)[0]
         peaks = [memory.peak]
         peaks += [bench.memory_of(bench.source, sample).peak for _ in range(MEMORY_PROCESSES - 1)]
         found = BaselineFile(
             engine_version=process.loaded.version,
             inputs=inputs,
             outputs=_infos(process.loaded.outputs),
-            p50_milliseconds=p50,
+            p50_milliseconds=median(times),
             call_seconds=seconds,
             empty_peaks=bench.empty_peaks(),
             baseline_peaks=tuple(peaks),
@@ -66,30 +69,18 @@ def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
     )
 
 
-def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> dict[Split, Samples]:
+def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
+    """Put each split on disk; returns the one to choose on."""
     evaluation = bench.plan.evaluation
     sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
     file = bench.places.dataset / "dataset.npz"
     dataset = load_dataset(file, inputs, labels_needed=bench.metric == "accuracy")
-    written: dict[Split, Samples] = {}
     for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
         if split is Split.CALIBRATION:  # the optimizer's, which splits the same way
             continue
-        written[split] = samples_of(bench.places, split, inputs)
-        written[split].write(part.first(MOST_SAMPLES.get(split, part.samples)))
-    return written
-
-
-def _answer(process: Process, splits: dict[Split, Samples]) -> list[float]:
-    """Compute and keep the baseline's answers; returns the latency of each call."""
-    milliseconds: list[float] = []
-    for split in (Split.CHOICE, Split.CERTIFICATION):
-        samples = splits[split]
-        process.use(samples.files)
-        times, answers = process.block(range(samples.count))
-        samples.write_baseline(answers)
-        milliseconds += times
-    return milliseconds
+        written = samples_of(bench.places, split, inputs)
+        written.write(part.first(MOST_SAMPLES.get(split, part.samples)))
+    return samples_of(bench.places, Split.CHOICE, inputs)
 
 
 def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:

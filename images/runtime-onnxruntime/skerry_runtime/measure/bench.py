@@ -1,18 +1,21 @@
-"""What both stages work with: the plan, the limits, and how memory of a model is measured."""
+"""What all stages work with: the plan, the limits, and how memory of a model is measured."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skerry.decide.stages import memory_setting
 from skerry.decide.units import parse_bytes, parse_quantity
 from skerry_runtime.limits import thread_count
 from skerry_runtime.measure.memory import write_one_operator_model
-from skerry_runtime.measure.process import started
+from skerry_runtime.measure.process import KilledError, Process, WorkerError, started
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from skerry.api.job import JobPlan
@@ -26,10 +29,11 @@ MEMORY_PROCESSES = 3
 
 @dataclass(frozen=True)
 class Bench:
-    """One job's plan and mounts."""
+    """One job's plan and mounts, and the container that works with them."""
 
     plan: JobPlan
     places: Places
+    container: str
 
     @property
     def cpu_limit(self) -> float:
@@ -38,7 +42,7 @@ class Bench:
 
     @property
     def threads(self) -> int:
-        """Threads of one inference, as the server will use."""
+        """Threads of one inference, as the server will use, whatever this container may use."""
         return thread_count(self.cpu_limit)
 
     @property
@@ -56,9 +60,22 @@ class Bench:
         """The metric's name."""
         return self.plan.evaluation.metric.value
 
+    @contextmanager
+    def started(self, model: Path) -> Iterator[Process]:
+        """Start a fresh process with `model` loaded; it is ended after.
+
+        Raises:
+            WorkerError: The model can't be loaded or run here.
+        """
+        try:
+            with started(model, self.threads) as process:
+                yield process
+        except KilledError as error:
+            raise WorkerError(f"{error}: raise {memory_setting(self.container)}") from error
+
     def memory_of(self, model: Path, sample: Arrays) -> Memory:
         """Return the memory of a fresh process with `model` loaded and warm."""
-        with started(model, self.threads) as process:
+        with self.started(model) as process:
             return process.warm_up(sample)[1]
 
     def empty_peaks(self) -> tuple[int, ...]:

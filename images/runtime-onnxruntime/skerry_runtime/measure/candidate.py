@@ -1,7 +1,8 @@
-"""One candidate, measured in a fresh process against the baseline's: speed, memory and quality.
+"""One candidate, timed in a fresh process against the baseline's: speed and memory, as it will serve.
 
-Used twice with different samples: to choose, and to certify what was chosen. What can't pass any
-more is not measured to the end (screened), which keeps a slow device's job short.
+Used twice with different samples: to choose, and to certify what was chosen. Its quality is what the
+stage `quality` found on these samples; the answers of the timed calls must be the same. What can't
+pass any more is not timed to the end (screened), which keeps a slow device's job short.
 """
 
 from __future__ import annotations
@@ -12,42 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.job import Blocks, CandidateFile, MeasuredTrial
-from skerry.api.modelvariant import GateOutcome, Trial, TrialOutcome
-from skerry.decide.gates import evaluate, undecided
-from skerry_runtime.limits import MOST_ROWS
+from skerry.api.job import Blocks, MeasuredTrial
+from skerry.api.modelvariant import TrialOutcome
+from skerry.decide.gates import evaluate, shortfalls, undecided
+from skerry_runtime.measure.answers import gates_of_quality
 from skerry_runtime.measure.blocks import (
     LEAST_BLOCKS,
     Pace,
     Timing,
     measure_blocks,
 )
+from skerry_runtime.measure.files import read_judged
 from skerry_runtime.measure.memory import Memory, increments, reduction
-from skerry_runtime.measure.process import Process, WorkerError, started
-from skerry_runtime.measure.quality import Quality, QualityError, judge, same_answers
+from skerry_runtime.measure.process import Process, WorkerError
+from skerry_runtime.measure.quality import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
+    from skerry.api.modelvariant import Trial
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.files import BaselineFile, Samples
+    from skerry_runtime.measure.files import BaselineFile, Candidate, JudgedFile, Samples
 
 log = logging.getLogger("skerry_runtime.measure")
 
-# Full batches that are compared with the answers alone. When all agree but for rounding, the model
-# computes rows independently, and the quality alone holds for batches too.
-PROBE_BATCHES = 4
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A built candidate on disk."""
-
-    file: CandidateFile
-    model: Path
+class BaselineError(Exception):
+    """What all candidates are compared with is not what it was; the message is for people."""
 
 
 @dataclass(frozen=True)
@@ -71,29 +63,45 @@ class Contest:
 
 
 def measure_candidate(contest: Contest, candidate: Candidate) -> MeasuredTrial:
-    """Measure one candidate; one that can't be loaded, run or judged comes back as Failed."""
+    """Measure one candidate; one that can't be loaded, run or judged comes back as Failed.
+
+    Raises:
+        BaselineError: The baseline answers otherwise than it did in the stage `quality`.
+        WorkerError: The stage `quality` did not run.
+    """
     file = candidate.file
     if file.outcome is not TrialOutcome.MEASURED:
-        return MeasuredTrial(trial=_named(file, outcome=file.outcome, message=file.message))
+        return MeasuredTrial(trial=candidate.trial(outcome=file.outcome, message=file.message))
+    judged, answers = read_judged(contest.bench.places, candidate, contest.samples.split)
+    if judged.failure:
+        return _failed(candidate, judged.failure)
     try:
-        with started(candidate.model, contest.bench.threads) as process:
-            return _Measuring(contest, candidate, process).result()
-    except (WorkerError, QualityError) as error:
-        failed = _named(file, outcome=TrialOutcome.FAILED, message=str(error))
-        return MeasuredTrial(trial=failed)
+        with contest.bench.started(candidate.model) as process:
+            return _Measuring(contest, candidate, process, (judged, answers)).result()
+    except WorkerError as error:
+        return _failed(candidate, str(error))
+
+
+def _failed(candidate: Candidate, message: str) -> MeasuredTrial:
+    return MeasuredTrial(trial=candidate.trial(outcome=TrialOutcome.FAILED, message=message))
 
 
 class _Measuring:
     """The steps for one candidate, and what they have found so far."""
 
-    def __init__(self, contest: Contest, candidate: Candidate, process: Process) -> None:
+    def __init__(
+        self,
+        contest: Contest,
+        candidate: Candidate,
+        process: Process,
+        found: tuple[JudgedFile, NDArray[Any]],
+    ) -> None:
         self._contest = contest
         self._candidate = candidate
         self._process = process
+        self._judged, self._answers = found
         self._timing = Timing()
-        self._batching = False
-        self._note = ""
-        self._quality: Quality | None = None
+        self._note = self._screening()
 
     def result(self) -> MeasuredTrial:
         """Run all steps in order."""
@@ -101,9 +109,16 @@ class _Measuring:
         self._peaks = tuple(memory.peak for memory in memories)
         self._process.use(self._contest.samples.files)
         self._measure_speed()
-        if not self._is_hopeless():
-            self._measure_quality()
         return MeasuredTrial(trial=self._trial(), blocks=self._blocks())
+
+    def _screening(self) -> str:
+        """Say why this candidate can't be certified whatever its speed; an empty string if it can."""
+        judged, gates = self._judged, self._contest.bench.plan.gates
+        results = gates_of_quality(self._contest.bench, self._candidate, judged)
+        missed = shortfalls(results, allow_marginal=gates.allow_marginal)
+        if not missed:
+            return ""
+        return f"screened after {judged.seen} of {judged.count} samples: {missed[0]}"
 
     def _memories(self) -> list[Memory]:
         bench, sample = self._contest.bench, self._contest.samples.first()
@@ -117,7 +132,10 @@ class _Measuring:
         return memories + [bench.memory_of(self._candidate.model, sample) for _ in more]
 
     def _measure_speed(self) -> None:
-        """Measure the least blocks, then more while they can still decide a required gate."""
+        """Measure the least blocks, then more while they can still decide a required gate.
+
+        What was screened has the least blocks too: people read by how much it is faster.
+        """
         self._add_blocks()
         most = self._contest.effort.most_blocks
         while len(self._timing.candidate) < most and self._speed_is_open():
@@ -127,96 +145,59 @@ class _Measuring:
         contest = self._contest
         sides = (contest.baseline, self._process)
         measure_blocks(self._timing, LEAST_BLOCKS, contest.samples.count, contest.pace, sides)
-        self._quality = self._judge(self._timing.answers)
+        self._check_answers()
 
     def _speed_is_open(self) -> bool:
-        return "speedup" in undecided(evaluate(self._trial(), self._contest.bench.plan.gates))
-
-    def _is_hopeless(self) -> bool:
-        """Tell whether a required gate has failed on the samples that the blocks went through."""
         results = evaluate(self._trial(), self._contest.bench.plan.gates)
-        failed = [one for one in results if one.required and one.outcome is GateOutcome.FAIL]
-        if failed:
-            seen, count = len(self._timing.answers), self._contest.samples.count
-            self._note = f"screened after {seen} of {count} samples: {failed[0].message}"
-        return bool(failed)
+        return not self._note and "speedup" in undecided(results)
 
-    def _measure_quality(self) -> None:
-        """Judge all samples alone, and in full batches where that is not the same."""
-        answers = dict(self._timing.answers)
-        rest = [row for row in range(self._contest.samples.count) if row not in answers]
-        answers |= zip(rest, self._process.block(rest)[1], strict=True)
-        alone = self._judge(answers)
-        batches = list(_batches(self._contest.samples.count))
-        probe = self._in_batches(batches[:PROBE_BATCHES])
-        if same_answers(_stack(probe), _stack({row: answers[row] for row in probe})):
-            self._quality, self._batching = alone, True
-            return
-        together = self._judge(probe | self._in_batches(batches[PROBE_BATCHES:]))
-        self._quality = alone.or_worse(together)
-        self._batching = together.ratio.value >= alone.ratio.low
-
-    def _in_batches(self, batches: Sequence[Sequence[int]]) -> dict[int, NDArray[Any]]:
-        answers: dict[int, NDArray[Any]] = {}
-        for rows in batches:
-            together = self._process.batch(rows)
-            answers |= {row: together[place : place + 1] for place, row in enumerate(rows)}
-        return answers
-
-    def _judge(self, answers: dict[int, NDArray[Any]]) -> Quality:
-        samples = self._contest.samples
-        rows = sorted(answers)
-        labels = samples.labels
-        return judge(
-            self._contest.bench.metric,
-            samples.baseline[rows],
-            _stack(answers),
-            None if labels is None else labels[rows],
-        )
+    def _check_answers(self) -> None:
+        """Compare the answers of the timed calls with those that were judged."""
+        row = _first_other(self._timing.baseline_answers, self._contest.samples.baseline)
+        if row is not None:
+            raise BaselineError(f"the source {_OTHERWISE.format(row=row)}")
+        row = _first_other(self._timing.answers, self._answers)
+        if row is not None:
+            raise WorkerError(f"it {_OTHERWISE.format(row=row)}")
 
     def _blocks(self) -> Blocks:
-        found, quality = self._contest.found, self._quality
+        found, judged = self._contest.found, self._judged
         return Blocks(
             baseline_milliseconds=_rounded(self._timing.baseline),
             candidate_milliseconds=_rounded(self._timing.candidate),
             baseline_memory_bytes=increments(found.baseline_peaks, found.empty_peaks),
             candidate_memory_bytes=increments(self._peaks, found.empty_peaks),
-            quality_kept=quality.kept if quality else 0,
-            quality_of=quality.of if quality else 0,
+            quality_kept=judged.kept,
+            quality_of=judged.of,
         )
 
     def _trial(self) -> Trial:
-        found, quality = self._contest.found, self._quality
+        found, judged = self._contest.found, self._judged
         ours = increments(self._peaks, found.empty_peaks)
         saved = reduction(increments(found.baseline_peaks, found.empty_peaks), ours)
-        return _named(
-            self._candidate.file,
-            quality=quality.ratio.to_interval() if quality else None,
-            cosine=quality.cosine.to_interval() if quality and quality.cosine else None,
+        return self._candidate.trial(
+            quality=judged.quality,
+            cosine=judged.cosine,
             speedup=self._timing.speedup.to_interval(),
             memory_reduction=saved.to_interval(),
             p50_milliseconds=f"{self._timing.p50_milliseconds:.4f}",
             memory_bytes=sorted(ours)[len(ours) // 2],
-            batching=self._batching,
+            batching=judged.batching,
             message=self._note,
         )
 
 
-def _named(file: CandidateFile, **figures: Any) -> Trial:
-    return Trial(recipe=file.recipe, precision=file.precision, bytes=file.bytes, **figures)
+_OTHERWISE = (
+    "answers sample {row} otherwise under the serving CPU limit than in the stage quality, so what was"
+    " found there does not hold; a model whose answers change from call to call can't be certified"
+)
 
 
-def _batches(count: int) -> Iterator[list[int]]:
-    """Yield full batches of shuffled samples; a last short one is filled up with others."""
-    order = np.random.default_rng(count).permutation(count).tolist()
-    size = min(MOST_ROWS, count)
-    for start in range(0, count, size):
-        rows = order[start : start + size]
-        yield rows + order[: size - len(rows)]
-
-
-def _stack(answers: dict[int, NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate([answers[row] for row in sorted(answers)])
+def _first_other(seen: dict[int, NDArray[Any]], kept: NDArray[Any]) -> int | None:
+    """Return the first sample that was answered otherwise; one that was screened has fewer kept."""
+    rows = sorted(row for row in seen if row < len(kept))
+    others = differing(np.concatenate([seen[row] for row in rows]), kept[rows])
+    return rows[others[0]] if len(others) else None
 
 
 def _rounded(blocks: list[list[float]]) -> tuple[tuple[float, ...], ...]:

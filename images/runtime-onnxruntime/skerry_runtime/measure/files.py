@@ -1,7 +1,8 @@
-"""What the two stages leave in /scratch/measure, for each other and for the stage that packs.
+"""What the measuring stages leave in /scratch/measure, for each other and for the stage that packs.
 
-`baseline` writes samples/ (each split's inputs as .npy, so that workers can map them), the
-baseline's answers and baseline.json; `validate` writes validation.json and golden.npz.
+`baseline` writes samples/ (each split's inputs as .npy, so that workers can map them) and
+baseline.json; `quality` the baseline's answers beside the samples and quality/ (what it found of
+each candidate on each split, with the answers); `validate` writes validation.json and golden.npz.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.common import Model
-from skerry.api.job import TensorInfo
+from skerry.api.job import CandidateFile, TensorInfo
+from skerry.api.modelvariant import Interval, Trial
+from skerry_runtime.measure.process import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +44,36 @@ class BaselineFile(Model):
     anonymous_bytes: int
 
 
+class JudgedFile(Model):
+    """quality/SPLIT/RECIPE.json: what the stage `quality` found of one candidate on one split.
+
+    `seen` of `count` samples were judged: all, or those before a required gate had failed.
+    `failure` says why a candidate can't be judged at all; the rest is empty then.
+    """
+
+    count: int
+    seen: int = 0
+    quality: Interval | None = None
+    cosine: Interval | None = None
+    kept: int = 0
+    of: int = 0
+    batching: bool = False
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A built candidate on disk."""
+
+    file: CandidateFile
+    model: Path
+
+    def trial(self, **figures: Any) -> Trial:
+        """Return a trial of it with what was measured."""
+        file = self.file
+        return Trial(recipe=file.recipe, precision=file.precision, bytes=file.bytes, **figures)
+
+
 @dataclass(frozen=True)
 class Places:
     """The mounts of the job, as directories."""
@@ -58,6 +91,10 @@ class Places:
     def candidates(self) -> Path:
         """A folder per built candidate."""
         return self.scratch / "candidates"
+
+    def judged(self, candidate: Candidate, split: Split) -> Path:
+        """Where the stage `quality` keeps what it found; its answers lie beside as .npy."""
+        return self.measure / "quality" / split / f"{candidate.file.recipe}.json"
 
 
 def places_from_environment() -> Places:
@@ -126,6 +163,66 @@ class Samples:
 
     def _answers(self) -> Path:
         return self.folder / f"{self.split}.baseline.npy"
+
+
+def read_baseline(places: Places) -> BaselineFile:
+    """Return what the first stage found.
+
+    Raises:
+        WorkerError: It did not run.
+    """
+    return BaselineFile.model_validate_json(
+        _left(places.measure / BASELINE, "baseline-measurement").read_text()
+    )
+
+
+def candidates_of(places: Places) -> list[Candidate]:
+    """Return what the optimizer left, by name.
+
+    Raises:
+        WorkerError: Nothing.
+    """
+    files = sorted(places.candidates.glob("*/candidate.json"))
+    if not files:
+        raise WorkerError(f"there are no candidates in {places.candidates}")
+    return [
+        Candidate(CandidateFile.model_validate_json(file.read_text()), file.parent / "model.onnx")
+        for file in files
+    ]
+
+
+def write_judged(
+    places: Places,
+    candidate: Candidate,
+    split: Split,
+    found: tuple[JudgedFile, NDArray[Any] | None],
+) -> None:
+    """Keep what was found of a candidate on a split, and its answers alone."""
+    judged, answers = found
+    file = places.judged(candidate, split)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if answers is not None:
+        np.save(file.with_suffix(".npy"), answers)
+    file.write_text(judged.model_dump_json(by_alias=True))
+
+
+def read_judged(
+    places: Places, candidate: Candidate, split: Split
+) -> tuple[JudgedFile, NDArray[Any]]:
+    """Return what was found of a candidate on a split, and its answers alone.
+
+    Raises:
+        WorkerError: The stage `quality` did not run.
+    """
+    file = _left(places.judged(candidate, split), "quality")
+    judged = JudgedFile.model_validate_json(file.read_text())
+    return judged, np.empty(0) if judged.failure else np.load(file.with_suffix(".npy"))
+
+
+def _left(file: Path, stage: str) -> Path:
+    if not file.exists():
+        raise WorkerError(f"{file} is missing: the stage {stage} has to run before")
+    return file
 
 
 def samples_of(places: Places, split: Split, inputs: Sequence[TensorInfo]) -> Samples:

@@ -13,7 +13,6 @@ import numpy as np
 
 from skerry.api.job import Tolerance
 from skerry_runtime.artifact import INPUT_PREFIX, OUTPUT_PREFIX
-from skerry_runtime.measure.process import started
 from skerry_runtime.measure.quality import NEIGHBOURS
 
 if TYPE_CHECKING:
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 
     from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.candidate import Candidate
-    from skerry_runtime.measure.files import Samples
+    from skerry_runtime.measure.files import Candidate, Samples
 
 # How many times the greatest deviation that was seen is still taken for the same answer.
 MARGIN = 10.0
@@ -37,7 +35,7 @@ def write_golden(bench: Bench, candidate: Candidate, samples: Samples) -> Tolera
     rows = range(samples.count)
     runs: list[Arrays] = []
     for _ in range(2):
-        with started(candidate.model, bench.threads) as process:
+        with bench.started(candidate.model) as process:
             process.use(samples.files)
             runs += [_joined(process.outputs(rows)) for _ in range(2)]
     certified = runs[0]

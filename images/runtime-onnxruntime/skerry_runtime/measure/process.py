@@ -26,6 +26,10 @@ class WorkerError(Exception):
     """The model can't be measured; the message is for people."""
 
 
+class KilledError(WorkerError):
+    """The kernel killed the process; what limit to raise, only the stage knows."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """What a worker says of the model that it loaded."""
@@ -42,6 +46,11 @@ class Process:
     loaded: Loaded
     _connection: Connection[Any, Any]
     _process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
 
     def warm_up(self, sample: Arrays) -> tuple[float, Memory]:
         """Run one sample a few times: seconds of the quickest call, memory; see Worker.warm_up."""
@@ -117,15 +126,17 @@ def _ask(
         connection.send((method, arguments))
         fine, result = connection.recv()
     except (EOFError, ConnectionError) as error:
-        raise WorkerError(_how_it_ended(process)) from error
+        raise _how_it_ended(process) from error
     if not fine:
         raise WorkerError(str(result))
     return result
 
 
-def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def _how_it_ended(process: subprocess.Popen[bytes]) -> WorkerError:
     code = process.wait(timeout=30)
     if code == -signal.SIGKILL:
-        return "the process was killed: most likely it needs more than the memory limit"
+        return KilledError(
+            "the process was killed: most likely it needs more than the memory limit"
+        )
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return f"the process ended with {name} while it held the model"
+    return WorkerError(f"the process ended with {name} while it held the model")

@@ -85,9 +85,14 @@ def accuracy(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[An
 
 def same_answers(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Tell whether all rows agree but for rounding."""
+    return not len(differing(one, other))
+
+
+def differing(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the places of the rows that differ by more than rounding."""
     first, second = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
     lengths = np.maximum(np.linalg.norm(second, axis=1), 1e-9)
-    return bool((np.linalg.norm(first - second, axis=1) <= SAME_ANSWER * lengths).all())
+    return np.flatnonzero(~(np.linalg.norm(first - second, axis=1) <= SAME_ANSWER * lengths))
 
 
 def _unit_rows(answers: NDArray[Any]) -> NDArray[np.float64]:

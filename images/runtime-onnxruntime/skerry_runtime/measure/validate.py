@@ -1,9 +1,9 @@
-"""The stage Validation: measure every candidate, choose, certify the chosen one afresh.
+"""The stage Validation: time every candidate, choose, certify the chosen one afresh.
 
 The best of several is biased upward on the samples and processes that chose it. So the chosen one
-is measured again on other samples, in new processes, against a new baseline process; and what that
-finds is what the gates judge and the certificate says. When it does not hold, the next best gets a
-try, a few times at most: each try is another chance to pass by luck.
+is timed again in new processes against a new baseline process, and counts by its quality on other
+samples (answers.py); what that finds is what the gates judge and the certificate says. When it does
+not hold, the next best gets a try, a few times at most: each try is another chance to pass by luck.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.job import CandidateFile, MeasuredTrial, ServedModel, Validation
+from skerry.api.job import MeasuredTrial, ServedModel, Validation
 from skerry.decide.choose import Choice, choose, nearest_miss
 from skerry.decide.gates import evaluate, passes, shortfalls
 from skerry_runtime.dataset import Split
-from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
+from skerry_runtime.measure.bench import MEMORY_PROCESSES
 from skerry_runtime.measure.blocks import (
     MOST_BLOCKS_TO_CERTIFY,
     MOST_BLOCKS_TO_CHOOSE,
     pace_for,
 )
-from skerry_runtime.measure.candidate import Candidate, Contest, Effort, measure_candidate
-from skerry_runtime.measure.files import BASELINE, VALIDATION, BaselineFile, samples_of
+from skerry_runtime.measure.candidate import Contest, Effort, measure_candidate
+from skerry_runtime.measure.files import VALIDATION, candidates_of, read_baseline, samples_of
 from skerry_runtime.measure.goldens import write_golden
-from skerry_runtime.measure.process import WorkerError, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skerry.api.modelvariant import Interval, Trial
+    from skerry_runtime.measure.bench import Bench
+    from skerry_runtime.measure.files import BaselineFile, Candidate
 
 log = logging.getLogger("skerry_runtime.measure")
 
@@ -53,10 +54,11 @@ def validate(bench: Bench) -> str:
     """Measure, choose, certify; writes validation.json (and golden.npz), returns the message.
 
     Raises:
-        WorkerError: There are no candidates, or the baseline can't be run any more.
+        WorkerError: A stage before left nothing, or the baseline can't be run any more.
+        BaselineError: The baseline answers otherwise than before.
     """
-    found = _read_baseline(bench)
-    candidates = {one.file.recipe: one for one in _candidates(bench)}
+    found = read_baseline(bench.places)
+    candidates = {one.file.recipe: one for one in candidates_of(bench.places)}
     trials = _choosing_trials(bench, found, list(candidates.values()))
     gates, weights = bench.plan.gates, bench.plan.weights
     choice = choose([one.trial for one in trials], gates, weights)
@@ -70,28 +72,11 @@ def validate(bench: Bench) -> str:
     return validation.message
 
 
-def _read_baseline(bench: Bench) -> BaselineFile:
-    file = bench.places.measure / BASELINE
-    if not file.exists():
-        raise WorkerError(f"{file} is missing: the stage baseline-measurement has to run before")
-    return BaselineFile.model_validate_json(file.read_text())
-
-
-def _candidates(bench: Bench) -> list[Candidate]:
-    files = sorted(bench.places.candidates.glob("*/candidate.json"))
-    if not files:
-        raise WorkerError(f"there are no candidates in {bench.places.candidates}")
-    return [
-        Candidate(CandidateFile.model_validate_json(file.read_text()), file.parent / "model.onnx")
-        for file in files
-    ]
-
-
 @contextmanager
 def _contest(bench: Bench, found: BaselineFile, split: Split, effort: Effort) -> Iterator[Contest]:
     """Start a fresh baseline process on a split's samples."""
     samples = samples_of(bench.places, split, found.inputs)
-    with started(bench.source, bench.threads) as baseline:
+    with bench.started(bench.source) as baseline:
         seconds, memory = baseline.warm_up(samples.first())
         baseline.use(samples.files)
         peaks = (*found.baseline_peaks, memory.peak)

@@ -3,7 +3,8 @@
 An error is a 5xx, a timeout, a reset or a broken answer; 4xx and clients that leave count nowhere.
 Three ways to fail:
 
-- five failures in a row, at once, unless stable fails too (then it is the node, not the build);
+- five failures in a row over a second or more, at once; when stable failed lately too it may be the
+  node and not the build, and the candidate must have failed more often beyond doubt (Fisher, p < 1e-4);
 - a rate that is above stable's beyond doubt (Fisher, p < 1e-4) and above `tolerate` (p < 0.025);
 - a rate that is above `tolerate` beyond doubt (p < 1e-6), with its lower 95 % bound above stable's
   upper one (Wilson 1927): so stable's few answers at a tenth of the traffic can't hide a fault. With
@@ -28,6 +29,8 @@ from skerry.decide.intervals import wilson
 
 RULE = "errors"
 IN_A_ROW = 5
+RUN_SECONDS = 1.0
+"""A burst that meets a full queue is answered by many failures at one instant: they are one event."""
 SHORT_SECONDS = 60.0
 LONG_SECONDS = 900.0
 SLICE_SECONDS = 5.0
@@ -74,11 +77,10 @@ class Counts:
 
 def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | None:
     """Five failures one after the other fail at once; cheap enough to ask at every failure."""
-    if candidate.run < IN_A_ROW:
+    began = candidate.run_began
+    if began is None or candidate.run < IN_A_ROW or now - began < RUN_SECONDS:
         return None
-    shared = (
-        stable is not None and stable.run > 0 and now - (stable.last_failure or 0) < RECENT_SECONDS
-    )
+    shared = stable is not None and _fails_too(candidate, stable, now)
     return Finding(
         VerdictOutcome.INCONCLUSIVE if shared else VerdictOutcome.FAIL,
         RULE,
@@ -86,9 +88,17 @@ def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | 
         bound=f"{IN_A_ROW} in a row",
         samples=candidate.within(now - LONG_SECONDS)[1],
         message=f"the last {candidate.run} requests failed"
-        + ("; stable's last too" if shared else ""),
-        first_bad_at=candidate.run_began,
+        + ("; stable fails too" if shared else ""),
+        first_bad_at=began,
     )
+
+
+def _fails_too(candidate: Counts, stable: Counts, now: float) -> bool:
+    """Tell whether stable failed lately, and not surely less often than the candidate."""
+    if stable.last_failure is None or now - stable.last_failure >= RECENT_SECONDS:
+        return False
+    start = now - RECENT_SECONDS
+    return fisher(*candidate.within(start), *stable.within(start)) >= ABOVE_STABLE_P
 
 
 def judge(
