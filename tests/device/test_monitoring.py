@@ -18,8 +18,8 @@ from tests.cluster.manifests import MINIMAL
 from tests.cluster.operator_process import OperatorProcess, wait_for
 from tests.device.conftest import ROOT
 from tests.device.prometheus import Prometheus, metrics_of, prometheus
-from tests.device.test_device import BODY, stable_serves
-from tests.device.world import AGENT_PORT, METRICS_PORT, NODE
+from tests.device.test_device import BODY, STABLE
+from tests.device.world import AGENT_PORT, METRICS_PORT, NODE, eventually
 from tests.unit.runtime.conftest import WIDTH, encoder_artifact, servers
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["encoder_artifact"]
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 FILES = ROOT / "charts" / "skerry" / "files"
 MODEL = "encoder"
 IN_GRAFANA = {"$__rate_interval": "15s", "$__range": "1m", "$model": ".*"}
 SETTLED = 'min(count_over_time(up{job=~".+"}[1m])) >= 8 and min(up) == 1'
-START_SECONDS = 90.0
+START_SECONDS = 240.0
+"""Patience with four programs that start at once; on a free machine it takes ten."""
 
 
 @pytest.fixture
@@ -80,7 +81,11 @@ def scraped(
             "gateway": (f"127.0.0.1:{METRICS_PORT}", node),
             "runtime": (f"127.0.0.1:{server.port}", {**node, "skerry_dev_model": MODEL}),
         }
-        stable_serves(device)
+        device.serve(STABLE)
+        device.route(stable={"revision": STABLE})
+        eventually(
+            lambda: httpx.post(device.url, json=BODY).is_success, START_SECONDS, "it answers"
+        )
         found = stack.enter_context(prometheus(tmp_path, FILES / "rules.yaml", targets))
         tensor = {"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [0.5] * WIDTH}
         for _ in range(5):
