@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from skerry.cluster.kinds import OURS
+from tests.lab.commands import wait_for
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.lab import Lab
 
 ROOT = Path(__file__).parents[2]
+SERVED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,10 @@ def administrator(control_plane: Lab) -> Kubectl:
     kubectl = Kubectl(control_plane.binary("kubectl"), control_plane.kubeconfig)
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-    # For a moment after that lists are answered with 429, which kubectl waits out.
-    kubectl("get", "skerry", "--all-namespaces")
+    # For a moment after that lists are still answered with 404 or 429.
+    for kind in OURS.values():
+        words = ("get", "--raw", kind.path())
+        wait_for(lambda w=words: kubectl.tried(*w).returncode == 0, kind.name, SERVED_SECONDS)  # type: ignore[misc]
     return kubectl
 
 
