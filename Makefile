@@ -4,7 +4,7 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo demo-down test unit lint format crds
+.PHONY: help setup demo demo-down test unit lint format crds chart
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -35,6 +35,7 @@ lint: setup ## style, types, import contracts, generated files
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PYTHON) -m skerry.api.crd --check crds charts/skerry/crds
+	$(PYTHON) -m charts.tools --check
 
 format: setup ## format and mend what can be mended
 	.venv/bin/ruff format .
@@ -42,3 +43,6 @@ format: setup ## format and mend what can be mended
 
 crds: setup ## generate crds/ and the chart's copy from the API models
 	$(PYTHON) -m skerry.api.crd crds charts/skerry/crds
+
+chart: setup ## generate the chart's README and Grafana board
+	$(PYTHON) -m charts.tools

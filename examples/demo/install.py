@@ -45,6 +45,8 @@ def install_chart(environment: Environment, images: dict[str, str], values: dict
     settings = {
         "registry.address": environment.registry,
         "registry.insecure": str(environment.insecure).lower(),
+        # Only the nodes of the demonstration's own classes are touched.
+        "defaultClasses.create": "false",
         **{f"images.{value}": images[folder] for folder, value in IMAGES.items()},
         **values,
     }

@@ -23,14 +23,25 @@ VALUES = {
 }
 
 
+VALUED = {"template", "install", "upgrade", "lint"}
+"""Words of Helm that take values."""
+
+
+def helm_command(
+    lab: Lab, *words: str, values: dict[str, str] | None = None, namespace: str = NAMESPACE
+) -> list[str]:
+    """Helm's command line with the tests' values and some more, where it takes any."""
+    settings = VALUES | (values or {}) if words[0] in VALUED else {}
+    flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+    scope = (f"--kubeconfig={lab.kubeconfig}", f"--namespace={namespace}")
+    return [str(lab.helm), *words, *scope, *flags]
+
+
 def helm(
     lab: Lab, *words: str, values: dict[str, str] | None = None, namespace: str = NAMESPACE
 ) -> subprocess.CompletedProcess[str]:
     """Run Helm with the tests' values and some more; it may fail."""
-    settings = VALUES | (values or {})
-    flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
-    scope = (f"--kubeconfig={lab.kubeconfig}", f"--namespace={namespace}")
-    command = [str(lab.helm), *words, *scope, *flags]
+    command = helm_command(lab, *words, values=values, namespace=namespace)
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

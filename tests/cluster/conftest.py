@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+
+from skerry.cluster.kinds import OURS
+from tests.lab.commands import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lab import Lab
 
 ROOT = Path(__file__).parents[2]
+SERVED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,15 @@ class Kubectl:
         """The same user in another namespace."""
         return Kubectl(self.binary, self.kubeconfig, namespace)
 
+    def as_account(self, account: str, folder: Path, *bound: str) -> Kubectl:
+        """A service account of this namespace: a kubeconfig in `folder` with nothing but a token of it."""
+        token = self("create", "token", account, *bound).strip()
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
+        file = folder / f"{account}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        return Kubectl(self.binary, file, self.namespace)
+
 
 @pytest.fixture(scope="session")
 def administrator(control_plane: Lab) -> Kubectl:
@@ -68,6 +82,10 @@ def administrator(control_plane: Lab) -> Kubectl:
     kubectl = Kubectl(control_plane.binary("kubectl"), control_plane.kubeconfig)
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    # For a moment after that lists are still answered with 404 or 429.
+    for kind in OURS.values():
+        words = ("get", "--raw", kind.path())
+        wait_for(lambda w=words: kubectl.tried(*w).returncode == 0, kind.name, SERVED_SECONDS)  # type: ignore[misc]
     return kubectl
 
 

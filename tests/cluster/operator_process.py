@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import httpx
 import yaml
 
 if TYPE_CHECKING:
@@ -32,18 +33,24 @@ class OperatorProcess:
     kubeconfig: Path
     folder: Path
     registry: str
+    name: str = "operator-under-test"
+    default_classes: bool = False
     process: subprocess.Popen[bytes] | None = None
+    metrics_port: int = 0
+    _liveness: str = ""
 
     def start(self, crash_after: str = "") -> None:
         """Start it; with `crash_after` it ends itself after such a write."""
+        self._liveness = f"http://127.0.0.1:{free_port()}/healthz"
+        self.metrics_port = free_port()
         environment = {
             **os.environ,
             "KUBECONFIG": str(self.kubeconfig),
             "SKERRY_CONFIG": str(self._config()),
-            "SKERRY_LIVENESS": f"http://127.0.0.1:{free_port()}/healthz",
-            "SKERRY_METRICS_PORT": str(free_port()),
+            "SKERRY_LIVENESS": self._liveness,
+            "SKERRY_METRICS_PORT": str(self.metrics_port),
             "SKERRY_CRASH_AFTER": crash_after,
-            "POD_NAME": "operator-under-test",
+            "POD_NAME": self.name,
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -52,6 +59,13 @@ class OperatorProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    def is_up(self) -> bool:
+        """Whether it answers the kubelet's probe."""
+        try:
+            return httpx.get(self._liveness, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
 
     def ended(self, seconds: float) -> int:
         """The exit code, when it ends by itself in time."""
@@ -71,7 +85,7 @@ class OperatorProcess:
     @property
     def log(self) -> Path:
         """What it has said."""
-        return self.folder / "operator.log"
+        return self.folder / f"{self.name}.log"
 
     def _config(self) -> Path:
         image = f"{self.registry}/skerry/image@{DIGEST}"
@@ -83,6 +97,7 @@ class OperatorProcess:
             "registry": {"address": self.registry, "insecure": True},
             "engines": {"OnnxRuntime": engine},
             "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
+            "fleet": {"defaultClasses": self.default_classes},
         }
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))

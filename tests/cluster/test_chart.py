@@ -6,18 +6,25 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
+import cloudcoil.models.prometheus_operator.v1 as prometheus_kinds
 import pytest
 import yaml
 
 from skerry.api.config import OperatorConfig
+from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.render.daemonsets import daemonset
+from skerry.render.parts import Owner
 from tests.cluster.chart import CHART, NAMESPACE, VALUES, helm, rendered
 from tests.cluster.conftest import ROOT
+from tests.unit.decide.plan_world import built
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
 pytestmark = pytest.mark.cluster
+
+PROMETHEUS_KINDS = ("PodMonitor", "PrometheusRule")
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +43,20 @@ def test_lint(control_plane: Lab) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane: Lab) -> None:
-    everything = rendered(control_plane, **{"namespace.create": "true"})
+def taken(administrator: Kubectl, parts: list[dict[str, Any]]) -> None:
+    """The API server takes all of these without a warning; a bare Pod asks for its account first."""
     namespace = administrator.tried("create", "namespace", NAMESPACE)
     assert namespace.returncode == 0 or "AlreadyExists" in namespace.stderr
-    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server")
-    done = administrator.within(NAMESPACE).tried(*words, "--filename=-", stdin=everything)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "", "no warning"
+    items = [part for part in parts if part["kind"] not in {"Pod", *PROMETHEUS_KINDS}]
+    listing = {"apiVersion": "v1", "kind": "List", "items": items}
+    words = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--filename=-")
+    done = administrator.within(NAMESPACE).tried(*words, stdin=listing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane: Lab) -> None:
+    text = rendered(control_plane, **{"namespace.create": "true"})
+    taken(administrator, [part for part in yaml.safe_load_all(text) if part])
 
 
 @pytest.mark.parametrize(
@@ -153,3 +166,140 @@ def test_roles_name_all_that_they_grant(objects: list[dict[str, Any]]) -> None:
             words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
             assert "*" not in words, role["metadata"]["name"]
             assert "secrets" not in words
+
+
+ALL_ON = {
+    "operator.replicas": "2",
+    "networkPolicy.enabled": "true",
+    "monitoring.dashboard.create": "true",
+    "argocd.healthChecks.create": "true",
+}
+
+
+@pytest.fixture(scope="module")
+def full(control_plane: Lab) -> list[dict[str, Any]]:
+    """All that the chart can render, for a cluster with Prometheus' operator."""
+    flags = [f"--api-versions=monitoring.coreos.com/v1/{kind}" for kind in PROMETHEUS_KINDS]
+    done = helm(control_plane, "template", "skerry", str(CHART), *flags, values=ALL_ON)
+    assert done.returncode == 0, done.stderr
+    return [part for part in yaml.safe_load_all(done.stdout) if part]
+
+
+def test_the_api_server_takes_every_option_too(
+    administrator: Kubectl, full: list[dict[str, Any]]
+) -> None:
+    taken(administrator, full)
+
+
+def test_without_prometheus_operator_nothing_of_it_is_made(objects: list[dict[str, Any]]) -> None:
+    assert not {o["kind"] for o in objects} & set(PROMETHEUS_KINDS)
+
+
+def test_prometheus_operator_knows_every_field(full: list[dict[str, Any]]) -> None:
+    """Read by models of its kinds and written again nothing is lost."""
+    found = [part for part in full if part["kind"] in PROMETHEUS_KINDS]
+    assert [p["metadata"]["name"] for p in found if p["kind"] == "PodMonitor"] == [
+        f"skerry-{component}" for component in ("agent", "gateway", "operator", "runtime")
+    ]
+    for part in found:
+        model = getattr(prometheus_kinds, part["kind"]).model_validate(part)
+        again = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        assert again["spec"] == part["spec"]
+
+
+def test_pod_monitors_scrape_ports_that_there_are(full: list[dict[str, Any]]) -> None:
+    for component, kind in (
+        ("operator", "Deployment"),
+        ("agent", "DaemonSet"),
+        ("gateway", "DaemonSet"),
+    ):
+        pods = find(full, kind, f"skerry-{component}")["spec"]["template"]
+        monitor = find(full, "PodMonitor", f"skerry-{component}")["spec"]
+        assert monitor["selector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
+        ports = {p["name"] for c in pods["spec"]["containers"] for p in c["ports"]}
+        assert {e["port"] for e in monitor["podMetricsEndpoints"]} <= ports
+
+
+def test_models_are_scraped_and_reached_by_what_the_operator_labels_them(
+    full: list[dict[str, Any]],
+) -> None:
+    served = built().decide().daemonsets[0].served
+    assert served is not None
+    placement = Placement(PlacementKind.NOT_IN, frozenset())
+    pods = daemonset(Owner("m", "n", "uid"), served, placement)["spec"]["template"]
+    labels, ports = pods["metadata"]["labels"], pods["spec"]["containers"][0]["ports"]
+    monitor = find(full, "PodMonitor", "skerry-runtime")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= labels.items()
+    assert set(monitor["podTargetLabels"]) <= labels.keys()
+    assert monitor["podMetricsEndpoints"][0]["port"] in {p["name"] for p in ports}
+    for component in ("agent", "gateway"):
+        rule = find(full, "NetworkPolicy", f"skerry-{component}")["spec"]["egress"][-1]
+        assert rule["to"][0]["podSelector"]["matchLabels"].items() <= labels.items()
+        assert [p["port"] for p in rule["ports"]] == [ports[0]["containerPort"]]
+
+
+def test_network_policies_let_in_what_the_pods_offer(full: list[dict[str, Any]]) -> None:
+    workloads = {o["metadata"]["name"]: o for o in full if o["kind"] in {"Deployment", "DaemonSet"}}
+    policies = {o["metadata"]["name"]: o["spec"] for o in full if o["kind"] == "NetworkPolicy"}
+    assert policies.keys() == workloads.keys()
+    for name, policy in policies.items():
+        pods = workloads[name]["spec"]["template"]
+        assert policy["podSelector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
+        offered = {p["containerPort"] for p in pods["spec"]["containers"][0]["ports"]}
+        assert {p["port"] for p in policy["ingress"][0]["ports"]} == offered
+    registry = int(VALUES["registry.address"].rsplit(":", 1)[1])
+    assert registry in {p["port"] for p in policies["skerry-operator"]["egress"][0]["ports"]}
+
+
+@pytest.mark.parametrize(
+    ("address", "insecure", "port"),
+    [("r.example:5000", "false", 5000), ("r.example", "false", 443), ("r.example", "true", 80)],
+)
+def test_the_operator_may_reach_its_registry(
+    control_plane: Lab, address: str, insecure: str, port: int
+) -> None:
+    values = {
+        "registry.address": address,
+        "registry.insecure": insecure,
+        "networkPolicy.enabled": "true",
+    }
+    parts = [part for part in yaml.safe_load_all(rendered(control_plane, **values)) if part]
+    policy = find(parts, "NetworkPolicy", "skerry-operator")
+    assert port in {p["port"] for p in policy["spec"]["egress"][0]["ports"]}
+
+
+def test_two_operators_are_drained_one_at_a_time(
+    objects: list[dict[str, Any]], full: list[dict[str, Any]]
+) -> None:
+    """A budget for one alone would stop every drain of its node."""
+    assert not [o for o in objects if o["kind"] == "PodDisruptionBudget"]
+    deployment = find(full, "Deployment", "skerry-operator")["spec"]
+    budget = find(full, "PodDisruptionBudget", "skerry-operator")["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["type"] == "RollingUpdate"
+    assert find(objects, "Deployment", "skerry-operator")["spec"]["strategy"] == {
+        "type": "Recreate"
+    }
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == deployment["selector"]
+
+
+def test_what_devices_serve_by_is_kept_and_nothing_else(full: list[dict[str, Any]]) -> None:
+    kept = {
+        o["metadata"]["name"]
+        for o in full
+        if o["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    }
+    assert kept == {"skerry-agent", "skerry-agent-pods", "skerry-agent-own-node", "skerry-gateway"}
+    crd_hook = next(o for o in full if o["kind"] == "Job")["metadata"]["annotations"]
+    assert crd_hook["helm.sh/hook"] == "pre-upgrade"
+
+
+def test_hooks_are_confined_as_all_pods_are(full: list[dict[str, Any]]) -> None:
+    job, pod = (next(o for o in full if o["kind"] == kind) for kind in ("Job", "Pod"))
+    for spec in (job["spec"]["template"]["spec"], pod["spec"]):
+        assert spec["securityContext"]["runAsNonRoot"]
+        security = spec["containers"][0]["securityContext"]
+        assert security["readOnlyRootFilesystem"]
+        assert security["capabilities"]["drop"] == ["ALL"]
+        assert "@sha256:" in spec["containers"][0]["image"]

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from tests.cluster.chart import CHART, NAMESPACE, helm
 from tests.cluster.conftest import Kubectl
@@ -33,7 +32,8 @@ POLICY_SECONDS = 30
 @pytest.fixture(scope="module")
 def installed(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
     """The chart installed, two devices without kubelets, and the policies at work."""
-    done = helm(control_plane, "upgrade", "--install", "skerry", str(CHART), "--create-namespace")
+    words = ("upgrade", "--install", "skerry", str(CHART), "--create-namespace")
+    done = helm(control_plane, *words, values={"uninstall.keepDevices": "false"})
     assert done.returncode == 0, done.stderr
     for name in (OWN, OTHER):
         administrator.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
@@ -51,7 +51,7 @@ def installed(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
 
 
 def helm_uninstall(lab: Lab) -> None:
-    """Take the release away; CRDs stay, as Helm leaves them."""
+    """Take the release away with all of its objects; CRDs stay, as Helm leaves them."""
     Kubectl(lab.helm, lab.kubeconfig, NAMESPACE)("uninstall", "skerry")
 
 
@@ -75,12 +75,7 @@ def status_of(node: str) -> dict[str, Any]:
 
 def with_token(kubectl: Kubectl, folder: Path, *bound: str) -> Kubectl:
     """Kubectl with nothing but a fresh token of the agents' service account."""
-    token = kubectl("create", "token", "skerry-agent", *bound).strip()
-    config = yaml.safe_load(kubectl.kubeconfig.read_text())
-    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
-    file = folder / "token.yaml"
-    file.write_text(yaml.safe_dump(config))
-    return Kubectl(kubectl.binary, file, NAMESPACE)
+    return kubectl.within(NAMESPACE).as_account("skerry-agent", folder, *bound)
 
 
 @pytest.fixture
@@ -210,6 +205,12 @@ CAN = [
     (OPERATOR, "escalate", "clusterroles.rbac.authorization.k8s.io", "default", False),
     (OPERATOR, "delete", "nodes", "default", False),
     (OPERATOR, "create", "events.events.k8s.io", "default", True),
+    (OPERATOR, "create", "hardwareclasses.skerry.dev", "default", True),
+    (OPERATOR, "patch", "hardwareclasses.skerry.dev", "default", False),
+    (OPERATOR, "delete", "hardwareclasses.skerry.dev", "default", False),
+    (OPERATOR, "patch", "configmaps/skerry-default-classes", NAMESPACE, True),
+    (OPERATOR, "patch", "configmaps/skerry-operator", NAMESPACE, False),
+    (OPERATOR, "patch", "customresourcedefinitions.apiextensions.k8s.io", "default", False),
     (AGENT, "watch", "modelroutes.skerry.dev", "default", True),
     (AGENT, "patch", "modelroutes.skerry.dev", "default", False),
     (AGENT, "list", "pods", "default", False),

@@ -20,6 +20,7 @@ packages=(
     buildah debootstrap                                      # images, and the one all build on
     gcc libc6-dev libseccomp-dev pkg-config                  # runc and the pause program
     haproxy                                                  # the tests of the device's gateway
+    prometheus                                               # the tests of alerts and of the board
     ca-certificates git
 )
 
@@ -59,7 +60,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive without_services \
         apt-get install --quiet=2 --yes --no-install-recommends $missing ||
         die "apt could not install all of: $missing"
-    for service in docker-registry haproxy; do
+    for service in docker-registry haproxy prometheus; do
         if [[ " $missing " == *" $service "* ]] && [ -d /run/systemd/system ]; then
             systemctl disable --quiet "$service"
         fi

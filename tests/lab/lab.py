@@ -26,7 +26,7 @@ from tests.lab.toolchain import Toolchain, pinned
 DEFAULT_NAME = "skerry"
 DEFAULT_NODES = 4
 
-NOT_NEEDED_TO_START = {"helm", "ctr"}
+NOT_NEEDED_TO_START = {"helm", "ctr", "verdicts"}
 
 
 class Lab:

@@ -127,7 +127,7 @@ class Toolchain:
 def pinned() -> dict[str, Binary]:
     """Return all binaries that are pinned, in the order in which they are best built."""
     found: list[Binary] = []
-    for component in ("etcd", "kubernetes", "runc", "containerd", "coredns"):
+    for component in ("etcd", "kubernetes", "runc", "containerd", "coredns", "verdicts"):
         recipe = _recipe(component)
         for name in recipe["commands"]:
             seconds = int(recipe["seconds"][name])
@@ -179,8 +179,13 @@ def _cached(binary: Binary) -> Path:
 
 
 def _pin_files(component: str) -> tuple[str, ...]:
-    own = {"clients": ("requirements.txt",), "pause": ("pause.c",)}
-    return own.get(component, ("go.mod", "go.sum", "build.toml"))
+    module = ("go.mod", "go.sum", "build.toml")
+    own = {
+        "clients": ("requirements.txt",),
+        "pause": ("pause.c",),
+        "verdicts": (*module, "main.go"),
+    }
+    return own.get(component, module)
 
 
 def _advance(progress: Progress, task: TaskID, seconds: float) -> None:

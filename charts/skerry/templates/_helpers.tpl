@@ -16,6 +16,21 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end -}}
 
+{{/* Of what devices need to serve on: it outlives the release unless told otherwise. */}}
+{{- define "skerry.kept" -}}
+{{- if .Values.uninstall.keepDevices -}}
+annotations: {helm.sh/resource-policy: keep}
+{{- end -}}
+{{- end -}}
+
+{{/* Of an object that is there for one hook only; call with a dict of hook and weight. */}}
+{{- define "skerry.hook" -}}
+helm.sh/hook: {{ .hook }}
+helm.sh/hook-weight: {{ .weight | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
+{{- end -}}
+
 {{/* What a workload finds its pods by; never changes. */}}
 {{- define "skerry.selector" -}}
 app.kubernetes.io/name: skerry

@@ -84,6 +84,15 @@ class AgentSettings(Settings):
     )
 
 
+class FleetSettings(Settings):
+    """What the operator does about nodes and classes."""
+
+    default_classes: bool = Field(
+        default=False,
+        description="Make the default HardwareClasses, once; see skerry.decide.default_classes.",
+    )
+
+
 class OperatorConfig(Settings):
     """The whole file."""
 
@@ -92,3 +101,4 @@ class OperatorConfig(Settings):
     builds: BuildSettings = BuildSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
+    fleet: FleetSettings = FleetSettings()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HEADER = "# Made by `python -m skerry.api.crd crds/` from operator/skerry/api. Edit it there.\n"
 CATEGORY = "skerry"
+NOT_OBSERVED = {"observedGeneration": -1}
+"""The status of an object that nobody has looked at yet; kstatus then says InProgress, not Current."""
 UNSUPPORTED = frozenset({"title", "propertyNames"})
 ORDER = (
     "description",
@@ -90,7 +92,10 @@ def open_api_schema(kind: type[Resource]) -> Schema:
         "metadata": {"type": "object"},
     }
     root["required"] = ["spec"]
-    _without_defaults(root["properties"].get("status", {}))
+    status = root["properties"].get("status", {})
+    _without_defaults(status)
+    if "observedGeneration" in status.get("properties", {}):
+        status["default"] = NOT_OBSERVED
     return root
 
 

@@ -229,7 +229,9 @@ class ModelVariantStatus(Model):
         default=False, description="Finished work was found in the registry by its keys."
     )
     conditions: Conditions = Field(
-        default=(), description="Certified: whether a build passed the gates."
+        default=(),
+        description="Certified: whether a build passed the gates; Reconciling and Stalled while they"
+        " are true.",
     )
 
 

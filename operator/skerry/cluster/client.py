@@ -85,7 +85,10 @@ class Cluster:
         )
 
     async def create(self, kind: Kind, body: Object) -> Object:
-        """Create an object under a name that the API server makes up (events)."""
+        """Create an object; one of that name that is there already is a conflict (409).
+
+        With `generateName` the API server makes the name up (events).
+        """
         identity = {"apiVersion": kind.api_version, "kind": kind.name}
         path = kind.path(body["metadata"].get("namespace"))
         return await self._request("POST", path, body={**identity, **body})

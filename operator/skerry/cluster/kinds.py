@@ -37,12 +37,19 @@ class Kind:
 
 
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 POD = Kind("v1", "Pod", "pods", namespaced=True)
 SERVICE = Kind("v1", "Service", "services", namespaced=True)
 JOB = Kind("batch/v1", "Job", "jobs", namespaced=True)
 DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets", namespaced=True)
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases", namespaced=True)
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", namespaced=True)
+CRD = Kind(
+    "apiextensions.k8s.io/v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
 EVENT = Kind("events.k8s.io/v1", "Event", "events", namespaced=True)
 
 OURS = {

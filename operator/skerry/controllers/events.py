@@ -15,37 +15,40 @@ from skerry.decide.conditions import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from skerry.api import EdgeModel
+    from skerry.api.common import Resource
     from skerry.cluster.client import Cluster
     from skerry.decide.decision import Event
 
 CONTROLLER = "skerry.dev/operator"
+CLUSTER_SCOPED = "default"
+"""Where the events of objects without a namespace lie; `kubectl describe` looks there."""
 NOTE_LENGTH = 1000  # events.k8s.io takes 1 kB
 
 logger = logging.getLogger(__name__)
 
 
-async def publish(cluster: Cluster, model: EdgeModel, events: Iterable[Event]) -> None:
-    """Write the events; one that is refused is logged and costs nothing else."""
+async def publish(cluster: Cluster, regarding: Resource, events: Iterable[Event]) -> None:
+    """Write the events of an object; one that is refused is logged and costs nothing else."""
     for event in events:
         log = logger.warning if event.warning else logger.info
         log(
             "%s/%s: %s: %s",
-            model.metadata.namespace,
-            model.metadata.name,
+            regarding.metadata.namespace or regarding.kind,
+            regarding.metadata.name,
             event.reason,
             event.message,
         )
         try:
-            await cluster.create(kinds.EVENT, _body(model, event))
+            await cluster.create(kinds.EVENT, _body(regarding, event))
         except ClusterError as error:
             logger.warning("the event could not be written: %s", error)
 
 
-def _body(model: EdgeModel, event: Event) -> dict[str, object]:
-    metadata = model.metadata
+def _body(regarding: Resource, event: Event) -> dict[str, object]:
+    metadata = regarding.metadata
+    namespace = {"namespace": metadata.namespace} if metadata.namespace else {}
     return {
-        "metadata": {"namespace": metadata.namespace, "generateName": f"{metadata.name}-"},
+        "metadata": {"namespace": metadata.namespace or CLUSTER_SCOPED, "generateName": f"{metadata.name}-"},
         "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": CONTROLLER,
         "reportingInstance": os.environ.get("POD_NAME", "skerry-operator"),
@@ -54,7 +57,7 @@ def _body(model: EdgeModel, event: Event) -> dict[str, object]:
         "type": "Warning" if event.warning else "Normal",
         "note": shortened(event.message, NOTE_LENGTH),
         "regarding": {
-            "apiVersion": API_VERSION, "kind": "EdgeModel",
-            "namespace": metadata.namespace, "name": metadata.name, "uid": metadata.uid,
+            "apiVersion": API_VERSION, "kind": regarding.kind, **namespace,
+            "name": metadata.name, "uid": metadata.uid,
         },
     }  # fmt: skip

@@ -18,7 +18,8 @@ from skerry.cluster.errors import SkerryError
 from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.pace import backoff_seconds
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
-from skerry.controllers import metrics
+from skerry.controllers import events, metrics
+from skerry.controllers.default_classes import make_default_classes
 from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases
 from skerry.decide.fleet import decide_fleet
 from skerry.render import nodes as render_nodes
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 async def run_fleet_loop(operator: Operator) -> None:
     """Look at the fleet as long as the process leads."""
     loop = asyncio.get_running_loop()
-    failures, listed_at = 0, loop.time()
+    failures, listed_at, defaults_made = 0, loop.time(), False
     while True:
         await operator.leading.wait()
         operator.fleet_stirred.clear()
@@ -54,6 +55,7 @@ async def run_fleet_loop(operator: Operator) -> None:
                 await refresh(operator)
                 operator.enqueue_all()
                 listed_at = loop.time()
+            defaults_made = defaults_made or await make_default_classes(operator)
             await fleet_pass(operator)
             failures = 0
             metrics.FLEET_PASSES.labels("done").inc()
@@ -118,6 +120,8 @@ async def _write(operator: Operator, decision: FleetDecision) -> None:
                 "status": status.to_wire(),
             }
             await cluster.apply(kinds.HARDWARE_CLASS, body, subresource="status")
+            begun = decision.events.get(name)
+            await events.publish(cluster, known, (begun,) if begun else ())
 
 
 async def _bind_agents(operator: Operator) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from skerry.api.edgemodel import Outcome
+from skerry.api.guard import GuardMetric
+
 PORT = 9090
 
 PASSES = Counter("skerry_passes_total", "Passes over one EdgeModel.", ["result"])
@@ -20,4 +23,12 @@ REJECTED = Counter(
     "skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"]
 )
 BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
+# From 0 on: a series that begins at 1 has no increase, and its first event would alert nobody.
+for _result in ("done", "failed"):
+    PASSES.labels(_result)
+    FLEET_PASSES.labels(_result)
+for _outcome in Outcome:
+    ENDED.labels(_outcome.value)
+for _rule in GuardMetric:
+    REJECTED.labels(_rule.value)
 LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skerry.api import HardwareClassStatus
-from skerry.decide.conditions import Finding, conditions
+from skerry.decide.conditions import Finding, condition_of, conditions
+from skerry.decide.decision import Event
 from skerry.decide.shards import assign_shards
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from skerry.api import EdgeNode, HardwareClass
 
 CLASS_OVERLAP = "ClassOverlap"
+STALLED = "Stalled"
 OVERLAPS_NAMED = 3
 
 
@@ -54,12 +56,14 @@ class FleetDecision:
         edge_nodes: EdgeNodes to make or correct.
         gone: EdgeNodes of nodes that left every class.
         statuses: of the HardwareClasses, by name.
+        events: of the HardwareClasses, by name; told once, when an overlap begins.
     """
 
     labels: tuple[NodeAssignment, ...] = ()
     edge_nodes: tuple[NodeAssignment, ...] = ()
     gone: tuple[str, ...] = ()
     statuses: Mapping[str, HardwareClassStatus] = field(default_factory=dict)
+    events: Mapping[str, Event] = field(default_factory=dict)
 
 
 def decide_fleet(
@@ -82,6 +86,7 @@ def decide_fleet(
     assignments = _assign(nodes, chosen, remembered)
     by_name = {node.name: node for node in nodes}
     present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
+    statuses = {c.metadata.name: _status(c, nodes, classes, assignments, now) for c in classes}
     return FleetDecision(
         labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
         edge_nodes=tuple(
@@ -89,7 +94,8 @@ def decide_fleet(
             if a.hardware_class is not None and present.get(a.name) != a.hardware_class
         ),
         gone=tuple(a.name for a in assignments if a.hardware_class is None and a.name in present),
-        statuses={c.metadata.name: _status(c, nodes, classes, assignments, now) for c in classes},
+        statuses=statuses,
+        events=_overlaps_begun(classes, statuses),
     )  # fmt: skip
 
 
@@ -135,26 +141,44 @@ def _status(
     name = hardware_class.metadata.name
     generation = hardware_class.metadata.generation or 0
     members = {a.name for a in assignments if a.hardware_class == name}
-    finding = _overlap(name, nodes, classes)
+    findings = _overlap(name, nodes, classes)
     return HardwareClassStatus(
         observed_generation=generation,
         nodes=len(members),
         reachable=sum(node.name in members and node.reachable for node in nodes),
-        conditions=conditions((finding,), hardware_class.status.conditions, generation, now),
+        conditions=conditions(findings, hardware_class.status.conditions, generation, now),
     )
 
 
-def _overlap(name: str, nodes: Sequence[NodeFacts], classes: Sequence[HardwareClass]) -> Finding:
-    """The condition `Distinct`: no node is claimed with equal priority by another class too."""
+def _overlaps_begun(
+    classes: Sequence[HardwareClass], statuses: Mapping[str, HardwareClassStatus]
+) -> dict[str, Event]:
+    """An event for each class that overlaps now and did not before, by name of the class."""
+    found = {}
+    for hardware_class in classes:
+        name = hardware_class.metadata.name
+        now = condition_of(statuses[name].conditions, STALLED)
+        if now is not None and not condition_of(hardware_class.status.conditions, STALLED):
+            found[name] = Event(CLASS_OVERLAP, now.message, warning=True)
+    return found
+
+
+def _overlap(
+    name: str, nodes: Sequence[NodeFacts], classes: Sequence[HardwareClass]
+) -> tuple[Finding, ...]:
+    """`Distinct`: no other class claims a node with equal priority; `Stalled` while one does."""
     shared = {node.name: _selecting(node, classes) for node in nodes}
     both = sorted(node for node, names in shared.items() if name in names and len(names) > 1)
     if not both:
         message = "no other class of the same priority selects its nodes"
-        return Finding("Distinct", holds=True, reason="Distinct", message=message)
+        return (Finding("Distinct", holds=True, reason="Distinct", message=message),)
     others = sorted(set().union(*(shared[node] for node in both)) - {name})
     named = ", ".join(both[:OVERLAPS_NAMED])
     message = (
         f"{len(both)} nodes ({named}) are selected by {', '.join(others)} too, with the same priority;"
         " each keeps its present class: give one class a higher spec.priority or narrow a selector"
     )
-    return Finding("Distinct", holds=False, reason=CLASS_OVERLAP, message=message)
+    return (
+        Finding("Distinct", holds=False, reason=CLASS_OVERLAP, message=message),
+        Finding(STALLED, holds=True, reason=CLASS_OVERLAP, message=message),
+    )

@@ -179,9 +179,12 @@ def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress
            now: datetime) -> VariantState:  # fmt: skip
     holds = {Progress.RUNNING: None, Progress.CERTIFIED: True}.get(progress, False)
     certified = Finding(CERTIFIED, holds, found.reason, found.message)
-    written = conditions(
-        (certified,), variant.status.conditions, variant.metadata.generation or 0, now
-    )
+    # kstatus' own words, there only while true.
+    findings = [certified]
+    if progress is not Progress.CERTIFIED:
+        waits = "Reconciling" if progress is Progress.RUNNING else "Stalled"
+        findings.append(Finding(waits, holds=True, reason=found.reason, message=found.message))
+    written = conditions(findings, variant.status.conditions, variant.metadata.generation or 0, now)
     return VariantState(
         status.model_copy(update={"conditions": written}), progress, found.reason, found.message
     )

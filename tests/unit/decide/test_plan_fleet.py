@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from skerry.api import EdgeNode, HardwareClass
-from skerry.api.common import ConditionStatus
 from skerry.decide.fleet import NodeFacts, choose_class, decide_fleet
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -72,13 +71,3 @@ def test_a_node_that_left_its_class_loses_labels_and_edge_node() -> None:
     decision = decide_fleet([node("n1", "a", 3, cpu="arm")], [A], [known, outside], {}, NOW)
     assert [(n.hardware_class, n.shard) for n in decision.labels] == [(None, None)]
     assert decision.gone == ("n1",)
-
-
-def test_two_classes_of_one_priority_are_told_on_both() -> None:
-    both = node("n1", "b", 0, cpu="x86", gpu="yes")
-    decision = decide_fleet([both], [A, B], [], {}, NOW)
-    for name, other in (("a", "b"), ("b", "a")):
-        (condition,) = decision.statuses[name].conditions
-        assert (condition.status, condition.reason) == (ConditionStatus.FALSE, "ClassOverlap")
-        assert other in condition.message
-    assert (decision.statuses["a"].nodes, decision.statuses["b"].nodes) == (0, 1)

@@ -1,0 +1,1 @@
+"""Makes what in the chart is made from something else: its README and its Grafana board."""

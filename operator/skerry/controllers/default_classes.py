@@ -1,0 +1,76 @@
+"""Makes the default HardwareClasses, once in the life of a cluster.
+
+What has been made is remembered in a ConfigMap that nobody else writes, not in the classes: one that
+somebody deleted or changed stays as they left it, whatever restarts, upgrades or leads next
+(docs/adr/0020). The ConfigMap is written last: an operator that is killed before goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from skerry.cluster import kinds
+from skerry.cluster.errors import ClusterError
+from skerry.decide.default_classes import default_classes
+
+if TYPE_CHECKING:
+    from skerry.api import HardwareClass
+    from skerry.cluster.client import Cluster, Object
+    from skerry.controllers.operator import Operator
+
+MARKER = "skerry-default-classes"
+
+logger = logging.getLogger(__name__)
+
+
+async def make_default_classes(operator: Operator) -> bool:
+    """Make those that are not there, unless that was done before or is turned off.
+
+    Returns:
+        Whether nothing is left to do. A refusal is logged; the fleet is looked after all the same.
+    """
+    if not operator.config.fleet.default_classes:
+        return True
+    try:
+        await _make_once(operator.cluster)
+    except ClusterError as error:
+        logger.warning("the default HardwareClasses are not made yet, again soon: %s", error)
+        return False
+    return True
+
+
+async def _make_once(cluster: Cluster) -> None:
+    if await cluster.get(kinds.CONFIG_MAP, SYSTEM_NAMESPACE, MARKER) is not None:
+        return
+    made = [c.metadata.name for c in default_classes() if await _make(cluster, c)]
+    await cluster.apply(kinds.CONFIG_MAP, _marker(made))
+    logger.info("default HardwareClasses made: %s", ", ".join(made) or "none, all were there")
+
+
+async def _make(cluster: Cluster, hardware_class: HardwareClass) -> bool:
+    """Whether it was made; one of that name that is there already is somebody's own, and stays."""
+    metadata = {"name": hardware_class.metadata.name, "labels": {LABEL_MANAGED_BY: MANAGED_BY}}
+    body = {"metadata": metadata, "spec": hardware_class.spec.to_wire()}
+    try:
+        await cluster.create(kinds.HARDWARE_CLASS, body)
+    except ClusterError as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
+        return False
+    return True
+
+
+def _marker(made: list[str]) -> Object:
+    metadata = {
+        "name": MARKER,
+        "namespace": SYSTEM_NAMESPACE,
+        "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+    }
+    note = (
+        "Skerry has made its default HardwareClasses and will not do so again, whatever becomes of"
+        " them. Delete this ConfigMap and restart the operator to have the missing ones made anew."
+    )
+    return {"metadata": metadata, "data": {"made": " ".join(made), "note": note}}
