@@ -10,7 +10,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$checkout/.venv
-extras=operator,agent,runtime-onnxruntime,optimizer-onnxruntime,lab,dev
+extras=operator,agent,runtime-onnxruntime,optimizer-onnxruntime,fetcher,lab,dev
 
 # A package, and what it is for.
 packages=(
@@ -20,6 +20,7 @@ packages=(
     buildah debootstrap                                      # images, and the one all build on
     gcc libc6-dev libseccomp-dev pkg-config                  # runc and the pause program
     haproxy                                                  # the tests of the device's gateway
+    nginx-light                                              # the tests of sources: a web server
     ca-certificates git
 )
 
@@ -59,7 +60,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive without_services \
         apt-get install --quiet=2 --yes --no-install-recommends $missing ||
         die "apt could not install all of: $missing"
-    for service in docker-registry haproxy; do
+    for service in docker-registry haproxy nginx; do
         if [[ " $missing " == *" $service "* ]] && [ -d /run/systemd/system ]; then
             systemctl disable --quiet "$service"
         fi

@@ -20,4 +20,5 @@ REJECTED = Counter(
     "skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"]
 )
 BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
+FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
 LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")

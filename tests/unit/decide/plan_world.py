@@ -19,7 +19,7 @@ from skerry.api.modelvariant import (
     Trial,
     VariantArtifact,
 )
-from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.decision import AssessJob, BuildJob, FetchJob
 from skerry.decide.plan import decide
 from skerry.decide.rollout import NodeView
 from skerry.decide.snapshot import (
@@ -117,7 +117,7 @@ class World:
 
     snapshot: Snapshot
     now: datetime = NOW
-    jobs: dict[str, AssessJob | BuildJob] = field(default_factory=dict)
+    jobs: dict[str, FetchJob | AssessJob | BuildJob] = field(default_factory=dict)
 
     def decide(self) -> Decision:
         """What the operator would write now."""

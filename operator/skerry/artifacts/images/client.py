@@ -38,7 +38,7 @@ INDEX_TYPES = (
 )
 """What `digest_of_tag` takes beside Skerry's own kind of manifest."""
 
-OWN_SECRET = "the operator's registry.pushSecret"
+OWN_SECRET = "the operator's registry.pushSecret"  # noqa: S105 - a field's name
 
 READ_SECONDS = 120.0
 """Between two bytes of an answer; a registry that checks a large blob is silent that long."""
