@@ -35,7 +35,7 @@ os.environ.update(
     HF_HUB_DISABLE_XET="1",
     HF_HUB_DISABLE_TELEMETRY="1",
     HF_HUB_DISABLE_PROGRESS_BARS="1",
-    HF_HUB_DISABLE_IMPLICIT_TOKEN="1",
+    HF_HUB_DISABLE_IMPLICIT_TOKEN="1",  # noqa: S106 - a switch
     HF_HUB_DOWNLOAD_TIMEOUT="60",
 )
 # It reads these when it is imported.
