@@ -47,7 +47,7 @@ BASES = {base["kind"]: base for base in (MINIMAL, HARDWARE_CLASS, VARIANT, ROUTE
 
 
 def test_there_are_examples() -> None:
-    assert {path.parent.name for path in EXAMPLES} >= {"minilm", "tiny"}
+    assert {path.parent.name for path in EXAMPLES} >= {"minilm", "sources", "tiny"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

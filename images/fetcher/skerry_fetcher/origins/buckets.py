@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 """S3's default; servers other than Amazon's take any."""
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 MOST_FILES = 1000
 _S3_KEYS = {
     "AWS_ACCESS_KEY_ID": "access_key_id",
