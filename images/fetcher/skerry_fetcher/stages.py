@@ -53,7 +53,8 @@ def look(plan: FetchPlan, workspace: Workspace) -> str:
             listing = _looked(plan, listing)
     listing.write(workspace.scratch)
     if listing.digest is not None:
-        return f"{_version(listing)} is in the registry already"
+        what = _version(listing) if listing.resolved else "what is pinned"
+        return f"{what} is in the registry already"
     size = human(listing.total) if listing.total is not None else "of unknown size"
     count = len(listing.files)
     return f"{size} in {count} file{'s' * (count > 1)}, {_version(listing)}"

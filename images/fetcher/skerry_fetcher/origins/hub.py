@@ -39,7 +39,10 @@ os.environ.update(
     HF_HUB_DOWNLOAD_TIMEOUT="60",
 )
 # It reads these when it is imported.
-from huggingface_hub import HfApi, errors, hf_hub_download
+from huggingface_hub import HfApi, constants, errors, hf_hub_download
+
+# It writes by 10 MB, and what it has not written is lost when a connection breaks.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 16
 
 PUBLIC = "https://huggingface.co"
 DOWNLOADS = "hub"
