@@ -109,10 +109,16 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
         return found.status.targets[0].reason if found.status.targets else ""
 
     kubectl.apply(manifest(s3, web))
-    stalled = until("the missing Secret", lambda m: reason(m) == "SourceSecretUnusable")
-    message = stalled.status.targets[0].message
-    assert f"the Secret {READER} that credentialsSecret names is not there" in message
-    assert f"the Secret {TRUST}" in message
+    told = [
+        f"the Secret {name} that credentialsSecret names is not there" for name in (READER, TRUST)
+    ]
+
+    def both_told(found: EdgeModel) -> bool:
+        message = found.status.targets[0].message if found.status.targets else ""
+        return all(words in message for words in told)
+
+    stalled = until("both missing Secrets", both_told)
+    assert reason(stalled) == "SourceSecretUnusable"
     accepted = condition_of(stalled.status.conditions, "Accepted")
     assert accepted is not None
     assert accepted.status == "False"

@@ -6,6 +6,7 @@ version (`If-Match`).
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -131,8 +132,9 @@ class Bucket:
         text = str(error)
         if "dns error" in text or "failed to lookup address" in text:
             return host_unknown(self._where)
-        if "invalid peer certificate" in text or "certificate verify failed" in text:
-            return not_trusted(self._where, "invalid peer certificate")
+        _, is_certificate, kind = text.partition("InvalidCertificate(")
+        if is_certificate:
+            return not_trusted(self._where, " ".join(re.findall(r"\w+", kind)[:2]))
         if "service_account" in text or "private key" in text.lower() or "private_key" in text:
             return RefusedError(
                 Refusal.SECRET,
