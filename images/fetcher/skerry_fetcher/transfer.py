@@ -65,7 +65,9 @@ def patiently(ask: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> 
         RefusedError: As `ask` does, or when it was tried in vain.
     """
     patience = _Patience(progress)
-    pauses = wait_exponential_jitter(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, jitter=0.5)
+    pauses = wait_exponential_jitter(
+        multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS, jitter=0.5
+    )
     try:
         return Retrying(
             retry=retry_if_exception_type(BrokenError),
