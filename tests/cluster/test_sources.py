@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tests.lab import Lab
     from tests.sources.servers import Store, WebServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 CLASS, NAME, READER, TRUST = "fetch-a", "fetched", "reader", "trust"
-SECONDS = 90.0
+SECONDS = 150.0
 MODEL, DATA = b"\x08\x09 a model", b"PK\x03\x04 a data set"
 
 
