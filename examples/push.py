@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from skerry.api.job import RegistryAccess
-from skerry_optimizer.registry import Image, RegistryClient, RegistryError, pack_folder
+from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_folder
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 The API server, its controllers and its scheduler are real, and so is the operator under test. Nodes,
 pods and what agents report are real objects; only their status is written here, as the components
-that are missing would write it. Tests say which revisions are bad and what builds come to.
+that are missing would write it. Tests say which revisions are bad and what builds come to. Fetch
+jobs alone run for real.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,9 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.cluster import kinds
+from skerry.render.parts import COMPONENT_FETCHER
+from tests.cluster.fetch_pods import run_fetch_pod
+from tests.cluster.pod_states import base, ended, environment, timestamp
 
 if TYPE_CHECKING:
     from tests.cluster.api import Api, Object
@@ -34,11 +39,6 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 0.15
 NODE_LEASE_SECONDS = 5.0
 CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "50Gi"}
-
-
-def timestamp() -> str:
-    """Now, as Kubernetes writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -61,6 +61,8 @@ class Devices:
     _leased_at: float = 0.0
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2))
+    _fetches: dict[str, Future[Object]] = field(default_factory=dict)
     error: BaseException | None = None
 
     def start(self) -> None:
@@ -75,6 +77,7 @@ class Devices:
         self._ending.set()
         if self._thread is not None:
             self._thread.join()
+        self._pool.shutdown()
         for name in self._names():
             self.api.delete(kinds.NODE, {"metadata": {"name": name}})
         if self.error is not None:
@@ -135,21 +138,31 @@ class Devices:
             self.api.merge(kinds.POD, pod, {"status": _running(pod)}, "status")
         elif component != "runtime" and phase == "Pending":
             self.api.merge(kinds.POD, pod, {"status": _building(pod)}, "status")
+        elif component == COMPONENT_FETCHER and phase == "Running":
+            self._fetch(pod)
         elif component != "runtime" and phase == "Running":
             self.api.merge(kinds.POD, pod, {"status": self._built(pod)}, "status")
+
+    def _fetch(self, pod: Object) -> None:
+        """A fetch job's pod; its processes run beside, since nodes must go on beating."""
+        uid = pod["metadata"]["uid"]
+        if uid not in self._fetches:
+            self._fetches[uid] = self._pool.submit(run_fetch_pod, self.api, pod)
+        if self._fetches[uid].done():
+            self.api.merge(kinds.POD, pod, {"status": self._fetches[uid].result()}, "status")
 
     def _built(self, pod: Object) -> Object:
         """A job's pod at its end, with the messages that its containers would leave."""
         main = pod["spec"]["containers"][0]
         if main["name"] == "assess":
-            message = _assessment(_environment(main)["SKERRY_SOURCE_DIGEST"])
+            message = _assessment(environment(main)["SKERRY_SOURCE_DIGEST"])
         else:
-            message = self._summary(JobPlan.model_validate_json(_environment(main)["SKERRY_PLAN"]))
-        inits = [_ended(c, f"{c['name']} done") for c in pod["spec"].get("initContainers", ())]
+            message = self._summary(JobPlan.model_validate_json(environment(main)["SKERRY_PLAN"]))
+        inits = [ended(c, f"{c['name']} done") for c in pod["spec"].get("initContainers", ())]
         return {
             "phase": "Succeeded",
             "initContainerStatuses": inits,
-            "containerStatuses": [_ended(main, message)],
+            "containerStatuses": [ended(main, message)],
         }
 
     def _summary(self, plan: JobPlan) -> str:
@@ -234,28 +247,10 @@ class Devices:
         return report | {"state": CandidateState.FAILED, "traffic": 0, "verdict": verdict}
 
 
-def _environment(container: Object) -> dict[str, str]:
-    return {entry["name"]: entry.get("value", "") for entry in container.get("env", ())}
-
-
-def _base(container: Object) -> Object:
-    return {
-        "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
-    }  # fmt: skip
-
-
-def _ended(container: Object, message: str) -> Object:
-    ended = {
-        "exitCode": 0, "reason": "Completed", "message": message,
-        "startedAt": timestamp(), "finishedAt": timestamp(),
-    }  # fmt: skip
-    return {**_base(container), "ready": False, "state": {"terminated": ended}}
-
-
 def _running(pod: Object) -> Object:
     statuses = [
         {
-            **_base(c),
+            **base(c),
             "ready": True,
             "started": True,
             "state": {"running": {"startedAt": timestamp()}},
@@ -273,9 +268,9 @@ def _building(pod: Object) -> Object:
     """A job's pod whose first container runs."""
     containers: list[Object] = [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
     first, *others = containers
-    running = {**_base(first), "ready": False, "state": {"running": {"startedAt": timestamp()}}}
+    running = {**base(first), "ready": False, "state": {"running": {"startedAt": timestamp()}}}
     waiting = [
-        {**_base(c), "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
+        {**base(c), "ready": False, "state": {"waiting": {"reason": "PodInitializing"}}}
         for c in others
     ]
     everything = [running, *waiting]

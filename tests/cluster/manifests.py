@@ -124,10 +124,25 @@ def guard(*rules: Manifest) -> Manifest:
 
 _SOAK, _WAVES, _TRAFFIC = "spec.rollout.soak", "spec.rollout.waves", "spec.rollout.traffic"
 _URI, _PIN = "spec.source.uri", "spec.source.digest"
+_ENDPOINT, _SECRET = "spec.source.endpoint", "spec.source.credentialsSecret"
 _LIMITS = "spec.serving.resources.limits"
 _TOLERATE = "spec.guard.rules[0].tolerate"
 _CLASS_NODES = "spec.nodeSelector"
 _X86 = {"hardwareClass": "x86-vnni"}
+
+SOURCES: tuple[Manifest, ...] = (
+    {"uri": "oci://registry.example:5000/models/intent:3", "credentialsSecret": "pull"},
+    {"uri": "oci://registry.example/models/intent", "digest": DIGEST},
+    {"uri": "s3://models/intent/v3/model.onnx", "region": "eu-central-1"},
+    {"uri": "s3://models.of-ours/intent/", "endpoint": "http://minio:9000", "plainHttp": True},
+    {"uri": "gs://models_1/intent.onnx", "digest": DIGEST, "credentialsSecret": "gs.reader"},
+    {"uri": "https://host:8443/intent.onnx?version=3", "sizeLimit": "500Mi"},
+    {"uri": "http://host/intent.onnx", "plainHttp": True, "digest": DIGEST},
+    {"uri": "hf://Xenova/all-MiniLM-L6-v2@refs%2Fpr%2F1/onnx/model.onnx"},
+    {"uri": "hf://datasets/owner/name@v1.0", "endpoint": "https://hub.example"},
+    {"uri": "pvc://models/intent/v3/"},
+)
+"""Each way to name a source, in every form."""
 
 BAD = (
     Bad("no source", {"spec.source": None}, "spec.source", "Required"),
@@ -142,11 +157,52 @@ BAD = (
     ),
     Bad("name from a digit", {"metadata.name": "3d"}, "metadata.name", "a lower-case letter, then"),
     Bad("name too long", {"metadata.name": "a" * 41}, "metadata.name", "at most 40 characters"),
-    Bad("uri by http", {_URI: "http://registry.example/intent:3"}, _URI, "should match '^oci://"),
-    Bad("uri by s3", {_URI: "s3://bucket/intent.onnx"}, _URI, "should match '^oci://"),
-    Bad("uri with a digest", {_URI: f"oci://host/intent@{DIGEST}"}, _URI, "should match '^oci://"),
-    Bad("uri in capitals", {_URI: "oci://host/Intent:3"}, _URI, "should match '^oci://"),
+    Bad("uri by ftp", {_URI: "ftp://host/intent.onnx"}, _URI, "should match '^(oci|s3|gs|https|"),
+    Bad("uri with a space", {_URI: "s3://bucket/my model.onnx"}, _URI, "should match '^(oci|s3|"),
+    Bad(
+        "uri with a digest", {_URI: f"oci://host/intent@{DIGEST}"}, _URI, "write oci://HOST[:PORT]"
+    ),
+    Bad("uri in capitals", {_URI: "oci://host/Intent:3"}, _URI, "in lower case"),
     Bad("neither tag nor digest", {_URI: "oci://host:5000/intent"}, _URI, "or set digest"),
+    Bad("bucket without a key", {_URI: "s3://bucket"}, _URI, "write s3://BUCKET/KEY"),
+    Bad("whole bucket", {_URI: "gs://bucket/"}, _URI, "gs://BUCKET/KEY"),
+    Bad("uri by http", {_URI: "http://host/intent.onnx"}, _URI, "read without TLS"),
+    Bad("folder by https", {_URI: "https://host/models/"}, _URI, "PATH of one file"),
+    Bad(
+        "password in the uri",
+        {_URI: "https://me:secret@host/intent.onnx"},
+        _URI,
+        "belong into credentialsSecret",
+    ),
+    Bad("hub without an owner", {_URI: "hf://intent"}, _URI, "hf://[datasets/]OWNER/NAME"),
+    Bad("claim without a path", {_URI: "pvc://models"}, _URI, "write pvc://CLAIM/PATH"),
+    Bad("way out of a claim", {_URI: "pvc://models/../x"}, _URI, "has . or .."),
+    Bad(
+        "endpoint by http",
+        {_URI: "s3://bucket/m.onnx", _ENDPOINT: "http://minio"},
+        _ENDPOINT,
+        "spoken to without TLS",
+    ),
+    Bad(
+        "endpoint of a registry",
+        {_ENDPOINT: "https://registry.example"},
+        _ENDPOINT,
+        "for s3, gs and hf alone",
+    ),
+    Bad(
+        "region of gs",
+        {_URI: "gs://bucket/m.onnx", "spec.source.region": "eu-central-1"},
+        "spec.source.region",
+        "for s3 alone",
+    ),
+    Bad(
+        "secret for a claim",
+        {_URI: "pvc://models/m.onnx", _SECRET: "creds"},
+        _SECRET,
+        "may mount the claim",
+    ),
+    Bad("secret with a slash", {_SECRET: "other/creds"}, _SECRET, "should match"),
+    Bad("nothing allowed", {"spec.source.sizeLimit": "0"}, "spec.source.sizeLimit", "more than 0"),
     Bad("digest too short", {_PIN: "sha256:abc"}, _PIN, "should match '^sha256:"),
     Bad("digest of another sort", {_PIN: "md5:" + HASH}, _PIN, "should match '^sha256:"),
     Bad(

@@ -96,6 +96,7 @@ class OperatorProcess:
         config = {
             "registry": {"address": self.registry, "insecure": True},
             "engines": {"OnnxRuntime": engine},
+            "sources": {"fetcherImage": image},
             "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
             "fleet": {"defaultClasses": self.default_classes},
         }

@@ -10,7 +10,7 @@ import cloudcoil.models.prometheus_operator.v1 as prometheus_kinds
 import pytest
 import yaml
 
-from skerry.api.config import OperatorConfig
+from skerry.api.config import OperatorConfig, SourceSettings
 from skerry.decide.rollout.model import Placement, PlacementKind
 from skerry.render.daemonsets import daemonset
 from skerry.render.parts import Owner
@@ -98,6 +98,7 @@ def test_the_operator_reads_its_configuration(objects: list[dict[str, Any]]) -> 
     assert config.registry.address == VALUES["registry.address"]
     assert engine.runtime_image == VALUES["images.runtimeOnnxRuntime"]
     assert config.gateway.node_port == 30080
+    assert config.sources == SourceSettings()
 
 
 def test_options_reach_the_operator(control_plane: Lab) -> None:
@@ -105,12 +106,18 @@ def test_options_reach_the_operator(control_plane: Lab) -> None:
         "registry.pushSecret": "push",
         "gateway.nodePort": "null",
         "registry.insecure": "true",
+        "images.fetcher": VALUES["images.agent"],
+        "sources.sizeLimit": "2Gi",
     }
     parts = [part for part in yaml.safe_load_all(rendered(control_plane, **options)) if part]
     text = find(parts, "ConfigMap", "skerry-operator")["data"]["config.yaml"]
     config = OperatorConfig.model_validate(yaml.safe_load(text))
     assert (config.registry.push_secret, config.registry.insecure) == ("push", True)
     assert config.gateway.node_port is None
+    assert (config.sources.fetcher_image, config.sources.size_limit) == (
+        VALUES["images.agent"],
+        "2Gi",
+    )
     assert find(parts, "Service", "skerry-gateway")["spec"]["type"] == "ClusterIP"
 
 

@@ -19,6 +19,7 @@ from tests.cluster.manifests import (
     MINIMAL,
     NODE,
     ROUTE,
+    SOURCES,
     VARIANT,
     Bad,
     Manifest,
@@ -46,7 +47,7 @@ BASES = {base["kind"]: base for base in (MINIMAL, HARDWARE_CLASS, VARIANT, ROUTE
 
 
 def test_there_are_examples() -> None:
-    assert {path.parent.name for path in EXAMPLES} >= {"minilm", "tiny"}
+    assert {path.parent.name for path in EXAMPLES} >= {"minilm", "sources", "tiny"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -242,3 +243,12 @@ def test_a_route_stays_small(kubectl: Kubectl) -> None:
         len(json.dumps(part, separators=(",", ":"))) for part in (stored, managed)
     )
     assert object_bytes < ROUTE_BYTES, f"{object_bytes} bytes, and {wire_bytes} of managedFields"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["uri"])
+def test_every_form_of_a_source_is_taken(kubectl: Kubectl, source: Manifest) -> None:
+    manifest = changed(MINIMAL, {"spec.source": source, "spec.evaluation.dataset": source})
+    created = json.loads(
+        kubectl("create", "--dry-run=server", "--output=json", "--filename=-", stdin=manifest)
+    )
+    assert created["spec"] == EdgeModel.model_validate(manifest).to_wire()["spec"]

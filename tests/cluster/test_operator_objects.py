@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.decision import AssessJob, BuildJob, FetchJob
 from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.snapshot import Pins
 from skerry.render.daemonsets import daemonset
+from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.parts import Owner
 from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
 from skerry.render.services import service
 from skerry.render.variants import variant
-from tests.unit.decide.plan_world import CONFIG, assessed, built, world
+from tests.unit.decide.plan_world import CONFIG, DATASET, assessed, built, world
 
 if TYPE_CHECKING:
     from tests.cluster.conftest import Kubectl
@@ -35,12 +37,18 @@ def rendered(namespace: str) -> dict[str, dict[str, Any]]:
     (assess,), (build,) = world().decide().jobs, made.jobs
     served = built().decide().daemonsets[0].served
     assert isinstance(assess, AssessJob)
+    bucket = world(source={"uri": "s3://models/intent/", "credentialsSecret": "reader"})
+    claim = world(source={"uri": "pvc://models/intent/"})
+    fetches = [w.with_(pins=Pins(dataset=DATASET)).decide().jobs[0] for w in (bucket, claim)]
+    fetch_bucket, fetch_claim = [job for job in fetches if isinstance(job, FetchJob)]
     assert isinstance(build, BuildJob)
     assert served is not None
     (name, spec), *_ = made.variants.items()
     shards = Placement(PlacementKind.NOT_IN, frozenset(range(64)))
     return {
         "assess": assess_job(owner, assess, config),
+        "fetch": fetch_job(owner, fetch_bucket, config),
+        "fetch-claim": fetch_job(owner, fetch_claim, config),
         "build": optimisation_job(owner, build, config),
         "daemonset": daemonset(owner, served, shards),
         "variant": variant(owner, name, spec),
@@ -55,7 +63,7 @@ def test_every_object_is_accepted(kubectl: Kubectl) -> None:
         kubectl.apply(item, DRY)
 
 
-@pytest.mark.parametrize("sort", ["assess", "build", "daemonset"])
+@pytest.mark.parametrize("sort", ["assess", "fetch", "fetch-claim", "build", "daemonset"])
 def test_pods_are_allowed_by_pod_security_restricted(kubectl: Kubectl, sort: str) -> None:
     kubectl("label", "--overwrite", "namespace", kubectl.namespace, RESTRICTED)
     template = rendered(kubectl.namespace)[sort]["spec"]["template"]

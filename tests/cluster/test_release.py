@@ -19,9 +19,9 @@ from skerry.cluster.kinds import Kind
 from tests.cluster.api import Api
 from tests.cluster.chart import CHART, NAMESPACE, helm, helm_command
 from tests.cluster.conftest import ROOT
-from tests.cluster.devices import timestamp
 from tests.cluster.manifests import MINIMAL, changed
 from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.pod_states import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

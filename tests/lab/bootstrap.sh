@@ -10,7 +10,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$checkout/.venv
-extras=operator,agent,runtime-onnxruntime,optimizer-onnxruntime,lab,dev
+extras=operator,agent,runtime-onnxruntime,optimizer-onnxruntime,fetcher,lab,dev
 
 # A package, and what it is for.
 packages=(
@@ -21,6 +21,7 @@ packages=(
     gcc libc6-dev libseccomp-dev pkg-config                  # runc and the pause program
     haproxy                                                  # the tests of the device's gateway
     prometheus                                               # the tests of alerts and of the board
+    nginx-light                                              # the tests of sources: a web server
     ca-certificates git
 )
 
@@ -60,7 +61,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive without_services \
         apt-get install --quiet=2 --yes --no-install-recommends $missing ||
         die "apt could not install all of: $missing"
-    for service in docker-registry haproxy prometheus; do
+    for service in docker-registry haproxy prometheus nginx; do
         if [[ " $missing " == *" $service "* ]] && [ -d /run/systemd/system ]; then
             systemctl disable --quiet "$service"
         fi

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import Lab
-from tests.lab.toolchain import Toolchain
+from tests.lab.toolchain import Toolchain, pinned
 
 CONTROL_PLANE_NAME = "test-api"
 # Set by pytest-xdist: gw0, gw1, ... Each of its workers has an API server of its own.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+SERVERS = {"s3": "versitygw", "gs": "fake-gcs-server"}
+"""Fixtures of tests of sources (tests/sources), and what they run."""
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +33,13 @@ def control_plane() -> Iterator[Lab]:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the lab needs before the first test, whose time limit is too short for that."""
-    wanted = {"lab", "control_plane"}
-    if any(wanted & set(getattr(item, "fixturenames", ())) for item in session.items):
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = list(pinned()) if used & {"lab", "control_plane"} else []
+    wanted += [binary for fixture, binary in SERVERS.items() if fixture in used]
+    if wanted:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
-            Toolchain().ensure()
+            Toolchain().ensure(wanted)
 
 
 def _running(name: str, nodes: int) -> Iterator[Lab]:

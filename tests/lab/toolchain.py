@@ -96,13 +96,14 @@ class Toolchain:
 
     def ensure(self, names: list[str] | None = None) -> dict[str, Path]:
         """Find binaries, or make them; all of the lab's, if none are named."""
-        known = pinned()
-        for name in names or known:
+        known = pinned() | servers()
+        names = names or list(pinned())
+        for name in names:
             if name not in known:
                 raise LabError(f"the lab has no binary {name}; it has {', '.join(known)}")
             if found := _find(known[name]):
                 self._found[name] = found
-        missing = [known[name] for name in names or known if name not in self._found]
+        missing = [known[name] for name in names if name not in self._found]
         if missing:
             self._make(missing)
         return dict(self._found)
@@ -126,15 +127,26 @@ class Toolchain:
 
 def pinned() -> dict[str, Binary]:
     """Return all binaries that are pinned, in the order in which they are best built."""
+    found = _from_modules("etcd", "kubernetes", "runc", "containerd", "coredns", "verdicts")
+    found += [Binary(name, "clients", version, CLIENT_SECONDS) for name, version in CLIENTS.items()]
+    found.append(Binary("pause", "pause", "", PAUSE_SECONDS))
+    return {binary.name: binary for binary in found}
+
+
+def servers() -> dict[str, Binary]:
+    """Return servers that tests of sources fetch from; a lab starts without them."""
+    found = _from_modules("versitygw", "fake-gcs-server")
+    return {binary.name: binary for binary in found}
+
+
+def _from_modules(*components: str) -> list[Binary]:
     found: list[Binary] = []
-    for component in ("etcd", "kubernetes", "runc", "containerd", "coredns", "verdicts"):
+    for component in components:
         recipe = _recipe(component)
         for name in recipe["commands"]:
             seconds = int(recipe["seconds"][name])
             found.append(Binary(name, component, recipe["version"], seconds))
-    found += [Binary(name, "clients", version, CLIENT_SECONDS) for name, version in CLIENTS.items()]
-    found.append(Binary("pause", "pause", "", PAUSE_SECONDS))
-    return {binary.name: binary for binary in found}
+    return found
 
 
 def _recipe(component: str) -> dict[str, Any]:

@@ -7,12 +7,11 @@ people, shown in `ModelVariant.status.stages` and by `kubectl describe pod`.
 from __future__ import annotations
 
 import logging
-import os
 import pkgutil
 import sys
-from pathlib import Path
 
 from skerry.api.termination import MESSAGE_BYTES
+from skerry.artifacts.stage import end
 from skerry_optimizer.errors import StageError, first_line
 from skerry_optimizer.workspace import Workspace
 
@@ -43,14 +42,14 @@ def main(arguments: list[str]) -> int:
     try:
         message = run_stage(workspace, arguments)
     except StageError as error:
-        return _end(f"{error}", limit, 1)
+        return end(f"{error}", limit, 1)
     except Exception as error:
         logger.exception("the stage %s failed", arguments)
         told = f"{type(error).__name__}: {first_line(error)}"
-        return _end(
+        return end(
             f"{arguments[0]} failed unexpectedly ({told}); see the container's log", limit, 1
         )
-    return _end(message, limit, 0)
+    return end(message, limit, 0)
 
 
 def run_stage(workspace: Workspace, arguments: list[str]) -> str:
@@ -66,14 +65,6 @@ def run_stage(workspace: Workspace, arguments: list[str]) -> str:
             build = pkgutil.resolve_name("skerry_optimizer.stages.quantize:build_recipes")
             return str(build(workspace, recipes))
     raise StageError(f"no stage {' '.join(arguments)!r}: one of {', '.join(STAGES)}")
-
-
-def _end(message: str, limit: int, status: int) -> int:
-    """Write the message where the kubelet looks for it, and to the log."""
-    sys.stdout.write(f"{message}\n")
-    cut = message.encode()[:limit].decode(errors="ignore")
-    Path(os.environ.get("SKERRY_TERMINATION_LOG", "/dev/termination-log")).write_text(cut)
-    return status
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry_optimizer.registry import Image, Layer, pack_files
+from skerry.artifacts.images import Image, Layer, pack_files
 from skerry_optimizer.workspace import CANDIDATE, MODEL, Workspace
 
 if TYPE_CHECKING:
     from skerry.api.job import JobPlan
-    from skerry_optimizer.registry import RegistryClient
+    from skerry.artifacts.images import RegistryClient
 
 KEY_DIGITS = 32
 ANNOTATION_RECIPE = "dev.skerry.recipe"

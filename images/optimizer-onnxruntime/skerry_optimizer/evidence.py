@@ -16,14 +16,14 @@ from pydantic import ValidationError
 
 from skerry.api.job import JobSummary, Validation
 from skerry.api.modelvariant import VariantArtifact
+from skerry.artifacts.images import Image, Layer, pack_files
 from skerry_optimizer.builds import ANNOTATION_PART, KEY_DIGITS, model_layer
-from skerry_optimizer.registry import Image, Layer, pack_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.api.job import JobPlan
-    from skerry_optimizer.registry import RegistryClient
+    from skerry.artifacts.images import RegistryClient
     from skerry_optimizer.workspace import Workspace
 
 PART_EVIDENCE = "evidence"

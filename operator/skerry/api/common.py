@@ -47,11 +47,6 @@ MANAGED_BY = "skerry"
 
 SHARD_COUNT = 64
 
-_OCI_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
-_OCI_URI = (
-    rf"^oci://[a-zA-Z0-9.-]+(:[0-9]+)?/{_OCI_PART}(/{_OCI_PART})*"
-    r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})?$"
-)
 _POSITIVE_DURATION = Rule(
     "duration(self) > duration('0s')",
     "must be longer than 0s",
@@ -84,7 +79,6 @@ TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 RevisionName = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$", max_length=10)]
-OciUri = Annotated[str, Field(pattern=_OCI_URI, max_length=512)]
 Duration = Annotated[
     str,
     Field(pattern=r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$", min_length=2, max_length=20),

@@ -14,6 +14,7 @@ from skerry.api.common import (
     SYSTEM_NAMESPACE,
     CpuQuantity,
     DnsLabel,
+    Duration,
     Engine,
     MemoryQuantity,
     Model,
@@ -68,6 +69,20 @@ class BuildSettings(Settings):
     resources: BuildResources = BuildResources()
 
 
+class SourceSettings(Settings):
+    """How sources and data sets that are no images come in."""
+
+    fetcher_image: PinnedImage | None = Field(
+        default=None, description="Unset: only oci images that anybody may pull."
+    )
+    max_concurrent: int = Field(default=2, ge=1, description="Fetch jobs at once in the cluster.")
+    size_limit: MemoryQuantity = Field(
+        default="10Gi", description="The most that one source or data set may have."
+    )
+    time_limit: Duration = Field(default="1h", description="Deadline of a fetch job.")
+    resources: BuildResources = BuildResources(cpu="500m", memory="512Mi")
+
+
 class GatewaySettings(Settings):
     """The Service in front of every node's gateway."""
 
@@ -99,6 +114,7 @@ class OperatorConfig(Settings):
     registry: RegistrySettings
     engines: dict[Engine, EngineSettings]
     builds: BuildSettings = BuildSettings()
+    sources: SourceSettings = SourceSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
     fleet: FleetSettings = FleetSettings()

@@ -13,17 +13,16 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from skerry.api.artifact import Artifact
 from skerry.api.common import (
     Bool,
     Column,
-    Digest,
     DnsLabel,
     Duration,
     Int,
     KindInfo,
     MemoryQuantity,
     Model,
-    OciUri,
     Ratio,
     Resource,
     ResourceLimits,
@@ -51,29 +50,6 @@ MAX_NAME_LENGTH = 40
 ANNOTATION_RETRY = "skerry.dev/retry"
 
 
-class Artifact(Model):
-    """Something in an OCI registry: an image whose layers hold plain files."""
-
-    invariants: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.digest) || self.uri.matches(':[^/]+$')",
-            "names neither a tag nor a digest: write oci://HOST/REPOSITORY:TAG, or set digest",
-            lambda artifact: artifact.digest is not None or re.search(":[^/]+$", artifact.uri),
-            "uri",
-        ),
-    )
-
-    uri: OciUri = Field(
-        description="oci://HOST[:PORT]/REPOSITORY[:TAG]. A tag is resolved to a digest once per"
-        " change of the spec; the same digest is then used everywhere. Pin one with `digest`, not"
-        " here."
-    )
-    digest: Digest | None = Field(
-        default=None,
-        description="Pin: sha256:... of the manifest. With it the tag is not looked at.",
-    )
-
-
 class Metric(StrEnum):
     """How quality is measured, against the unoptimised source in float32.
 
@@ -93,7 +69,7 @@ class Evaluation(Model):
 
     dataset: Artifact = Field(
         description="Holds dataset.npz: arrays named as the model's inputs, first axis samples, and"
-        " `labels` for metric accuracy."
+        " `labels` for metric accuracy. A single .npz file may have any name."
     )
     metric: Metric
     calibration_samples: Int = Field(
@@ -297,7 +273,8 @@ class EdgeModelSpec(Model):
     """What the user wants. Everything but source, evaluation and targets has a safe default."""
 
     source: Artifact = Field(
-        description="The model to serve: an image whose root holds model.onnx."
+        description="The model to serve: an image or a folder whose root holds model.onnx, or one"
+        " .onnx file of any name."
     )
     evaluation: Evaluation = Field(description="How the model's quality is measured.")
     targets: Annotated[

@@ -66,6 +66,26 @@ class Assessment(Model):
     message: Message = Field(default="", description="What a reader should know about the source.")
 
 
+class Fetched(Model):
+    """What a fetch job brought in: where it lies now, and what it was at its origin."""
+
+    key: Annotated[str, Field(max_length=16)] = Field(
+        description="Names the uri, pin, endpoint and region that were asked for."
+    )
+    digest: Digest = Field(description="Digest of the manifest that is mounted.")
+    image: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci."
+    )
+    content: Digest | None = Field(
+        default=None, description="Of the files themselves: what `digest` in the spec pins."
+    )
+    resolved: Note = Field(
+        default="", description="What its server calls this version: revision, ETag, generation."
+    )
+    bytes: int = Field(default=0, description="Size of all files, in bytes.")
+    at: Time = Field(description="When it was fetched.")
+
+
 class NodeCounts(Model):
     """Nodes of a class, as counts."""
 
@@ -194,11 +214,17 @@ class EdgeModelStatus(Model):
     source_uri: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="The uri that sourceDigest was resolved from."
     )
+    source_fetched: Fetched | None = Field(
+        default=None, description="How the source came in; unset where nothing had to be fetched."
+    )
     dataset_digest: Digest | None = Field(
         default=None, description="What spec.evaluation.dataset was resolved to."
     )
     dataset_uri: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="The uri that datasetDigest was resolved from."
+    )
+    dataset_fetched: Fetched | None = Field(
+        default=None, description="How the data set came in; unset where nothing had to be fetched."
     )
     resolved_generation: int = Field(
         default=0, description="metadata.generation that the digests were resolved for."

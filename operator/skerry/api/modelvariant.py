@@ -43,6 +43,13 @@ class PinnedArtifact(Model):
         description="As the EdgeModel's spec has it."
     )
     digest: Digest = Field(description="Digest of the manifest.")
+    image: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None,
+        description="HOST/REPOSITORY of the image that it was fetched into; unset for oci.",
+    )
+    pull_secret: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Secret of the namespace to pull it with."
+    )
 
 
 class EvaluationPlan(Model):

@@ -111,6 +111,7 @@ class Fleet:
     nodes: Store[FleetNode] = field(default_factory=Store)
     pods: Store[ServingPod] = field(default_factory=Store)
     jobs: Store[bool] = field(default_factory=Store)
+    fetches: Store[bool] = field(default_factory=Store)
     heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
 
     def targeting(self, hardware_class: str | None) -> list[Key]:
@@ -124,6 +125,10 @@ class Fleet:
     def jobs_running(self) -> int:
         """Optimisation jobs that are not finished."""
         return sum(not finished for finished in self.jobs.values())
+
+    def fetches_running(self) -> int:
+        """Fetch jobs that are not finished."""
+        return sum(not finished for finished in self.fetches.values())
 
 
 def key_of(item: Mapping[str, Any]) -> Key:

@@ -9,7 +9,7 @@ from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NOD
 from skerry.cluster.fleet import FleetNode, ServingPod
 from skerry.decide.shards import parse_shard
 from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
-from skerry.render.jobs import ANNOTATION_TRY, LABEL_WORK
+from skerry.render.job_parts import ANNOTATION_TRY, LABEL_WORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,17 +17,18 @@ from skerry.cluster.errors import NameConflictError
 from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
-from skerry.decide.decision import BuildJob
-from skerry.render import daemonsets, jobs, parts, routes, services, variants
+from skerry.decide.decision import AssessJob, FetchJob
+from skerry.render import daemonsets, fetch_jobs, jobs, parts, routes, services, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.cluster.client import Object
+    from skerry.cluster.fleet import Store
     from skerry.cluster.kinds import Kind
     from skerry.controllers.gather import Gathered
     from skerry.controllers.operator import Operator
-    from skerry.decide.decision import AssessJob, DaemonSetPlan, Decision, Deletions
+    from skerry.decide.decision import BuildJob, DaemonSetPlan, Decision, Deletions
 
 logger = logging.getLogger(__name__)
 
@@ -122,25 +123,33 @@ class Applier:
         metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"]}
         return await self._operator.cluster.apply(kind, {**rendered, "metadata": metadata})
 
-    async def _job(self, job: AssessJob | BuildJob) -> None:
-        config = self._operator.config
-        if not isinstance(job, BuildJob):
+    async def _job(self, job: FetchJob | AssessJob | BuildJob) -> None:
+        config, fleet = self._operator.config, self._operator.fleet
+        if isinstance(job, AssessJob):
             await self._child(kinds.JOB, jobs.assess_job(self._owner, job, config), "job")
-            return
-        async with self._operator.build_gate:
-            running = await self._running_jobs()
-            if running >= config.builds.max_concurrent:
-                logger.info("job %s waits: %d optimisation jobs run", job.made.name, running)
-                return
-            written = await self._child(
-                kinds.JOB, jobs.optimisation_job(self._owner, job, config), "job"
-            )
-            if written is not None:
-                self._operator.fleet.jobs.put(key_of(written), version_of(written), value=False)
+        elif isinstance(job, FetchJob):
+            rendered = fetch_jobs.fetch_job(self._owner, job, config)
+            await self._job_in_slot(rendered, config.sources.max_concurrent, fleet.fetches)
+        else:
+            rendered = jobs.optimisation_job(self._owner, job, config)
+            await self._job_in_slot(rendered, config.builds.max_concurrent, fleet.jobs)
 
-    async def _running_jobs(self) -> int:
-        """Optimisation jobs of the whole cluster that are not finished, counted afresh."""
-        selector = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_COMPONENT}={parts.COMPONENT_OPTIMIZER}"
+    async def _job_in_slot(self, rendered: Object, most: int, store: Store[bool]) -> None:
+        """Start a job of which only so many may run in the whole cluster."""
+        metadata = rendered["metadata"]
+        component = metadata["labels"][LABEL_COMPONENT]
+        async with self._operator.build_gate:
+            running = await self._running_jobs(component)
+            if running >= most:
+                logger.info("job %s waits: %d of %s run", metadata["name"], running, component)
+                return
+            written = await self._child(kinds.JOB, rendered, "job")
+            if written is not None:
+                store.put(key_of(written), version_of(written), value=False)
+
+    async def _running_jobs(self, component: str) -> int:
+        """Jobs of a component in the whole cluster that are not finished, counted afresh."""
+        selector = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_COMPONENT}={component}"
         found = await self._operator.cluster.list(kinds.JOB, selector=selector)
         return sum(not job_finished(job) for job in found)
 

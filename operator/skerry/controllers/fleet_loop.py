@@ -78,12 +78,16 @@ async def refresh(operator: Operator) -> None:
         _relist(
             operator, kinds.JOB, fleet.jobs, job_finished, _component(parts.COMPONENT_OPTIMIZER)
         ),
+        _relist(
+            operator, kinds.JOB, fleet.fetches, job_finished, _component(parts.COMPONENT_FETCHER)
+        ),
     )
     leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
     note_leases(fleet, leases, datetime.now(UTC))
     bindings = await operator.cluster.list(kinds.ROLE_BINDING, selector=OURS)
     operator.bound = {key_of(item)[0] for item in bindings if key_of(item)[1] == rolebindings.NAME}
     metrics.BUILDS.set(fleet.jobs_running())
+    metrics.FETCHES.set(fleet.fetches_running())
 
 
 async def fleet_pass(operator: Operator) -> None:

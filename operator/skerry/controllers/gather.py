@@ -20,7 +20,7 @@ from skerry.controllers.reach import node_views
 from skerry.decide.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
 from skerry.render.daemonsets import placement_of
-from skerry.render.parts import COMPONENT_ASSESSOR, COMPONENT_OPTIMIZER
+from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
@@ -90,7 +90,7 @@ async def _children(operator: Operator, key: Key) -> dict[tuple[str, str], Objec
 
 async def _job_pods(operator: Operator, key: Key) -> list[Object]:
     namespace, name = key
-    components = f"{COMPONENT_OPTIMIZER},{COMPONENT_ASSESSOR}"
+    components = ",".join(JOB_COMPONENTS)
     selector = f"{LABEL_MODEL}={name},{LABEL_COMPONENT} in ({components})"
     return await operator.cluster.list(kinds.POD, namespace, selector)
 
@@ -144,4 +144,5 @@ def _slots(operator: Operator, model: EdgeModel) -> BuildSlots:
         and other.metadata.creation_timestamp is not None
         and other.metadata.creation_timestamp < created
     ]
-    return BuildSlots(operator.fleet.jobs_running(), len(waiting))
+    fleet = operator.fleet
+    return BuildSlots(fleet.jobs_running(), len(waiting), fleet.fetches_running())

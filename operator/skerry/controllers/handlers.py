@@ -21,8 +21,8 @@ from skerry.api.common import (
 from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import metrics
-from skerry.decide.builds import QUEUED
-from skerry.render.parts import COMPONENT_OPTIMIZER
+from skerry.decide import builds, fetches
+from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
@@ -32,6 +32,7 @@ GROUP, VERSION = API_VERSION.split("/")
 SERVER_TIMEOUT_SECONDS = 300
 PAGE_SIZE = 500
 REQUEST_TIMEOUT_SECONDS = 30
+_WAITING = {builds.QUEUED, fetches.QUEUED}
 
 
 def settings() -> kopf.OperatorSettings:
@@ -136,17 +137,20 @@ def on_pod(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
 
 
 def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A job: when an optimisation job ends, those that wait for its slot are looked at too."""
-    key = key_of(item)
+    """A job: when one that held a slot ends, those that wait for it are looked at too."""
+    key, fleet = key_of(item), operator.fleet
     on_child(operator, gone, item)
-    if item["metadata"].get("labels", {}).get(LABEL_COMPONENT) != COMPONENT_OPTIMIZER:
+    slots = {COMPONENT_OPTIMIZER: fleet.jobs, COMPONENT_FETCHER: fleet.fetches}
+    store = slots.get(item["metadata"].get("labels", {}).get(LABEL_COMPONENT, ""))
+    if store is None:
         return
     finished = job_finished(item)
     if gone:
-        operator.fleet.jobs.drop(key)
+        store.drop(key)
     else:
-        operator.fleet.jobs.put(key, version_of(item), finished)
-    metrics.BUILDS.set(operator.fleet.jobs_running())
+        store.put(key, version_of(item), finished)
+    metrics.BUILDS.set(fleet.jobs_running())
+    metrics.FETCHES.set(fleet.fetches_running())
     if gone or finished:
         _enqueue_waiting(operator)
 
@@ -168,5 +172,5 @@ def on_child(operator: Operator, gone: bool, item: Object) -> None:  # noqa: ARG
 
 def _enqueue_waiting(operator: Operator) -> None:
     for key, model in operator.fleet.models.items():
-        if any(target.reason == QUEUED for target in model.status.targets):
+        if any(target.reason in _WAITING for target in model.status.targets):
             operator.queue.add(key)

@@ -23,6 +23,7 @@ REJECTED = Counter(
     "skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"]
 )
 BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
+FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
 # From 0 on: a series that begins at 1 has no increase, and its first event would alert nobody.
 for _result in ("done", "failed"):
     PASSES.labels(_result)

@@ -23,7 +23,7 @@ class Operator:
     Attributes:
         leading: set while this process is the one that acts.
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
-        build_gate: held while an optimisation job is counted in and started.
+        build_gate: held while a job that needs a slot is counted in and started.
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
         shards: the last known shard of each node, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.

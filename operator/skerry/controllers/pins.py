@@ -1,7 +1,8 @@
 """Digests of tags, asked for beside the passes: a registry that does not answer delays no rollback.
 
 A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
-digest in the status holds. A tag that moves in the registry rolls nothing out by itself.
+digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
+job to look up (`skerry.decide.fetches`) is none of this module's.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from skerry.api.edgemodel import ANNOTATION_RETRY
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.registry import RegistryError
 from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.decide.fetches import needs_job
 from skerry.decide.snapshot import Pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.api import EdgeModel
-    from skerry.api.edgemodel import Artifact
+    from skerry.api.artifact import Artifact
     from skerry.artifacts.registry import Registry
 
 FAILURE_HOLDS_SECONDS = 20.0
@@ -63,8 +65,12 @@ class Pinner:
     def _pin(
         self, key: Key, model: EdgeModel, artifact: Artifact, known: tuple[str | None, str | None]
     ) -> PinnedArtifact | None:
+        if needs_job(artifact):
+            return None
         if artifact.digest is not None:
-            return PinnedArtifact(uri=artifact.uri, digest=artifact.digest)
+            return PinnedArtifact(
+                uri=artifact.uri, digest=artifact.digest, pull_secret=artifact.credentials_secret
+            )
         nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
         uri, digest = known
         if uri == artifact.uri and digest is not None and nonce == model.status.retry_nonce:

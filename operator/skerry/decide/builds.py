@@ -256,13 +256,14 @@ def _job(
         build_key=spec.build_key, evidence_key=evidence, engine_version=spec.engine_version,
         recipe_set=spec.recipe_set, source=spec.source, evaluation=spec.evaluation,
         trials=spec.trials, limits=spec.limits, gates=model.spec.gates, weights=search.weights,
-        registry=_registry(snapshot),
+        registry=registry_access(snapshot),
     )  # fmt: skip
     deadline = round(parse_duration(search.time_limit))
     return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)
 
 
-def _registry(snapshot: Snapshot) -> RegistryAccess:
+def registry_access(snapshot: Snapshot) -> RegistryAccess:
+    """Where the jobs of the EdgeModel push."""
     settings, metadata = snapshot.config.registry, snapshot.model.metadata
     return RegistryAccess(
         address=settings.address,

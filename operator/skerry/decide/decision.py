@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
     from skerry.api.common import Engine, ResourceLimits
+    from skerry.api.fetch import FetchPlan
     from skerry.api.job import JobPlan
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import Placement
@@ -78,6 +79,19 @@ class AssessJob:
 
 
 @dataclass(frozen=True)
+class FetchJob:
+    """Brings a source or data set into the registry, or looks up a private tag.
+
+    Attributes:
+        deadline_seconds: after which the job is given up.
+    """
+
+    made: JobTry
+    plan: FetchPlan
+    deadline_seconds: int
+
+
+@dataclass(frozen=True)
 class BuildJob:
     """Builds, measures and packs one variant under one set of gates.
 
@@ -133,7 +147,7 @@ class Decision:
     routes: Mapping[str, ModelRouteSpec] = field(default_factory=dict)
     daemonsets: tuple[DaemonSetPlan, ...] = ()
     variants: Mapping[str, ModelVariantSpec] = field(default_factory=dict)
-    jobs: tuple[AssessJob | BuildJob, ...] = ()
+    jobs: tuple[FetchJob | AssessJob | BuildJob, ...] = ()
     deletions: Deletions = Deletions()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None

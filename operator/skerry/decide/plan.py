@@ -1,5 +1,6 @@
 """The top of all decisions about one EdgeModel: a snapshot and the time in, everything to write out.
 
+    fetches.py   what a job must bring in first: source and data set, where they are no images
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
@@ -18,6 +19,7 @@ from skerry.api.edgemodel import ANNOTATION_RETRY, Outcome
 from skerry.decide.builds import plan_builds, served_by, work_of
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.fetches import settle
 from skerry.decide.rollout import TargetView, decide_target, policy_from_spec
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
 from skerry.decide.sources import assess_source
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from skerry.api import EdgeModelStatus, ModelVariant
     from skerry.decide.builds import TargetBuild
     from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
+    from skerry.decide.fetches import Settled
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.sources import Assessed
 
@@ -45,6 +48,8 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         snapshot: the whole state.
         now: UTC.
     """
+    settled = settle(snapshot, now)
+    snapshot = replace(snapshot, pins=settled.pins)
     assessed = assess_source(snapshot)
     builds = plan_builds(snapshot, assessed, now)
     outcomes = tuple(_outcome(snapshot, build, now) for build in builds)
@@ -65,10 +70,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
             for build in builds
             if build.variant and build.spec and build.variant not in snapshot.variants
         },
-        jobs=_jobs(assessed, builds),
-        deletions=_deletions(snapshot, outcomes),
+        jobs=(*settled.jobs, *_jobs(assessed, builds)),
+        deletions=_deletions(snapshot, outcomes, settled),
         events=tuple(_events(snapshot.model.status, status)),
-        requeue_after=_requeue_after(snapshot, outcomes),
+        requeue_after=_requeue_after(settled, outcomes),
     )
 
 
@@ -132,7 +137,9 @@ def _jobs(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[AssessJob 
     return (*first, *(build.job for build in builds if build.job))
 
 
-def _deletions(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Deletions:
+def _deletions(
+    snapshot: Snapshot, outcomes: Sequence[TargetOutcome], settled: Settled
+) -> Deletions:
     targets = {outcome.build.hardware_class for outcome in outcomes}
     withdrawn = snapshot.routes.keys() - targets
     gone = [revision for outcome in outcomes for revision in outcome.rollout.delete]
@@ -140,7 +147,7 @@ def _deletions(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Deletio
         routes=tuple(sorted(withdrawn)),
         daemonsets=(*sorted(gone), *sorted(_withdrawn_revisions(snapshot, targets))),
         variants=tuple(_old_variants(snapshot, outcomes)),
-        jobs=tuple(_old_jobs(snapshot, outcomes)),
+        jobs=(*settled.obsolete, *_old_jobs(snapshot, outcomes)),
     )
 
 
@@ -197,8 +204,10 @@ def _events(before: EdgeModelStatus, after: EdgeModelStatus) -> Iterable[Event]:
         yield Event(ready.reason, ready.message, warning=stalled)
 
 
-def _requeue_after(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> float | None:
+def _requeue_after(settled: Settled, outcomes: Sequence[TargetOutcome]) -> float | None:
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
-    if snapshot.pins.problem:
+    if settled.requeue_after is not None:
+        times.append(settled.requeue_after)
+    elif settled.pins.problem:
         times.append(RESOLVE_AGAIN_SECONDS)
     return min(times, default=None)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from skerry.api import EdgeModel, HardwareClass, ModelRouteSpec, ModelVariant
     from skerry.api.config import OperatorConfig
+    from skerry.api.edgemodel_status import Fetched
+    from skerry.api.fetch import Role
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import NodeView, Placement
 
@@ -93,24 +95,32 @@ class Pins:
     Attributes:
         source, dataset: None while not known.
         problem: why one is not known; empty while the registry is still being asked.
+        waiting: what is awaited meanwhile, when it is a job.
+        reason: one CamelCase word for `problem` or `waiting`.
+        fetched: what jobs brought in.
     """
 
     source: PinnedArtifact | None = None
     dataset: PinnedArtifact | None = None
     problem: str = ""
+    waiting: str = ""
+    reason: str = ""
+    fetched: Mapping[Role, Fetched] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BuildSlots:
-    """Optimisation jobs of the whole cluster.
+    """Optimisation jobs of the whole cluster, and fetch jobs.
 
     Attributes:
         running: unfinished ones, of other EdgeModels too.
         waiting_before: EdgeModels older than this one that wait for a slot.
+        fetching: fetch jobs that are not finished, which have slots of their own.
     """
 
     running: int = 0
     waiting_before: int = 0
+    fetching: int = 0
 
 
 @dataclass(frozen=True)

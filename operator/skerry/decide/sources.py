@@ -56,7 +56,12 @@ def assess_source(snapshot: Snapshot) -> Assessed:
 def _unresolved(snapshot: Snapshot) -> Assessed:
     problem = snapshot.pins.problem
     if problem:
-        return Assessed(phase=Phase.FAILED, reason=NOT_RESOLVED, message=problem)
+        reason = snapshot.pins.reason or NOT_RESOLVED
+        return Assessed(phase=Phase.FAILED, reason=reason, message=problem)
+    if snapshot.pins.waiting:
+        return Assessed(
+            phase=Phase.PENDING, reason=snapshot.pins.reason, message=snapshot.pins.waiting
+        )
     message = "the registry is asked for the digests of source and data set"
     return Assessed(phase=Phase.PENDING, reason="Resolving", message=message)
 

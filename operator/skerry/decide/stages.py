@@ -29,6 +29,8 @@ QUANTIZATION = "quantization"
 HARDWARE_ACCELERATION = "hardware-acceleration"
 QUALITY = "quality"
 VALIDATION = "validation"
+LOOK = "look"
+FETCH = "fetch"
 STAGE_CONTAINERS: dict[str, Stage] = {
     BASELINE_MEASUREMENT: Stage.BASELINE_MEASUREMENT,
     FORMAT_CONVERSION: Stage.FORMAT_CONVERSION,
@@ -119,7 +121,8 @@ def memory_setting(container: str) -> str:
     """Where the memory limit of a job's container is set, in words."""
     if container in MEASURING:
         return "spec.serving.resources.limits.memory"
-    return "the chart's builds.resources.memory"
+    part = "sources" if container in {LOOK, FETCH} else "builds"
+    return f"the chart's {part}.resources.memory"
 
 
 def last_words(containers: Iterable[ContainerView], name: str) -> str:

@@ -16,6 +16,7 @@ from skerry.api.edgemodel import (
     Phase,
     TargetStatus,
 )
+from skerry.api.fetch import Refusal, Role
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
 from skerry.decide.conditions import Finding, conditions
 from skerry.decide.sources import NOT_RESOLVED
@@ -38,7 +39,7 @@ PHASE_ORDER = (
 )  # fmt: skip
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
-_NOT_ACCEPTED = {CLASS_MISSING, ENGINE_MISSING, NOT_RESOLVED}
+_NOT_ACCEPTED = {CLASS_MISSING, ENGINE_MISSING, NOT_RESOLVED, *(word.value for word in Refusal)}
 _STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
 
 
@@ -67,8 +68,14 @@ def make_status(
         phase=phase_of(targets, conflicted=bool(snapshot.conflicts)),
         source_digest=pins.source.digest if pins.source else model.status.source_digest,
         source_uri=pins.source.uri if pins.source else model.status.source_uri,
+        source_fetched=pins.fetched.get(Role.SOURCE)
+        if pins.source
+        else model.status.source_fetched,
         dataset_digest=pins.dataset.digest if pins.dataset else model.status.dataset_digest,
         dataset_uri=pins.dataset.uri if pins.dataset else model.status.dataset_uri,
+        dataset_fetched=pins.fetched.get(Role.DATASET)
+        if pins.dataset
+        else model.status.dataset_fetched,
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
         targets=targets,

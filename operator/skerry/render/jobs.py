@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from skerry.decide.stages import (
     ASSESS,
     BASELINE_MEASUREMENT,
-    DOCKER_CONFIG_DIRECTORY,
     FIND_FINISHED,
     FORMAT_CONVERSION,
     HARDWARE_ACCELERATION,
@@ -25,19 +24,16 @@ from skerry.decide.stages import (
     VALIDATION,
 )
 from skerry.decide.units import parse_bytes
-from skerry.render import parts
+from skerry.render import job_parts, parts
 
 if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.api.config import OperatorConfig
-    from skerry.decide.decision import AssessJob, BuildJob, JobTry
+    from skerry.decide.decision import AssessJob, BuildJob
     from skerry.render.parts import Object, Owner
 
-LABEL_WORK = "skerry.dev/work"
-ANNOTATION_TRY = "skerry.dev/try"
 ANNOTATION_VARIANT = "skerry.dev/variant"
 MEASURING_BYTES = 256 * 2**20
-BACKOFF_LIMIT = 2
 ASSESS_DEADLINE_SECONDS = 600
 
 _OPTIMIZER = ("python3", "-m", "skerry_optimizer")
@@ -48,11 +44,16 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
     """The Job of one ModelVariant under one set of gates, on a node of its class."""
     labelled = {
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
-        LABEL_WORK: build.made.work,
+        job_parts.LABEL_WORK: build.made.work,
     }
     *stages, pack = _containers(build, config)
     pod = {
-        **_pod(),
+        **job_parts.pod(),
+        **parts.pull_secrets(
+            build.plan.source.pull_secret,
+            build.plan.evaluation.dataset.pull_secret,
+            config.registry.push_secret,
+        ),
         "affinity": parts.class_affinity(build.plan.hardware_class),
         "initContainers": stages,
         "containers": [pack],
@@ -60,10 +61,10 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
             parts.image_volume("source", parts.pinned_reference(build.plan.source)),
             parts.image_volume("dataset", parts.pinned_reference(build.plan.evaluation.dataset)),
             {"name": "scratch", "emptyDir": {}},
-            *_secret_volumes(config.registry.push_secret),
+            *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
-    rendered = _job(owner, build.made, labelled, pod, build.deadline_seconds)
+    rendered = job_parts.job(owner, build.made, labelled, pod, build.deadline_seconds)
     rendered["metadata"]["annotations"][ANNOTATION_VARIANT] = build.variant
     return rendered
 
@@ -73,20 +74,24 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     image = config.engines[assess.engine].optimizer_image
     limits = config.builds.resources.limits()
     container = {
-        **_container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
+        **job_parts.container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
         "env": parts.environment({**_SCRATCH_ENV, "SKERRY_SOURCE_DIGEST": assess.source.digest}),
         "volumeMounts": [_SOURCE_MOUNT, _SCRATCH_MOUNT],
     }
     pod = {
-        **_pod(),
+        **job_parts.pod(),
+        **parts.pull_secrets(assess.source.pull_secret, config.registry.push_secret),
         "containers": [container],
         "volumes": [
             parts.image_volume("source", parts.pinned_reference(assess.source)),
             {"name": "scratch", "emptyDir": {}},
         ],
     }
-    labelled = {**parts.labels(owner, parts.COMPONENT_ASSESSOR), LABEL_WORK: assess.made.work}
-    return _job(owner, assess.made, labelled, pod, ASSESS_DEADLINE_SECONDS)
+    labelled = {
+        **parts.labels(owner, parts.COMPONENT_ASSESSOR),
+        job_parts.LABEL_WORK: assess.made.work,
+    }
+    return job_parts.job(owner, assess.made, labelled, pod, ASSESS_DEADLINE_SECONDS)
 
 
 _SOURCE_MOUNT = {"name": "source", "mountPath": "/source", "readOnly": True}
@@ -125,12 +130,11 @@ def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: Operato
         "SKERRY_CPU_LIMIT": parts.cores(limits),
     }
     node = {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    secret = [{"name": "docker", "mountPath": DOCKER_CONFIG_DIRECTORY, "readOnly": True}]
     return {
-        **_container(name, command, image, limits),
+        **job_parts.container(name, command, image, limits),
         "env": [*parts.environment(variables), node],
         "volumeMounts": [
-            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *(secret if config.registry.push_secret else []),
+            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),
         ],
     }  # fmt: skip
 
@@ -142,54 +146,3 @@ def _measuring(serving: ResourceLimits) -> ResourceLimits:
     """
     memory = 2 * parse_bytes(serving.memory) + MEASURING_BYTES
     return serving.model_copy(update={"memory": f"{-(-memory // 2**20)}Mi"})
-
-
-def _container(name: str, command: tuple[str, ...], image: str, limits: ResourceLimits) -> Object:
-    return {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": list(command),
-        "resources": parts.job_resources(limits),
-        "securityContext": parts.container_security(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-
-
-def _pod() -> Object:
-    return {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": parts.pod_security(),
-    }
-
-
-def _job(
-    owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
-) -> Object:
-    evicted = {
-        "action": "Ignore",
-        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            **parts.metadata(owner, made.name, labelled),
-            "annotations": {ANNOTATION_TRY: made.retry},
-        },
-        "spec": {
-            "activeDeadlineSeconds": deadline_seconds,
-            "backoffLimit": BACKOFF_LIMIT,
-            "podFailurePolicy": {"rules": [evicted]},
-            "template": {"metadata": {"labels": labelled}, "spec": pod},
-        },
-    }
-
-
-def _secret_volumes(push_secret: str | None) -> list[Object]:
-    if push_secret is None:
-        return []
-    items = [{"key": ".dockerconfigjson", "path": "config.json"}]
-    return [{"name": "docker", "secret": {"secretName": push_secret, "items": items}}]

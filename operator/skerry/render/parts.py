@@ -32,6 +32,8 @@ CPU_LIMIT_TO_REQUEST = 4
 COMPONENT_RUNTIME = "runtime"
 COMPONENT_OPTIMIZER = "optimizer"
 COMPONENT_ASSESSOR = "assessor"
+COMPONENT_FETCHER = "fetcher"
+JOB_COMPONENTS = (COMPONENT_OPTIMIZER, COMPONENT_ASSESSOR, COMPONENT_FETCHER)
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,17 @@ def image_volume(name: str, reference: str) -> Object:
 
 
 def pinned_reference(artifact: PinnedArtifact) -> str:
-    """HOST/REPOSITORY@sha256:... of an oci:// uri and its digest."""
+    """HOST/REPOSITORY@sha256:... of an oci:// uri, or of what another was fetched into."""
+    if artifact.image is not None:
+        return f"{artifact.image}@{artifact.digest}"
     host, _, rest = artifact.uri.removeprefix("oci://").partition("/")
     return f"{host}/{rest.partition(':')[0]}@{artifact.digest}"
+
+
+def pull_secrets(*names: str | None) -> Object:
+    """The pod's field for the Secrets that its images and image volumes are pulled with, if any."""
+    given = sorted({name for name in names if name is not None})
+    return {"imagePullSecrets": [{"name": name} for name in given]} if given else {}
 
 
 def class_affinity(hardware_class: str, *more: Object) -> Object:

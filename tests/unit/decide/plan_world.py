@@ -19,7 +19,7 @@ from skerry.api.modelvariant import (
     Trial,
     VariantArtifact,
 )
-from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.decision import AssessJob, BuildJob, FetchJob
 from skerry.decide.plan import decide
 from skerry.decide.rollout import NodeView
 from skerry.decide.snapshot import (
@@ -43,6 +43,7 @@ IMAGE = "reg.example/skerry/image@sha256:" + "c" * 64
 CONFIG = OperatorConfig.model_validate(
     {
         "registry": {"address": "reg.example:5000"},
+        "sources": {"fetcherImage": IMAGE},
         "engines": {
             "OnnxRuntime": {
                 "version": "1.32.0", "recipeSet": "onnxruntime/1",
@@ -51,6 +52,7 @@ CONFIG = OperatorConfig.model_validate(
         },
     }
 )  # fmt: skip
+MAIN = {FetchJob: "fetch", AssessJob: "assess", BuildJob: "pack"}
 ASSESSMENT = Assessment(
     source_digest=SOURCE.digest, format="ONNX", bytes=100, parameters=10, family="Transformer"
 )
@@ -117,7 +119,7 @@ class World:
 
     snapshot: Snapshot
     now: datetime = NOW
-    jobs: dict[str, AssessJob | BuildJob] = field(default_factory=dict)
+    jobs: dict[str, FetchJob | AssessJob | BuildJob] = field(default_factory=dict)
 
     def decide(self) -> Decision:
         """What the operator would write now."""
@@ -173,8 +175,8 @@ class World:
     def job_ends(self, message: str) -> World:
         """The newest job ends well and says this."""
         name = self.snapshot.jobs[-1].name
-        main = "assess" if isinstance(self.jobs[name], AssessJob) else "pack"
-        stages = [] if main == "assess" else list(STAGE_CONTAINERS)
+        main = MAIN[type(self.jobs[name])]
+        stages = {"assess": [], "fetch": ["look"], "pack": list(STAGE_CONTAINERS)}[main]
         containers = tuple(ended(c, f"{c} done") for c in stages)
         pod = PodView("pod-1", self.now, "node-1", containers=(*containers, ended(main, message)))
         return self.job(succeeded=True, finished_at=self.now, pods=(pod,))

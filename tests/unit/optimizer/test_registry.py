@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from skerry.api.job import RegistryAccess
-from skerry_optimizer.registry import (
+from skerry.artifacts.images import (
     Image,
     RegistryClient,
     RegistryError,

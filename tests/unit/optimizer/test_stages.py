@@ -19,11 +19,11 @@ from skerry.api.edgemodel import Assessment
 from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
 from skerry.api.termination import MESSAGE_BYTES, decode_summary
+from skerry.artifacts.images import RegistryClient
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.builds import build_tag
 from skerry_optimizer.evidence import evidence_tag
 from skerry_optimizer.models.running import likeness, load, run
-from skerry_optimizer.registry import RegistryClient
 from tests.unit.optimizer.models import (
     DIGEST,
     Job,

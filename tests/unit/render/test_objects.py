@@ -10,17 +10,19 @@ from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, Engine, Resour
 from skerry.api.config import BuildResources
 from skerry.api.job import JobPlan
 from skerry.api.termination import CONTAINERS
-from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
+from skerry.decide.decision import AssessJob, BuildJob, FetchJob, ServedRevision
 from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.snapshot import Pins
 from skerry.decide.units import parse_quantity
 from skerry.render.daemonsets import daemonset, placement_of, with_placement
+from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.nodes import edge_node, node_labels
 from skerry.render.parts import Owner, cores, job_resources, serving_resources
 from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
 from skerry.render.services import service
-from tests.unit.decide.plan_world import CONFIG, IMAGE, SOURCE, assessed, built, world
+from tests.unit.decide.plan_world import CONFIG, DATASET, IMAGE, SOURCE, assessed, built, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +50,19 @@ def the_assess_job() -> AssessJob:
     return job
 
 
+def a_fetch_job(uri: str, **source: str) -> FetchJob:
+    start = world(source={"uri": uri, **source})
+    (job,) = start.with_(pins=Pins(dataset=DATASET)).decide().jobs
+    assert isinstance(job, FetchJob)
+    return job
+
+
 def pod_templates() -> Iterator[dict[str, Any]]:
     yield daemonset(OWNER, SERVED, Placement())["spec"]["template"]
     yield optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]
     yield assess_job(OWNER, the_assess_job(), CONFIG)["spec"]["template"]
+    for uri in ("s3://models/intent.onnx", "pvc://models/intent.onnx"):
+        yield fetch_job(OWNER, a_fetch_job(uri), CONFIG)["spec"]["template"]
 
 
 def test_every_pod_is_confined() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.artifacts.images import RegistryClient
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.registry import RegistryClient
 from skerry_optimizer.samples import calibration_samples
 from skerry_optimizer.workspace import Workspace, read_plan
 

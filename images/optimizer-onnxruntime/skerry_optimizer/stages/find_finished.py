@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.artifacts.images import RegistryClient
 from skerry_optimizer.builds import pull_build
 from skerry_optimizer.evidence import SUMMARY, find_evidence
-from skerry_optimizer.registry import RegistryClient
 from skerry_optimizer.workspace import read_plan
 
 if TYPE_CHECKING:

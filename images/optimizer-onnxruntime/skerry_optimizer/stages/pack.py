@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from skerry.api.job import JobSummary
 from skerry.api.termination import encode_summary
+from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images.layers import digest_of
 from skerry_optimizer.errors import StageError
 from skerry_optimizer.evidence import SUMMARY, push_evidence, read_validation
-from skerry_optimizer.registry import RegistryClient
-from skerry_optimizer.registry.layers import digest_of
 from skerry_optimizer.workspace import read_plan
 
 if TYPE_CHECKING:

@@ -20,23 +20,36 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from skerry_optimizer.errors import StageError
-from skerry_optimizer.registry.image import MANIFEST_TYPE, Image, RemoteImage, digest_of_bytes
-from skerry_optimizer.registry.layers import digest_of, unpack
+from skerry.artifacts.images.image import MANIFEST_TYPE, Image, RemoteImage, digest_of_bytes
+from skerry.artifacts.images.layers import digest_of, unpack
+from skerry.artifacts.stage import StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skerry.api.job import RegistryAccess
-    from skerry_optimizer.registry.image import RemoteLayer
+    from skerry.artifacts.images.image import RemoteLayer
 
 CONNECT_SECONDS = 10.0
+INDEX_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+"""What `digest_of_tag` takes beside Skerry's own kind of manifest."""
+
+OWN_SECRET = "the operator's registry.pushSecret"  # noqa: S105 - a field's name
+
 READ_SECONDS = 120.0
 """Between two bytes of an answer; a registry that checks a large blob is silent that long."""
 
 
 class RegistryError(StageError):
-    """The registry was not reached, or refused."""
+    """The registry was not reached (`status` 0), or refused with this HTTP status."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
@@ -47,7 +60,8 @@ class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no t
         raise_on_status=False,
     )  # fmt: skip
 
-    def __init__(self, access: RegistryAccess) -> None:
+    def __init__(self, access: RegistryAccess, secret: str) -> None:
+        self.secret = secret
         super().__init__(hostname=access.address, insecure=access.insecure)
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, HTTPAdapter(max_retries=self.retry))
@@ -77,7 +91,7 @@ class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no t
             response = send({**(headers or {}), **self._asked_for(response)})
         absent = method in {"GET", "HEAD"} and response.status_code == requests.codes.not_found
         if not response.ok and not absent:
-            raise RegistryError(_reason(response))
+            raise RegistryError(_reason(response, self.secret), response.status_code)
         return response
 
     def _authorization(self) -> dict[str, str]:
@@ -98,17 +112,18 @@ class RegistryClient:
 
     Args:
         access: Where the repository is, and the path of credentials, if any.
+        secret: Where the credentials come from, for messages.
     """
 
-    def __init__(self, access: RegistryAccess) -> None:
+    def __init__(self, access: RegistryAccess, secret: str = OWN_SECRET) -> None:
         """Read the credentials; nothing is sent yet.
 
         Raises:
             RegistryError: The mounted credentials can't be read.
         """
-        self._access = access
+        self._secret = secret
         self._name = f"{access.address}/{access.repository}"
-        self._transport = _Transport(access)
+        self._transport = _Transport(access, secret)
         if access.docker_config:
             self._read_credentials(Path(access.docker_config))
 
@@ -142,6 +157,30 @@ class RegistryClient:
                 return None
             return RemoteImage.parse(response.content)
 
+    def digest_of_tag(self, tag: str) -> str | None:
+        """Return sha256:... of the manifest, of one image or of several, that a tag names now.
+
+        Returns:
+            None if there is no such repository or tag.
+
+        Raises:
+            RegistryError: The registry was not reached, or refused.
+        """
+        with self._errors("read from"):
+            response = self._manifest("GET", tag, accept=(MANIFEST_TYPE, *INDEX_TYPES))
+            if response.status_code == requests.codes.not_found:
+                return None
+            return digest_of_bytes(response.content)
+
+    def tag(self, image: RemoteImage, tag: str) -> None:
+        """Give an image that is there another tag.
+
+        Raises:
+            RegistryError: The registry was not reached, or refused.
+        """
+        with self._errors("push to"):
+            self._manifest("PUT", tag, image.manifest)
+
     def pull(self, layer: RemoteLayer, folder: Path) -> None:
         """Download a layer, check its digest and unpack it into `folder`.
 
@@ -165,11 +204,17 @@ class RegistryClient:
         self._transport.upload_blob(str(path), self._container(), layer)
 
     def _manifest(
-        self, method: str, reference: str, data: bytes | None = None
+        self,
+        method: str,
+        reference: str,
+        data: bytes | None = None,
+        accept: tuple[str, ...] = (MANIFEST_TYPE,),
     ) -> requests.Response:
         url = f"{self._transport.prefix}://{self._container().manifest_url(reference)}"
         header = "Accept" if data is None else "Content-Type"
-        return self._transport.do_request(url, method, data=data, headers={header: MANIFEST_TYPE})
+        return self._transport.do_request(
+            url, method, data=data, headers={header: ", ".join(accept)}
+        )
 
     def _container(self) -> Any:
         return oras.container.Container(self._name)
@@ -179,9 +224,8 @@ class RegistryClient:
             json.loads(config.read_text())
         except (OSError, ValueError) as error:
             raise RegistryError(
-                f"the registry's credentials in {config} can't be read ({error}): the Secret that"
-                " the operator's registry.pushSecret names must be of type"
-                " kubernetes.io/dockerconfigjson"
+                f"the registry's credentials in {config} can't be read ({error}): the Secret of"
+                f" {self._secret} must be of type kubernetes.io/dockerconfigjson"
             ) from error
         self._transport.auth.load_configs(self._container(), configs=[str(config)])
 
@@ -199,20 +243,21 @@ class RegistryClient:
             RegistryError, tarfile.TarError, requests.RequestException,
             oras.auth.AuthenticationException, ValueError,
         ) as error:  # fmt: skip
-            raise RegistryError(f"could not {doing} registry {self._name}: {error}") from error
+            told = f"could not {doing} registry {self._name}: {error}"
+            raise RegistryError(told, getattr(error, "status", 0)) from error
 
 
 ADVICE = {
-    requests.codes.unauthorized: "it asks for credentials: see the operator's registry.pushSecret",
-    requests.codes.forbidden: "the credentials of registry.pushSecret may not push here",
+    requests.codes.unauthorized: "it asks for credentials: see {secret}",
+    requests.codes.forbidden: "the credentials of {secret} may not do this",
     requests.codes.request_entity_too_large: "it, or a proxy before it, limits the size of a layer",
     requests.codes.internal_server_error: "it failed; is its disk full?",
     requests.codes.insufficient_storage: "its disk is full: make room there",
 }
 
 
-def _reason(response: requests.Response) -> str:
-    advice = ADVICE.get(response.status_code, "see the registry's log")
+def _reason(response: requests.Response, secret: str) -> str:
+    advice = ADVICE.get(response.status_code, "see the registry's log").format(secret=secret)
     return f"HTTP {response.status_code}{_told(response)}: {advice}"
 
 

@@ -6,9 +6,9 @@ same files give the same digest wherever they are packed. `layers` makes the tar
 manifest around them, `client` talks to the registry.
 """
 
-from skerry_optimizer.registry.client import RegistryClient, RegistryError
-from skerry_optimizer.registry.image import Image, RemoteImage, RemoteLayer
-from skerry_optimizer.registry.layers import Layer, pack_files, pack_folder, unpack
+from skerry.artifacts.images.client import RegistryClient, RegistryError
+from skerry.artifacts.images.image import Image, RemoteImage, RemoteLayer
+from skerry.artifacts.images.layers import Layer, pack_files, pack_folder, unpack
 
 __all__ = [
     "Image",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from skerry_optimizer.registry.layers import Layer
+    from skerry.artifacts.images.layers import Layer
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -78,11 +78,12 @@ class RemoteLayer:
 
 @dataclass(frozen=True)
 class RemoteImage:
-    """An image that lies in a registry."""
+    """An image that lies in a registry; `manifest` is its bytes there."""
 
     digest: str
     layers: tuple[RemoteLayer, ...]
     annotations: Mapping[str, str]
+    manifest: bytes = b""
 
     @classmethod
     def parse(cls, manifest: bytes) -> RemoteImage:
@@ -99,7 +100,7 @@ class RemoteImage:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an image manifest: {error!r} is missing") from error
-        return cls(digest_of_bytes(manifest), layers, described.get("annotations") or {})
+        return cls(digest_of_bytes(manifest), layers, described.get("annotations") or {}, manifest)
 
     def annotated(self, key: str) -> dict[str, RemoteLayer]:
         """Return the layers that carry the annotation `key`, by its value."""

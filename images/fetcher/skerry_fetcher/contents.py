@@ -1,0 +1,127 @@
+"""What the files must be: the names that jobs look for, a first look at the bytes, and one digest of all."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api.fetch import Refusal, Role
+from skerry_fetcher.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from skerry_fetcher.listing import Listing, RemoteFile
+
+BEGINNING = 512
+_ZIP = b"PK\x03\x04"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of a source or a data set.
+
+    Attributes:
+        main: The file that jobs look for.
+        suffix: By which the main file is known under another name.
+        words: For people.
+    """
+
+    main: str
+    suffix: str
+    words: str
+
+
+FORMATS = {
+    Role.SOURCE: Format("model.onnx", ".onnx", "an ONNX model"),
+    Role.DATASET: Format("dataset.npz", ".npz", "NumPy arrays, as numpy.savez writes them"),
+}
+OTHERS = {
+    b"<!doctype": "a web page, such as one to log in", b"<html": "a web page, such as one to log in",
+    b"<?xml": "XML, such as a server's error", b"{": "JSON", b"\x80\x02": "a Python pickle",
+    b"\x89HDF": "HDF5, such as Keras writes", b"GGUF": "GGUF", b"\x1f\x8b": "a gzip archive",
+}  # fmt: skip
+"""Beginnings of what people name by mistake."""
+
+
+def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
+    """The files by the names that they get in the image.
+
+    Raises:
+        RefusedError: Among them is none that jobs could use, or more than one; or a name that
+            reaches outside of the folder.
+    """
+    expected = FORMATS[role]
+    by_name = {file.name: file for file in listing.files}
+    for name in by_name:
+        if name.startswith("/") or ".." in name.split("/") or not name:
+            told = f"{where}: {name!r} is no name of a file in a folder; rename it"
+            raise RefusedError(Refusal.WRONG_FORMAT, told)
+    if expected.main in by_name:
+        return by_name
+    mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]
+    if len(mains) != 1:
+        raise _none_fits(role, sorted(by_name), mains, where)
+    return {expected.main if name == mains[0] else name: file for name, file in by_name.items()}
+
+
+def check_main(role: Role, folder: Path, where: str) -> None:
+    """A first look at the main file, before an image is made of it; the assessment reads all of it.
+
+    Raises:
+        RefusedError: It is something else than its name says.
+    """
+    expected = FORMATS[role]
+    with (folder / expected.main).open("rb") as content:
+        beginning = content.read(BEGINNING)
+    found = next(
+        (words for mark, words in OTHERS.items() if beginning.lower().startswith(mark.lower())), ""
+    )
+    if beginning.startswith(_ZIP) and role is not Role.DATASET:
+        found = "a zip archive, such as PyTorch writes"
+    if not beginning.startswith(_ZIP) and role is Role.DATASET and not found:
+        found = "something else"
+    if not beginning:
+        found = "an empty file"
+    if found:
+        raise RefusedError(
+            Refusal.WRONG_FORMAT,
+            f"{where}: {expected.main} is {found}, and not {expected.words}; see that the uri names"
+            " the file itself, and that it was exported in this format",
+        )
+
+
+def content_digest(files: Mapping[str, Path], *, folder: bool) -> str:
+    """sha256:... of the one file; of a folder, of the lines that `sha256sum` writes for its files.
+
+    So a pin can be made with `sha256sum FILE`, or in the folder with
+    `find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+
+    Args:
+        files: By their names at the origin.
+        folder: Whether a folder was asked for.
+    """
+    hashes = {}
+    for name, path in files.items():
+        with path.open("rb") as content:
+            hashes[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    if not folder:
+        (only,) = hashes.values()
+        return f"sha256:{only}"
+    lines = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def _none_fits(role: Role, names: list[str], mains: list[str], where: str) -> RefusedError:
+    expected = FORMATS[role]
+    found = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")  # noqa: PLR2004
+    if mains:
+        what = f"holds {' and '.join(mains)}, and no {expected.main}: rename the one that is meant"
+    else:
+        what = (
+            f"holds no {expected.main} and no other {expected.suffix} file (found: {found}): name"
+            f" one, or its folder; {expected.words} is what this release reads"
+        )
+    return RefusedError(Refusal.WRONG_FORMAT, f"{where} {what}")

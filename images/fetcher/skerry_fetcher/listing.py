@@ -1,0 +1,81 @@
+"""What an origin offers, as `look` found it; `fetch` brings in just that, or says that it changed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from skerry.api.common import Model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTING = "listing.json"
+KEY_DIGITS = 32
+
+
+class RemoteFile(Model):
+    """One file at its origin.
+
+    Attributes:
+        name: Relative path in the folder that was asked for; of a single file its own name.
+        size: In bytes; None when the server does not say.
+        validator: What changes with the content: ETag, generation, blob id. Empty when there is none.
+        sha256: Of the content as 64 hex digits, where the origin knows it.
+    """
+
+    name: str
+    size: int | None = None
+    validator: str = ""
+    sha256: str | None = None
+
+
+class Listing(Model):
+    """All files of an origin.
+
+    Attributes:
+        folder: Whether a folder was asked for; a pin is then a digest over all of its files.
+        resolved: What the origin calls this version, for people.
+        digest: Of the image that holds these files already, or that a private tag names.
+        content: With `digest`: of the files themselves.
+    """
+
+    files: tuple[RemoteFile, ...] = ()
+    folder: bool = False
+    resolved: str = ""
+    digest: str | None = None
+    content: str | None = None
+    bytes: int = 0
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of all files; None when one of them does not say."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    def version(self, uri: str, endpoint: str | None) -> str | None:
+        """A key of exactly this version of these files; None where nothing tells versions apart."""
+        if not self.files or not all(file.validator for file in self.files):
+            return None
+        lines = [f"{uri} {endpoint or ''}"]
+        lines += sorted(f"{file.name} {file.size} {file.validator}" for file in self.files)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:KEY_DIGITS]
+
+    def write(self, folder: Path) -> None:
+        """Keep it for the next stage."""
+        (folder / LISTING).write_text(self.model_dump_json())
+
+    @classmethod
+    def read(cls, folder: Path) -> Listing:
+        """What `look` kept."""
+        return cls.model_validate_json((folder / LISTING).read_text())
+
+
+def human(count: int) -> str:
+    """Bytes as people say them: 90.3 MB."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":  # noqa: PLR2004
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,0 +1,59 @@
+"""Where files come from, one module a protocol, all with the same two questions.
+
+`look` says what there is; `fetch` brings one of these files in, or the rest of it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import TYPE_CHECKING, Protocol
+
+from skerry.api.artifact import scheme_of
+
+if TYPE_CHECKING:
+    from skerry.api.fetch import FetchPlan
+    from skerry_fetcher.listing import Listing, RemoteFile
+    from skerry_fetcher.sink import Sink
+    from skerry_fetcher.workspace import Workspace
+
+
+class Origin(Protocol):
+    """A place that files are fetched from."""
+
+    def look(self) -> Listing:
+        """All files that are meant.
+
+        Raises:
+            RefusedError: There are none, or they may not be read.
+            BrokenError: The connection failed.
+        """
+
+    def fetch(self, file: RemoteFile, sink: Sink) -> None:
+        """Complete the file in the sink.
+
+        Raises:
+            RefusedError: It is gone, changed, too large or may not be read.
+            BrokenError: The connection failed; what came stays in the sink.
+        """
+
+
+ORIGINS = {
+    "s3": "skerry_fetcher.origins.buckets:Bucket",
+    "gs": "skerry_fetcher.origins.buckets:Bucket",
+    "https": "skerry_fetcher.origins.web:WebFile",
+    "http": "skerry_fetcher.origins.web:WebFile",
+    "hf": "skerry_fetcher.origins.hub:Hub",
+    "pvc": "skerry_fetcher.origins.claim:Claim",
+    "oci": "skerry_fetcher.origins.tag:PrivateTag",
+}
+"""Imported when needed: each brings a client library of its own."""
+
+
+def origin_of(plan: FetchPlan, workspace: Workspace) -> Origin:
+    """The origin of a plan, which has read its credentials and sent nothing yet.
+
+    Raises:
+        RefusedError: The Secret can't be used.
+    """
+    origin: Origin = pkgutil.resolve_name(ORIGINS[scheme_of(plan.uri)])(plan, workspace)
+    return origin

@@ -1,0 +1,59 @@
+"""A tag that takes credentials to look up: its digest is all that is wanted, kubelets pull the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.fetch import Refusal
+from skerry.api.job import RegistryAccess
+from skerry.artifacts.images import RegistryClient, RegistryError
+from skerry.artifacts.registry import split
+from skerry_fetcher.credentials import Credentials
+from skerry_fetcher.errors import BrokenError, RefusedError, denied
+from skerry_fetcher.listing import Listing
+
+if TYPE_CHECKING:
+    from skerry.api.fetch import FetchPlan
+    from skerry_fetcher.listing import RemoteFile
+    from skerry_fetcher.sink import Sink
+    from skerry_fetcher.workspace import Workspace
+
+KEY = ".dockerconfigjson"
+
+
+class PrivateTag:
+    """The image of an oci uri."""
+
+    def __init__(self, plan: FetchPlan, workspace: Workspace) -> None:
+        """Read the credentials; nothing is sent yet."""
+        credentials = Credentials.of(plan, workspace)
+        credentials.check((KEY,))
+        self._where, self._secret = plan.uri, credentials.secret
+        host, repository, self._tag = split(plan.uri)
+        access = RegistryAccess(
+            address=host,
+            repository=repository,
+            insecure=plan.registry.insecure and host == plan.registry.address,
+            docker_config=str(credentials.file(KEY)),
+        )
+        self._client = RegistryClient(access, f"Secret {self._secret} (credentialsSecret)")
+
+    def look(self) -> Listing:
+        """The digest of the tag."""
+        try:
+            digest = self._client.digest_of_tag(self._tag)
+        except RegistryError as error:
+            if error.status in {401, 403}:
+                told = f"HTTP {error.status}"
+                raise denied(self._where, self._secret, told) from error
+            raise BrokenError(str(error)) from error
+        if digest is None:
+            raise RefusedError(
+                Refusal.NOT_FOUND,
+                f"{self._where}: the registry has no such image or tag; check the name, or push it",
+            )
+        return Listing(resolved=self._tag, digest=digest)
+
+    def fetch(self, file: RemoteFile, sink: Sink) -> None:
+        """Never asked for: the listing has no files."""
+        raise BrokenError(f"{self._where}: {file.name} is not fetched into {sink.path}")

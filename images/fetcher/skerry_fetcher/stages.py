@@ -1,0 +1,161 @@
+"""The two stages of a fetch job; what each returns is its termination message."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from skerry.api.fetch import FetchPlan, FetchReport, Refusal
+from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
+from skerry.artifacts.stage import StageError
+from skerry_fetcher.contents import check_main, content_digest, placed
+from skerry_fetcher.errors import RefusedError
+from skerry_fetcher.listing import KEY_DIGITS, Listing, human
+from skerry_fetcher.origins import origin_of
+from skerry_fetcher.sink import too_large
+from skerry_fetcher.transfer import fetch_all, patiently
+
+if TYPE_CHECKING:
+    from skerry_fetcher.workspace import Workspace
+
+LAYER = "layer.tar"
+ANNOTATION_CONTENT = "dev.skerry.content"
+ANNOTATION_BYTES = "dev.skerry.bytes"
+
+
+def read_plan() -> FetchPlan:
+    """What the operator put into SKERRY_FETCH.
+
+    Raises:
+        StageError: It is missing or no plan.
+    """
+    try:
+        return FetchPlan.model_validate_json(os.environ.get("SKERRY_FETCH", ""))
+    except ValidationError as error:
+        raise StageError(
+            "SKERRY_FETCH holds no plan: operator and fetcher image must be of the same release of"
+            f" Skerry ({error.errors()[0]['msg']})"
+        ) from error
+
+
+def look(plan: FetchPlan, workspace: Workspace) -> str:
+    """See what there is; what the registry has already is not fetched again.
+
+    Raises:
+        RefusedError: There is nothing that could be used.
+    """
+    listing = _pinned(plan)
+    if listing is None:
+        listing = patiently(origin_of(plan, workspace).look)
+        if listing.files:
+            listing = _looked(plan, listing)
+    listing.write(workspace.scratch)
+    if listing.digest is not None:
+        what = _version(listing) if listing.resolved else "what is pinned"
+        return f"{what} is in the registry already"
+    size = human(listing.total) if listing.total is not None else "of unknown size"
+    count = len(listing.files)
+    return f"{size} in {count} file{'s' * (count > 1)}, {_version(listing)}"
+
+
+def fetch(plan: FetchPlan, workspace: Workspace) -> str:
+    """Download what `look` found, check it, and push an image of it; returns the report as JSON.
+
+    Raises:
+        RefusedError: It can't be had, or is not what is asked for.
+    """
+    listing = Listing.read(workspace.scratch)
+    if listing.digest is not None:
+        return _report(plan, listing, reused=True)
+    files = placed(plan.role, listing, plan.uri)
+    folder = workspace.files
+    fetch_all(origin_of(plan, workspace), files, folder, plan.size_limit)
+    check_main(plan.role, folder, plan.uri)
+    paths = {file.name: folder / name for name, file in files.items()}
+    content = content_digest(paths, folder=listing.folder)
+    if plan.pin is not None and content != plan.pin:
+        raise RefusedError(
+            Refusal.WRONG_DIGEST,
+            f"{plan.uri} has the digest {content}, and {plan.pin} is pinned; correct the pin, or"
+            " find out who changed the file",
+        )
+    total = sum(path.stat().st_size for path in paths.values())
+    layer = pack_files({name: folder / name for name in files}, workspace.scratch / LAYER)
+    image = Image((layer,), {ANNOTATION_CONTENT: content, ANNOTATION_BYTES: str(total)})
+    digest = _push(plan, image, (_content_tag(plan, content), _version_tag(plan, listing)))
+    update = {"digest": digest, "content": content, "bytes": total}
+    return _report(plan, listing.model_copy(update=update), reused=False)
+
+
+def _pinned(plan: FetchPlan) -> Listing | None:
+    """What is pinned, when an earlier job brought it in: its origin may be gone by now."""
+    return None if plan.pin is None else _found(plan, _content_tag(plan, plan.pin), Listing())
+
+
+def _looked(plan: FetchPlan, listing: Listing) -> Listing:
+    """The listing, checked; with its image, when this very version was brought in before."""
+    placed(plan.role, listing, plan.uri)
+    if listing.total is not None and listing.total > plan.size_limit:
+        raise too_large(plan.uri, listing.total, plan.size_limit)
+    tag = _version_tag(plan, listing)
+    found = _found(plan, tag, listing) if tag is not None else None
+    if found is None or (plan.pin is not None and found.content != plan.pin):
+        return listing
+    return found
+
+
+def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
+    try:
+        image = RegistryClient(plan.registry).find(tag)
+    except RegistryError as error:
+        raise RefusedError(Refusal.REGISTRY, str(error)) from error
+    if image is None:
+        return None
+    told = image.annotations
+    update = {
+        "digest": image.digest,
+        "content": told.get(ANNOTATION_CONTENT),
+        "bytes": int(told.get(ANNOTATION_BYTES, "0")),
+    }
+    return listing.model_copy(update=update)
+
+
+def _push(plan: FetchPlan, image: Image, tags: tuple[str | None, ...]) -> str:
+    try:
+        client = RegistryClient(plan.registry)
+        for tag in tags:
+            if tag is not None:
+                client.push(image, tag)
+    except RegistryError as error:
+        raise RefusedError(Refusal.REGISTRY, str(error)) from error
+    return image.digest
+
+
+def _content_tag(plan: FetchPlan, content: str) -> str:
+    return f"{plan.role.value}-content-{content.removeprefix('sha256:')[:KEY_DIGITS]}"
+
+
+def _version_tag(plan: FetchPlan, listing: Listing) -> str | None:
+    version = listing.version(plan.uri, plan.endpoint)
+    return None if version is None else f"{plan.role.value}-version-{version}"
+
+
+def _version(listing: Listing) -> str:
+    return f"version {listing.resolved}" if listing.resolved else "no version known"
+
+
+def _report(plan: FetchPlan, listing: Listing, *, reused: bool) -> str:
+    # A private tag's image stays where it is: there are no files, and no content of its own.
+    fetched = listing.content is not None
+    report = FetchReport(
+        digest=str(listing.digest),
+        image=f"{plan.registry.address}/{plan.registry.repository}" if fetched else None,
+        content=listing.content,
+        resolved=listing.resolved,
+        bytes=listing.bytes,
+        files=len(listing.files),
+        reused=reused and fetched,
+    )
+    return report.model_dump_json(by_alias=True, exclude_none=True)

@@ -1,0 +1,167 @@
+"""Where a model or a data set comes from: a uri, what may be read with, and what must be found there.
+
+An `oci` image is mounted as it is. What any other scheme names is fetched by a job into an image of
+Skerry's own registry (docs/adr/0018-sources-become-images.md); from then on both are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from skerry.api.common import Bool, Digest, MemoryQuantity, Model
+from skerry.api.rules import Rule
+
+_PART = "[a-z0-9]+([._-]+[a-z0-9]+)*"
+_HOST = "[a-zA-Z0-9.-]+(:[0-9]+)?"
+_REPOSITORY = "[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
+_SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc)://[^\s]+$"
+
+
+def _form(schemes: str, pattern: str, message: str) -> Rule:
+    """What follows the scheme must match; other schemes are none of this rule's business."""
+    return Rule(
+        f"!self.matches('^({schemes})://') || self.matches('^({schemes})://{pattern}$')",
+        f"write {message}",
+        lambda uri: (
+            not re.search(f"^({schemes})://", uri) or re.search(f"^({schemes})://{pattern}$", uri)
+        ),
+    )
+
+
+OCI_FORM = _form(
+    "oci",
+    f"{_HOST}/{_PART}(/{_PART})*(:[a-zA-Z0-9_][a-zA-Z0-9._-]{{0,127}})?",
+    "oci://HOST[:PORT]/REPOSITORY[:TAG], in lower case; a digest is pinned in the field digest",
+)
+BUCKET_FORM = _form(
+    "s3|gs",
+    "[a-z0-9][a-z0-9._-]*[a-z0-9]/[^/].*",
+    "s3://BUCKET/KEY or gs://BUCKET/KEY; a KEY that ends with / is a folder",
+)
+WEB_FORM = _form(
+    "https?",
+    f"{_HOST}/[^#]*[^#/]",
+    "https://HOST[:PORT]/PATH of one file; a user and a password belong into credentialsSecret",
+)
+HUB_FORM = _form(
+    "hf",
+    f"(datasets/)?{_REPOSITORY}(@[A-Za-z0-9._%-]+)?(/.+)?",
+    "hf://[datasets/]OWNER/NAME[@REVISION][/PATH]",
+)
+CLAIM_FORM = _form(
+    "pvc",
+    "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/.+",
+    "pvc://CLAIM/PATH of a file or folder in the PersistentVolumeClaim CLAIM",
+)
+NO_WAY_UP = Rule(
+    "!self.matches('/[.][.]?(/|$)')",
+    "has . or .. as a part of its path: write the path that is meant",
+    lambda uri: not re.search("/[.][.]?(/|$)", uri),
+)
+
+Uri = Annotated[
+    str, Field(pattern=_SCHEMES, max_length=512),
+    OCI_FORM, BUCKET_FORM, WEB_FORM, HUB_FORM, CLAIM_FORM, NO_WAY_UP,
+]  # fmt: skip
+ObjectName = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
+]
+Endpoint = Annotated[
+    str, Field(pattern=r"^https?://[a-zA-Z0-9.-]+(:[0-9]+)?(/[^\s]*)?$", max_length=256)
+]
+Region = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)]
+
+
+def scheme_of(uri: str) -> str:
+    """The part before ://."""
+    return uri.partition("://")[0]
+
+
+class Artifact(Model):
+    """A model or a data set, where it lies."""
+
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!self.uri.startsWith('oci://') || has(self.digest) || self.uri.matches(':[^/]+$')",
+            "names neither a tag nor a digest: write oci://HOST/REPOSITORY:TAG, or set digest",
+            lambda artifact: (
+                scheme_of(artifact.uri) != "oci"
+                or artifact.digest is not None
+                or re.search(":[^/]+$", artifact.uri)
+            ),
+            "uri",
+        ),
+        Rule(
+            "self.plainHttp || !self.uri.startsWith('http://')",
+            "is read without TLS, so that anybody on the way can change it: write https://, or allow"
+            " it with plainHttp: true (and pin the digest)",
+            lambda artifact: artifact.plain_http or scheme_of(artifact.uri) != "http",
+            "uri",
+        ),
+        Rule(
+            "self.plainHttp || !has(self.endpoint) || !self.endpoint.startsWith('http://')",
+            "is spoken to without TLS: write https://, or allow it with plainHttp: true",
+            lambda artifact: artifact.plain_http or scheme_of(artifact.endpoint or "") != "http",
+            "endpoint",
+        ),
+        Rule(
+            "!has(self.endpoint) || self.uri.matches('^(s3|gs|hf)://')",
+            "is for s3, gs and hf alone: the other schemes name their host in the uri",
+            lambda artifact: (
+                artifact.endpoint is None or scheme_of(artifact.uri) in {"s3", "gs", "hf"}
+            ),
+            "endpoint",
+        ),
+        Rule(
+            "!has(self.region) || self.uri.startsWith('s3://')",
+            "is for s3 alone",
+            lambda artifact: artifact.region is None or scheme_of(artifact.uri) == "s3",
+            "region",
+        ),
+        Rule(
+            "!has(self.credentialsSecret) || !self.uri.startsWith('pvc://')",
+            "is not for pvc: a job that may mount the claim can read it",
+            lambda artifact: (
+                artifact.credentials_secret is None or scheme_of(artifact.uri) != "pvc"
+            ),
+            "credentialsSecret",
+        ),
+    )
+
+    uri: Uri = Field(
+        description="oci://HOST[:PORT]/REPOSITORY[:TAG], s3://BUCKET/KEY, gs://BUCKET/KEY,"
+        " https://HOST[:PORT]/PATH, hf://[datasets/]OWNER/NAME[@REVISION][/PATH] or pvc://CLAIM/PATH."
+        " It is looked at when it changes and on a retry, never in between: what moves behind it"
+        " rolls nothing out by itself. Except for oci it is fetched once, by a job, into the"
+        " registry."
+    )
+    digest: Digest | None = Field(
+        default=None,
+        description="Pin, sha256:... For oci of the manifest; with it the tag is not looked at. Else"
+        " of the file; of a folder, of the lines that `sha256sum` writes for its files, sorted by"
+        " name.",
+    )
+    credentials_secret: ObjectName | None = Field(
+        default=None,
+        description="Name of a Secret in this namespace, with the keys: oci: .dockerconfigjson; s3:"
+        " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; gs: service-account.json;"
+        " https: token, or username and password; hf: token; and ca.crt, a certificate authority to"
+        " trust, for each of them but oci.",
+    )
+    endpoint: Endpoint | None = Field(
+        default=None,
+        description="Of a server that speaks S3's, Google Cloud Storage's or the Hugging Face Hub's"
+        " protocol, such as https://minio.example. Unset: the public one.",
+    )
+    region: Region | None = Field(default=None, description="Of an s3 bucket. Unset: us-east-1.")
+    plain_http: Bool = Field(
+        default=False, description="Allow http:// in uri and endpoint: no TLS."
+    )
+    size_limit: MemoryQuantity | None = Field(
+        default=None,
+        description="Greatest size of all files together, such as 500Mi. Unset: the installation's"
+        " (sources.sizeLimit), which is the most in any case. Not for oci.",
+    )

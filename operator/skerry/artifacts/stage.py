@@ -1,0 +1,37 @@
+"""What the programs in a job's pod share: the error that ends one of them, and its last words.
+
+A program's last line is the container's termination message: the operator reads it off the pod, and
+people see it with `kubectl describe pod`. So a job needs no token for the API server.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+TERMINATION_LOG_VARIABLE = "SKERRY_TERMINATION_LOG"
+TERMINATION_LOG = "/dev/termination-log"
+LONGEST_LINE = 400
+
+
+class StageError(Exception):
+    """A stage cannot go on; the message says what, where and what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the telling part of a library's error, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:LONGEST_LINE] if lines else type(error).__name__
+
+
+def end(message: str, limit: int, status: int) -> int:
+    """Write the message, cut to `limit` bytes, where the kubelet looks for it, and to the log.
+
+    Returns:
+        The exit status, as given.
+    """
+    sys.stdout.write(f"{message}\n")
+    cut = message.encode()[:limit].decode(errors="ignore")
+    Path(os.environ.get(TERMINATION_LOG_VARIABLE, TERMINATION_LOG)).write_text(cut)
+    return status

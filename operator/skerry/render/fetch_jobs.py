@@ -1,0 +1,98 @@
+"""The Job that brings a source or data set in: one stage looks, so that people see how much it is, one fetches.
+
+It runs in the EdgeModel's namespace on any node, under the namespace's own policies, with the Secret
+or the claim that the spec names and nothing else. Which addresses may be reached from there is for
+the namespace's NetworkPolicies to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.artifact import scheme_of
+from skerry.decide.stages import FETCH, LOOK
+from skerry.render import job_parts, parts
+
+if TYPE_CHECKING:
+    from skerry.api.config import OperatorConfig
+    from skerry.decide.decision import FetchJob
+    from skerry.render.parts import Object, Owner
+
+CREDENTIALS_DIRECTORY = "/credentials"
+CLAIM_DIRECTORY = "/claim"
+EXIT_FINAL = 3
+"""The fetcher's exit code for what no further try can mend."""
+
+_COMMAND = ("python3", "-m", "skerry_fetcher")
+
+
+def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
+    """The Job of one source or data set."""
+    claim = _claim(fetch)
+    mounts = [
+        {"name": "scratch", "mountPath": "/scratch"},
+        *job_parts.docker_mounts(config.registry.push_secret),
+        *([_mount("credentials", CREDENTIALS_DIRECTORY)] if fetch.plan.secret else []),
+        *([_mount("claim", CLAIM_DIRECTORY)] if claim else []),
+    ]
+    volumes = [
+        {"name": "scratch", "emptyDir": {}},
+        *job_parts.docker_volumes(config.registry.push_secret),
+        *([_secret(fetch.plan.secret)] if fetch.plan.secret else []),
+        *([_claim_volume(claim)] if claim else []),
+    ]
+    security = parts.pod_security()
+    # It would hand a claim's files to another group.
+    del security["fsGroup"]
+    pod = {
+        **job_parts.pod(),
+        **parts.pull_secrets(config.registry.push_secret),
+        "securityContext": security,
+        "initContainers": [_stage(LOOK, fetch, config, mounts)],
+        "containers": [_stage(FETCH, fetch, config, mounts)],
+        "volumes": volumes,
+    }
+    labelled = {
+        **parts.labels(owner, parts.COMPONENT_FETCHER),
+        job_parts.LABEL_WORK: fetch.made.work,
+    }
+    rendered = job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
+    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [EXIT_FINAL]}}
+    rendered["spec"]["podFailurePolicy"]["rules"].append(final)
+    return rendered
+
+
+def _stage(name: str, fetch: FetchJob, config: OperatorConfig, mounts: list[Object]) -> Object:
+    settings = config.sources
+    if settings.fetcher_image is None:
+        raise ValueError("no fetch job is decided without the image of the fetcher")
+    variables = {
+        "HOME": "/scratch",
+        "TMPDIR": "/scratch/tmp",
+        "SKERRY_FETCH": fetch.plan.model_dump_json(by_alias=True, exclude_none=True),
+    }
+    limits = settings.resources.limits()
+    return {
+        **job_parts.container(name, (*_COMMAND, name), settings.fetcher_image, limits),
+        "env": parts.environment(variables),
+        "volumeMounts": mounts,
+    }
+
+
+def _claim(fetch: FetchJob) -> str | None:
+    uri = fetch.plan.uri
+    return uri.removeprefix("pvc://").partition("/")[0] if scheme_of(uri) == "pvc" else None
+
+
+def _claim_volume(claim: str) -> Object:
+    source = {"claimName": claim, "readOnly": True}
+    return {"name": "claim", "persistentVolumeClaim": source}
+
+
+def _secret(name: str | None) -> Object:
+    """Optional: that it is missing is told by the fetcher, where a mount would wait without a word."""
+    return {"name": "credentials", "secret": {"secretName": name, "optional": True}}
+
+
+def _mount(name: str, path: str) -> Object:
+    return {"name": name, "mountPath": path, "readOnly": True}

@@ -1,0 +1,79 @@
+"""What all jobs share: the Job around a pod, the pod, its containers, the credentials to push with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.decide.stages import DOCKER_CONFIG_DIRECTORY
+from skerry.render import parts
+
+if TYPE_CHECKING:
+    from skerry.api.common import ResourceLimits
+    from skerry.decide.decision import JobTry
+    from skerry.render.parts import Object, Owner
+
+LABEL_WORK = "skerry.dev/work"
+ANNOTATION_TRY = "skerry.dev/try"
+BACKOFF_LIMIT = 2
+
+
+def job(
+    owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
+) -> Object:
+    """A Job around a pod; a try that an eviction ended does not count."""
+    evicted = {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            **parts.metadata(owner, made.name, labelled),
+            "annotations": {ANNOTATION_TRY: made.retry},
+        },
+        "spec": {
+            "activeDeadlineSeconds": deadline_seconds,
+            "backoffLimit": BACKOFF_LIMIT,
+            "podFailurePolicy": {"rules": [evicted]},
+            "template": {"metadata": {"labels": labelled}, "spec": pod},
+        },
+    }
+
+
+def pod() -> Object:
+    """The pod, but for its containers and volumes: no token, no rights."""
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": parts.pod_security(),
+    }
+
+
+def container(name: str, command: tuple[str, ...], image: str, limits: ResourceLimits) -> Object:
+    """One container, confined; its last words reach the operator."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(command),
+        "resources": parts.job_resources(limits),
+        "securityContext": parts.container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def docker_volumes(push_secret: str | None) -> list[Object]:
+    """The volume with the credentials to push with, if there are any."""
+    if push_secret is None:
+        return []
+    items = [{"key": ".dockerconfigjson", "path": "config.json"}]
+    return [{"name": "docker", "secret": {"secretName": push_secret, "items": items}}]
+
+
+def docker_mounts(push_secret: str | None) -> list[Object]:
+    """Where a container finds them."""
+    if push_secret is None:
+        return []
+    return [{"name": "docker", "mountPath": DOCKER_CONFIG_DIRECTORY, "readOnly": True}]

@@ -1,0 +1,73 @@
+"""Runs both stages of a fetch job by hand, in folders of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from skerry.api.fetch import FetchPlan, FetchReport, Role
+from skerry.artifacts.images import RegistryClient
+from skerry_fetcher.stages import fetch, look
+from skerry_fetcher.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.optimizer.registries import Registry
+
+MORE = 10_000_000
+
+
+@dataclass
+class Job:
+    """A fetch job without its pod."""
+
+    folder: Path
+    registry: Registry
+    secret: dict[str, str] = field(default_factory=dict)
+
+    def plan(self, uri: str, **more: Any) -> FetchPlan:
+        """A plan for the test's own repository."""
+        name = "reader" if self.secret else None
+        repository = f"skerry/test/{self.folder.name.replace('_', '-')[-40:].strip('-')}"
+        given = {"role": Role.SOURCE, "size_limit": MORE, "secret": name, **more}
+        return FetchPlan(uri=uri, registry=self.registry.access(repository), **given)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The pod's folders, with the Secret's keys as files."""
+        found = Workspace(
+            self.folder / "scratch", self.folder / "credentials", self.folder / "claim"
+        )
+        for folder in (found.scratch, found.credentials, found.claim):
+            folder.mkdir(exist_ok=True)
+        for key, value in self.secret.items():
+            (found.credentials / key).write_text(value)
+        return found
+
+    def looks(self, plan: FetchPlan) -> str:
+        """The first stage alone."""
+        return look(plan, self.workspace)
+
+    def fetches(self, plan: FetchPlan) -> FetchReport:
+        """Both stages."""
+        look(plan, self.workspace)
+        return self.fetches_looked(plan)
+
+    def fetches_looked(self, plan: FetchPlan) -> FetchReport:
+        """The second stage alone."""
+        return FetchReport.model_validate_json(fetch(plan, self.workspace))
+
+    def brought(self, plan: FetchPlan, report: FetchReport) -> dict[str, bytes]:
+        """The files that a job would find mounted, from the registry."""
+        client = RegistryClient(plan.registry)
+        image = client.find(report.digest)
+        assert image is not None
+        target = self.folder / "mounted"
+        for layer in image.layers:
+            client.pull(layer, target)
+        return {
+            file.relative_to(target).as_posix(): file.read_bytes()
+            for file in target.rglob("*")
+            if file.is_file()
+        }

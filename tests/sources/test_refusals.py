@@ -1,0 +1,283 @@
+"""What people are told when something can't be fetched: the reason, the place, what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from skerry.api.fetch import Refusal, Role
+from skerry_fetcher import transfer
+from skerry_fetcher.errors import RefusedError
+from tests.sources.conftest import FILES, MODEL
+from tests.sources.fetching import Job
+from tests.sources.servers import BUCKET, HUB_REPOSITORY, PRIVATE_REPOSITORY, free_port
+from tests.sources.test_origins import S3_SECRET
+from tests.unit.optimizer.registries import docker_config, running_registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skerry.api.fetch import FetchPlan
+    from tests.sources.servers import Store, WebServer
+    from tests.unit.optimizer.registries import Registry
+
+OTHER_DIGEST = "sha256:" + "0" * 64
+WRONG_KEY = {**S3_SECRET, "AWS_SECRET_ACCESS_KEY": "wrong"}
+NO_KEY = {"type": "service_account"}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "LONGEST_PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def job(tmp_path: Path, registry: Registry) -> Job:
+    return Job(tmp_path, registry)
+
+
+def refused(job: Job, plan: FetchPlan) -> tuple[Refusal, str]:
+    with pytest.raises(RefusedError) as told:
+        job.fetches(plan)
+    assert str(told.value).startswith(f"{told.value.reason.value}: ")
+    return told.value.reason, str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "words"),
+    [
+        ("gone.onnx", Refusal.NOT_FOUND, "there is no such file; correct the uri"),
+        ("locked/model.onnx", Refusal.DENIED, "name a Secret with credentials"),
+        ("weights.pt", Refusal.WRONG_FORMAT, "holds no model.onnx and no other .onnx file"),
+        ("page.onnx", Refusal.WRONG_FORMAT, "is a web page, such as one to log in"),
+        ("empty.onnx", Refusal.WRONG_FORMAT, "is an empty file"),
+        ("failing/model.onnx", Refusal.UNREACHABLE, "HTTP 503; given up after 8 tries"),
+    ],
+)
+def test_of_a_web_server(job: Job, web: WebServer, path: str, reason: Refusal, words: str) -> None:
+    found, told = refused(job, job.plan(f"http://127.0.0.1:{web.port}/{path}"))
+    assert found is reason
+    assert words in told
+    assert path in told
+
+
+def test_a_wrong_password(job: Job, web: WebServer) -> None:
+    job.secret = {"username": "robot", "password": "wrong", "ca.crt": web.authority}
+    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/locked/model.onnx"))
+    assert reason is Refusal.DENIED
+    assert "Secret reader holds credentials that may read it" in told
+
+
+@pytest.mark.parametrize("scheme", ["https", "s3", "gs", "hf"])
+def test_a_certificate_that_nobody_vouches_for(job: Job, web: WebServer, scheme: str) -> None:
+    endpoint = f"https://127.0.0.1:{web.tls_port}"
+    plan = (
+        job.plan(f"{endpoint}/model.onnx")
+        if scheme == "https"
+        else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
+    )
+    reason, told = refused(job, plan)
+    assert reason is Refusal.NOT_TRUSTED
+    assert "the key ca.crt of the Secret" in told
+
+
+@pytest.mark.parametrize("scheme", ["https", "s3", "gs", "hf"])
+def test_a_host_that_nobody_knows(job: Job, scheme: str) -> None:
+    endpoint = "https://no-such-host.invalid"
+    plan = (
+        job.plan(f"{endpoint}/model.onnx")
+        if scheme == "https"
+        else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
+    )
+    reason, told = refused(job, plan)
+    assert reason is Refusal.HOST_UNKNOWN
+    assert "no host of this name is known" in told
+
+
+def test_a_redirect_out_of_tls(job: Job, web: WebServer) -> None:
+    job.secret = {"ca.crt": web.authority}
+    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/down/model.onnx"))
+    assert reason is Refusal.NOT_TRUSTED
+    assert "redirects to an address without TLS" in told
+
+
+@pytest.mark.parametrize(
+    ("secret", "key", "expected"),
+    [
+        (S3_SECRET, f"{BUCKET}/gone.onnx", (Refusal.NOT_FOUND, "no such bucket or object")),
+        (S3_SECRET, "nobucket/model.onnx", (Refusal.NOT_FOUND, "no such bucket or object")),
+        (S3_SECRET, f"{BUCKET}/gone/", (Refusal.NOT_FOUND, "nothing lies below this key")),
+        (WRONG_KEY, f"{BUCKET}/model.onnx", (Refusal.DENIED, "Secret reader holds credentials")),
+        ({}, f"{BUCKET}/model.onnx", (Refusal.DENIED, "name a Secret with credentials")),
+        (
+            S3_SECRET,
+            f"{BUCKET}/two/",
+            (Refusal.WRONG_FORMAT, "a.onnx and b.onnx, and no model.onnx"),
+        ),
+        ({"AWS_ACCESS_KEY_ID": "x"}, f"{BUCKET}/model.onnx", (Refusal.SECRET, "has no AWS_ACCESS")),
+    ],
+)
+def test_of_a_bucket(
+    job: Job, s3: Store, secret: dict[str, str], key: str, expected: tuple[Refusal, str]
+) -> None:
+    job.secret = secret
+    found, told = refused(job, job.plan(f"s3://{key}", endpoint=s3.endpoint))
+    assert found is expected[0]
+    assert expected[1] in told
+
+
+def test_of_a_google_bucket(job: Job, gs: Store) -> None:
+    found, told = refused(job, job.plan(f"gs://{BUCKET}/gone.onnx", endpoint=gs.endpoint))
+    assert found is Refusal.NOT_FOUND
+    job.secret = {"service-account.json": json.dumps(NO_KEY)}
+    found, told = refused(job, job.plan(f"gs://{BUCKET}/model.onnx", endpoint=gs.endpoint))
+    assert found is Refusal.SECRET
+    assert "is no service account's key" in told
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (f"{HUB_REPOSITORY}/gone.onnx", "the repository has no such file or folder; it has"),
+        ("acme/unknown", "there is no such repository, or it is private"),
+        (PRIVATE_REPOSITORY, "a reader without credentialsSecret may not see it"),
+    ],
+)
+def test_of_the_hub(job: Job, web: WebServer, path: str, words: str) -> None:
+    endpoint = f"http://127.0.0.1:{web.port}"
+    reason, told = refused(job, job.plan(f"hf://{path}", endpoint=endpoint))
+    assert reason is Refusal.NOT_FOUND
+    assert words in told
+
+
+def test_of_a_claim(job: Job) -> None:
+    reason, told = refused(job, job.plan("pvc://models/gone.onnx"))
+    assert reason is Refusal.NOT_FOUND
+    assert "the claim has no such path" in told
+    (job.workspace.claim / "out").symlink_to("/etc")
+    reason, _ = refused(job, job.plan("pvc://models/out/passwd"))
+    assert reason is Refusal.NOT_FOUND
+
+
+def test_a_secret_that_is_not_there(job: Job, web: WebServer) -> None:
+    plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", secret="reader")  # noqa: S106
+    reason, told = refused(job, plan)
+    assert reason is Refusal.SECRET
+    assert "the Secret reader that credentialsSecret names is not there" in told
+
+
+def test_an_authority_that_is_none(job: Job, web: WebServer) -> None:
+    job.secret = {"ca.crt": "no certificate"}
+    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/model.onnx"))
+    assert reason is Refusal.SECRET
+    assert "write it as PEM" in told
+
+
+def test_another_digest_than_the_pinned_one(job: Job, web: WebServer) -> None:
+    plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", pin=OTHER_DIGEST)
+    reason, told = refused(job, plan)
+    assert reason is Refusal.WRONG_DIGEST
+    assert f"{OTHER_DIGEST} is pinned" in told
+
+
+def test_too_large_is_said_before_anything_is_fetched(job: Job, s3: Store) -> None:
+    job.secret = S3_SECRET
+    plan = job.plan(f"s3://{BUCKET}/model.onnx", endpoint=s3.endpoint, size_limit=1_000_000)
+    reason, told = refused(job, plan)
+    assert reason is Refusal.TOO_LARGE
+    assert "has 4.0 MB, and 1.0 MB may be fetched; raise sizeLimit" in told
+    assert not job.workspace.files.exists()
+
+
+def test_too_large_is_noticed_where_nobody_told_the_size(
+    job: Job, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skerry_fetcher.origins.web._size", lambda _: None)
+    plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", size_limit=1_000_000)
+    reason, told = refused(job, plan)
+    assert reason is Refusal.TOO_LARGE
+    assert "is larger than allowed: 1.0 MB may be fetched" in told
+    assert (job.workspace.files / "model.onnx").stat().st_size < len(MODEL) / 2
+
+
+def test_a_file_that_changes_on_the_way_is_not_mixed(job: Job, web: WebServer) -> None:
+    file = web.folder / "moving.onnx"
+    file.write_bytes(MODEL)
+    plan = job.plan(f"http://127.0.0.1:{web.port}/moving.onnx")
+    job.looks(plan)
+    (job.workspace.files).mkdir()
+    (job.workspace.files / "model.onnx").write_bytes(MODEL[:1000])
+    file.write_bytes(MODEL[::-1])
+    # nginx makes an ETag of size and time, in seconds.
+    os.utime(file, (1, 1))
+    with pytest.raises(RefusedError, match="it changed while it was fetched"):
+        job.fetches_looked(plan)
+
+
+def test_a_data_set_that_is_a_model(job: Job, web: WebServer) -> None:
+    plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", role=Role.DATASET)
+    reason, told = refused(job, plan)
+    assert reason is Refusal.WRONG_FORMAT
+    assert "holds no dataset.npz" in told
+
+
+def test_a_registry_that_is_down(job: Job, web: WebServer) -> None:
+    plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx")
+    nowhere = plan.registry.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
+    reason, told = refused(job, plan.model_copy(update={"registry": nowhere}))
+    assert reason is Refusal.REGISTRY
+    assert "registry.address" in told
+
+
+def test_a_private_tag_is_looked_up_with_the_secret_and_only_so(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "login").mkdir()
+    with running_registry(tmp_path / "login", login=True) as private:
+        text = docker_config(tmp_path, private.address).read_text()
+        job.secret = {".dockerconfigjson": text}
+        job.registry = private
+        plan = job.plan(f"oci://{private.address}/models/tiny:1")
+        assert refused(job, plan)[0] is Refusal.NOT_FOUND
+        wrong = docker_config(tmp_path, private.address, "wrong").read_text()
+        job.secret = {".dockerconfigjson": wrong}
+        reason, told = refused(job, plan)
+        assert reason is Refusal.DENIED
+        assert "Secret reader" in told
+
+
+def run_stage(job: Job, plan: FetchPlan, stage: str) -> tuple[int, str]:
+    """A stage as its container runs it: the exit code, and the last words."""
+    workspace = job.workspace
+    log = job.folder / "termination-log"
+    environment: dict[str, Any] = {
+        **os.environ,
+        "SKERRY_FETCH": plan.model_dump_json(by_alias=True, exclude_none=True),
+        "SKERRY_SCRATCH_DIR": str(workspace.scratch),
+        "SKERRY_CREDENTIALS_DIR": str(workspace.credentials),
+        "SKERRY_TERMINATION_LOG": str(log),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "skerry_fetcher", stage], env=environment, check=False
+    )
+    return done.returncode, log.read_text()
+
+
+def test_the_program_says_its_last_words_and_whether_to_try_again(job: Job, web: WebServer) -> None:
+    plan = job.plan(f"http://127.0.0.1:{web.port}/folder/model.onnx")
+    code, words = run_stage(job, plan, "look")
+    assert code == 0
+    assert words.startswith("5.0 kB in 1 file, version")
+    code, words = run_stage(job, plan, "fetch")
+    assert code == 0
+    assert json.loads(words)["bytes"] == len(FILES["folder/model.onnx"])
+    gone = plan.model_copy(update={"uri": f"{plan.uri}.gone"})
+    code, words = run_stage(job, gone, "look")
+    assert code == 3
+    assert words.startswith("SourceNotFound: ")
+    unknown = plan.model_copy(update={"uri": "https://no-such-host.invalid/model.onnx"})
+    assert run_stage(job, unknown, "look")[0] == 1
