@@ -22,7 +22,7 @@ from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
 from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
-from skerry.decide.rollout.situation import Situation, can_run, change, way_back
+from skerry.decide.rollout.situation import Situation, change, way_back
 from skerry.decide.rollout.wave import is_done, is_last, observe_wave
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if is_rejected(view, previous.revision, view.attempt):
         return None
-    if not can_run(view, previous.revision):
+    if previous.revision not in view.daemonsets and way_back(now) is None:
         return None
     if not _only_roles_run(view, route, previous.revision):
         return None

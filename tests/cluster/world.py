@@ -1,0 +1,188 @@
+"""A real API server with nodes that are played and an operator that runs: what several modules test on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from skerry.api import EdgeModel, ModelRoute
+from skerry.api.common import LABEL_MODEL, ConditionStatus
+from skerry.cluster import kinds
+from skerry.decide.conditions import condition_of
+from skerry.render.routes import route_name
+from tests.cluster.api import Api
+from tests.cluster.devices import Devices
+from tests.cluster.operator_process import OperatorProcess, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.cluster.conftest import Kubectl
+    from tests.lab import Lab
+
+CLASSES = {"op-a": ("op-a1", "op-a2"), "op-b": ("op-b1",)}
+NAME = "tiny"
+ROLLOUT_SECONDS = 60.0
+
+
+@dataclass
+class World:
+    """What the tests of this module share."""
+
+    api: Api
+    kubectl: Kubectl
+    devices: Devices
+    operator: OperatorProcess
+    registry: str
+
+    @property
+    def namespace(self) -> str:
+        """The module's namespace."""
+        return self.kubectl.namespace
+
+    def model(self, name: str = NAME) -> EdgeModel:
+        """The EdgeModel as it is."""
+        return EdgeModel.model_validate(self.api.get(kinds.EDGE_MODEL, self.namespace, name))
+
+    def route(self, hardware_class: str) -> ModelRoute:
+        """The route of one class."""
+        name = route_name(NAME, hardware_class)
+        return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
+
+    def patch(self, change: dict[str, Any], name: str = NAME) -> int:
+        """Change the spec; returns the new generation."""
+        item = self.api.get(kinds.EDGE_MODEL, self.namespace, name)
+        changed = self.api.merge(kinds.EDGE_MODEL, item, {"spec": change})
+        assert changed is not None
+        generation: int = changed["metadata"]["generation"]
+        return generation
+
+    def serve(self, cpu: str, name: str = NAME) -> int:
+        """Ask for another revision, by other limits."""
+        limits = {"cpu": cpu, "memory": "64Mi"}
+        return self.patch({"serving": {"resources": {"limits": limits}}}, name)
+
+    def until_ready(self, generation: int, name: str = NAME) -> EdgeModel:
+        """Wait until what the spec asks for is what answers."""
+        return wait_for(
+            f"generation {generation} ready",
+            lambda: self.model(name),
+            lambda m: m.status.observed_generation == generation and is_true(m, "Ready"),
+            ROLLOUT_SECONDS,
+        )
+
+    def daemonsets(self, name: str = NAME) -> set[str]:
+        """Names of the DaemonSets that are meant to stay."""
+        found = self.api.list(kinds.DAEMON_SET, self.namespace, f"{LABEL_MODEL}={name}")
+        return {d["metadata"]["name"] for d in found if not d["metadata"].get("deletionTimestamp")}
+
+
+def is_true(model: EdgeModel, kind: str) -> bool:
+    """Whether a condition holds for the spec as it is."""
+    condition = condition_of(model.status.conditions, kind)
+    return (
+        condition is not None
+        and condition.status is ConditionStatus.TRUE
+        and condition.observed_generation == model.metadata.generation
+    )
+
+
+def push_empty_image(registry: str, repository: str, tag: str) -> str:
+    """Push an image without layers, by the OCI distribution protocol; returns its digest."""
+    return push_image(registry, repository, tag, ())
+
+
+def push_image(
+    registry: str, repository: str, tag: str, layers: Iterable[tuple[bytes, dict[str, str]]]
+) -> str:
+    """Push an image of these layers (content and annotations); returns its digest."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "of": repository}).encode()
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    with httpx.Client(trust_env=False, base_url=f"http://{registry}/v2/{repository}/") as http:
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **_pushed(http, config)},
+            "layers": [
+                {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                    "annotations": annotations, **_pushed(http, content),
+                }
+                for content, annotations in layers
+            ],
+        }  # fmt: skip
+        headers = {"Content-Type": media_type}
+        answer = http.put(f"manifests/{tag}", content=json.dumps(manifest), headers=headers)
+        return str(answer.raise_for_status().headers["docker-content-digest"])
+
+
+def _pushed(http: httpx.Client, content: bytes) -> dict[str, Any]:
+    """Push a blob; returns its digest and size."""
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    location = http.post("blobs/uploads/").raise_for_status().headers["location"]
+    target = httpx.URL(location).copy_merge_params({"digest": digest})
+    http.put(target, content=content).raise_for_status()
+    return {"digest": digest, "size": len(content)}
+
+
+def manifest(registry: str, name: str) -> dict[str, Any]:
+    """An EdgeModel whose rollouts are quick."""
+    return {
+        "apiVersion": "skerry.dev/v1alpha1",
+        "kind": "EdgeModel",
+        "metadata": {"name": name},
+        "spec": {
+            "source": {"uri": f"oci://{registry}/models/operator-test:1"},
+            "evaluation": {
+                "dataset": {"uri": f"oci://{registry}/datasets/operator-test:1"},
+                "metric": "accuracy",
+            },
+            "targets": [{"hardwareClass": name} for name in CLASSES],
+            "serving": {"resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}},
+            "rollout": {
+                "waves": [{"percent": 50}, {"percent": 100}],
+                "soak": "1s", "rollbackWindow": "1h",
+            },
+        },
+    }  # fmt: skip
+
+
+def running_world(control_plane: Lab, kubectl: Kubectl, folder: Path) -> Iterator[World]:
+    """An API server with nodes, classes, images in the registry, and an operator that runs."""
+    registry = control_plane.registry
+    push_empty_image(registry, "models/operator-test", "1")
+    push_empty_image(registry, "datasets/operator-test", "1")
+    kubectl("apply", "--server-side", "--filename=-", stdin=_namespace("skerry-system"))
+    for name in CLASSES:
+        selector = {"nodeSelector": {"test.skerry.dev/class": name}}
+        kubectl.apply(
+            {
+                "apiVersion": "skerry.dev/v1alpha1", "kind": "HardwareClass",
+                "metadata": {"name": name}, "spec": selector,
+            }
+        )  # fmt: skip
+    api = Api(control_plane.kubeconfig)
+    devices = Devices(api, CLASSES)
+    operator = OperatorProcess(control_plane.kubeconfig, folder, registry)
+    devices.start()
+    operator.start()
+    yield World(api, kubectl, devices, operator, registry)
+    operator.stop()
+    devices.stop()
+    for name in CLASSES:
+        kubectl("delete", "hardwareclass", name)
+    _print_log(operator.log)
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _print_log(log: Path) -> None:
+    """For the report of a failed test."""
+    print(log.read_text())  # noqa: T201
