@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from skerry.cli.status.tree import tree
 from skerry.cluster.errors import SkerryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console, RenderableType
 
     from skerry.cli.connection import Connection
@@ -55,12 +58,27 @@ async def watch(
         SkerryError: the first look failed.
     """
     seen = await look(connection, name, everywhere=everywhere, all_nodes=all_nodes)
-    with Live(seen, console=console, auto_refresh=False, vertical_overflow="visible") as live:
+    with _screen(console, seen) as show:
         while True:
             await asyncio.sleep(seconds)
             try:
                 seen = await look(connection, name, everywhere=everywhere, all_nodes=all_nodes)
             except SkerryError as error:
-                live.update(Group(seen, f"[red]{escape(lines(error)[0])}[/]"), refresh=True)
+                show(Group(seen, f"[red]{escape(lines(error)[0])}[/]"))
             else:
-                live.update(seen, refresh=True)
+                show(seen)
+
+
+@contextmanager
+def _screen(console: Console, first: RenderableType) -> Iterator[Callable[[RenderableType], None]]:
+    """A place that shows the last tree; a pipe or file gets one after the other instead."""
+    if not console.is_terminal:
+        console.print(first)
+        yield console.print
+        return
+    with Live(first, console=console, auto_refresh=False, vertical_overflow="visible") as live:
+
+        def update(seen: RenderableType) -> None:
+            live.update(seen, refresh=True)
+
+        yield update
