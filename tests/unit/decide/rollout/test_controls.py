@@ -154,6 +154,16 @@ def test_suspension_freezes_a_rollout_where_it_is(passes: int) -> None:
     assert stable(made) == B
 
 
+def test_suspension_freezes_a_wave_that_opens_bit_by_bit() -> None:
+    made = serving(6, (100,), max_concurrent_pulls="1")
+    made.tick()
+    made.policy = replace(made.policy, suspended=True)
+    before = covered(made, B)
+    assert len(before) == 1
+    made.settle()
+    assert covered(made, B) == before
+
+
 def test_suspension_says_nothing_where_nothing_is_held() -> None:
     made = serving(2)
     made.settle()
