@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.edgemodel import Rejection
+    from skerry.api.modelroute import Halt, ModelRouteSpec
     from skerry.decide.rollout.model import NodeView, TargetView
 
 OFFENDERS = 3
@@ -132,14 +133,15 @@ def _rejected(facts: Facts) -> Story | None:
     if view.desired is None or (route and view.desired in _live(route)):
         return None
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
-    message = recorded.message if recorded and recorded.attempt >= view.attempt else None
+    told: Rejection | Halt | None = None
+    if recorded is not None and recorded.attempt >= view.attempt:
+        told = recorded
     if halted and (halted.revision, halted.attempt) == (view.desired, view.attempt):
-        message = halted.message
-    if message is None:
+        told = halted
+    if told is None:
         return None
-    text = f"{view.desired} was taken back: {message}. Change the spec, or ask for a retry"
-    rule = recorded.rule if recorded else halted.rule if halted else ""
-    return Story(Phase.ROLLED_BACK, BY_HAND.get(rule, "RolledBack"), text)
+    text = f"{view.desired} was taken back: {told.message}. Change the spec, or ask for a retry"
+    return Story(Phase.ROLLED_BACK, BY_HAND.get(told.rule, "RolledBack"), text)
 
 
 def _suspended(facts: Facts) -> Story | None:

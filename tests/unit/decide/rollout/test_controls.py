@@ -208,6 +208,21 @@ def test_undo_goes_back_within_the_window(standby: Standby) -> None:
     assert made.history[-1].outcome is Outcome.ROLLED_BACK
 
 
+def test_the_reason_is_that_of_the_last_time_it_was_taken_back() -> None:
+    """An abort of the first attempt, an undo of the second: no pass calls the undo an abort."""
+    made = serving(2, manual=True)
+    made.settle()
+    made.abort()
+    made.settle()
+    made.retry()
+    made.settle()
+    made.approve("1")
+    made.settle()
+    made.undo()
+    made.tick()
+    assert reason(made) == "Undone"
+
+
 def test_undo_after_the_window_does_nothing() -> None:
     made = serving(3)
     made.settle(deadlines=True)
