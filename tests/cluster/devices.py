@@ -48,6 +48,7 @@ class Devices:
     Attributes:
         bad: revisions that every agent fails, by rule.
         shortfall: builds come to nothing: no candidate passes the gates.
+        soaking: no agent is done with its candidate yet.
         reports: how often an agent has written its EdgeNode.
     """
 
@@ -55,6 +56,7 @@ class Devices:
     classes: dict[str, tuple[str, ...]]
     bad: dict[str, str] = field(default_factory=dict)
     shortfall: bool = False
+    soaking: bool = False
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
@@ -236,6 +238,8 @@ class Devices:
         )
         if not vetoed and tried.revision not in here:
             return report | {"state": CandidateState.WAITING, "traffic": 0}
+        if not vetoed and rule is None and self.soaking:
+            return report | {"state": CandidateState.SOAKING, "traffic": 90}
         if not vetoed and rule is None:
             return report | {"state": CandidateState.PASSED, "traffic": 90}
         if not vetoed:

@@ -122,6 +122,14 @@ def guard(*rules: Manifest) -> Manifest:
     return {"spec.guard.rules": list(rules)}
 
 
+def ring(key: str, value: str) -> Manifest:
+    """A wave over the nodes with this label."""
+    return {"nodeSelector": {key: value}}
+
+
+_ALL = {"percent": 100}
+_PULLS = "spec.rollout.maxConcurrentPulls"
+_DEADLINE = "spec.rollout.progressDeadline"
 _SOAK, _WAVES, _TRAFFIC = "spec.rollout.soak", "spec.rollout.waves", "spec.rollout.traffic"
 _URI, _PIN = "spec.source.uri", "spec.source.digest"
 _ENDPOINT, _SECRET = "spec.source.endpoint", "spec.source.credentialsSecret"
@@ -295,6 +303,53 @@ BAD = (
     Bad("wave of 101", {_WAVES: waves(101)}, f"{_WAVES}[0].percent", "less than or equal to 100"),
     Bad("wave as text", {_WAVES: waves("5", 100)}, f"{_WAVES}[0].percent", "integer"),
     Bad("many waves", {_WAVES: waves(*range(1, 17), 100)}, _WAVES, "must have at most 16 items"),
+    Bad("wave of nothing", {_WAVES: [{}, _ALL]}, f"{_WAVES}[0]", "either percent or nodeSelector"),
+    Bad(
+        "wave of both",
+        {_WAVES: [{"percent": 5, **ring("site", "x")}, _ALL]},
+        f"{_WAVES}[0]",
+        "either percent or nodeSelector",
+    ),
+    Bad("ring at the end", {_WAVES: [_ALL, ring("a", "b")]}, _WAVES, "must be {percent: 100}"),
+    Bad(
+        "shares shrink around a ring",
+        {_WAVES: [*waves(50), ring("a", "b"), *waves(25, 100)]},
+        _WAVES,
+        "greater than those before",
+    ),
+    Bad(
+        "ring by no label",
+        {_WAVES: [ring("a/b/c", "x"), _ALL]},
+        f"{_WAVES}[0].nodeSelector",
+        "must be a node label",
+    ),
+    Bad(
+        "ring by Skerry's labels",
+        {_WAVES: [ring("skerry.node-restriction.kubernetes.io/shard", "3"), _ALL]},
+        f"{_WAVES}[0].nodeSelector",
+        "Skerry writes these itself",
+    ),
+    Bad(
+        "empty ring",
+        {_WAVES: [{"nodeSelector": {}}, _ALL]},
+        f"{_WAVES}[0].nodeSelector",
+        "at least 1",
+    ),
+    Bad(
+        "unknown promotion",
+        {"spec.rollout.promotion": "Never"},
+        "spec.rollout.promotion",
+        '"Automatic", "Manual"',
+    ),
+    Bad(
+        "unknown standby",
+        {"spec.rollout.standby": "Hot"},
+        "spec.rollout.standby",
+        '"Warm", "Cached", "None"',
+    ),
+    Bad("no pulls", {_PULLS: "0"}, _PULLS, "number of nodes from 1"),
+    Bad("deadline of 0", {_DEADLINE: "0m"}, _DEADLINE, "longer than 0s"),
+    Bad("suspend as text", {"spec.suspend": "yes"}, "spec.suspend", "boolean"),
     Bad("traffic shrinks", {_TRAFFIC: [50, 10]}, _TRAFFIC, "traffic must grow"),
     Bad("all traffic", {_TRAFFIC: [10, 100]}, f"{_TRAFFIC}[1]", "less than or equal to 99"),
     Bad("soak in words", {_SOAK: "10 minutes"}, _SOAK, "should match"),
@@ -366,7 +421,7 @@ BAD = (
         "class by its own label",
         {_CLASS_NODES: {"skerry.node-restriction.kubernetes.io/class": "a"}},
         _CLASS_NODES,
-        "Skerry writes these from the selector",
+        "Skerry writes these itself",
         HARDWARE_CLASS,
     ),
     Bad(

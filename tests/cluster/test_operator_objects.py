@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.snapshot import Pins
 from skerry.render.daemonsets import daemonset
 from skerry.render.fetch_jobs import fetch_job
@@ -45,12 +45,17 @@ def rendered(namespace: str) -> dict[str, dict[str, Any]]:
     assert served is not None
     (name, spec), *_ = made.variants.items()
     shards = Placement(PlacementKind.NOT_IN, frozenset(range(64)))
+    everywhere = Placement(PlacementKind.NOT_IN, frozenset())
+    ring = Ring((("site", "north"),), frozenset(range(64)))
+    rings = Placement(PlacementKind.IN, frozenset({1}), (ring,))
     return {
         "assess": assess_job(owner, assess, config),
         "fetch": fetch_job(owner, fetch_bucket, config),
         "fetch-claim": fetch_job(owner, fetch_claim, config),
         "build": optimisation_job(owner, build, config),
         "daemonset": daemonset(owner, served, shards),
+        "daemonset-everywhere": daemonset(owner, served, everywhere),
+        "daemonset-in-rings": daemonset(owner, served, rings),
         "variant": variant(owner, name, spec),
         "route": route(owner, decision.routes["x86"]),
         "service": service(owner, config.gateway),

@@ -19,7 +19,7 @@ from tests.cluster.devices import Devices
 from tests.cluster.operator_process import OperatorProcess, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.cluster.conftest import Kubectl
@@ -94,26 +94,40 @@ def is_true(model: EdgeModel, kind: str) -> bool:
 
 def push_empty_image(registry: str, repository: str, tag: str) -> str:
     """Push an image without layers, by the OCI distribution protocol; returns its digest."""
+    return push_image(registry, repository, tag, ())
+
+
+def push_image(
+    registry: str, repository: str, tag: str, layers: Iterable[tuple[bytes, dict[str, str]]]
+) -> str:
+    """Push an image of these layers (content and annotations); returns its digest."""
     config = json.dumps({"architecture": "amd64", "os": "linux", "of": repository}).encode()
-    digest = "sha256:" + hashlib.sha256(config).hexdigest()
-    base = f"http://{registry}/v2/{repository}"
-    with httpx.Client(trust_env=False) as http:
-        location = http.post(f"{base}/blobs/uploads/").raise_for_status().headers["location"]
-        target = httpx.URL(location).copy_merge_params({"digest": digest})
-        http.put(target, content=config).raise_for_status()
-        media_type = "application/vnd.oci.image.manifest.v1+json"
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    with httpx.Client(trust_env=False, base_url=f"http://{registry}/v2/{repository}/") as http:
         manifest = {
             "schemaVersion": 2,
             "mediaType": media_type,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                "digest": digest, "size": len(config),
-            },
-            "layers": [],
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **_pushed(http, config)},
+            "layers": [
+                {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                    "annotations": annotations, **_pushed(http, content),
+                }
+                for content, annotations in layers
+            ],
         }  # fmt: skip
         headers = {"Content-Type": media_type}
-        answer = http.put(f"{base}/manifests/{tag}", content=json.dumps(manifest), headers=headers)
+        answer = http.put(f"manifests/{tag}", content=json.dumps(manifest), headers=headers)
         return str(answer.raise_for_status().headers["docker-content-digest"])
+
+
+def _pushed(http: httpx.Client, content: bytes) -> dict[str, Any]:
+    """Push a blob; returns its digest and size."""
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    location = http.post("blobs/uploads/").raise_for_status().headers["location"]
+    target = httpx.URL(location).copy_merge_params({"digest": digest})
+    http.put(target, content=content).raise_for_status()
+    return {"digest": digest, "size": len(content)}
 
 
 def manifest(registry: str, name: str) -> dict[str, Any]:

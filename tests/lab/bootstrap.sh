@@ -10,7 +10,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$checkout/.venv
-extras=operator,agent,runtime-onnxruntime,optimizer-onnxruntime,fetcher,lab,dev
+extras=operator,agent,cli,runtime-onnxruntime,optimizer-onnxruntime,fetcher,lab,dev
 
 # A package, and what it is for.
 packages=(

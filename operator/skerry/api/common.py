@@ -75,6 +75,7 @@ def _cut(limit: int) -> Callable[[Any], Any]:
 
 Bool = Annotated[bool, Strict()]
 Int = Annotated[int, BeforeValidator(_no_text)]
+Percent = Annotated[int, Field(ge=1, le=100), BeforeValidator(_no_text)]
 TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]

@@ -1,18 +1,19 @@
 """`EdgeModel`: the model a user wants on the fleet. The user writes `spec`, the operator `status`.
 
 Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
-guard's part of the spec is in `skerry.api.guard`, the status in `skerry.api.edgemodel_status`.
+rollout's and the guard's parts of the spec are in `skerry.api.rollout` and `skerry.api.guard`, the
+status in `skerry.api.edgemodel_status`.
 """
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
-from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from skerry.api.actions import ANNOTATION_RETRY
 from skerry.api.artifact import Artifact
 from skerry.api.common import (
     Bool,
@@ -27,7 +28,6 @@ from skerry.api.common import (
     Resource,
     ResourceLimits,
     Times,
-    TrafficShare,
 )
 from skerry.api.edgemodel_status import (
     Address,
@@ -43,11 +43,11 @@ from skerry.api.edgemodel_status import (
     WaveStatus,
 )
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
+from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
 from skerry.api.units import parse_ratio
 
 MAX_NAME_LENGTH = 40
-ANNOTATION_RETRY = "skerry.dev/retry"
 
 
 class Metric(StrEnum):
@@ -209,66 +209,6 @@ class Serving(Model):
     )
 
 
-class Wave(Model):
-    """One step of a rollout over the nodes of a class."""
-
-    percent: Int = Field(
-        ge=1,
-        le=100,
-        description="Per cent of the class's nodes that have the candidate in this wave, those of"
-        " earlier waves included; at least one node.",
-    )
-
-
-class Rollout(Model):
-    """How a new revision reaches the nodes: wave by wave over a class, blue-green on each node.
-
-    On a node the candidate is checked with golden samples, then gets traffic step by step, then
-    soaks; a wave is done when its reachable nodes are. A change here takes effect at once and makes
-    no revision.
-    """
-
-    invariants: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "self.waves.all(i, w, i == 0 || w.percent > self.waves[i-1].percent)",
-            "waves must grow: each percent must be greater than the one before",
-            lambda rollout: all(a.percent < b.percent for a, b in pairwise(rollout.waves)),
-            "waves",
-        ),
-        Rule(
-            "self.waves[size(self.waves)-1].percent == 100",
-            "the last wave must be {percent: 100}, or some nodes would never get the revision",
-            lambda rollout: rollout.waves[-1].percent == 100,  # noqa: PLR2004
-            "waves",
-        ),
-        Rule(
-            "self.traffic.all(i, t, i == 0 || t > self.traffic[i-1])",
-            "traffic must grow: each step must be greater than the one before",
-            lambda rollout: all(a < b for a, b in pairwise(rollout.traffic)),
-            "traffic",
-        ),
-    )
-
-    waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=16)] = Field(
-        default=(Wave(percent=5), Wave(percent=25), Wave(percent=100)),
-        description="Growing shares of the class's nodes, ending with 100. The next wave opens when"
-        " every reachable node of this one has passed.",
-    )
-    traffic: Annotated[tuple[TrafficShare, ...], Field(min_length=1, max_length=8)] = Field(
-        default=(10, 50, 90),
-        description="Per cent of a node's requests that the candidate gets, step by step; stable"
-        " keeps a share until promotion, for comparison.",
-    )
-    soak: Duration = Field(
-        default="10m", description="How long a node stays at the last step before it passes."
-    )
-    rollback_window: Duration = Field(
-        default="24h",
-        description="How long after a promotion the previous revision is kept warm and the guard can"
-        " still go back to it.",
-    )
-
-
 class EdgeModelSpec(Model):
     """What the user wants. Everything but source, evaluation and targets has a safe default."""
 
@@ -290,6 +230,11 @@ class EdgeModelSpec(Model):
     serving: Serving = Field(default=Serving())
     rollout: Rollout = Field(default=Rollout())
     guard: Guard = Field(default=Guard())
+    suspend: Bool = Field(
+        default=False,
+        description="Hold: no new build, candidate, wave or promotion. What serves goes on, nodes that"
+        " have a candidate finish their steps, and the guard still takes back what is worse.",
+    )
 
 
 class EdgeModel(Resource):
@@ -352,11 +297,13 @@ __all__ = [
     "Optimization",
     "Outcome",
     "Phase",
+    "Promotion",
     "Rejection",
     "Rollout",
     "Search",
     "Serving",
     "ServingResources",
+    "Standby",
     "Target",
     "TargetStatus",
     "Wave",

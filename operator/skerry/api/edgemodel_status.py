@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from skerry.api.actions import MARK_LENGTH
 from skerry.api.common import (
     Bool,
     Conditions,
@@ -32,6 +33,7 @@ class Phase(StrEnum):
 
     FAILED = "Failed"
     ROLLED_BACK = "RolledBack"
+    PAUSED = "Paused"
     ROLLING_OUT = "RollingOut"
     OPTIMIZING = "Optimizing"
     PENDING = "Pending"
@@ -107,6 +109,10 @@ class WaveStatus(Model):
         default=0, description="Nodes that were reachable when the wave opened."
     )
     passed: int = Field(default=0, description="Of these, nodes whose guard passed the candidate.")
+    progressed_at: Time | None = Field(
+        default=None,
+        description="When a node last joined the wave or passed; unset while suspended.",
+    )
     message: Note = Field(default="", description="What the wave waits for.")
 
 
@@ -147,6 +153,10 @@ class TargetStatus(Model):
     previous: RevisionName | None = Field(
         default=None, description="The revision before stable, kept warm."
     )
+    approved: Annotated[str, Field(max_length=MARK_LENGTH)] | None = Field(
+        default=None,
+        description="What the promote annotation said when it was last used; it is not used twice.",
+    )
     nodes: NodeCounts = Field(default=NodeCounts(), description="Nodes of the class, as counts.")
     wave: WaveStatus | None = Field(default=None, description="The wave that is open, if any.")
     offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
@@ -170,6 +180,7 @@ class Outcome(StrEnum):
 
     PROMOTED = "Promoted"
     ROLLED_BACK = "RolledBack"
+    ABORTED = "Aborted"
     SUPERSEDED = "Superseded"
 
 

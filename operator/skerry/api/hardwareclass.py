@@ -8,36 +8,17 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from skerry.api.common import Column, Conditions, Int, KindInfo, Model, Resource
+from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
-
-_LABEL_KEY = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
-_OWN_PREFIX = "skerry.node-restriction.kubernetes.io/"
 
 
 class HardwareClassSpec(Model):
     """How the nodes of the class are told, and what is known about them."""
 
-    invariants: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            f"self.nodeSelector.all(key, key.matches('^{_LABEL_KEY}$') && size(key) <= 253)",
-            "every key must be a node label, such as kubernetes.io/arch",
-            lambda spec: all(
-                re.fullmatch(_LABEL_KEY, key) and len(key) <= 253  # noqa: PLR2004
-                for key in spec.node_selector
-            ),
-            "nodeSelector",
-        ),
-        Rule(
-            f"!self.nodeSelector.exists(key, key.startsWith('{_OWN_PREFIX}'))",
-            f"must not name labels {_OWN_PREFIX}*: Skerry writes these from the selector",
-            lambda spec: not any(key.startswith(_OWN_PREFIX) for key in spec.node_selector),
-            "nodeSelector",
-        ),
-    )
+    invariants: ClassVar[tuple[Rule, ...]] = node_selector_rules()
 
     node_selector: Annotated[
-        dict[str, Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]],
+        dict[str, LabelValue],
         Field(min_length=1, max_length=8),
     ] = Field(
         description="Node labels, all of which a node of the class carries. They are the"

@@ -1,4 +1,4 @@
-"""A tag becomes a digest: one HEAD request per registry reference, by the OCI distribution protocol.
+"""A tag becomes a digest, and a digest its content, by the OCI distribution protocol.
 
 What the operator pins here is what jobs and kubelets mount; they verify it against the digest.
 Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -6,8 +6,11 @@ Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pu
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 
@@ -42,21 +45,56 @@ class Registry:
             RegistryError: with what a person can do about it.
         """
         host, repository, tag = split(uri)
+        path = f"{repository}/manifests/{tag}"
+        return _digest(await self._ask("HEAD", host, path, uri), uri)
+
+    async def manifest(self, image: str) -> dict[str, Any]:
+        """The manifest of HOST/REPOSITORY@sha256:...
+
+        Raises:
+            RegistryError: with what a person can do about it.
+        """
+        host, repository, digest = _pinned(image)
+        answer = _good(
+            await self._ask("GET", host, f"{repository}/manifests/{digest}", image), image
+        )
+        parsed: dict[str, Any] = json.loads(answer.content)
+        return parsed
+
+    async def blob(self, image: str, digest: str, most_bytes: int) -> bytes:
+        """A layer of HOST/REPOSITORY@..., checked against its digest.
+
+        Raises:
+            RegistryError: also when it is larger than `most_bytes` or not what its digest says.
+        """
+        host, repository, _ = _pinned(image)
+        answer = _good(await self._ask("GET", host, f"{repository}/blobs/{digest}", image), image)
+        if len(answer.content) > most_bytes:
+            raise RegistryError(
+                f"layer {digest} is larger than {most_bytes} bytes", image, "was it made by Skerry?"
+            )
+        if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
+            raise RegistryError(f"layer {digest} is damaged", image, "push the image again")
+        return answer.content
+
+    async def _ask(self, method: str, host: str, path: str, uri: str) -> httpx.Response:
+        """One request, with an anonymous token where the registry wants one."""
         scheme = "http" if host == self._insecure_host else "https"
-        url = f"{scheme}://{host}/v2/{repository}/manifests/{tag}"
-        answer = await self._head(url, uri)
+        url = f"{scheme}://{host}/v2/{path}"
+        answer = await self._once(method, url, uri)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             token = await self._anonymous_token(answer, uri)
-            answer = await self._head(url, uri, {"Authorization": f"Bearer {token}"})
-        return _digest(answer, uri)
+            answer = await self._once(method, url, uri, {"Authorization": f"Bearer {token}"})
+        return answer
 
-    async def _head(
-        self, url: str, uri: str, headers: dict[str, str] | None = None
+    async def _once(
+        self, method: str, url: str, uri: str, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         try:
-            return await self._client.head(
+            return await self._client.request(
+                method,
                 url,
-                headers={"Accept": ", ".join(_MEDIA_TYPES), **(headers or {})},
+                headers={"Accept": ", ".join((*_MEDIA_TYPES, "*/*")), **(headers or {})},
                 timeout=REQUEST_TIMEOUT_SECONDS,
                 follow_redirects=True,
             )
@@ -92,7 +130,15 @@ def split(uri: str) -> tuple[str, str, str]:
     return host, repository, tag or "latest"
 
 
-def _digest(answer: httpx.Response, uri: str) -> str:
+def _pinned(image: str) -> tuple[str, str, str]:
+    """Host, repository and digest of HOST[:PORT]/REPOSITORY@sha256:..."""
+    place, _, digest = image.partition("@")
+    host, _, repository = place.partition("/")
+    return host, repository, digest
+
+
+def _good(answer: httpx.Response, uri: str) -> httpx.Response:
+    """The answer, which must be a success."""
     if answer.status_code == HTTPStatus.NOT_FOUND:
         raise RegistryError(
             "the registry has no such image or tag", uri, "check the name, or push it"
@@ -105,7 +151,11 @@ def _digest(answer: httpx.Response, uri: str) -> str:
             uri,
             "look at the registry's log; it is tried again",
         )
-    digest = answer.headers.get("docker-content-digest", "")
+    return answer
+
+
+def _digest(answer: httpx.Response, uri: str) -> str:
+    digest = _good(answer, uri).headers.get("docker-content-digest", "")
     if not _DIGEST.match(digest):
         raise RegistryError(
             "the registry named no sha256 digest (header Docker-Content-Digest)",

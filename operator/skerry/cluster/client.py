@@ -27,6 +27,7 @@ PAGE_SIZE = 500
 REQUEST_TIMEOUT_SECONDS = 20.0
 TRIES = 4
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 
 Object = dict[str, Any]
 _AGAIN = {
@@ -41,8 +42,9 @@ _AGAIN = {
 class Cluster:
     """One connection to one API server."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, field_manager: str = FIELD_MANAGER) -> None:
         self._api = api
+        self._manager = field_manager
         self._bucket = TokenBucket()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
@@ -69,20 +71,39 @@ class Cluster:
             query["continue"] = token
 
     async def apply(
-        self, kind: Kind, body: Object, *, subresource: str = "", force: bool = True
+        self,
+        kind: Kind,
+        body: Object,
+        *,
+        subresource: str = "",
+        force: bool = True,
+        dry_run: bool = False,
     ) -> Object:
         """Server-side apply.
 
         With `metadata.uid` in the body, the API server refuses to create or to touch another object
-        of that name. Without force, fields that someone else set are a conflict (409).
+        of that name. Without force, fields that someone else set are a conflict (409). A dry run is
+        checked like any other and written nowhere.
         """
         meta = body["metadata"]
         path = kind.path(meta.get("namespace"), meta["name"], subresource)
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
+        query = {"fieldManager": self._manager, "force": str(force).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
         identity = {"apiVersion": kind.api_version, "kind": kind.name}
         return await self._request(
             "PATCH", path, query=query, body={**identity, **body}, content=APPLY
         )
+
+    async def annotate(
+        self, kind: Kind, item: Object, annotations: dict[str, str | None]
+    ) -> Object:
+        """Merge annotations into this very object (another of its name is a conflict); None removes one."""
+        meta = item["metadata"]
+        body = {"metadata": {"annotations": annotations, "uid": meta["uid"]}}
+        path = kind.path(meta.get("namespace"), meta["name"])
+        query = {"fieldManager": self._manager}
+        return await self._request("PATCH", path, query=query, body=body, content=MERGE)
 
     async def create(self, kind: Kind, body: Object) -> Object:
         """Create an object; one of that name that is there already is a conflict (409).

@@ -50,6 +50,7 @@ CRD = Kind(
     "customresourcedefinitions",
     namespaced=False,
 )
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 EVENT = Kind("events.k8s.io/v1", "Event", "events", namespaced=True)
 
 OURS = {

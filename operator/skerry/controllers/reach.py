@@ -44,6 +44,7 @@ def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
                 unreachable_since=since,
                 model=reports.get(node.name),
                 ready_revisions=frozenset(ready.get(node.name, ())),
+                labels=node.labels,
             )
         )
     return {

@@ -16,6 +16,7 @@ from skerry.api.modelvariant import EvaluationPlan, ModelVariantSpec
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.select import rank_engines
+from skerry.decide.sources import SUSPENDED
 from skerry.decide.stages import DOCKER_CONFIG_FILE
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
@@ -73,7 +74,7 @@ def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[
     free = snapshot.config.builds.max_concurrent - snapshot.slots.running
     builds: list[TargetBuild] = []
     for target in snapshot.model.spec.targets:
-        build = _plan(snapshot, assessed, target, now)
+        build = _held(snapshot, _plan(snapshot, assessed, target, now))
         if build.job is not None and free <= snapshot.slots.waiting_before:
             build = replace(
                 build,
@@ -85,6 +86,14 @@ def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[
         free -= build.job is not None
         builds.append(build)
     return tuple(builds)
+
+
+def _held(snapshot: Snapshot, build: TargetBuild) -> TargetBuild:
+    """No job is started while the model is suspended; those that run end."""
+    if build.job is None or not snapshot.model.spec.suspend:
+        return build
+    message = f"{build.message} once spec.suspend is false again"
+    return replace(build, job=None, phase=Phase.PAUSED, reason=SUSPENDED, message=message)
 
 
 def _queue_message(snapshot: Snapshot, free: int) -> str:

@@ -20,7 +20,8 @@ from skerry.decide.builds import plan_builds, served_by, work_of
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
 from skerry.decide.fetches import settle
-from skerry.decide.rollout import TargetView, decide_target, policy_from_spec
+from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
+from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
 from skerry.decide.sources import assess_source
 from skerry.decide.status import TargetOutcome, make_status
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from skerry.decide.builds import TargetBuild
     from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
     from skerry.decide.fetches import Settled
+    from skerry.decide.rollout import RolloutPolicy
+    from skerry.decide.rollout.model import Selector
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.sources import Assessed
 
@@ -82,6 +85,8 @@ def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
     model, name = snapshot.model, build.hardware_class
     route = snapshot.routes.get(name)
     status = next((t for t in model.status.targets if t.hardware_class == name), None)
+    policy = policy_from_spec(model.spec)
+    own = {build.served.revision} if build.served else set()
     view = TargetView(
         edge_model=model.metadata.name,
         hardware_class=name,
@@ -93,9 +98,21 @@ def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
         route_generation=route.generation if route else 0,
         daemonsets=snapshot.daemonsets.get(name, {}),
         nodes=snapshot.nodes.get(name, ()),
-        policy=policy_from_spec(model.spec),
+        policy=policy,
+        actions=actions_from(model.metadata.annotations),
+        makeable=frozenset(served.revision for served in _stored(snapshot)) | own,
+        rings_elsewhere=_rings_elsewhere(snapshot, name, policy),
     )
     return _retried(snapshot, view)
+
+
+def _rings_elsewhere(
+    snapshot: Snapshot, hardware_class: str, policy: RolloutPolicy
+) -> frozenset[Selector]:
+    """Rings in which another class has nodes."""
+    others = [n for name, found in snapshot.nodes.items() if name != hardware_class for n in found]
+    rings = {step.selector for step in policy.waves if step.percent is None}
+    return frozenset(r for r in rings if any(matches(r, node.labels) for node in others))
 
 
 def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
@@ -125,11 +142,14 @@ def _daemonsets(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterab
 
 def _makeable(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[ServedRevision]:
     """All revisions that a DaemonSet could be made of: those asked for, and those of stored variants."""
-    for variant in snapshot.variants.values():
-        served = served_by(snapshot, variant)
-        if served is not None:
-            yield served
+    yield from _stored(snapshot)
     yield from (outcome.build.served for outcome in outcomes if outcome.build.served)
+
+
+def _stored(snapshot: Snapshot) -> Iterable[ServedRevision]:
+    """What the artifacts of stored variants make, with the runtime images of now."""
+    found = (served_by(snapshot, variant) for variant in snapshot.variants.values())
+    return (served for served in found if served is not None)
 
 
 def _jobs(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[AssessJob | BuildJob, ...]:

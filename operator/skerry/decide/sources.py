@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 NOT_RESOLVED = "SourceNotResolved"
+SUSPENDED = "Suspended"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ def _unresolved(snapshot: Snapshot) -> Assessed:
 
 
 def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:
+    if snapshot.model.spec.suspend:
+        message = "the source is not read while spec.suspend is true"
+        return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
     engine: Engine = next(iter(snapshot.config.engines))
     made = next_try(snapshot, work)
     return Assessed(

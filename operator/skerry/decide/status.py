@@ -19,6 +19,7 @@ from skerry.api.edgemodel import (
 from skerry.api.fetch import Refusal, Role
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
 from skerry.decide.conditions import Finding, conditions
+from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.variants import GATES_NOT_MET
 
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 NAME_CONFLICT = "NameConflict"
 # With several classes the phase is the first of these that holds for any (design/product.md).
 PHASE_ORDER = (
-    Phase.FAILED, Phase.ROLLED_BACK, Phase.ROLLING_OUT, Phase.OPTIMIZING, Phase.PENDING, Phase.SERVING,
+    Phase.FAILED, Phase.ROLLED_BACK, Phase.PAUSED, Phase.ROLLING_OUT, Phase.OPTIMIZING, Phase.PENDING,
+    Phase.SERVING,
 )  # fmt: skip
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
@@ -106,7 +108,7 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
         phase=phase, reason=reason, message=message,
         engines=build.engines, variant=build.variant, engine=build.engine,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
-        candidate=rollout.candidate, previous=rollout.previous,
+        candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
         nodes=rollout.counts, wave=rollout.wave, offenders=rollout.offenders,
     )  # fmt: skip
     return status.model_copy(update=_measured(build.status or _stored(snapshot, build.variant)))
@@ -161,7 +163,7 @@ def _findings(
         _rolled_out(counting),
         _available(counting),
     ]
-    stalled = _first(counting, lambda target: target.phase in _STALLED)
+    stalled = _first(counting, _is_stalled)
     if snapshot.conflicts:
         found.append(
             Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
@@ -245,6 +247,10 @@ def _available(targets: Sequence[TargetStatus]) -> Finding:
     return Finding(
         "Available", holds=True, reason="Answering", message="every reachable node answers"
     )
+
+
+def _is_stalled(target: TargetStatus) -> bool:
+    return target.phase in _STALLED or target.reason == DEADLINE_EXCEEDED
 
 
 def _first(

@@ -36,22 +36,21 @@ def open_shards(
     order: tuple[int, ...],
     sizes: Mapping[int, int],
     opened: frozenset[int],
-    percent: int,
+    need: int,
     skip: frozenset[int] = frozenset(),
 ) -> frozenset[int]:
-    """The shards that are open in a wave of `percent`.
+    """The shards that are open in a wave that must hold `need` nodes.
 
     Args:
         order: of `shard_order`.
         sizes: nodes that count, by shard.
         opened: what is open already; always part of the answer.
-        percent: of the nodes in `sizes`, 1 to 100.
+        need: of the nodes in `sizes`; 0 and less open nothing.
         skip: shards that can't be opened for now and are not waited for.
 
     Returns:
         `opened` and the fewest further non-empty shards, in order, that hold enough nodes.
     """
-    need = needed_nodes(percent, sum(sizes.values()))
     result = set(opened)
     held = sum(sizes.get(shard, 0) for shard in opened)
     for shard in order:
@@ -61,9 +60,3 @@ def open_shards(
             result.add(shard)
             held += sizes[shard]
     return frozenset(result)
-
-
-def wave_of(percents: tuple[int, ...], held: int, nodes: int) -> int:
-    """The furthest wave that `held` of `nodes` nodes fill; the first when they fill none."""
-    filled = [i for i, percent in enumerate(percents) if needed_nodes(percent, nodes) <= held]
-    return max(filled, default=0)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_SHARD
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
+from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.render import parts
 
 if TYPE_CHECKING:
@@ -60,11 +60,26 @@ def placement_of(found: Object) -> Placement:
     """The placement that a DaemonSet carries."""
     pod = found["spec"]["template"]["spec"]
     required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    for expression in required["nodeSelectorTerms"][0]["matchExpressions"]:
-        if expression["key"] == NODE_LABEL_SHARD:
-            kind = _KINDS[expression["operator"]]
-            return Placement(kind, frozenset(int(value) for value in expression["values"]))
-    return Placement()
+    placement, rings = Placement(), []
+    for term in required["nodeSelectorTerms"]:
+        expressions = {
+            e["key"]: e for e in term["matchExpressions"] if e["key"] != NODE_LABEL_CLASS
+        }
+        of_shards = expressions.pop(NODE_LABEL_SHARD, None)
+        if of_shards is None:
+            continue
+        shards = frozenset(int(value) for value in of_shards["values"])
+        if expressions:
+            rings.append(
+                Ring(tuple(sorted((k, e["values"][0]) for k, e in expressions.items())), shards)
+            )
+        else:
+            placement = Placement(_KINDS[of_shards["operator"]], shards)
+    if not rings:
+        return placement
+    return Placement(
+        PlacementKind.IN, placement.shards, tuple(sorted(rings, key=lambda r: r.selector))
+    )
 
 
 def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
@@ -76,7 +91,7 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
     hardware_class = found["metadata"]["labels"][LABEL_CLASS]
     spec = copy.deepcopy(found["spec"])
     spec["template"]["metadata"].pop("creationTimestamp", None)
-    spec["template"]["spec"]["affinity"] = parts.class_affinity(hardware_class, *_shards(placement))
+    spec["template"]["spec"]["affinity"] = parts.class_affinity(hardware_class, *_terms(placement))
     labelled = found["metadata"]["labels"]
     return {
         "apiVersion": "apps/v1",
@@ -88,7 +103,7 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
 
 def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
     return {
-        "affinity": parts.class_affinity(served.hardware_class, *_shards(placement)),
+        "affinity": parts.class_affinity(served.hardware_class, *_terms(placement)),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": parts.pod_security(),
@@ -138,8 +153,15 @@ def _probe(failures: int) -> Object:
     }
 
 
-def _shards(placement: Placement) -> list[Object]:
-    if placement.kind is PlacementKind.ALL:
-        return []
-    values = [str(shard) for shard in sorted(placement.shards)]
-    return [{"key": NODE_LABEL_SHARD, "operator": _OPERATORS[placement.kind], "values": values}]
+def _terms(placement: Placement) -> list[list[Object]]:
+    """Of the node affinity, beside the class. An expression must not have an empty list of values."""
+    terms = [_of_shards(placement.kind, placement.shards)] if placement.shards else []
+    for ring in placement.rings:
+        labels = [{"key": k, "operator": "In", "values": [v]} for k, v in ring.selector]
+        terms.append([*labels, *_of_shards(PlacementKind.IN, ring.shards)])
+    return terms
+
+
+def _of_shards(kind: PlacementKind, shards: frozenset[int]) -> list[Object]:
+    values = [str(shard) for shard in sorted(shards)]
+    return [{"key": NODE_LABEL_SHARD, "operator": _OPERATORS[kind], "values": values}]

@@ -134,11 +134,11 @@ def pull_secrets(*names: str | None) -> Object:
     return {"imagePullSecrets": [{"name": name} for name in given]} if given else {}
 
 
-def class_affinity(hardware_class: str, *more: Object) -> Object:
-    """Node affinity: nodes of the class for which all further expressions hold."""
+def class_affinity(hardware_class: str, *terms: list[Object]) -> Object:
+    """Node affinity: nodes of the class for which all expressions of one of the terms hold."""
     of_class = {"key": NODE_LABEL_CLASS, "operator": "In", "values": [hardware_class]}
-    term = {"matchExpressions": [of_class, *more]}
-    required = {"nodeSelectorTerms": [term]}
+    alternatives = [{"matchExpressions": [of_class, *more]} for more in terms or ([],)]
+    required = {"nodeSelectorTerms": alternatives}
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.decide.shards import assign_shards, parse_shard
-from skerry.decide.waves import needed_nodes, open_shards, shard_order, wave_of
+from skerry.decide.waves import needed_nodes, open_shards, shard_order
 
 ORDER = shard_order("intent", "x86")
 sizes_of_shards = st.dictionaries(st.integers(0, 63), st.integers(0, 40), min_size=1)
@@ -25,9 +25,9 @@ def test_order_is_a_permutation_keyed_by_model_and_class() -> None:
 def test_a_wave_holds_enough_and_no_more(
     sizes: dict[int, int], percent: int, opened: frozenset[int]
 ) -> None:
-    result = open_shards(ORDER, sizes, opened, percent)
-    held = sum(sizes.get(shard, 0) for shard in result)
     total = sum(sizes.values())
+    result = open_shards(ORDER, sizes, opened, needed_nodes(percent, total))
+    held = sum(sizes.get(shard, 0) for shard in result)
     assert opened <= result
     assert held >= min(total, needed_nodes(percent, total))
     fresh = [shard for shard in ORDER if shard in result - opened]
@@ -39,26 +39,23 @@ def test_a_wave_holds_enough_and_no_more(
 def test_waves_are_monotone_whatever_nodes_come_and_go(
     before: dict[int, int], after: dict[int, int], one: int, two: int
 ) -> None:
-    first = open_shards(ORDER, before, frozenset(), min(one, two))
-    assert first <= open_shards(ORDER, after, first, max(one, two))
+    need = [needed_nodes(p, sum(nodes.values())) for p, nodes in ((one, before), (two, after))]
+    first = open_shards(ORDER, before, frozenset(), need[0])
+    assert first <= open_shards(ORDER, after, first, need[1])
 
 
 @given(sizes_of_shards, percents, shards)
 def test_skipped_shards_stay_closed(
     sizes: dict[int, int], percent: int, skip: frozenset[int]
 ) -> None:
-    assert not open_shards(ORDER, sizes, frozenset(), percent, skip) & skip
+    need = needed_nodes(percent, sum(sizes.values()))
+    assert not open_shards(ORDER, sizes, frozenset(), need, skip) & skip
 
 
 def test_needed_nodes() -> None:
     table = {(5, 1): 1, (5, 20): 1, (5, 21): 2, (100, 7): 7, (50, 3): 2, (1, 0): 1}
     for (percent, nodes), need in table.items():
         assert needed_nodes(percent, nodes) == need
-
-
-def test_wave_of_reads_the_furthest_filled_wave() -> None:
-    waves = (5, 50, 100)
-    assert [wave_of(waves, held, 8) for held in (0, 1, 3, 4, 7, 8)] == [0, 0, 0, 1, 1, 2]
 
 
 names = st.text("abcdef0123456789-", min_size=1, max_size=8)

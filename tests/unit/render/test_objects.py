@@ -11,7 +11,7 @@ from skerry.api.config import BuildResources
 from skerry.api.job import JobPlan
 from skerry.api.termination import CONTAINERS
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob, ServedRevision
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.snapshot import Pins
 from skerry.decide.units import parse_quantity
 from skerry.render.daemonsets import daemonset, placement_of, with_placement
@@ -35,6 +35,12 @@ PLACEMENTS = [
     Placement(),
     Placement(PlacementKind.IN, frozenset({3, 1})),
     Placement(PlacementKind.NOT_IN, frozenset({7})),
+    Placement(PlacementKind.IN, rings=(Ring((("site", "north"),), frozenset({2, 5})),)),
+    Placement(
+        PlacementKind.IN,
+        frozenset({1}),
+        (Ring((("a", ""), ("b", "2")), frozenset({9})), Ring((("site", "x"),), frozenset({4}))),
+    ),
 ]
 
 
@@ -223,3 +229,9 @@ def _without_affinity(item: dict[str, Any]) -> dict[str, Any]:
         key: value for key, value in item["spec"]["template"]["spec"].items() if key != "affinity"
     }
     return {**item, "spec": {**item["spec"], "template": {"spec": spec}}}
+
+
+def test_nothing_let_go_yet_is_the_whole_class() -> None:
+    """With 64 shards or more all held: NotIn without values would be refused by the API server."""
+    nothing = Placement(PlacementKind.NOT_IN, frozenset())
+    assert placement_of(daemonset(OWNER, SERVED, nothing)) == Placement()

@@ -6,8 +6,10 @@ DaemonSets' placements. The parts, in the order in which a decision runs through
 
     model.py       what goes in (TargetView) and what comes out (TargetDecision)
     roles.py       the next route: roll back, supersede, promote, swap, start a candidate
+    by_hand.py     what a person does to it: approve, abort, undo; situation.py: what all checks look at
     guard.py       when enough nodes are degraded; nodes.py: what one node says; rejected.py
-    wave.py        how far the candidate's wave is, and which shards it opens next
+    wave.py        how far the candidate's wave is, and whether the next may open
+    opening.py     which shards and rings a wave opens; progress.py: whether it gets on
     retire.py      how a revision leaves the nodes, shard by shard
     placement.py   where each revision's pods go, and which DaemonSets are deleted
     record.py      what the status remembers: rejections and history
@@ -23,7 +25,7 @@ from skerry.decide.rollout.model import (
     TargetDecision,
     TargetView,
 )
-from skerry.decide.rollout.policy import policy_from_spec
+from skerry.decide.rollout.policy import actions_from, policy_from_spec
 
 __all__ = [
     "NodeView",
@@ -32,6 +34,7 @@ __all__ = [
     "RolloutPolicy",
     "TargetDecision",
     "TargetView",
+    "actions_from",
     "decide_target",
     "policy_from_spec",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.decide.rollout import report
+from skerry.decide.rollout.by_hand import used_approval
 from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.placement import place
 from skerry.decide.rollout.record import new_history, new_rejections
@@ -55,6 +56,7 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         previous=_revision(route.previous) if route else None,
         wave=report.wave_status(facts),
         offenders=report.offenders(facts),
+        approved=used_approval(view, route) if route else None,
         rejections=rejections,
         history=new_history(view, route, rejections, now) if route else (),
         requeue_after=requeue_after(view, route, now),

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from skerry.api.rollout import Standby
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from skerry.api.actions import Mark
     from skerry.api.edgemodel import (
         GuardRule,
         HistoryEntry,
@@ -29,11 +33,38 @@ if TYPE_CHECKING:
     from skerry.api.modelroute import ModelRouteSpec
 
 
+Selector = tuple[tuple[str, str], ...]
+"""Node labels, all of which a node carries: sorted pairs of key and value."""
+
+
+@dataclass(frozen=True)
+class WaveStep:
+    """One step of a rollout: a share of the class (`percent`), or a ring (`selector`)."""
+
+    percent: int | None = None
+    selector: Selector = ()
+
+    def __str__(self) -> str:
+        """For people: `25 %`, or `ring site=north`."""
+        if self.percent is not None:
+            return f"{self.percent} %"
+        return "ring " + ",".join(f"{key}={value}" for key, value in self.selector)
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What a person asked for by annotations; see `skerry.api.actions`."""
+
+    promote: tuple[Mark, ...] = ()
+    abort: frozenset[tuple[str, int]] = frozenset()
+    undo: frozenset[tuple[str, int]] = frozenset()
+
+
 @dataclass(frozen=True)
 class RolloutPolicy:
-    """`spec.rollout` and `spec.guard` with durations in seconds; see `policy_from_spec`."""
+    """`spec.rollout`, `spec.guard` and `spec.suspend`, durations in seconds; see `policy_from_spec`."""
 
-    wave_percents: tuple[int, ...]
+    waves: tuple[WaveStep, ...]
     traffic: tuple[int, ...]
     soak_seconds: float
     rollback_window_seconds: float
@@ -41,6 +72,11 @@ class RolloutPolicy:
     rules: tuple[GuardRule, ...]
     max_degraded_nodes: str
     lost_after_seconds: float
+    progress_seconds: float
+    max_concurrent_pulls: str | None = None
+    manual: bool = False
+    suspended: bool = False
+    standby: Standby = Standby.WARM
 
 
 @dataclass(frozen=True)
@@ -55,6 +91,7 @@ class NodeView:
         model: what the node's agent last reported for this EdgeModel; None when it never did.
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
+        labels: of the Node; rings are told by them.
     """
 
     name: str
@@ -63,6 +100,7 @@ class NodeView:
     unreachable_since: datetime | None = None
     model: NodeModel | None = None
     ready_revisions: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 class PlacementKind(Enum):
@@ -74,21 +112,48 @@ class PlacementKind(Enum):
 
 
 @dataclass(frozen=True)
+class Ring:
+    """Nodes with these labels, within some shards: so a ring opens and is let go shard by shard too."""
+
+    selector: Selector
+    shards: frozenset[int]
+
+    def covers(self, shard: int | None, labels: Mapping[str, str]) -> bool:
+        """Whether a node with this shard label and these labels is in it."""
+        return shard in self.shards and matches(self.selector, labels)
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where the pods of one revision are meant to run, within the class.
 
-    `shards` is empty for ALL. As in Kubernetes, a node without the shard label is covered by ALL and
-    NOT_IN and never by IN.
+    `shards` is empty for ALL. `rings`, sorted by selector, are IN's alone: it covers them beside its
+    shards. As in Kubernetes, a node without the shard label is covered by ALL and NOT_IN and never by
+    IN.
     """
 
     kind: PlacementKind = PlacementKind.ALL
     shards: frozenset[int] = frozenset()
+    rings: tuple[Ring, ...] = ()
 
-    def covers(self, shard: int | None) -> bool:
-        """Whether a node with this shard label (None: without one) gets a pod."""
+    def covers(self, shard: int | None, labels: Mapping[str, str] = MappingProxyType({})) -> bool:
+        """Whether a node with this shard label (None: without one) and these labels gets a pod."""
         if self.kind is PlacementKind.IN:
-            return shard in self.shards
+            return shard in self.shards or any(ring.covers(shard, labels) for ring in self.rings)
         return shard not in self.shards
+
+    def holds(self, node: NodeView) -> bool:
+        """Whether the node gets a pod."""
+        return self.covers(node.shard, node.labels)
+
+    def reaches(self, shard: int) -> bool:
+        """Whether some node of the shard may get a pod."""
+        return self.covers(shard) or any(shard in ring.shards for ring in self.rings)
+
+
+def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
+    """Whether the labels hold all pairs of the selector."""
+    return all(labels.get(key) == value for key, value in selector)
 
 
 @dataclass(frozen=True)
@@ -108,6 +173,9 @@ class TargetView:
         daemonsets: observed placement by revision, of all DaemonSets of this target.
         nodes: all nodes that carry the class.
         policy: how to roll out.
+        actions: what a person asked for.
+        makeable: revisions of which a DaemonSet can be made now.
+        rings_elsewhere: rings of the policy in which other classes have nodes.
     """
 
     edge_model: str
@@ -121,6 +189,9 @@ class TargetView:
     daemonsets: Mapping[str, Placement]
     nodes: tuple[NodeView, ...]
     policy: RolloutPolicy
+    actions: Actions = Actions()
+    makeable: frozenset[str] = frozenset()
+    rings_elsewhere: frozenset[Selector] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -130,6 +201,7 @@ class TargetDecision:
     Attributes:
         route: wanted spec of the ModelRoute; None: there is none and none is needed yet. A route that
             exists is never taken away.
+        approved: the approval that was last used, to be kept in the status.
         stable, candidate, previous, wave, desired, attempt, counts, offenders, phase, reason, message:
             fields of TargetStatus. `phase` and what explains it know nothing of builds: while
             `desired` is None the operator's own reason (Optimizing, GatesNotMet) goes first.
@@ -154,6 +226,7 @@ class TargetDecision:
     previous: str | None = None
     wave: WaveStatus | None = None
     offenders: tuple[str, ...] = ()
+    approved: str | None = None
     rejections: tuple[Rejection, ...] = ()
     history: tuple[HistoryEntry, ...] = field(default=())
     requeue_after: float | None = None

@@ -1,16 +1,17 @@
 """Where each revision's pods are meant to be after this pass, and which DaemonSets go.
 
-Stable: the whole class. Candidate: the shards that its waves opened. Previous: where it is, until its
-window ends. Whatever has no role shrinks as nodes let it go. Only stable and candidate ever widen.
+Stable: the whole class. Candidate: what its waves opened. Previous: where it is, until its window ends
+it is not kept warm. Whatever has no role shrinks as nodes let it go. Only stable and candidate ever
+widen.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.rollout.model import Placement, PlacementKind
-from skerry.decide.rollout.retire import holders, leaving, shrink
-from skerry.decide.rollout.wave import shards_to_open
+from skerry.decide.rollout.model import Placement
+from skerry.decide.rollout.opening import to_open
+from skerry.decide.rollout.retire import holders, is_warm, leaving, shrink
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,11 +43,11 @@ def _with_roles(
     if route.stable is not None:
         placements[route.stable.revision] = Placement()
     if wave is not None:
-        shards = shards_to_open(view, route, wave)
-        if shards:
-            placements[wave.candidate.revision] = Placement(PlacementKind.IN, shards)
+        opening = to_open(view, route, wave)
+        if opening.shards or opening.rings:
+            placements[wave.candidate.revision] = opening
     previous = route.previous
-    if previous is not None and now < previous.until:
+    if previous is not None and is_warm(view, route, now):
         observed = view.daemonsets.get(previous.revision, Placement())
         placements[previous.revision] = observed
     return placements

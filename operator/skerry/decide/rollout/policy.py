@@ -1,13 +1,17 @@
-"""`spec.rollout` and `spec.guard` as the machine reads them. A change takes effect at once."""
+"""`spec.rollout`, `spec.guard` and the annotations as the machine reads them. A change takes effect at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.rollout.model import RolloutPolicy
+from skerry.api.actions import ANNOTATION_ABORT, ANNOTATION_PROMOTE, ANNOTATION_UNDO, marks
+from skerry.api.rollout import Promotion
+from skerry.decide.rollout.model import Actions, RolloutPolicy, WaveStep
 from skerry.decide.units import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from skerry.api.edgemodel import EdgeModelSpec
 
 
@@ -18,7 +22,10 @@ def policy_from_spec(spec: EdgeModelSpec) -> RolloutPolicy:
         ValueError: a duration that the schema should have refused.
     """
     return RolloutPolicy(
-        wave_percents=tuple(wave.percent for wave in spec.rollout.waves),
+        waves=tuple(
+            WaveStep(wave.percent, tuple(sorted((wave.node_selector or {}).items())))
+            for wave in spec.rollout.waves
+        ),
         traffic=spec.rollout.traffic,
         soak_seconds=parse_duration(spec.rollout.soak),
         rollback_window_seconds=parse_duration(spec.rollout.rollback_window),
@@ -26,4 +33,18 @@ def policy_from_spec(spec: EdgeModelSpec) -> RolloutPolicy:
         rules=spec.guard.rules,
         max_degraded_nodes=spec.guard.max_degraded_nodes,
         lost_after_seconds=parse_duration(spec.guard.lost_after),
+        progress_seconds=parse_duration(spec.rollout.progress_deadline),
+        max_concurrent_pulls=spec.rollout.max_concurrent_pulls,
+        manual=spec.rollout.promotion is Promotion.MANUAL,
+        suspended=spec.suspend,
+        standby=spec.rollout.standby,
+    )
+
+
+def actions_from(annotations: Mapping[str, str]) -> Actions:
+    """What the annotations of an EdgeModel ask for."""
+    return Actions(
+        promote=marks(annotations, ANNOTATION_PROMOTE),
+        abort=frozenset(mark.pair for mark in marks(annotations, ANNOTATION_ABORT)),
+        undo=frozenset(mark.pair for mark in marks(annotations, ANNOTATION_UNDO)),
     )

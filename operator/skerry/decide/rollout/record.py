@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import HistoryEntry, Outcome, Rejection
+from skerry.decide.rollout.by_hand import RULE_ABORTED
 from skerry.decide.rollout.rejected import is_recorded
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def new_history(
 ) -> tuple[HistoryEntry, ...]:
     """How revisions ended since the status was written."""
     entries = [
-        _entry(view, rejection.revision, Outcome.ROLLED_BACK, now, rejection.message)
+        _entry(view, rejection.revision, _outcome(rejection), now, rejection.message)
         for rejection in rejections
     ]
     stable = route.stable.revision if route.stable else None
@@ -51,6 +52,10 @@ def new_history(
     gone = sorted(_candidates_before(view) - _candidates(route) - ended)
     entries.extend(_entry(view, revision, Outcome.SUPERSEDED, now) for revision in gone)
     return tuple(entries)
+
+
+def _outcome(rejection: Rejection) -> Outcome:
+    return Outcome.ABORTED if rejection.rule == RULE_ABORTED else Outcome.ROLLED_BACK
 
 
 def _fell_back(view: TargetView, entries: list[HistoryEntry]) -> bool:

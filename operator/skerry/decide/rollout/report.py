@@ -8,16 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
+from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
 from skerry.decide.rollout.nodes import has_failed
+from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes, to_open
+from skerry.decide.rollout.progress import deadline, progressed_at
 from skerry.decide.rollout.rejected import rejection_of
 from skerry.decide.rollout.retire import holders, leaving
 from skerry.decide.rollout.wave import (
     Wave,
     counted_nodes,
+    is_done,
+    is_last,
     lost_nodes,
     passed_nodes,
-    shards_to_open,
     waiting_nodes,
 )
 
@@ -25,10 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.edgemodel import Rejection
+    from skerry.api.modelroute import Halt, ModelRouteSpec
     from skerry.decide.rollout.model import NodeView, TargetView
 
 OFFENDERS = 3
+DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+BY_HAND = {RULE_ABORTED: "Aborted", RULE_UNDONE: "Undone"}
+USED_NONCE = "again"
 
 
 @dataclass(frozen=True)
@@ -82,14 +91,16 @@ def wave_status(facts: Facts) -> WaveStatus | None:
     view, wave = facts.view, facts.wave
     if wave is None or facts.route is None:
         return None
-    shards = shards_to_open(view, facts.route, wave)
+    extent = to_open(view, facts.route, wave)
+    nodes, passed = sum(map(extent.holds, view.nodes)), len(passed_nodes(view, wave))
     return WaveStatus(
         index=wave.index,
-        of=len(view.policy.wave_percents),
+        of=len(view.policy.waves),
         opened_at=wave.opened_at,
-        nodes=sum(node.shard in shards for node in view.nodes),
-        denominator=len(counted_nodes(view, shards, wave.opened_at)),
-        passed=len(passed_nodes(view, wave)),
+        nodes=nodes,
+        denominator=len(counted_nodes(view, extent, wave.opened_at)),
+        passed=passed,
+        progressed_at=progressed_at(view, wave, nodes, passed, facts.now),
     )
 
 
@@ -122,13 +133,79 @@ def _rejected(facts: Facts) -> Story | None:
     if view.desired is None or (route and view.desired in _live(route)):
         return None
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
-    message = recorded.message if recorded and recorded.attempt >= view.attempt else None
+    told: Rejection | Halt | None = None
+    if recorded is not None and recorded.attempt >= view.attempt:
+        told = recorded
     if halted and (halted.revision, halted.attempt) == (view.desired, view.attempt):
-        message = halted.message
-    if message is None:
+        told = halted
+    if told is None:
         return None
-    text = f"{view.desired} was taken back: {message}. Change the spec, or ask for a retry"
-    return Story(Phase.ROLLED_BACK, "RolledBack", text)
+    text = f"{view.desired} was taken back: {told.message}. Change the spec, or ask for a retry"
+    return Story(Phase.ROLLED_BACK, BY_HAND.get(told.rule, "RolledBack"), text)
+
+
+def _suspended(facts: Facts) -> Story | None:
+    """Only where there is something to hold."""
+    view, route = facts.view, facts.route
+    if not view.policy.suspended or view.desired is None:
+        return None
+    if facts.wave is None and (route and route.stable and route.stable.revision == view.desired):
+        return None
+    held = _wave_words(facts) if facts.wave else f"the rollout of {view.desired}"
+    text = f"{held} is held while spec.suspend is true; the guard stays armed"
+    return Story(Phase.PAUSED, "Suspended", text)
+
+
+def _awaits_promotion(facts: Facts) -> Story | None:
+    view, wave, route = facts.view, facts.wave, facts.route
+    if not view.policy.manual or wave is None or route is None or view.desired is None:
+        return None
+    tried = wave.candidate
+    if tried.revision != view.desired or approval(view, tried) is not None:
+        return None
+    if not is_last(view, wave) or not is_done(view, wave, facts.now):
+        return None
+    mark = Mark(tried.revision, tried.attempt)
+    passed = len(passed_nodes(view, wave))
+    text = f"{mark.revision} passed on {passed} of {len(view.nodes)} nodes and waits for a person:"
+    text += f" kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
+    if any(said.pair == mark.pair for said in view.actions.promote):
+        text += f"/{USED_NONCE} (the approval that is there was used before)"
+    elif view.actions.promote:
+        said = join(view.actions.promote)
+        text += f" (it says {said}, which is not what waits)"
+    return Story(Phase.PAUSED, "AwaitingPromotion", text)
+
+
+def _ring_without_nodes(facts: Facts) -> Story | None:
+    view, wave = facts.view, facts.wave
+    if wave is None or is_last(view, wave):
+        return None
+    step = view.policy.waves[wave.index]
+    if not is_empty(view, step) or is_passed_over(view, step):
+        return None
+    text = f"{_wave_words(facts)}: no node of any class carries these labels; label nodes of class"
+    text += f" {view.hardware_class}, or correct spec.rollout.waves[{wave.index}].nodeSelector"
+    return Story(Phase.ROLLING_OUT, "RingWithoutNodes", text)
+
+
+def _stalled(facts: Facts) -> Story | None:
+    """The wave has not got on for longer than `progressDeadline`."""
+    view, wave, route = facts.view, facts.wave, facts.route
+    until = deadline(view)
+    if wave is None or route is None or until is None or facts.now < until:
+        return None
+    if view.desired is None or is_done(view, wave, facts.now):
+        return None
+    status = wave_status(facts)
+    if status is None or status.progressed_at == facts.now:
+        return None
+    waiting = waiting_nodes(view, wave)
+    whom = _names(waiting) if waiting else "room on its nodes"
+    since = f"{status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    text = f"{_wave_words(facts)} waits for {whom} and has not got on since {since}: look at these"
+    text += f" nodes' EdgeNodes, or kubectl skerry abort {view.edge_model}"
+    return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
 
 def _wave_lost(facts: Facts) -> Story | None:
@@ -152,6 +229,16 @@ def _wave_waits_for_room(facts: Facts) -> Story | None:
         return None
     text = f"{_wave_words(facts)} waits until {', '.join(sorted(left))} is let go"
     return Story(Phase.ROLLING_OUT, "Retiring", text + (f" by {_names(held)}" if held else ""))
+
+
+def _wave_waits_for_pulls(facts: Facts) -> Story | None:
+    view, wave = facts.view, facts.wave
+    limit = view.policy.max_concurrent_pulls
+    if wave is None or limit is None or wave.planned == wave.opened:
+        return None
+    pulling = pulling_nodes(view, wave.candidate.revision, wave.opened)
+    text = f"{_wave_words(facts)}: {_names(pulling)} pull and start it, {limit} at once"
+    return Story(Phase.ROLLING_OUT, "Pulling", text) if pulling else None
 
 
 def _wave_runs(facts: Facts) -> Story | None:
@@ -201,8 +288,13 @@ STORIES = (
     _no_nodes,
     _no_fallback,
     _rejected,
+    _suspended,
+    _awaits_promotion,
+    _ring_without_nodes,
     _wave_lost,
+    _stalled,
     _wave_waits_for_room,
+    _wave_waits_for_pulls,
     _wave_runs,
     _awaiting_build,
     _waiting_to_start,
@@ -249,6 +341,6 @@ def _wave_words(facts: Facts) -> str:
     wave = facts.wave
     if wave is None:
         return "no wave"
-    of = len(facts.view.policy.wave_percents)
-    percent = facts.view.policy.wave_percents[wave.index]
-    return f"wave {wave.index + 1} of {of} ({percent} %) of {wave.candidate.revision}"
+    steps = facts.view.policy.waves
+    step = steps[wave.index]
+    return f"wave {wave.index + 1} of {len(steps)} ({step}) of {wave.candidate.revision}"

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skerry.api.common import SHARD_COUNT
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.api.rollout import Standby
+from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.rollout.nodes import has_let_go, silence_seconds
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView
 
 OFFLINE_GRACE = timedelta(hours=24)
-"""What an offline node is given to let a revision go: the previous one from the end of its rollback
-window on; one that was taken back or superseded (stable is beside it) from the node's silence on."""
+"""What an offline node is given to let a revision go: a warm previous one from the end of its rollback
+window on; any other (stable is beside it) from the node's silence on."""
 
 COPIES_PER_NODE = 2
 """Revisions of a model that are meant for one node at most."""
@@ -32,11 +33,17 @@ ALL_SHARDS = frozenset(range(SHARD_COUNT))
 
 
 def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[str]:
-    """Revisions whose DaemonSets go: those without a role, and previous after its window."""
+    """Revisions whose DaemonSets go: those without a role, and previous when it is not kept warm."""
     roles = {role.revision for role in (route.stable, route.candidate) if role}
-    if route.previous and now < route.previous.until:
+    if is_warm(view, route, now) and route.previous:
         roles.add(route.previous.revision)
     return frozenset(view.daemonsets.keys() - roles)
+
+
+def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
+    """Whether there is a previous revision whose servers run beside stable's."""
+    previous = route.previous
+    return previous is not None and now < previous.until and view.policy.standby is Standby.WARM
 
 
 def holders(
@@ -47,7 +54,7 @@ def holders(
     None has let go of anything before the route that says so is written.
     """
     placement = view.daemonsets[revision]
-    covered = (node for node in view.nodes if placement.covers(node.shard))
+    covered = (node for node in view.nodes if placement.holds(node))
     return tuple(node for node in covered if _needs(view, route, node, revision, now))
 
 
@@ -56,14 +63,20 @@ def _needs(
 ) -> bool:
     if view.route != route:
         return True
-    if _is_overdue(route, node, revision, now):
+    if _is_overdue(view, route, node, revision, now):
         return False
     return not has_let_go(node, route, view.route_generation, revision)
 
 
-def _is_overdue(route: ModelRouteSpec, node: NodeView, revision: str, now: datetime) -> bool:
-    if route.previous and route.previous.revision == revision:
-        return now >= route.previous.until + OFFLINE_GRACE
+def _is_overdue(
+    view: TargetView, route: ModelRouteSpec, node: NodeView, revision: str, now: datetime
+) -> bool:
+    previous = route.previous
+    if previous is not None and previous.revision == revision:
+        if now >= previous.until + OFFLINE_GRACE:
+            return True
+        if view.policy.standby is Standby.WARM:
+            return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
 
 
@@ -71,9 +84,11 @@ def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | N
     """The placement without the shards that no holder is in; None when no holder is left."""
     if not held_by:
         return None
-    held = {node.shard for node in held_by}
+    held = frozenset(node.shard for node in held_by if node.shard is not None)
     if placement.kind is PlacementKind.IN:
-        return Placement(PlacementKind.IN, frozenset(s for s in placement.shards if s in held))
+        rings = (Ring(ring.selector, ring.shards & held) for ring in placement.rings)
+        kept = tuple(ring for ring in rings if ring.shards)
+        return Placement(PlacementKind.IN, placement.shards & held, kept)
     return Placement(PlacementKind.NOT_IN, placement.shards | (ALL_SHARDS - held))
 
 
@@ -84,7 +99,7 @@ def crowded_shards(view: TargetView, route: ModelRouteSpec) -> frozenset[int]:
     copies: Counter[int] = Counter()
     for revision, placement in view.daemonsets.items():
         if revision not in stable | candidate:
-            copies.update(shard for shard in ALL_SHARDS if placement.covers(shard))
+            copies.update(shard for shard in ALL_SHARDS if placement.reaches(shard))
     room = COPIES_PER_NODE - len(stable)
     return frozenset(shard for shard, others in copies.items() if others >= room)
 

@@ -6,7 +6,6 @@ it wants, or None to pass on; the first answer is the decision. One step is made
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,34 +17,30 @@ from skerry.api.modelroute import (
     RoutePrevious,
     RouteRevision,
 )
+from skerry.api.rollout import Standby
+from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
-from skerry.decide.rollout.model import PlacementKind, TargetView
+from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
-from skerry.decide.rollout.wave import Wave, is_done, is_last, observe_wave
+from skerry.decide.rollout.situation import Situation, change, way_back
+from skerry.decide.rollout.wave import is_done, is_last, observe_wave
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-
-@dataclass(frozen=True)
-class Situation:
-    """What the checks look at: the view, the route as it is (or is recovered), its wave, the time."""
-
-    view: TargetView
-    route: ModelRouteSpec
-    wave: Wave | None
-    now: datetime
+    from skerry.decide.rollout.model import TargetView
 
 
 def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
     """The route that shall be; None while there is none and nothing to put into one."""
     base = view.route or _recovered(view, now)
     situation = Situation(view, base, observe_wave(view, base, now), now)
-    answers = (check(situation) for check in CHECKS)
+    checks = (c for c in CHECKS if not (view.policy.suspended and c in HELD_BY_SUSPEND))
+    answers = (check(situation) for check in checks)
     route = next((answer for answer in answers if answer is not None), base)
     if view.route is None and route.stable is None and route.candidate is None:
         return None
-    return _with_policy(view, route)
+    return _with_policy(view, route, now)
 
 
 def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
@@ -55,19 +50,19 @@ def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
     case = judge_candidate(now.view, now.wave, now.now)
     if not case.reached:
         return None
-    return _change(now.route, candidate=None, halted=_halt(case, now.now))
+    return change(now.route, candidate=None, halted=_halt(case, now.now))
 
 
 def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
     """Stable degraded too many nodes while the guard is armed: back to the previous revision."""
     route = now.route
-    if route.stable is None or route.previous is None or now.now >= route.previous.until:
+    back = way_back(now)
+    if route.stable is None or back is None:
         return None
     case = judge_stable(now.view, route.stable.revision, route.stable.attempt)
     if not case.reached:
         return None
-    back = RouteRevision(revision=route.previous.revision, attempt=route.previous.attempt)
-    return _change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
+    return change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
 
 
 def _supersede(now: Situation) -> ModelRouteSpec | None:
@@ -77,7 +72,7 @@ def _supersede(now: Situation) -> ModelRouteSpec | None:
         return None
     if tried.revision == desired and not is_rejected(now.view, desired, tried.attempt):
         return None
-    without = _change(now.route, candidate=None)
+    without = change(now.route, candidate=None)
     return _start(Situation(now.view, without, None, now.now)) or without
 
 
@@ -86,7 +81,7 @@ def _retry_in_flight(now: Situation) -> ModelRouteSpec | None:
     tried, attempt = now.route.candidate, now.view.attempt
     if tried is None or now.view.desired != tried.revision or tried.attempt >= attempt:
         return None
-    return _change(now.route, candidate=tried.model_copy(update={"attempt": attempt}))
+    return change(now.route, candidate=tried.model_copy(update={"attempt": attempt}))
 
 
 def _promote(now: Situation) -> ModelRouteSpec | None:
@@ -98,12 +93,14 @@ def _promote(now: Situation) -> ModelRouteSpec | None:
         return None
     if not _only_roles_run(now.view, now.route, tried.revision):
         return None
+    if now.view.policy.manual and approval(now.view, tried) is None:
+        return None
     stable = RouteRevision(revision=tried.revision, attempt=tried.attempt)
-    return _change(now.route, stable=stable, candidate=None, previous=_kept_warm(now))
+    return change(now.route, stable=stable, candidate=None, previous=_kept_warm(now))
 
 
 def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
-    """The spec went back to the previous revision, which is proven and on the nodes: they swap.
+    """The spec went back to the previous revision, which is proven and kept: they swap.
 
     Nodes keep the traffic where it is until stable answers, so no wave is needed; the guard is armed
     with the one that goes as the way back.
@@ -116,12 +113,12 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if is_rejected(view, previous.revision, view.attempt):
         return None
-    if previous.revision not in view.daemonsets:
+    if previous.revision not in view.daemonsets and way_back(now) is None:
         return None
     if not _only_roles_run(view, route, previous.revision):
         return None
     stable = RouteRevision(revision=previous.revision, attempt=view.attempt)
-    return _change(route, stable=stable, previous=_kept_warm(now), halted=None)
+    return change(route, stable=stable, previous=_kept_warm(now), halted=None)
 
 
 def _drop_previous(now: Situation) -> ModelRouteSpec | None:
@@ -131,7 +128,7 @@ def _drop_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if previous.revision in now.view.daemonsets:
         return None
-    return _change(now.route, previous=None)
+    return change(now.route, previous=None)
 
 
 def _start(now: Situation) -> ModelRouteSpec | None:
@@ -150,7 +147,7 @@ def _start(now: Situation) -> ModelRouteSpec | None:
         until = min(previous.until, now.now)
         previous = previous.model_copy(update={"until": until})
     candidate = RouteCandidate(revision=desired, attempt=view.attempt)
-    return _change(route, candidate=candidate, previous=previous, halted=None)
+    return change(route, candidate=candidate, previous=previous, halted=None)
 
 
 def may_start(view: TargetView, route: ModelRouteSpec, desired: str) -> bool:
@@ -164,6 +161,8 @@ def may_start(view: TargetView, route: ModelRouteSpec, desired: str) -> bool:
 CHECKS = (
     _roll_back_candidate,
     _roll_back_stable,
+    abort,
+    undo,
     _supersede,
     _retry_in_flight,
     _promote,
@@ -171,6 +170,8 @@ CHECKS = (
     _drop_previous,
     _start,
 )
+
+HELD_BY_SUSPEND = frozenset({_supersede, _retry_in_flight, _promote, _return_to_previous, _start})
 
 
 def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
@@ -181,7 +182,7 @@ def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
     if stable is None:
         return blank
     previous = status.previous if status else None
-    return _change(
+    return change(
         blank,
         stable=RouteRevision(revision=stable, attempt=view.attempt),
         previous=RoutePrevious(revision=previous, until=now) if previous else None,
@@ -228,15 +229,15 @@ def _halt(case: Degraded, now: datetime) -> Halt:
     )
 
 
-def _with_policy(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
-    """Guard, traffic and soak as the spec says now; a change takes effect at once."""
+def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:
+    """Guard, traffic, soak and standby as the spec says now; a change takes effect at once."""
     policy = view.policy
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
+    previous = route.previous
+    if previous and policy.standby is Standby.NONE and now < previous.until:
+        # Its way back ends, but it stays named until its pods are gone, as after any window.
+        route = change(route, previous=previous.model_copy(update={"until": now}))
     if route.candidate is None:
-        return _change(route, guard=guard)
+        return change(route, guard=guard)
     steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}
-    return _change(route, guard=guard, candidate=route.candidate.model_copy(update=steps))
-
-
-def _change(route: ModelRouteSpec, **fields: object) -> ModelRouteSpec:
-    return route.model_copy(update=fields)
+    return change(route, guard=guard, candidate=route.candidate.model_copy(update=steps))

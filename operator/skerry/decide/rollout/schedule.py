@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from skerry.decide.rollout.progress import deadline
 from skerry.decide.rollout.retire import OFFLINE_GRACE
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def _deadlines(view: TargetView, route: ModelRouteSpec) -> Iterator[datetime]:
     if route.previous is not None:
         yield route.previous.until
         yield route.previous.until + OFFLINE_GRACE
+    stalled_at = deadline(view)
+    if route.candidate is not None and stalled_at is not None:
+        yield stalled_at
     roles = {role.revision for role in (route.stable, route.candidate, route.previous) if role}
     leftovers = bool(view.daemonsets.keys() - roles)
     for node in view.nodes:

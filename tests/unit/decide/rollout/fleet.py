@@ -7,11 +7,13 @@ was written. It checks the promises that can be seen at the moment when somethin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from skerry.api.actions import Mark
 from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
 from skerry.decide.rollout import (
@@ -23,6 +25,7 @@ from skerry.decide.rollout import (
     TargetView,
     decide_target,
 )
+from skerry.decide.rollout.model import Actions, WaveStep
 from skerry.decide.rollout.rejected import next_attempt
 from skerry.decide.rollout.retire import OFFLINE_GRACE
 from skerry.decide.waves import needed_nodes
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import Selector
 
+MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 START = datetime(2026, 11, 1, tzinfo=UTC)
 STEPS = (
     CandidateState.WAITING,
@@ -42,10 +47,22 @@ STEPS = (
 )
 
 
-def policy(waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> RolloutPolicy:
-    """Waves and bar as given, short times."""
+Waves = tuple[int | dict[str, str], ...]
+"""Shares in per cent, and rings by labels."""
+
+
+def steps(waves: Waves) -> tuple[WaveStep, ...]:
+    """The waves as the machine knows them."""
+    return tuple(
+        WaveStep(wave) if isinstance(wave, int) else WaveStep(selector=tuple(sorted(wave.items())))
+        for wave in waves
+    )
+
+
+def policy(waves: Waves = (5, 50, 100), max_degraded: str = "1", **more: Any) -> RolloutPolicy:
+    """Waves, bar and controls as given, short times."""
     return RolloutPolicy(
-        wave_percents=waves,
+        waves=steps(waves),
         traffic=(10, 50, 90),
         soak_seconds=60,
         rollback_window_seconds=600,
@@ -53,6 +70,8 @@ def policy(waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> Ro
         rules=DEFAULT_RULES,
         max_degraded_nodes=max_degraded,
         lost_after_seconds=300,
+        progress_seconds=600,
+        **more,
     )
 
 
@@ -62,6 +81,7 @@ class Device:
 
     name: str
     shard: int
+    labels: dict[str, str] = field(default_factory=dict)
     offline_since: datetime | None = None
     pods: dict[str, bool] = field(default_factory=dict)  # revision -> Ready
     route: ModelRouteSpec | None = None
@@ -150,6 +170,9 @@ class Fleet:
     devices: dict[str, Device] = field(default_factory=dict)
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
     taken_back: set[tuple[str, int]] = field(default_factory=set)
+    actions: Actions = field(default_factory=Actions)
+    used: set[str] = field(default_factory=set)  # approvals
+    other_rings: frozenset[Selector] = frozenset()
 
     # -- the operator ---------------------------------------------------------------------------
 
@@ -160,6 +183,7 @@ class Fleet:
                 name=d.name, shard=d.shard, reachable=d.online, unreachable_since=d.offline_since,
                 model=d.reported,
                 ready_revisions=frozenset(r for r, ready in d.pods.items() if ready),
+                labels=dict(d.labels),
             )
             for d in self.devices.values()
         )  # fmt: skip
@@ -167,7 +191,8 @@ class Fleet:
             edge_model="intent", hardware_class="x86", desired=self.desired, attempt=self.attempt,
             rejections=self.rejections, status=self.status, route=self.route,
             route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
-            policy=self.policy,
+            policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
+            rings_elsewhere=self.other_rings,
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
@@ -175,6 +200,7 @@ class Fleet:
         view = self.view()
         decision = decide_target(view, self.now)
         check_widening(view, decision)
+        check_controls(view, decision)
         return decision
 
     def writes(self, decision: TargetDecision | None = None) -> Iterator[Callable[[], None]]:
@@ -203,10 +229,24 @@ class Fleet:
         return len(writes)
 
     def _write_route(self, route: ModelRouteSpec) -> None:
+        self._check_approved(route)
         self.route = route
         self.generation += 1
         if route.halted:
             self.taken_back.add((route.halted.revision, route.halted.attempt))
+
+    def _check_approved(self, route: ModelRouteSpec) -> None:
+        """With promotion by hand, a candidate becomes stable by an approval that was not used before."""
+        before = self.route.candidate if self.route else None
+        stable = route.stable
+        if not self.policy.manual or before is None or stable is None:
+            return
+        pair = (before.revision, before.attempt)
+        if pair != (stable.revision, stable.attempt):
+            return
+        words = {str(mark) for mark in self.actions.promote if mark.pair == pair} - self.used
+        assert words, f"{pair} is promoted without an approval"
+        self.used |= words
 
     @staticmethod
     def _next_status(made: TargetDecision) -> TargetStatus:
@@ -214,7 +254,7 @@ class Fleet:
             hardware_class="x86", phase=made.phase, reason=made.reason, message=made.message,
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
-            offenders=made.offenders,
+            offenders=made.offenders, approved=made.approved,
         )  # fmt: skip
 
     def _write_status(self, made: TargetDecision) -> None:
@@ -237,8 +277,9 @@ class Fleet:
         """No pod is taken from a node whose gateway may still send it traffic."""
         before = self.daemonsets.get(revision)
         for device in self.devices.values():
-            covered = before is not None and before.covers(device.shard)
-            if not covered or (after is not None and after.covers(device.shard)):
+            place = (device.shard, device.labels)
+            covered = before is not None and before.covers(*place)
+            if not covered or (after is not None and after.covers(*place)):
                 continue
             route, silent = device.route, device.offline_since
             overdue = silent is not None and self.now - silent >= OFFLINE_GRACE
@@ -253,7 +294,11 @@ class Fleet:
         """DaemonSet controller and kubelet of a node that is online."""
         if not device.online:
             return
-        meant = {r for r, placement in self.daemonsets.items() if placement.covers(device.shard)}
+        meant = {
+            r
+            for r, placement in self.daemonsets.items()
+            if placement.covers(device.shard, device.labels)
+        }
         for revision in sorted(device.pods.keys() - meant):
             was_ready = device.pods.pop(revision)
             self._check_server_left(device, revision, was_ready=was_ready)
@@ -293,9 +338,31 @@ class Fleet:
         """The user asks for a retry."""
         self.attempt = next_attempt(self.attempt, self.rejections, self.route)
 
+    def approve(self, nonce: str) -> None:
+        """The user promotes the candidate of now."""
+        tried = self.route.candidate if self.route else None
+        if tried is not None:
+            mark = Mark(tried.revision, tried.attempt, nonce)
+            self.actions = replace(self.actions, promote=(mark,))
+
+    def abort(self) -> None:
+        """The user aborts the candidate of now."""
+        tried = self.route.candidate if self.route else None
+        if tried is not None:
+            self.actions = replace(self.actions, abort=frozenset({(tried.revision, tried.attempt)}))
+
+    def undo(self) -> None:
+        """The user undoes the stable revision of now."""
+        stable = self.route.stable if self.route else None
+        if stable is not None:
+            self.actions = replace(
+                self.actions, undo=frozenset({(stable.revision, stable.attempt)})
+            )
+
     def lose_status(self) -> None:
         """Restored from a backup without status: only what the route says is remembered."""
         self.status, self.rejections, self.history, self.attempt = None, (), (), 0
+        self.used = set()
         halted = self.route.halted if self.route else None
         self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
 
@@ -341,7 +408,11 @@ class Fleet:
     def check(self) -> None:
         """What must hold at every moment."""
         for device in self.devices.values():
-            meant = [r for r, place in self.daemonsets.items() if place.covers(device.shard)]
+            meant = [
+                r
+                for r, place in self.daemonsets.items()
+                if place.covers(device.shard, device.labels)
+            ]
             assert len(meant) <= 2, f"{meant} are meant for {device.name}"
         route = self.route
         if route is None:
@@ -354,7 +425,7 @@ class Fleet:
 
 
 def check_widening(view: TargetView, decision: TargetDecision) -> None:
-    """A candidate's placement grows by no more shards than its wave needs."""
+    """A candidate's placement grows by no more nodes than its wave needs, and closes nowhere."""
     revision, wave = decision.candidate, decision.wave
     placed = decision.placements.get(revision) if revision else None
     if revision is None or placed is None:
@@ -362,10 +433,61 @@ def check_widening(view: TargetView, decision: TargetDecision) -> None:
     assert wave is not None
     assert placed.kind is PlacementKind.IN
     before = view.daemonsets.get(revision, Placement(PlacementKind.IN))
-    assert before.shards <= placed.shards, "a wave closed again"
-    fresh = placed.shards - before.shards
+    covered = [node for node in view.nodes if before.holds(node)]
+    assert all(placed.holds(node) for node in covered), "a wave closed again"
+    steps = view.policy.waves[: wave.index + 1]
+    in_rings = {n.name for n in view.nodes for s in steps if is_in_ring(s, n)}
+    fresh = [
+        n for n in view.nodes if placed.holds(n) and n not in covered and n.name not in in_rings
+    ]
     if fresh:
-        sizes = {s: sum(node.shard == s for node in view.nodes) for s in placed.shards}
-        need = needed_nodes(view.policy.wave_percents[wave.index], len(view.nodes))
-        present = wave.denominator
-        assert present - max(sizes[s] for s in fresh) < need, f"{placed} is more than {wave}"
+        sizes = Counter(node.shard for node in fresh)
+        percent = max((s.percent for s in steps if s.percent is not None), default=0)
+        assert percent, f"{fresh} are in no ring"
+        need = needed_nodes(percent, len(view.nodes))
+        assert wave.denominator - max(sizes.values()) < need, f"{placed} is more than {wave}"
+
+
+def is_in_ring(step: WaveStep, node: NodeView) -> bool:
+    """The step is a ring and the node in it."""
+    return step.percent is None and all(node.labels.get(k) == v for k, v in step.selector)
+
+
+def check_controls(view: TargetView, decision: TargetDecision) -> None:
+    """What a person holds in hand stays there."""
+    if view.policy.suspended:
+        check_held(view, decision)
+    limit = view.policy.max_concurrent_pulls
+    placed = decision.placements.get(decision.candidate or "")
+    if limit is None or placed is None:
+        return
+    before = view.daemonsets.get(decision.candidate or "", Placement(PlacementKind.IN))
+    pulling = [
+        n for n in view.nodes
+        if n.reachable and placed.holds(n) and decision.candidate not in n.ready_revisions
+    ]  # fmt: skip
+    fresh = {n.shard for n in pulling if not before.holds(n)}
+    assert not fresh or len(fresh) == 1 or len(pulling) <= int(limit), (
+        f"{len(pulling)} pull at once"
+    )
+
+
+def check_held(view: TargetView, decision: TargetDecision) -> None:
+    """While suspended nothing starts, widens or is promoted; what is bad or unwanted still goes."""
+    route, before = decision.route, view.route
+    if route is None or before is None:
+        assert route is None or route.candidate is None, "a candidate starts while suspended"
+        return
+    assert route.candidate is None or (
+        before.candidate is not None
+        and (route.candidate.revision, route.candidate.attempt)
+        == (before.candidate.revision, before.candidate.attempt)
+    ), "a candidate starts while suspended"
+    assert route.stable == before.stable or route.halted != before.halted, (
+        "promoted while suspended"
+    )
+    placed = decision.placements.get(decision.candidate or "")
+    if placed is not None:
+        was = view.daemonsets.get(decision.candidate or "")
+        assert was is not None, "opened while suspended"
+        assert all(was.holds(n) for n in view.nodes if placed.holds(n)), "widened while suspended"

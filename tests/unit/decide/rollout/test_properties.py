@@ -6,6 +6,7 @@ events stop, all nodes return, and everything must converge.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
@@ -18,14 +19,24 @@ from hypothesis.stateful import (
     rule,
 )
 
+from skerry.api.rollout import Standby
 from skerry.decide.rollout.rejected import is_rejected
-from tests.unit.decide.rollout.fleet import Device, Fleet, policy
+from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REVISIONS = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 MOST_NODES = 6
+RING_A, RING_B = (("ring", "a"),), (("ring", "b"),)
+WAVES: tuple[Waves, ...] = (
+    (5, 50, 100),
+    (50, 100),
+    (100,),
+    ({"ring": "a"}, 100),
+    ({"ring": "a"}, 50, {"ring": "b"}, 100),
+    (20, {"ring": "b"}, {"ring": "a"}, 100),
+)
 picks = st.integers(min_value=0, max_value=MOST_NODES - 1)
 
 
@@ -40,15 +51,25 @@ class Rollout(RuleBasedStateMachine):
 
     @initialize(
         nodes=st.lists(st.integers(0, 63), min_size=1, max_size=MOST_NODES),
-        waves=st.sampled_from([(5, 50, 100), (50, 100), (100,)]),
+        waves=st.sampled_from(WAVES),
         max_degraded=st.sampled_from(["1", "2", "50%"]),
         promoted=st.booleans(),
+        standby=st.sampled_from(Standby),
+        pulls=st.sampled_from([None, None, "1", "3"]),
     )
     def set_up(
-        self, nodes: list[int], waves: tuple[int, ...], max_degraded: str, *, promoted: bool
+        self,
+        nodes: list[int],
+        waves: Waves,
+        max_degraded: str,
+        standby: Standby,
+        pulls: str | None,
+        *,
+        promoted: bool,
     ) -> None:
         """A class, empty or with a first revision promoted."""
-        self.fleet.policy = policy(waves, max_degraded)
+        more = {"standby": standby, "max_concurrent_pulls": pulls}
+        self.fleet.policy = policy(waves, max_degraded, **more)
         for shard in nodes:
             self._add(shard)
         if promoted:
@@ -71,6 +92,40 @@ class Rollout(RuleBasedStateMachine):
     def retry(self) -> None:
         """At any time."""
         self.fleet.retry()
+
+    @rule(manual=st.booleans(), suspended=st.sampled_from([False, False, True]))
+    def take_in_hand(self, *, manual: bool, suspended: bool) -> None:
+        """`promotion` and `suspend` change at any time, also while writes of a pass wait."""
+        if not self.pending:
+            self.fleet.policy = replace(self.fleet.policy, manual=manual, suspended=suspended)
+
+    @precondition(lambda self: not self.pending)
+    @rule(standby=st.sampled_from(Standby), waves=st.sampled_from(WAVES))
+    def change_rollout(self, standby: Standby, waves: Waves) -> None:
+        """`standby` and `waves` change in flight."""
+        self.fleet.policy = replace(self.fleet.policy, standby=standby, waves=steps(waves))
+
+    @precondition(lambda self: not self.pending)
+    @rule(what=st.sampled_from(["approve", "abort", "undo"]))
+    def act_by_hand(self, what: str) -> None:
+        """Promote, abort or undo what is there now; the annotation stays."""
+        if what == "approve":
+            self.made += 1
+            self.fleet.approve(str(self.made))
+        else:
+            getattr(self.fleet, what)()
+
+    @precondition(lambda self: not self.pending and self.fleet.devices)
+    @rule(n=picks, ring=st.sampled_from(["a", "b", None]))
+    def relabel(self, n: int, ring: str | None) -> None:
+        """A node joins or leaves a ring."""
+        self._pick(n).labels = {"ring": ring} if ring else {}
+
+    @rule(known=st.booleans())
+    def other_class(self, *, known: bool) -> None:
+        """Another class has nodes in the rings, or none."""
+        if not self.pending:
+            self.fleet.other_rings = frozenset({RING_A, RING_B} if known else ())
 
     @precondition(lambda self: not self.pending)
     @rule(shard=st.integers(0, 63), n=picks, joins=st.booleans())
@@ -212,6 +267,8 @@ class Rollout(RuleBasedStateMachine):
         self.all_devices()
         for device in fleet.devices.values():
             device.unreported_crash = False
+        fleet.other_rings = frozenset({RING_A, RING_B})
+        fleet.policy = replace(fleet.policy, manual=False, suspended=False)
         fleet.desired = fleet.desired or REVISIONS[0]
         fleet.settle(deadlines=True)
         check_converged(fleet)
@@ -219,7 +276,8 @@ class Rollout(RuleBasedStateMachine):
     def _add(self, shard: int) -> None:
         self.made += 1
         name = f"node-{self.made}"
-        self.fleet.devices[name] = Device(name, shard)
+        ring = ("a", "b", None)[shard % 3]
+        self.fleet.devices[name] = Device(name, shard, {"ring": ring} if ring else {})
 
     def _pick(self, n: int) -> Device:
         devices = list(self.fleet.devices.values())

@@ -1,0 +1,61 @@
+"""What a person does to a rollout by hand: annotations on the EdgeModel, which the operator only reads.
+
+An action names what it is about, so that it can't hit something else that came meanwhile and needs
+no memory to be done once: `promote`, `abort` and `undo` hold marks, REVISION[:ATTEMPT][/NONCE] with
+commas between (a revision belongs to one class). What was aborted or undone is rejected for that
+attempt for ever; an approval is used once, for another of the same attempt the nonce differs. `retry`
+holds a nonce alone: it is about whatever the spec asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANNOTATION_RETRY = "skerry.dev/retry"
+ANNOTATION_PROMOTE = "skerry.dev/promote"
+ANNOTATION_ABORT = "skerry.dev/abort"
+ANNOTATION_UNDO = "skerry.dev/undo"
+
+MARK_LENGTH = 64
+_MARK = re.compile(r"([0-9a-f]{10})(?::([0-9]{1,9}))?(?:/([A-Za-z0-9._-]{1,32}))?")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One revision that an action is about.
+
+    Attributes:
+        attempt: of the revision; a mark without one means the first.
+        nonce: tells two approvals of the same attempt apart.
+    """
+
+    revision: str
+    attempt: int = 0
+    nonce: str = ""
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        """What the mark names."""
+        return self.revision, self.attempt
+
+    def __str__(self) -> str:
+        """As it stands in an annotation; the first attempt is not written out."""
+        attempt = f":{self.attempt}" if self.attempt else ""
+        return f"{self.revision}{attempt}" + (f"/{self.nonce}" if self.nonce else "")
+
+
+def marks(annotations: Mapping[str, str], key: str) -> tuple[Mark, ...]:
+    """The marks in an annotation; words that are none are left out."""
+    words = (word.strip() for word in annotations.get(key, "").split(","))
+    found = (_MARK.fullmatch(word) for word in words)
+    return tuple(Mark(f[1], int(f[2] or 0), f[3] or "") for f in found if f)
+
+
+def join(found: tuple[Mark, ...]) -> str:
+    """The annotation's value for these marks."""
+    return ",".join(str(mark) for mark in found)

@@ -1,0 +1,175 @@
+"""Promote, abort, undo, retry: which annotation to write for it, or why it can't be done. No I/O.
+
+What an annotation may hold is told in `skerry.api.actions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api.actions import (
+    ANNOTATION_ABORT,
+    ANNOTATION_PROMOTE,
+    ANNOTATION_RETRY,
+    ANNOTATION_UNDO,
+    Mark,
+    join,
+    marks,
+)
+from skerry.api.edgemodel import Phase
+from skerry.api.rollout import Promotion
+from skerry.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.cli.reading import Picture
+
+RETRIED = (Phase.FAILED, Phase.ROLLED_BACK)
+
+
+@dataclass(frozen=True)
+class Order:
+    """An annotation to write.
+
+    Attributes:
+        told: what will come of it, a line for each class.
+        risk: what a person should confirm first; empty for nothing.
+    """
+
+    key: str
+    value: str
+    told: tuple[str, ...]
+    risk: str = ""
+
+
+def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
+    """Approve the candidates of these classes (none named: of all that have one).
+
+    Raises:
+        CliError: there is nothing to approve.
+    """
+    rollout = picture.model.spec.rollout
+    if rollout.promotion is not Promotion.MANUAL:
+        raise CliError(
+            "spec.rollout.promotion is Automatic: a candidate that passes needs no approval",
+            picture.title,
+            "set it to Manual to keep the last word",
+        )
+    found = [r for r in _routes(picture, classes) if r.candidate]
+    if not found:
+        raise _nothing(picture, "no candidate is under way", "change the spec, then promote")
+    nonce = _nonce(now)
+    fresh = [Mark(*_pair(route), nonce) for route in found]
+    named = {mark.revision for mark in fresh}
+    live = {_pair(r.spec) for r in picture.routes if r.spec.candidate}
+    kept = [
+        mark
+        for mark in marks(picture.model.metadata.annotations, ANNOTATION_PROMOTE)
+        if mark.pair in live and mark.revision not in named
+    ]
+    told = [f"{route.hardware_class}: {_pair(route)[0]} is approved{_when(picture, route)}"
+            for route in found]  # fmt: skip
+    return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(told))
+
+
+def abort(picture: Picture, classes: Sequence[str]) -> Order:
+    """Take the candidates of these classes back.
+
+    Raises:
+        CliError: there is none.
+    """
+    found = [r for r in _routes(picture, classes) if r.candidate]
+    if not found:
+        raise _nothing(picture, "no candidate is under way", "`undo` goes back after a promotion")
+    alone = [route.hardware_class for route in found if route.stable is None]
+    risk = (
+        f"nothing would answer in {', '.join(alone)}: no revision is stable there yet"
+        if alone
+        else ""
+    )
+    told = [f"{r.hardware_class}: {_pair(r)[0]} is taken back and not tried again until a retry"
+            for r in found]  # fmt: skip
+    value = join(tuple(Mark(*_pair(route)) for route in found))
+    return Order(ANNOTATION_ABORT, value, tuple(told), risk)
+
+
+def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
+    """Go back to the previous revision in these classes.
+
+    Raises:
+        CliError: none is kept.
+    """
+    routes = _routes(picture, classes)
+    found = [r for r in routes if r.stable and r.previous and now < r.previous.until]
+    if not found:
+        ended = [
+            f"{r.hardware_class}: until {r.previous.until:%Y-%m-%d %H:%M}"
+            for r in routes
+            if r.previous
+        ]
+        why = f" (it was kept in {'; '.join(ended)})" if ended else ""
+        raise _nothing(
+            picture,
+            f"no previous revision is kept{why}",
+            "go back by the spec: it is rolled out in waves",
+        )
+    told = [f"{r.hardware_class}: from {r.stable.revision} back to {r.previous.revision}"
+            for r in found if r.stable and r.previous]  # fmt: skip
+    value = join(tuple(Mark(r.stable.revision, r.stable.attempt) for r in found if r.stable))
+    return Order(ANNOTATION_UNDO, value, tuple(told))
+
+
+def retry(picture: Picture, now: datetime) -> Order:
+    """Try again what failed or was taken back.
+
+    Raises:
+        CliError: nothing did.
+    """
+    failed = [target for target in picture.model.status.targets if target.phase in RETRIED]
+    if not failed:
+        raise _nothing(
+            picture,
+            "nothing failed or was taken back",
+            "`status` tells what it waits for; a new build comes with a change of the spec",
+        )
+    told = tuple(f"{target.hardware_class}: again after {target.reason}" for target in failed)
+    return Order(ANNOTATION_RETRY, _nonce(now), told)
+
+
+def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
+    known = [target.hardware_class for target in picture.model.spec.targets]
+    wrong = [name for name in classes if name not in known]
+    if wrong:
+        raise CliError(
+            f"it has no target {', '.join(wrong)}", picture.title, f"choose of {', '.join(known)}"
+        )
+    wanted = set(classes or known)
+    return [route.spec for route in picture.routes if route.spec.hardware_class in wanted]
+
+
+def _pair(route: ModelRouteSpec) -> tuple[str, int]:
+    if route.candidate is None:
+        raise ValueError("a route without a candidate")
+    return route.candidate.revision, route.candidate.attempt
+
+
+def _when(picture: Picture, route: ModelRouteSpec) -> str:
+    status = next(
+        (t for t in picture.model.status.targets if t.hardware_class == route.hardware_class), None
+    )
+    if status is not None and status.reason == "AwaitingPromotion":
+        return ""
+    return ": it is promoted when its waves are done"
+
+
+def _nothing(picture: Picture, what: str, todo: str) -> CliError:
+    states = "; ".join(f"{t.hardware_class} {t.reason}" for t in picture.model.status.targets)
+    return CliError(f"{what} ({states or 'no status yet'})", picture.title, todo)
+
+
+def _nonce(now: datetime) -> str:
+    return now.strftime("%Y%m%dT%H%M%S.%f")

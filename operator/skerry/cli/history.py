@@ -1,0 +1,46 @@
+"""How revisions ended, the newest first, and what may not be tried again. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from skerry.api.edgemodel import Outcome
+from skerry.cli.status.words import age
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from skerry.api import EdgeModel
+
+_STYLES = {Outcome.PROMOTED: "green", Outcome.SUPERSEDED: "dim"}
+
+
+def table(model: EdgeModel, classes: Sequence[str], now: datetime) -> Table:
+    """The history of these classes (none named: of all)."""
+    shown = Table("when", "class", "revision", "how it ended", "why", title=model.metadata.name)
+    entries = [e for e in model.status.history if not classes or e.hardware_class in classes]
+    for entry in sorted(entries, key=lambda entry: entry.at, reverse=True):
+        style = _STYLES.get(entry.outcome, "red")
+        why = entry.message + _retry(model, entry.hardware_class, entry.revision, entry.outcome)
+        when = f"{entry.at:%Y-%m-%d %H:%M:%S} ({age(entry.at, now)} ago)"
+        shown.add_row(
+            when, entry.hardware_class, entry.revision, f"[{style}]{entry.outcome}[/]", why
+        )
+    return shown
+
+
+def _retry(model: EdgeModel, hardware_class: str, revision: str, outcome: Outcome) -> str:
+    if outcome not in (Outcome.ROLLED_BACK, Outcome.ABORTED):
+        return ""
+    target = next((t for t in model.status.targets if t.hardware_class == hardware_class), None)
+    if (
+        target is None
+        or target.desired != revision
+        or target.candidate
+        or target.stable == revision
+    ):
+        return ""
+    return " [it is what the spec asks for: `retry`, or change the spec]".replace("[", "\\[")

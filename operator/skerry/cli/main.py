@@ -1,0 +1,276 @@
+"""The commands and their options. An error becomes two lines on the standard error and exit code 1."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from skerry.cli import by_hand, history
+from skerry.cli.connection import Where, run
+from skerry.cli.errors import CliError, lines
+from skerry.cli.reading import picture, read_model
+from skerry.cluster import kinds
+from skerry.cluster.errors import SkerryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from skerry.cli.by_hand import Order
+    from skerry.cli.connection import Connection
+    from skerry.cli.reading import Picture
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+out, err = Console(), Console(stderr=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the EdgeModel.", show_default=False)]
+Classes = Annotated[
+    list[str] | None, typer.Option("--class", "-c", help="A hardware class; all, if not given.")
+]
+LEAST_WATCH_SECONDS = 0.5
+
+
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="The context's, if not given.")
+]
+Kubeconfig = Annotated[Path | None, typer.Option(help="As kubectl's.")]
+Context = Annotated[str | None, typer.Option(help="Of the kubeconfig; its current one.")]
+
+
+@app.callback()
+def about() -> None:
+    """Watch and steer what Skerry serves on a fleet. Nothing here ever writes a spec."""
+
+
+@app.command()
+def status(
+    name: Annotated[str | None, typer.Argument(help="An EdgeModel; all, if not given.")] = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again until Ctrl-C.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=LEAST_WATCH_SECONDS, help="Seconds between looks.")
+    ] = 2.0,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All.")] = False,
+    nodes: Annotated[bool, typer.Option("--nodes", help="Show every node.")] = False,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show models, classes, builds, waves and nodes as a tree, with the reason of each."""
+    from skerry.cli.status import live  # noqa: PLC0415 - each command loads what it needs
+
+    if name and everywhere:
+        raise CliError("a name and --all-namespaces exclude each other", name, "leave one out")
+
+    async def work(connection: Connection) -> None:
+        if watch:
+            await live.watch(
+                connection, out, name, interval, everywhere=everywhere, all_nodes=nodes
+            )
+        else:
+            out.print(await live.look(connection, name, everywhere=everywhere, all_nodes=nodes))
+
+    with suppress(KeyboardInterrupt):
+        run(Where(kubeconfig, context, namespace), work)
+
+
+@app.command()
+def promote(
+    name: Name,
+    hardware_class: Classes = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Approve a candidate, where spec.rollout.promotion is Manual."""
+    _order(
+        Where(kubeconfig, context, namespace),
+        name,
+        lambda seen, now: by_hand.promote(seen, hardware_class or (), now),
+    )
+
+
+@app.command()
+def abort(
+    name: Name,
+    hardware_class: Classes = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Take a candidate back, as if it had failed; it is not tried again until a retry."""
+    _order(
+        Where(kubeconfig, context, namespace),
+        name,
+        lambda seen, _: by_hand.abort(seen, hardware_class or ()),
+        yes=yes,
+    )
+
+
+@app.command()
+def undo(
+    name: Name,
+    hardware_class: Classes = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Go back to the previous revision, while it is kept (spec.rollout.rollbackWindow)."""
+    _order(
+        Where(kubeconfig, context, namespace),
+        name,
+        lambda seen, now: by_hand.undo(seen, hardware_class or (), now),
+    )
+
+
+@app.command()
+def retry(
+    name: Name,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Try again what failed or was taken back; tags of source and data set are resolved anew."""
+    _order(Where(kubeconfig, context, namespace), name, by_hand.retry)
+
+
+@app.command(name="history")
+def show_history(
+    name: Name,
+    hardware_class: Classes = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Show how revisions ended: promoted, rolled back, aborted, superseded."""
+    model = run(
+        Where(kubeconfig, context, namespace), lambda connection: read_model(connection, name)
+    )
+    if not model.status.history:
+        out.print(f"No revision of {name} has ended yet.")
+        return
+    out.print(history.table(model, hardware_class or (), datetime.now(UTC)))
+
+
+@app.command()
+def report(
+    name: Name,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="NAME.html.")] = None,
+    *,
+    evidence: Annotated[
+        bool, typer.Option(help="Raw figures out of the registry, if it is reached.")
+    ] = True,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Write a page about a model: candidates, Pareto front, gates, stages, what to do."""
+    from skerry.cli.report.make import make  # noqa: PLC0415 - draws with matplotlib, which takes a second
+
+    target = output or Path(f"{name}.html")
+    page, notes = run(
+        Where(kubeconfig, context, namespace),
+        lambda connection: make(connection, name, evidence=evidence),
+    )
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise CliError(
+            f"cannot be written: {error.strerror}", str(target), "name another file by --output"
+        ) from error
+    for note in notes:
+        err.print(f"note: {note}", highlight=False, markup=False)
+    out.print(f"{target} ({len(page) / 1000:.0f} kB)", highlight=False)
+
+
+@app.command()
+def plan(
+    filename: Annotated[
+        list[str],
+        typer.Option(
+            "--filename", "-f", help="YAML with an EdgeModel, and HardwareClasses; - reads stdin."
+        ),
+    ],
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Look at no cluster.")] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="A local copy of the source, to be read for the plan.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The operator's configuration: which engines are installed.")
+    ] = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Say what an EdgeModel would do: engines for each class and why, what would change. Writes nothing."""
+    from skerry.cli.plan.files import read_config, read_manifests  # noqa: PLC0415
+    from skerry.cli.plan.make import make, offline_plans  # noqa: PLC0415 - each command loads what it needs
+
+    manifests = read_manifests(filename)
+    settings = read_config(config) if config else None
+    if offline:
+        plans: list[RenderableType] = offline_plans(manifests, model, settings)
+    else:
+        plans = run(
+            Where(kubeconfig, context, namespace),
+            lambda connection: make(connection, manifests, model, settings),
+        )
+    for one in plans:
+        out.print(one)
+
+
+def _order(
+    where: Where, name: str, decide: Callable[[Picture, datetime], Order], *, yes: bool = True
+) -> None:
+    """Look, decide what to ask for, ask the person where it is risky, write the annotation, say so."""
+
+    async def work(connection: Connection) -> Order:
+        seen = await picture(connection, await read_model(connection, name), nodes=False)
+        order = decide(seen, datetime.now(UTC))
+        if order.risk and not yes:
+            typer.confirm(f"{order.risk}. Go on?", abort=True)
+        await connection.cluster.annotate(
+            kinds.EDGE_MODEL, seen.model.to_wire(), {order.key: order.value}
+        )
+        return order
+
+    order = run(where, work)
+    for line in order.told:
+        out.print(line, highlight=False, markup=False)
+    out.print(f"watch it: kubectl skerry status {name} --watch", highlight=False)
+
+
+def main() -> None:
+    """`skerry` and `kubectl-skerry`."""
+    try:
+        app(prog_name=_program())
+    except SkerryError as error:
+        what, todo = lines(error)
+        _fail(what, todo)
+    except ValidationError as error:
+        _fail(
+            f"an object of the cluster is not of this version of Skerry: {error.title}",
+            "bring `skerry` and the operator to the same version",
+        )
+
+
+def _fail(what: str, todo: str) -> None:
+    err.print(f"error: {what}", highlight=False, markup=False, soft_wrap=True)
+    err.print(f"  {todo}", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _program() -> str:
+    """As the person called it: kubectl runs a plug-in by its file's name."""
+    return "kubectl skerry" if Path(sys.argv[0]).name.startswith("kubectl-") else "skerry"

@@ -1,0 +1,54 @@
+"""Plans of all EdgeModels in the files, offline or with what a cluster adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.cli.plan import show
+from skerry.cli.plan.cluster import look
+from skerry.cli.plan.source import UNREAD, read_local, remembered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from skerry.api.config import OperatorConfig
+    from skerry.cli.connection import Connection
+    from skerry.cli.plan.files import Manifests
+
+
+def offline_plans(
+    manifests: Manifests, file: Path | None, config: OperatorConfig | None
+) -> list[RenderableType]:
+    """What the files alone say.
+
+    Raises:
+        CliError: `file` can't be read.
+    """
+    assessment = read_local(file) if file else UNREAD
+    return [
+        show.plan(model, assessment, manifests.classes, config, None, in_cluster=False)
+        for model in manifests.models
+    ]
+
+
+async def make(
+    connection: Connection, manifests: Manifests, file: Path | None, config: OperatorConfig | None
+) -> list[RenderableType]:
+    """What the files say, and what the cluster would make of it.
+
+    Raises:
+        SkerryError: the API server refuses a manifest or is not reached, or `file` can't be read.
+    """
+    found = await look(connection, manifests)
+    local = read_local(file) if file else None
+    plans: list[RenderableType] = [f"[yellow]note:[/] {note}" for note in found.notes]
+    classes = {**found.classes, **manifests.classes}
+    for model in manifests.models:
+        live = found.live.get(model.metadata.name)
+        assessment = local or remembered(model, live) or UNREAD
+        plans.append(
+            show.plan(model, assessment, classes, config or found.config, live, in_cluster=True)
+        )
+    return plans

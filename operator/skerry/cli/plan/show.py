@@ -1,0 +1,133 @@
+"""A plan as tables: the source, the engines of each class with their reasons, and what would change."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from skerry.api.config import EngineSettings
+from skerry.cli.plan.source import NO_DIGEST
+from skerry.decide.changes import changes
+from skerry.decide.select import rank_engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import RenderableType
+
+    from skerry.api import EdgeModel, HardwareClass
+    from skerry.api.config import OperatorConfig
+    from skerry.api.edgemodel import Assessment, EngineRank, Target
+
+_ANY_IMAGE = f"unknown@{NO_DIGEST}"
+
+
+def plan(
+    model: EdgeModel,
+    assessment: Assessment,
+    classes: Mapping[str, HardwareClass],
+    config: OperatorConfig | None,
+    live: EdgeModel | None,
+    *,
+    in_cluster: bool,
+) -> RenderableType:
+    """All of one EdgeModel's plan.
+
+    Args:
+        model: as the file has it.
+        assessment: of its source.
+        classes: HardwareClasses that are known, by name.
+        config: the operator's; None where it is not known which engines are installed.
+        live: the model as it is in the cluster; None where it is not there.
+        in_cluster: a cluster was asked.
+    """
+    return Group(
+        f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
+        f"  {escape(assessment.message)}",
+        *(_class(target, assessment, classes, config) for target in model.spec.targets),
+        *(_difference(model, live) if in_cluster else ()),
+    )
+
+
+def _class(
+    target: Target,
+    assessment: Assessment,
+    classes: Mapping[str, HardwareClass],
+    config: OperatorConfig | None,
+) -> RenderableType:
+    name = target.hardware_class
+    hardware = classes.get(name)
+    if hardware is None:
+        known = ", ".join(sorted(classes)) or "none"
+        return (
+            f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
+            " its manifest by -f"
+        )
+    if config is None:
+        first = rank_engines(assessment, hardware.spec, {})
+        ranks = rank_engines(assessment, hardware.spec, {r.engine: _any() for r in first})
+    else:
+        ranks = rank_engines(assessment, hardware.spec, config.engines)
+    table = Table(
+        "", "engine", "installed", "why", title=f"Engines for {name}", title_justify="left"
+    )
+    chosen = _chosen(target, ranks)
+    for place, rank in enumerate(ranks, start=1):
+        installed = "not known" if config is None else "yes" if rank.installed else "no"
+        mark = f"[green]{place} *[/]" if config and rank.engine in chosen else str(place)
+        table.add_row(mark, rank.engine, installed, rank.reason)
+    return Group(table, _verdict(target, chosen, known=config is not None))
+
+
+def _any() -> EngineSettings:
+    """Stands for settings that are not known, for the ranking's sake."""
+    return EngineSettings(
+        version="unknown",
+        recipe_set="unknown",
+        optimizer_image=_ANY_IMAGE,
+        runtime_image=_ANY_IMAGE,
+    )
+
+
+def _chosen(target: Target, ranks: tuple[EngineRank, ...]) -> list[str]:
+    wanted = str(target.engine)
+    if wanted != "Auto":
+        return [rank.engine for rank in ranks if rank.engine == wanted and rank.installed]
+    return [rank.engine for rank in ranks if rank.installed]
+
+
+def _verdict(target: Target, chosen: list[str], *, known: bool) -> str:
+    if not known:
+        return "  which of them are installed is not known here (--config FILE, or a cluster)"
+    if not chosen:
+        asked = "" if str(target.engine) == "Auto" else f" {target.engine}"
+        return f"  [red]no installed engine{asked} suits it: the target would fail (EngineNotInstalled)[/]"
+    return f"  measured on a node of the class before anything is rolled out: {', '.join(chosen)}"
+
+
+def _difference(model: EdgeModel, live: EdgeModel | None) -> Iterator[RenderableType]:
+    if live is None:
+        yield "  not in the cluster: everything would be built, measured and rolled out"
+        return
+    found = changes(live.spec, model.spec)
+    if not found:
+        yield "  the cluster has this very spec: nothing would change"
+        return
+    table = Table(
+        "field", "is", "would be", "what comes of it", title="Changes", title_justify="left"
+    )
+    for change in found:
+        table.add_row(change.field, _short(change.was), _short(change.now), change.effect)
+    yield table
+    if live.spec.suspend or model.spec.suspend:
+        yield "  while spec.suspend is true nothing is built or rolled out"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return escape(value if isinstance(value, str) else json.dumps(value))

@@ -1,0 +1,116 @@
+"""The objects of a model, read once: what every command that looks at the cluster starts from."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from skerry.api import EdgeModel, EdgeNode, ModelRoute, ModelVariant
+from skerry.api.common import LABEL_CLASS, LABEL_MODEL
+from skerry.cli.errors import CliError
+from skerry.cluster import kinds
+from skerry.cluster.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry.api.edgenode import NodeModel
+    from skerry.cli.connection import Connection
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One EdgeModel with all that is about it.
+
+    Attributes:
+        routes, variants: of the model.
+        nodes: devices of its classes, by class; None where the user may not see devices.
+    """
+
+    model: EdgeModel
+    routes: tuple[ModelRoute, ...] = ()
+    variants: tuple[ModelVariant, ...] = ()
+    nodes: dict[str, tuple[EdgeNode, ...]] | None = None
+
+    @property
+    def title(self) -> str:
+        """Namespace and name."""
+        return f"{self.model.metadata.namespace}/{self.model.metadata.name}"
+
+    def route(self, hardware_class: str) -> ModelRoute | None:
+        """The route of a class."""
+        return next((r for r in self.routes if r.spec.hardware_class == hardware_class), None)
+
+    def variant(self, name: str | None) -> ModelVariant | None:
+        """A variant by its name."""
+        return next((v for v in self.variants if v.metadata.name == name), None)
+
+    def on(self, node: EdgeNode) -> NodeModel | None:
+        """What a device says about this model."""
+        metadata = self.model.metadata
+        own = (metadata.namespace, metadata.name)
+        return next((m for m in node.status.models if (m.namespace, m.name) == own), None)
+
+
+async def read_model(connection: Connection, name: str) -> EdgeModel:
+    """The EdgeModel of this name.
+
+    Raises:
+        CliError: there is none; says which there are.
+        ClusterError: it can't be read.
+    """
+    found = await connection.cluster.get(kinds.EDGE_MODEL, connection.namespace, name)
+    if found is not None:
+        return EdgeModel.model_validate(found)
+    others = await connection.cluster.list(kinds.EDGE_MODEL, connection.namespace)
+    names = ", ".join(item["metadata"]["name"] for item in others[:8]) or "none"
+    raise CliError(
+        "there is no EdgeModel of this name",
+        f"{connection.namespace}/{name}",
+        f"in namespace {connection.namespace} there are: {names}; another namespace is chosen by -n",
+    )
+
+
+async def read_models(connection: Connection, *, everywhere: bool) -> list[EdgeModel]:
+    """All EdgeModels of the namespace, or of the cluster."""
+    namespace = None if everywhere else connection.namespace
+    found = await connection.cluster.list(kinds.EDGE_MODEL, namespace)
+    return [EdgeModel.model_validate(item) for item in found]
+
+
+async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = True) -> Picture:
+    """A model with its routes, variants and devices."""
+    selector = f"{LABEL_MODEL}={model.metadata.name}"
+    namespace = model.metadata.namespace
+    routes, variants, devices = await asyncio.gather(
+        connection.cluster.list(kinds.MODEL_ROUTE, namespace, selector),
+        connection.cluster.list(kinds.MODEL_VARIANT, namespace, selector),
+        _devices(connection, [t.hardware_class for t in model.spec.targets] if nodes else []),
+    )
+    return Picture(
+        model,
+        tuple(ModelRoute.model_validate(item) for item in routes),
+        tuple(ModelVariant.model_validate(item) for item in variants),
+        devices,
+    )
+
+
+async def _devices(
+    connection: Connection, classes: Sequence[str]
+) -> dict[str, tuple[EdgeNode, ...]] | None:
+    """Devices by class; None for a user who may see namespaces alone."""
+    if not classes:
+        return {}
+    selector = f"{LABEL_CLASS} in ({','.join(classes)})"
+    try:
+        found = await connection.cluster.list(kinds.EDGE_NODE, selector=selector)
+    except ClusterError as error:
+        if error.status == HTTPStatus.FORBIDDEN:
+            return None
+        raise
+    nodes = [EdgeNode.model_validate(item) for item in found]
+    return {
+        name: tuple(node for node in nodes if node.spec.hardware_class == name) for name in classes
+    }

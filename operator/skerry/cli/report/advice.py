@@ -1,0 +1,180 @@
+"""Bottlenecks and recommendations of a class, each a sentence with its figures, from what was measured.
+
+Every check looks at one thing and says nothing where there is nothing to say. No I/O.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.modelvariant import GateOutcome, TrialOutcome
+from skerry.cli.status.words import figure, megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from skerry.api import EdgeModel
+    from skerry.api.modelvariant import Interval, Trial
+    from skerry.cli.report.content import ClassContent, Point
+
+LONG_STAGE = 0.5
+"""Share of a build's time from which on a stage is called its bottleneck."""
+SLOWER = 0.95
+FILE_AHEAD_OF_MEMORY = 0.15
+WIDE_INTERVAL = 0.05
+
+
+def bottlenecks(model: EdgeModel, content: ClassContent) -> list[str]:
+    """What limits the builds of this class."""
+    return [text for check in BOTTLENECKS for text in check(model, content)]
+
+
+def recommendations(model: EdgeModel, content: ClassContent) -> list[str]:
+    """What a person could do about it."""
+    return [text for check in RECOMMENDATIONS for text in check(model, content)]
+
+
+def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    stages = content.variant.status.stages if content.variant else ()
+    took = {s.name: (s.finished_at - s.started_at).total_seconds()
+            for s in stages if s.started_at and s.finished_at}  # fmt: skip
+    whole = sum(took.values())
+    if not whole:
+        return
+    name, longest = max(took.items(), key=lambda item: item[1])
+    if longest >= LONG_STAGE * whole:
+        yield f"{name} took {longest:.0f} s of the build's {whole:.0f} s ({longest / whole:.0%})."
+
+
+def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    for gate in content.variant.status.gates if content.variant else ():
+        if gate.outcome is not GateOutcome.PASS:
+            kind = "required" if gate.required else "an aim"
+            yield (
+                f"Gate {gate.name} ({kind}): {figure(gate.observed)} against {gate.threshold},"
+                f" {gate.outcome}."
+            )
+
+
+def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    for point in _measured(content):
+        speed = point.trial.speedup
+        if speed is not None and float(speed.high) < SLOWER:
+            yield (
+                f"{point.name} is slower than the source ({figure(speed, 'x')}): on this hardware"
+                " what it adds costs more than its smaller numbers save."
+            )
+
+
+def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    source = next((p.trial for p in _measured(content) if p.name.endswith("source")), None)
+    chosen = _chosen(content)
+    if source is None or chosen is None or not source.bytes or chosen.memory_reduction is None:
+        return
+    smaller = 1 - chosen.bytes / source.bytes
+    saved = float(chosen.memory_reduction.value)
+    if smaller - saved > FILE_AHEAD_OF_MEMORY:
+        yield (
+            f"{chosen.recipe} makes the file {smaller:.0%} smaller ({megabytes(source.bytes)} to"
+            f" {megabytes(chosen.bytes)}) and saves {saved:.0%} of the memory: weights are unpacked"
+            " or kept beside buffers while it runs."
+        )
+
+
+def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    for point in content.points:
+        if point.trial.outcome is not TrialOutcome.MEASURED:
+            why = f": {point.trial.message}" if point.trial.message else ""
+            yield f"{point.name}: {point.trial.outcome}{why}."
+
+
+def _faster_but_for_quality(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+    """The fastest candidate that was kept away by its quality alone."""
+    chosen = _chosen(content)
+    least = float(model.spec.gates.quality)
+    speed = float(chosen.speedup.value) if chosen and chosen.speedup else 1.0
+    short = [
+        p for p in _measured(content)
+        if p.trial.quality and p.trial.speedup and float(p.trial.quality.low) < least
+        and float(p.trial.speedup.low) > speed
+    ]  # fmt: skip
+    if short:
+        best = max(short, key=lambda p: float(p.trial.speedup.value) if p.trial.speedup else 0)
+        yield (
+            f"{best.name} is {figure(best.trial.speedup, 'x')} as fast, with quality"
+            f" {figure(best.trial.quality)}: it would pass with spec.gates.quality at"
+            f" {_low(best.trial.quality):.2f} or less, if that is good enough for this use."
+        )
+
+
+def _narrow_the_interval(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+    least = float(model.spec.gates.quality)
+    for point in _measured(content):
+        quality = point.trial.quality
+        if quality is None or not float(quality.low) < least <= float(quality.value):
+            continue
+        if float(quality.high) - float(quality.low) > WIDE_INTERVAL:
+            yield (
+                f"{point.name} holds quality {least:g} by its estimate and not by its interval"
+                f" ({figure(quality)}): a larger evaluation data set narrows it."
+            )
+
+
+def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    for rank in content.target.engines:
+        if rank.installed:
+            return
+        yield f"{rank.engine} stands before what is installed for this hardware: {rank.reason}."
+
+
+def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
+    gates = content.variant.status.gates if content.variant else ()
+    missed = [g.name for g in gates if not g.required and g.outcome is not GateOutcome.PASS]
+    if missed:
+        yield (
+            f"Aims missed ({', '.join(missed)}) reject nothing. To insist on them, set"
+            " spec.gates.profile: Strict."
+        )
+
+
+def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+    target = content.target
+    for rejection in model.status.rejected:
+        if (rejection.hardware_class, rejection.revision) != (
+            target.hardware_class,
+            target.desired,
+        ):
+            continue
+        if rejection.attempt >= target.attempt and rejection.revision != target.stable:
+            yield (
+                f"What the spec asks for was taken back ({rejection.message}): change the spec, or"
+                f" `kubectl skerry retry {model.metadata.name}`."
+            )
+
+
+BOTTLENECKS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
+    _long_stage,
+    _missed_gates,
+    _slower_than_source,
+    _memory_behind_file,
+    _not_supported,
+)
+RECOMMENDATIONS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
+    _taken_back,
+    _faster_but_for_quality,
+    _narrow_the_interval,
+    _speed_aim,
+    _engine_not_installed,
+)
+
+
+def _measured(content: ClassContent) -> list[Point]:
+    return [point for point in content.points if point.measured]
+
+
+def _chosen(content: ClassContent) -> Trial | None:
+    return next((point.trial for point in content.points if point.chosen), None)
+
+
+def _low(interval: Interval | None) -> float:
+    return float(interval.low) if interval else 0.0

@@ -1,0 +1,67 @@
+"""Raw figures out of the registry: report.json of the layer that lies with the certified artifact."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from skerry.api.modelvariant import Trial
+from skerry.artifacts.registry import RegistryError
+
+if TYPE_CHECKING:
+    from skerry.artifacts.registry import Registry
+
+ANNOTATION_PART = "dev.skerry.part"
+PART_EVIDENCE = "evidence"
+REPORT = "report.json"
+MOST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the report of a build says beyond the status: raw latencies and memory of each trial."""
+
+    trials: tuple[Trial, ...]
+    node: str
+    measured_at: str
+
+
+async def fetch(registry: Registry, image: str) -> Evidence:
+    """The evidence of a certified artifact.
+
+    Args:
+        registry: to ask.
+        image: HOST/REPOSITORY@sha256:...
+
+    Raises:
+        RegistryError: it can't be had, or is not of this version.
+    """
+    manifest = await registry.manifest(image)
+    layers = [
+        layer for layer in manifest.get("layers", ())
+        if layer.get("annotations", {}).get(ANNOTATION_PART) == PART_EVIDENCE
+    ]  # fmt: skip
+    if not layers:
+        raise RegistryError("it has no evidence layer", image, "was it made by Skerry?")
+    blob = await registry.blob(image, layers[0]["digest"], MOST_BYTES)
+    return _parsed(blob, image)
+
+
+def _parsed(blob: bytes, image: str) -> Evidence:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(blob)) as archive:
+            member = next(m for m in archive.getmembers() if m.name.endswith(REPORT))
+            extracted = archive.extractfile(member)
+            report: dict[str, Any] = json.load(extracted) if extracted else {}
+        trials = tuple(Trial.model_validate(trial) for trial in report["trials"])
+    except (tarfile.TarError, StopIteration, ValueError, KeyError, ValidationError) as error:
+        raise RegistryError(
+            f"its evidence can't be read: {error or type(error).__name__}", image,
+            "it may be of another version of Skerry",
+        ) from error  # fmt: skip
+    return Evidence(trials, str(report.get("node", "")), str(report.get("measuredAt", "")))

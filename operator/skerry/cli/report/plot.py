@@ -1,0 +1,98 @@
+"""The Pareto front of a class as an SVG: speed across, quality up, memory saved as colour."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from skerry.api.modelvariant import Interval
+    from skerry.cli.report.content import Point
+
+SIZE_INCHES = (8.0, 4.6)
+COLOURS = "viridis"
+CHOSEN_AREA, AREA = 220, 90
+
+
+def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
+    """The plot as an `svg` element; empty when nothing was measured.
+
+    Args:
+        points: all trials of a class.
+        quality_gate: least quality, drawn as a line.
+    """
+    shown = [p for p in points if p.measured and p.trial.speedup and p.trial.quality]
+    if not shown:
+        return ""
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.add_subplot()
+    _front(axes, shown)
+    _points(figure, axes, shown)
+    axes.axhline(quality_gate, color="tab:red", linewidth=1, linestyle=":")
+    axes.annotate("quality gate", (1, quality_gate), xycoords=("axes fraction", "data"), ha="right",
+                  va="bottom", color="tab:red", fontsize=8)  # fmt: skip
+    axes.set_xlabel("speed-up, p50 against the source in Float32 (95 % interval)")
+    axes.set_ylabel("quality, ratio to the source (95 % interval)")
+    axes.grid(alpha=0.3)
+    return _as_element(figure)
+
+
+def _front(axes: Axes, shown: Sequence[Point]) -> None:
+    front = sorted(_place(point) for point in shown if point.on_front)
+    if len(front) > 1:
+        speeds, qualities = zip(*front, strict=True)
+        axes.plot(speeds, qualities, color="tab:gray", linestyle="--", linewidth=1, zorder=1)
+
+
+def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
+    places = [_place(point) for point in shown]
+    speeds, qualities = zip(*places, strict=True)
+    axes.errorbar(
+        speeds, qualities,
+        xerr=_reach([p.trial.speedup for p in shown]), yerr=_reach([p.trial.quality for p in shown]),
+        fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
+    )  # fmt: skip
+    saved = [
+        float(p.trial.memory_reduction.value) if p.trial.memory_reduction else 0.0 for p in shown
+    ]
+    drawn = axes.scatter(
+        speeds, qualities, c=saved, cmap=COLOURS, norm=Normalize(min(0.0, *saved), max(0.5, *saved)),
+        s=[CHOSEN_AREA if p.chosen else AREA for p in shown],
+        edgecolors=["black" if p.on_front else "none" for p in shown], linewidths=1.5, zorder=3,
+    )  # fmt: skip
+    figure.colorbar(drawn, ax=axes, label="share of memory saved")
+    for point, place in zip(shown, places, strict=True):
+        label = f"{point.name} (chosen)" if point.chosen else point.name
+        axes.annotate(label, place, xytext=(8, 6), textcoords="offset points", fontsize=8)
+
+
+def _place(point: Point) -> tuple[float, float]:
+    return _value(point.trial.speedup), _value(point.trial.quality)
+
+
+def _value(interval: Interval | None) -> float:
+    return float(interval.value) if interval else 0.0
+
+
+def _reach(intervals: Sequence[Interval | None]) -> list[list[float]]:
+    """How far each interval reaches below and above its estimate."""
+    below = [max(0.0, float(i.value) - float(i.low)) if i else 0.0 for i in intervals]
+    above = [max(0.0, float(i.high) - float(i.value)) if i else 0.0 for i in intervals]
+    return [below, above]
+
+
+def _as_element(figure: Figure) -> str:
+    """The SVG without its XML head, text as text, and the same for the same points."""
+    written = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "skerry"}):
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,159 @@
+"""One model as a tree: class, build, roles, wave, nodes, each with its reason at a glance. No I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.tree import Tree
+
+from skerry.api.edgenode import CandidateState, VerdictOutcome
+from skerry.api.modelvariant import StageOutcome
+from skerry.cli.status.words import STYLES, age, figure
+from skerry.decide.conditions import condition_of
+from skerry.decide.rollout.model import WaveStep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from skerry.api import EdgeNode, ModelVariant
+    from skerry.api.edgemodel import TargetStatus
+    from skerry.api.edgenode import NodeModel
+    from skerry.api.modelvariant import StageStatus
+    from skerry.cli.reading import Picture
+
+NODES_SHOWN = 8
+_STAGE = {
+    StageOutcome.SUCCEEDED: "[green]✓[/]",
+    StageOutcome.RUNNING: "[cyan]…[/]",
+    StageOutcome.FAILED: "[red]✗[/]",
+    StageOutcome.PENDING: "[dim]·[/]",
+}
+
+
+def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
+    """The model; of its nodes those that say something, or all."""
+    model = picture.model
+    root = Tree(_headline(picture))
+    if not model.status.targets:
+        root.add("[dim]the operator has not looked at it yet[/]")
+    for target in model.status.targets:
+        branch = root.add(_target(target))
+        branch.add(escape(target.message)) if target.message else None
+        _build(branch, picture.variant(target.variant), now)
+        _rollout(branch, picture, target, now)
+        _nodes(branch, picture, target, all_nodes=all_nodes)
+    return root
+
+
+def _headline(picture: Picture) -> str:
+    model = picture.model
+    ready = condition_of(model.status.conditions, "Ready")
+    said = f"Ready={ready.status} ({ready.reason})" if ready else "no status yet"
+    behind = model.status.observed_generation < (model.metadata.generation or 0)
+    phase = f"[{STYLES[model.status.phase]}]{model.status.phase}[/]"
+    late = " [yellow](the spec has changed since)[/]" if behind else ""
+    held = " [yellow]suspended[/]" if model.spec.suspend else ""
+    return f"[bold]{escape(picture.title)}[/]  {phase}  {said}{held}{late}"
+
+
+def _target(target: TargetStatus) -> str:
+    reason = "" if target.reason == str(target.phase) else f" {target.reason}"
+    return f"[bold]{target.hardware_class}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
+
+
+def _build(branch: Tree, variant: ModelVariant | None, now: datetime) -> None:
+    if variant is None:
+        return
+    status = variant.status
+    certified = condition_of(status.conditions, "Certified")
+    said = certified.reason if certified else "not built yet"
+    leaf = branch.add(f"build {variant.metadata.name}  {variant.spec.engine}  {said}")
+    best = status.certificate.certified if status.certificate else None
+    if best is not None:
+        leaf.add(
+            f"{best.recipe} {best.precision}: {figure(best.speedup, 'x')} as fast,"
+            f" quality {figure(best.quality)}, memory saved {figure(best.memory_reduction)}"
+        )
+    elif status.stages:
+        leaf.add("  ".join(_stage(stage, now) for stage in status.stages))
+
+
+def _stage(stage: StageStatus, now: datetime) -> str:
+    took = ""
+    if stage.started_at is not None:
+        took = f" {age(stage.started_at, stage.finished_at or now)}"
+    return f"{_STAGE[stage.outcome]} {stage.name}{took}"
+
+
+def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
+    route = picture.route(target.hardware_class)
+    roles = []
+    if route is not None:
+        spec = route.spec
+        roles = [f"{name} {role.revision}" + (f" attempt {role.attempt}" if role.attempt else "")
+                 for name, role in (("stable", spec.stable), ("candidate", spec.candidate)) if role]  # fmt: skip
+        if spec.previous:
+            kept = (
+                f"for {age(spec.previous.until, now)}" if spec.previous.until > now else "leaving"
+            )
+            roles.append(f"previous {spec.previous.revision} ({kept})")
+    if roles:
+        branch.add(", ".join(roles))
+    wave = target.wave
+    if wave is not None:
+        waves = picture.model.spec.rollout.waves
+        step = waves[wave.index] if wave.index < len(waves) else None
+        selector = tuple(sorted((step.node_selector or {}).items())) if step else ()
+        asked = WaveStep(step.percent, selector) if step else ""
+        branch.add(
+            f"wave {wave.index + 1} of {wave.of} ({asked}): {wave.passed} of {wave.denominator}"
+            f" nodes passed, open for {age(wave.opened_at, now)}"
+        )
+
+
+def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: bool) -> None:
+    counts = target.nodes
+    parts = [f"{counts.desired} nodes: {counts.updated} updated, {counts.ready} ready"]
+    parts += [f"[red]{counts.degraded} degraded[/]"] if counts.degraded else []
+    parts += [f"[yellow]{counts.offline} offline[/]"] if counts.offline else []
+    leaf = branch.add(", ".join(parts))
+    if picture.nodes is None:
+        leaf.add("[dim]devices are not shown: your user may not list edgenodes[/]")
+        return
+    devices = picture.nodes.get(target.hardware_class, ())
+    shown = [line for node in devices for line in _node(picture, node, told=all_nodes)]
+    for line in shown if all_nodes else shown[:NODES_SHOWN]:
+        leaf.add(line)
+    if not all_nodes and len(shown) > NODES_SHOWN:
+        leaf.add(f"[dim]and {len(shown) - NODES_SHOWN} more (--nodes shows all)[/]")
+
+
+def _node(picture: Picture, node: EdgeNode, *, told: bool) -> Iterator[str]:
+    """A line for a device that has something to say, or `told` to."""
+    name, model = node.metadata.name, picture.on(node)
+    if model is None:
+        if told:
+            yield f"{name}: [dim]has not reported on this model[/]"
+        return
+    said = _candidate(model) or (f"[yellow]{escape(model.message)}[/]" if model.message else "")
+    if said or told:
+        yield f"{name}: {said or f'serves {model.serving}'}"
+
+
+def _candidate(model: NodeModel) -> str:
+    tried = model.candidate
+    if tried is None:
+        return ""
+    verdict = tried.verdict
+    if tried.state is CandidateState.FAILED:
+        why = (
+            f"{verdict.rule}: {verdict.observed}, at most {verdict.bound}" if verdict else "earlier"
+        )
+        return f"[red]{tried.revision} failed[/] ({escape(why)})"
+    text = f"{tried.revision} {tried.state}"
+    text += f" at {tried.traffic} %" if tried.traffic else ""
+    if verdict is not None and verdict.outcome is not VerdictOutcome.PASS:
+        text += f" [yellow]({escape(verdict.message or str(verdict.outcome))})[/]"
+    return text

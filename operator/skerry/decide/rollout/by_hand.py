@@ -1,0 +1,71 @@
+"""What a person does to a rollout: approve, abort, undo. Suspension holds none of these but approval.
+
+An annotation names revision and attempt, and stays as long as its writer wants: an abort or undo that
+is done leaves a rejection, after which there is nothing left that it names; an approval is used once,
+which the status remembers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.modelroute import Halt
+from skerry.decide.rollout.situation import change, way_back
+
+if TYPE_CHECKING:
+    from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
+    from skerry.decide.rollout.model import TargetView
+    from skerry.decide.rollout.situation import Situation
+
+RULE_ABORTED = "aborted"
+RULE_UNDONE = "undone"
+
+
+def abort(now: Situation) -> ModelRouteSpec | None:
+    """The candidate is not wanted any more: away with it, as if it had failed."""
+    tried = now.route.candidate
+    if tried is None or (tried.revision, tried.attempt) not in now.view.actions.abort:
+        return None
+    halt = Halt(
+        revision=tried.revision, attempt=tried.attempt, rule=RULE_ABORTED,
+        message="aborted by hand (annotation skerry.dev/abort)", at=now.now,
+    )  # fmt: skip
+    return change(now.route, candidate=None, halted=halt)
+
+
+def undo(now: Situation) -> ModelRouteSpec | None:
+    """Stable is not wanted any more: back to the previous revision, while there is one."""
+    stable, back = now.route.stable, way_back(now)
+    if stable is None or back is None:
+        return None
+    if (stable.revision, stable.attempt) not in now.view.actions.undo:
+        return None
+    halt = Halt(
+        revision=stable.revision, attempt=stable.attempt, rule=RULE_UNDONE,
+        message="undone by hand (annotation skerry.dev/undo)", at=now.now,
+    )  # fmt: skip
+    return change(now.route, stable=back, candidate=None, previous=None, halted=halt)
+
+
+def approval(view: TargetView, tried: RouteCandidate) -> str | None:
+    """The promote annotation's word for this attempt of the candidate, unless it was used before."""
+    used = view.status.approved if view.status else None
+    pair = (tried.revision, tried.attempt)
+    words = (str(mark) for mark in view.actions.promote if mark.pair == pair)
+    return next((word for word in words if word != used), None)
+
+
+def used_approval(view: TargetView, route: ModelRouteSpec) -> str | None:
+    """The approval that the status shall remember as used.
+
+    Derived from what the status said before and what the route says now, since the operator may be
+    killed between the two writes.
+    """
+    before = view.status.approved if view.status else None
+    stable = route.stable
+    was = view.status.stable if view.status else None
+    if stable is None or stable.revision == was:
+        return before
+    pair = (stable.revision, stable.attempt)
+    words = (str(mark) for mark in view.actions.promote if mark.pair == pair)
+    return next((word for word in words if word != before), before)

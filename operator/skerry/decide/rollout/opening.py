@@ -1,0 +1,147 @@
+"""Where a wave puts the candidate: shards for its share of the nodes, rings for those with its labels.
+
+A wave holds what the waves before it hold. What was opened stays open, whatever nodes come and go or
+change their labels. `plan` says what the wave shall cover in the end, `to_open` what of it now: where
+a node has room for a second copy, and no more nodes at once than may pull.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from skerry.decide.rollout.model import Placement, PlacementKind, Ring, matches
+from skerry.decide.rollout.nodes import counts_since
+from skerry.decide.rollout.retire import ALL_SHARDS, crowded_shards, stuck_shards
+from skerry.decide.units import parse_count
+from skerry.decide.waves import needed_nodes, open_shards, shard_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView, Selector, TargetView, WaveStep
+    from skerry.decide.rollout.wave import Wave
+
+NOTHING = Placement(PlacementKind.IN)
+
+
+def opened(view: TargetView, revision: str) -> Placement:
+    """Where the candidate's pods are meant to be, as observed."""
+    placement = view.daemonsets.get(revision, NOTHING)
+    if placement.kind is PlacementKind.IN:
+        return placement
+    return Placement(PlacementKind.IN, ALL_SHARDS - placement.shards)
+
+
+def plan(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Placement:
+    """What the wave shall cover; shards that an offline node keeps full are not waited for."""
+    stuck = stuck_shards(view, route, now)
+    steps = view.policy.waves[: wave.index + 1]
+    planned = wave.opened
+    for selector in (step.selector for step in steps if step.percent is None):
+        planned = with_ring(planned, selector, _shards_of(view, selector) - stuck)
+    counted = [n for n in view.nodes if n.shard is not None and counts_since(n, wave.opened_at)]
+    only_rings = replace(planned, shards=frozenset())
+    others = Counter(n.shard for n in counted if n.shard is not None and not only_rings.holds(n))
+    need = _needed(steps, len(counted)) - (len(counted) - others.total())
+    order = shard_order(view.edge_model, view.hardware_class)
+    return replace(planned, shards=open_shards(order, others, planned.shards, need, stuck))
+
+
+def index_of(view: TargetView, extent: Placement, opened_at: datetime) -> int:
+    """The furthest wave that the extent fills, all before it filled too; the first when it fills none."""
+    counted = [node for node in view.nodes if counts_since(node, opened_at)]
+    held = sum(extent.holds(node) for node in counted)
+    index = 0
+    for number, step in enumerate(view.policy.waves):
+        if step.percent is not None:
+            filled = needed_nodes(step.percent, len(counted)) <= held
+        elif is_empty(view, step):
+            filled = is_passed_over(view, step)
+        else:
+            members = (node for node in counted if matches(step.selector, node.labels))
+            filled = all(extent.holds(node) for node in members)
+        if not filled:
+            break
+        index = number
+    return index
+
+
+def is_empty(view: TargetView, step: WaveStep) -> bool:
+    """The step is a ring, and no node of the class is in it."""
+    return step.percent is None and not any(
+        matches(step.selector, node.labels) for node in view.nodes
+    )
+
+
+def is_passed_over(view: TargetView, step: WaveStep) -> bool:
+    """The ring is empty here and has nodes in another class: it is no slip of the pen."""
+    return is_empty(view, step) and step.selector in view.rings_elsewhere
+
+
+def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
+    """What the candidate's DaemonSet covers after this pass; nothing new while suspended."""
+    if view.policy.suspended:
+        return wave.opened
+    crowded = crowded_shards(view, route)
+    limit = view.policy.max_concurrent_pulls
+    most = len(view.nodes) if limit is None else parse_count(limit, len(view.nodes))
+    extent = wave.opened
+    pulling = len(pulling_nodes(view, wave.candidate.revision, extent))
+    for wider in _bit_by_bit(view, wave, crowded):
+        grown = _union(extent, wider)
+        fresh = [n for n in view.nodes if n.reachable and grown.holds(n) and not extent.holds(n)]
+        if fresh and pulling and pulling + len(fresh) > most:
+            break
+        extent, pulling = grown, pulling + len(fresh)
+    return extent
+
+
+def pulling_nodes(view: TargetView, revision: str, extent: Placement) -> tuple[NodeView, ...]:
+    """Reachable nodes that are to have the revision and have no ready pod of it."""
+    return tuple(
+        node
+        for node in view.nodes
+        if node.reachable and extent.holds(node) and revision not in node.ready_revisions
+    )
+
+
+def with_ring(extent: Placement, selector: Selector, shards: frozenset[int]) -> Placement:
+    """The extent with the ring open in these shards too."""
+    rings = {ring.selector: ring.shards for ring in extent.rings}
+    merged = rings | {selector: rings.get(selector, frozenset()) | shards}
+    kept = tuple(Ring(key, merged[key]) for key in sorted(merged) if merged[key])
+    return replace(extent, rings=kept)
+
+
+def _bit_by_bit(view: TargetView, wave: Wave, crowded: frozenset[int]) -> Iterator[Placement]:
+    """What is planned and has room, as the smallest parts, in the order in which they open."""
+    order = shard_order(view.edge_model, view.hardware_class)
+    for ring in wave.planned.rings:
+        for shard in (s for s in order if s in ring.shards and s not in crowded):
+            yield with_ring(NOTHING, ring.selector, frozenset({shard}))
+    for shard in (s for s in order if s in wave.planned.shards and s not in crowded):
+        yield replace(NOTHING, shards=frozenset({shard}))
+
+
+def _union(one: Placement, other: Placement) -> Placement:
+    for ring in other.rings:
+        one = with_ring(one, ring.selector, ring.shards)
+    return replace(one, shards=one.shards | other.shards)
+
+
+def _shards_of(view: TargetView, selector: Selector) -> frozenset[int]:
+    """Shards that have a node of the ring."""
+    return frozenset(
+        node.shard
+        for node in view.nodes
+        if node.shard is not None and matches(selector, node.labels)
+    )
+
+
+def _needed(steps: tuple[WaveStep, ...], nodes: int) -> int:
+    percent = max((step.percent for step in steps if step.percent is not None), default=0)
+    return needed_nodes(percent, nodes) if percent else 0

@@ -1,0 +1,79 @@
+"""A model as a real job measured it: MiniLM on one core of an AMD EPYC shared with other work, 2026-11-23.
+
+tests/data/minilm-report.json is the report of that job as it lies in the registry beside its artifact.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from skerry.api import EdgeModel, ModelVariant
+from skerry.api.modelvariant import Trial
+from skerry.cli.reading import Picture
+from skerry.cli.report.evidence import Evidence
+from tests.cluster.manifests import DIGEST, MINIMAL, VARIANT, changed
+
+REPORT: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "data" / "minilm-report.json").read_text()
+)
+START = datetime(2026, 11, 23, 14, 40, tzinfo=UTC)
+NOW = START + timedelta(hours=1)
+EVIDENCE = Evidence(
+    tuple(Trial.model_validate(t) for t in REPORT["trials"]), REPORT["node"], REPORT["measuredAt"]
+)
+IMAGE = f"registry.example:5000/skerry/demo/minilm@{DIGEST}"
+
+
+def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Picture:
+    """The model with its one class and variant; `target` changes what its status says of the class."""
+    name = "minilm-x86-b"
+    said = {
+        "hardwareClass": "x86-b", "phase": "Serving", "reason": "Serving", "message": "all is well",
+        "variant": name, "desired": "0123456789", "stable": "0123456789", **target,
+    }  # fmt: skip
+    model = changed(
+        MINIMAL,
+        {
+            "metadata.name": "minilm", "metadata.namespace": "demo", "metadata.uid": "u1",
+            "spec.gates": REPORT["plan"]["gates"], "spec.targets": [{"hardwareClass": "x86-b"}],
+            "status": {"phase": said["phase"], "targets": [said]}, **(spec or {}),
+        },
+    )  # fmt: skip
+    variant = changed(
+        VARIANT, {"metadata.name": name, "spec.hardwareClass": "x86-b", "status": variant_status()}
+    )
+    return Picture(EdgeModel.model_validate(model), (), (ModelVariant.model_validate(variant),), {})
+
+
+def variant_status() -> dict[str, Any]:
+    """As the operator writes it from the job's summary, which has no room for raw figures."""
+    raw = {"p50Milliseconds", "memoryBytes"}
+    trials = [{k: v for k, v in t.items() if k not in raw} for t in REPORT["trials"]]
+    seconds = {"BaselineMeasurement": 20, "FormatConversion": 5, "Quantization": 30,
+               "HardwareAcceleration": 5, "Validation": 240}  # fmt: skip
+    stages, at = [], START
+    for name, length in seconds.items():
+        end = at + timedelta(seconds=length)
+        times = {"startedAt": at.isoformat(), "finishedAt": end.isoformat()}
+        stages.append({"name": name, "outcome": "Succeeded", **times})
+        at = end
+    return {
+        "stages": stages, "trials": trials, "chosen": REPORT["chosen"], "gates": REPORT["gates"],
+        "artifact": {"image": IMAGE, "digest": DIGEST}, "node": REPORT["node"],
+    }  # fmt: skip
+
+
+def evidence_layer() -> bytes:
+    """The layer with the report, as the job packs it."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        body = json.dumps(REPORT).encode()
+        entry = tarfile.TarInfo("report.json")
+        entry.size = len(body)
+        archive.addfile(entry, io.BytesIO(body))
+    return written.getvalue()

@@ -1,0 +1,69 @@
+"""Ages, marks in annotations, and the tree's lines on objects that are not there yet."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from skerry.api.actions import Mark, join, marks
+from skerry.cli.reading import Picture
+from skerry.cli.status.tree import tree
+from skerry.cli.status.words import age
+from tests.unit.cli.measured import NOW, measured_picture
+
+a_mark = st.builds(
+    Mark,
+    st.text("0123456789abcdef", min_size=10, max_size=10),
+    st.integers(0, 10**6),
+    st.text("abc-_.Z09", max_size=32),
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0s"), (119, "119s"), (120, "2m"), (7199, "120m"), (7200, "2h"), (200_000, "2d")],
+)
+def test_ages(seconds: int, said: str) -> None:
+    assert age(NOW - timedelta(seconds=seconds), NOW) == said
+
+
+@settings(deadline=None)
+@given(st.lists(a_mark).map(tuple))
+def test_marks_are_read_as_they_were_written(found: tuple[Mark, ...]) -> None:
+    assert marks({"key": join(found)}, "key") == found
+
+
+@pytest.mark.parametrize("text", ["", "foo", "0123456789:x", "012345678", "0123456789 1", "é" * 10])
+def test_words_that_are_no_marks_are_left_out(text: str) -> None:
+    assert marks({"key": text}, "key") == ()
+    assert marks({}, "key") == ()
+
+
+def shown(picture: Picture) -> str:
+    printed = Console(width=200)
+    with printed.capture() as caught:
+        printed.print(tree(picture, NOW))
+    return caught.get()
+
+
+def test_the_tree_of_a_measured_model() -> None:
+    said = shown(measured_picture())
+    assert "demo/minilm  Serving" in said
+    assert "build minilm-x86-b  OnnxRuntime" in said
+    assert "0 nodes: 0 updated, 0 ready" in said
+
+
+def test_devices_that_may_not_be_seen_are_told() -> None:
+    picture = measured_picture()
+    hidden = Picture(picture.model, picture.routes, picture.variants, None)
+    assert "your user may not list edgenodes" in shown(hidden)
+
+
+def test_a_model_that_nobody_looked_at_yet() -> None:
+    model = measured_picture().model
+    fresh = model.model_copy(update={"status": type(model.status)()})
+    assert "the operator has not looked at it yet" in shown(Picture(fresh))
