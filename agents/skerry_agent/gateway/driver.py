@@ -17,7 +17,7 @@ from skerry_agent.files import write_atomically
 from skerry_agent.gateway import config
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
-from skerry_agent.gateway.state import GatewayState, Server
+from skerry_agent.gateway.state import GatewayState, Server, model_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ class Gateway:
         up: dict[str, dict[str, bool]] = {}
         for socket in self.paths.admin_sockets():
             for key, servers in (await self._converge(socket, state)).items():
-                known = up.setdefault(key, {})
+                known = up.setdefault(model_of(key), {})
                 for revision, server in servers.items():
                     known[revision] = known.get(revision, False) or server.up
         return up
@@ -75,7 +75,7 @@ class Gateway:
     async def _converge(self, socket: Path, state: GatewayState) -> Live:
         try:
             live = parse_stat(await ask(socket, ["show stat -1 6 -1"]))
-            if set(live) != set(state.backends):
+            if set(live) != set(state.pools()):
                 await self._reload(socket)
             commands = converge(live, state)
             if commands:
@@ -122,10 +122,11 @@ def _reasons(state: GatewayState) -> dict[str, str]:
 def changed_weights(old: GatewayState, new: GatewayState) -> list[str]:
     """Commands for weights that differ, those that grow first: there is always somewhere to go."""
     changes = []
-    for key, backend in new.backends.items():
-        before = old.backends.get(key)
-        for revision, server in backend.servers.items() if before else ():
-            was = before.servers.get(revision) if before else None
+    pools = old.pools()
+    for key, servers in new.pools().items():
+        before = pools.get(key, {})
+        for revision, server in servers.items():
+            was = before.get(revision)
             if was is not None and was.weight != server.weight:
                 changes.append((was.weight - server.weight, _weight(key, revision, server)))
     return [command for _, command in sorted(changes)]
@@ -138,12 +139,12 @@ def _weight(key: str, revision: str, server: Server) -> str:
 def converge(live: Live, state: GatewayState) -> list[str]:
     """Commands that bring a running gateway's servers to `state`."""
     commands: list[str] = []
-    for key, backend in state.backends.items():
+    for key, servers in state.pools().items():
         if key not in live:
             continue  # comes with the reload
-        for revision, server in backend.servers.items():
+        for revision, server in servers.items():
             commands += _server(f"{key}/{revision}", live[key].get(revision), server)
-        for revision in set(live[key]) - set(backend.servers):
+        for revision in set(live[key]) - set(servers):
             name = f"{key}/{revision}"
             commands += [f"set server {name} state maint", f"del server {name}"]
     return commands
@@ -153,7 +154,7 @@ def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
     address = f"{wanted.address}:{wanted.port}"
     if live is None:
         return [
-            f"add server {name} {address} {config.CHECK} weight {wanted.weight}",
+            f"add server {name} {address} {config.options(wanted)}",
             f"enable server {name}",
             f"enable health {name}",
         ]

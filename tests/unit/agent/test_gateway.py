@@ -31,16 +31,22 @@ def test_image_starts_with_the_agents_own_configuration() -> None:
 @pytest.mark.parametrize(
     ("line", "heard"),
     [
-        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000", [(B, False)]),
-        (f"{KEY} {B} 404 -- 0 1000000 1500000 1600000", []),
-        (f"{KEY} {B} 500 -- 0 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {B} 504 sH 0 1000000 - 1600000", [(B, True)]),
-        (f"{KEY} {B} 200 SD 0 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {B} 200 CD 0 1000000 1500000 1600000", []),
-        (f"{KEY} {B} -1 CH 0 1000000 - 1600000", []),
-        (f"{KEY} {A} 200 -- +1 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {A} 502 SH +1 1000000 - 1600000", [(B, True), (A, True)]),
-        (f"{KEY} <NOSRV> 503 SC 0 1000000 - 1600000", []),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 - -", [(B, False)]),
+        (f"{KEY} {B} 404 -- 0 1000000 1500000 1600000 - -", []),
+        (f"{KEY} {B} 500 -- 0 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 504 sH 0 1000000 - 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 200 SD 0 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 200 CD 0 1000000 1500000 1600000 - -", []),
+        (f"{KEY} {B} -1 CH 0 1000000 - 1600000 - -", []),
+        (f"{KEY} {A} 200 -- +1 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {A} 502 SH +1 1000000 - 1600000 - -", [(B, True), (A, True)]),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 13 -", [(B, True)]),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 3 -", []),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 1600000 14 -", [(B, True)]),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 1600000 0 -", [(B, False)]),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 9900000 - stream", []),
+        (f"{KEY}:grpc {B} 200 SD 0 1000000 1500000 9900000 - stream", [(B, True)]),
+        (f"{KEY} <NOSRV> 503 SC 0 1000000 - 1600000 - -", []),
     ],
 )
 def test_log_lines(line: str, heard: list[tuple[str, bool]]) -> None:
@@ -48,7 +54,7 @@ def test_log_lines(line: str, heard: list[tuple[str, bool]]) -> None:
 
 
 def test_times_are_the_servers() -> None:
-    assert parse(f"{KEY} {B} 200 -- 0 1000000 1500000 9600000", BOTH)[0][2] == Answer(1.0, 1.5)
+    assert parse(f"{KEY} {B} 200 -- 0 1000000 1500000 9600000 - -", BOTH)[0][2] == Answer(1.0, 1.5)
 
 
 def test_what_grows_goes_first() -> None:
