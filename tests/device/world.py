@@ -144,8 +144,10 @@ class Device:
             process.terminate()
         process.wait(15)
 
-    def serve(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
-        """A pod of the revision with its model server."""
+    def serve(
+        self, revision: str, milliseconds: float = MILLISECONDS, *, grpc: bool = False
+    ) -> None:
+        """A pod of the revision with its model server; with `grpc` it says that it has a port for it."""
         # A network of the loopback for each run, as each model server needs an address.
         address = f"127.77.{os.getpid() % 254 + 1}.{len(self.addresses) + 1}"
         self.addresses[revision] = address
@@ -153,7 +155,9 @@ class Device:
         self.start(revision, sys.executable, *module)
         eventually(lambda: self._serves(address), 15, f"{revision} serves")
         labels = {LABEL_MODEL: MODEL, LABEL_CLASS: self.name, LABEL_REVISION: revision}
-        container = {"name": "runtime", "image": "none"}
+        ports = [{"name": "http", "containerPort": 8080}]
+        ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
+        container = {"name": "runtime", "image": "none", "ports": ports}
         spec = {
             "nodeName": self.name,
             "containers": [container],

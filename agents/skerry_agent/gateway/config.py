@@ -2,12 +2,13 @@
 
 Requests are routed by `Host: name.namespace[.svc...]`, else by the path prefix
 `/namespace/name` (taken off), and a bare `name` by the namespace of the caller's address. Each
-backend is one EdgeModel, each server one revision. A gRPC call has its Host in `:authority` and comes by
-HTTP/2 on the same port; Skerry's own runtime takes it as HTTP/1.1 with trailers like any request, a
-replaced one has a port for it and so a second backend, NAMESPACE.NAME:grpc. `started` is taken when the whole request is
-there and `answered` when the answer's head comes, in microseconds: a slow client is not the model's
-fault. A request that fails is tried once more on the other revision where its body fits a buffer;
-the log's `%rc` then begins with '+', and the agent counts the failure of the one that was left.
+backend is one EdgeModel, each server one revision. A gRPC call has its host in `:authority` and
+comes by HTTP/2 on the same port; Skerry's own runtime takes it as HTTP/1.1 with trailers like any
+request, a replaced one has a port for it and so a second backend, NAMESPACE.NAME:grpc. `started` is
+taken when the whole request is there and `answered` when the answer's head comes, in microseconds: a
+slow client is not the model's fault. A request that fails is tried once more on the other revision
+where its body fits a buffer; the log's `%rc` then begins with '+', and the agent counts the failure
+of the one that was left.
 """
 
 from __future__ import annotations
@@ -94,11 +95,11 @@ UNARY = " ".join(
 )
 BARE_GRPC = (
     'the authority "%[var(txn.host),json(utf8s)]" names no EdgeModel on its own: say which namespace, as in'
-    ' NAME.NAMESPACE.svc (most clients: the channel argument grpc.default_authority)'
+    " NAME.NAMESPACE.svc (most clients: the channel argument grpc.default_authority)"
 )
 UNKNOWN_GRPC = (
     'no EdgeModel "%[var(txn.name),json(utf8s)]" in namespace "%[var(txn.namespace),json(utf8s)]" is served'
-    ' on node %[env(NODE_NAME)]; a call names it by its authority, NAME.NAMESPACE.svc'
+    " on node %[env(NODE_NAME)]; a call names it by its authority, NAME.NAMESPACE.svc"
 )
 BARE = (
     '{"error":"the host \\"%[var(txn.host),json(utf8s)]\\" names no EdgeModel on its own: say which'

@@ -90,9 +90,7 @@ class Batcher:
             raise mine.error
         return mine.answer
 
-    def _enter(
-        self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]
-    ) -> _Waiting:
+    def _enter(self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]) -> _Waiting:
         form, rows = self._form(inputs, outputs)
         mine = _Waiting(inputs, outputs, form, rows)
         with self._changed:

@@ -72,7 +72,9 @@ class GrpcService:
     def _answer(self, method: str, message: bytes) -> GrpcAnswer:
         if method not in self._methods:
             known = ", ".join(self._methods)
-            return GrpcAnswer(UNIMPLEMENTED, details=f"no method '{method}' here: {known} are served")
+            return GrpcAnswer(
+                UNIMPLEMENTED, details=f"no method '{method}' here: {known} are served"
+            )
         form, handle = self._methods[method]
         try:
             return GrpcAnswer(OK, handle(form.FromString(message)).SerializeToString())

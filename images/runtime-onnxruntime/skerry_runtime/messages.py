@@ -80,9 +80,7 @@ def _typed(
 ) -> NDArray[Any]:
     field = _CONTENTS.get(spec.datatype)
     if field is None:
-        raise RequestError(
-            f"input `{spec.name}`: {spec.datatype} comes only in raw_input_contents"
-        )
+        raise RequestError(f"input `{spec.name}`: {spec.datatype} comes only in raw_input_contents")
     data = list(getattr(tensor.contents, field))
     if spec.datatype == "BYTES":
         data = [text_of(element) for element in data]

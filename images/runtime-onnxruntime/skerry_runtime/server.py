@@ -89,6 +89,7 @@ class ProtocolTask(WSGITask):
         if answer.trailers:
             self._chunk(answer)
         else:
+            self.complete = True  # what start_response would say
             self.content_length = len(answer.body)
             self.write(answer.body)
 

@@ -139,7 +139,11 @@ class Service:
         }
 
     def _golden(self) -> Response:
-        return success(golden.replay_set(self.model.artifact, self.model.session))
+        return success(self._replay_set())
+
+    def _replay_set(self) -> dict[str, Any]:
+        session = self.model.session
+        return golden.replay_set(self.model.artifact, session.inputs, session.outputs)
 
     def _counted_infer(self, environ: dict[str, Any]) -> Response:
         with self.model.metrics.request_seconds.time():

@@ -81,6 +81,7 @@ def _cut(limit: int) -> Callable[[Any], Any]:
 Bool = Annotated[bool, Strict()]
 Int = Annotated[int, BeforeValidator(_no_text)]
 TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
+PinnedImage = Annotated[str, Field(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=512)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 RevisionName = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$", max_length=10)]

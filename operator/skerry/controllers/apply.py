@@ -18,7 +18,7 @@ from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
 from skerry.decide.decision import BuildJob
-from skerry.render import daemonsets, jobs, parts, routes, services, variants
+from skerry.render import daemonsets, image_volumes, jobs, parts, routes, services, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,7 +125,9 @@ class Applier:
     async def _job(self, job: AssessJob | BuildJob) -> None:
         config = self._operator.config
         if not isinstance(job, BuildJob):
-            await self._child(kinds.JOB, jobs.assess_job(self._owner, job, config), "job")
+            await self._child(
+                kinds.JOB, self._delivered(jobs.assess_job(self._owner, job, config)), "job"
+            )
             return
         async with self._operator.build_gate:
             running = await self._running_jobs()
@@ -133,10 +135,13 @@ class Applier:
                 logger.info("job %s waits: %d optimisation jobs run", job.made.name, running)
                 return
             written = await self._child(
-                kinds.JOB, jobs.optimisation_job(self._owner, job, config), "job"
+                kinds.JOB, self._delivered(jobs.optimisation_job(self._owner, job, config)), "job"
             )
             if written is not None:
                 self._operator.fleet.jobs.put(key_of(written), version_of(written), value=False)
+
+    def _delivered(self, rendered: Object) -> Object:
+        return image_volumes.delivered(rendered, self._operator.config)
 
     async def _running_jobs(self) -> int:
         """Optimisation jobs of the whole cluster that are not finished, counted afresh."""
@@ -150,7 +155,9 @@ class Applier:
         if present is not None:
             rendered = daemonsets.with_placement(self._owner, present, plan.placement)
         elif plan.served is not None:
-            rendered = daemonsets.daemonset(self._owner, plan.served, plan.placement)
+            rendered = self._delivered(
+                daemonsets.daemonset(self._owner, plan.served, plan.placement)
+            )
         else:
             logger.error(
                 "DaemonSet %s/%s is gone and revision %s can no longer be made: its variant or its"

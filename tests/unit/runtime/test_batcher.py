@@ -34,6 +34,7 @@ class Engine:
     def __call__(
         self, inputs: Mapping[str, NDArray[Any]], _outputs: Sequence[str]
     ) -> dict[str, NDArray[Any]]:
+        """Compute one call."""
         self.rows.append(len(inputs["x"]))
         self.entered.set()
         assert self.let_go.wait(10)
@@ -76,7 +77,10 @@ def rows(count: int, width: int = 2, value: float = 1) -> NDArray[Any]:
     ],
 )
 def test_what_is_joined(
-    arrays: list[NDArray[Any]], batching: bool, calls: list[int]  # noqa: FBT001
+    arrays: list[NDArray[Any]],
+    *,
+    batching: bool,
+    calls: list[int],
 ) -> None:
     engine = Engine()
     batcher = Batcher(engine, SPECS, batching=batching)

@@ -130,7 +130,9 @@ def test_infer(client: Any) -> None:
 
 def test_rest_and_grpc_share_the_port(client: Any, port: int) -> None:
     row = np.ones((1, WIDTH), np.float32)
-    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [1.0] * WIDTH}]}
+    body = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, WIDTH], "data": [1.0] * WIDTH}]
+    }
     headers = {"Host": AUTHORITY}
     url = f"http://127.0.0.1:{port}/v2/models/encoder/infer"
     plain = httpx.post(url, json=body, headers=headers)
@@ -196,7 +198,7 @@ def test_models_that_are_not_here_are_said(port: int) -> None:
         client.close()
 
 
-def test_large_messages(client: Any, port: int) -> None:
+def test_large_messages(client: Any) -> None:
     rows = np.random.default_rng(3).normal(size=(20_000, WIDTH)).astype(np.float32)
     result = client.infer("encoder", [row_input(rows)])
     np.testing.assert_allclose(result.as_numpy("embedding"), expected(rows), atol=1e-5)
@@ -206,9 +208,7 @@ def test_large_messages(client: Any, port: int) -> None:
     assert client.is_server_live()
 
 
-def test_every_number_type(
-    start_server: Callable[..., Served], tmp_path: Path
-) -> None:
+def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) -> None:
     served = start_server(write_artifact(tmp_path / "types", many_types_model()))
     arrays: dict[str, tuple[str, NDArray[Any]]] = {
         "fp32": ("FP32", np.array([[1.5, -2]], np.float32)),
@@ -233,7 +233,7 @@ def test_every_number_type(
         np.testing.assert_array_equal(result.as_numpy(f"{name}_out"), array)
 
 
-def test_a_failure_inside_is_tried_on_the_other_revision_or_said(
+def test_a_full_queue_is_said(
     start_server: Callable[..., Served], encoder_artifact: Path, tmp_path: Path
 ) -> None:
     busy = start_server(encoder_artifact, SKERRY_MAX_WAITING="0")
