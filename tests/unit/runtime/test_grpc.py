@@ -5,30 +5,24 @@ The gateway is HAProxy with the configuration that the agent writes; the client 
 
 from __future__ import annotations
 
-import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from tenacity import retry, stop_after_delay, wait_fixed
 from tritonclient.utils import InferenceServerException
 
-from skerry_agent.gateway.config import render
-from skerry_agent.gateway.paths import GatewayPaths
-from skerry_agent.gateway.state import Backend, GatewayState, Server
+from skerry_agent.gateway.state import Server
 from tests.unit.runtime.conftest import (
     WIDTH,
     encoder_model,
-    free_port,
     many_types_model,
     servers,
     write_artifact,
 )
+from tests.unit.runtime.gateways import AUTHORITY, REVISION, client_of, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,47 +32,14 @@ if TYPE_CHECKING:
 
     from tests.unit.runtime.conftest import Served
 
-REVISION = "0123456789"
-AUTHORITY = "encoder.demo.svc"
+
+def at(served: Served) -> Server:
+    return Server("127.0.0.1", 100, served.port)
 
 
 def expected(rows: NDArray[Any]) -> NDArray[Any]:
     matrix = np.random.default_rng(1).normal(size=(WIDTH, WIDTH)).astype(np.float32)
     return np.tanh(rows @ matrix)
-
-
-@contextmanager
-def gateway(folder: Path, *models: tuple[str, Served]) -> Iterator[int]:
-    """The gateway in front of runtimes by `namespace.name`; yields its port."""
-    paths = GatewayPaths(folder)
-    paths.run.mkdir(parents=True)
-    for file in (paths.callers, paths.reasons):
-        file.write_text("")
-    port = free_port()
-    backends = {
-        key: Backend({REVISION: Server("127.0.0.1", 100, served.port)}) for key, served in models
-    }
-    paths.config.write_text(render(GatewayState(backends), paths, port, free_port()))
-    environment = os.environ | {"POD_NAME": "gateway", "NODE_NAME": "here"}
-    process = subprocess.Popen(
-        ["haproxy", "-db", "-f", str(paths.config)], env=environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(port)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.05))
-def _wait_for(port: int) -> None:
-    httpx.get(f"http://127.0.0.1:{port}/skerry/healthz").raise_for_status()
-
-
-def client_of(port: int, authority: str = AUTHORITY) -> Any:
-    arguments = [("grpc.default_authority", authority)]
-    return triton.InferenceServerClient(f"127.0.0.1:{port}", channel_args=arguments)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +50,7 @@ def encoder(encoder_artifact: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def port(encoder: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with gateway(tmp_path_factory.mktemp("gateway"), ("demo.encoder", encoder)) as port:
+    with gateway(tmp_path_factory.mktemp("gateway"), ("demo.encoder", at(encoder))) as port:
         yield port
 
 
@@ -225,7 +186,7 @@ def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) 
         one = triton.InferInput(name, [1, 2], datatype)
         one.set_data_from_numpy(array)
         inputs.append(one)
-    with gateway(tmp_path / "gateway", ("demo.encoder", served)) as port:
+    with gateway(tmp_path / "gateway", ("demo.encoder", at(served))) as port:
         client = client_of(port)
         result = client.infer("encoder", inputs)
         client.close()
@@ -237,7 +198,7 @@ def test_a_full_queue_is_said(
     start_server: Callable[..., Served], encoder_artifact: Path, tmp_path: Path
 ) -> None:
     busy = start_server(encoder_artifact, SKERRY_MAX_WAITING="0")
-    with gateway(tmp_path, ("demo.encoder", busy)) as port:
+    with gateway(tmp_path, ("demo.encoder", at(busy))) as port:
         client = client_of(port)
         rows = np.zeros((20_000, WIDTH), np.float32)
         with ThreadPoolExecutor(8) as pool:
@@ -255,7 +216,7 @@ def test_two_models_behind_one_gateway(
     other = start_server(
         write_artifact(tmp_path / "other", encoder_model(seed=7)), SKERRY_MODEL_NAME="second"
     )
-    models = (("demo.encoder", encoder), ("elsewhere.second", other))
+    models = (("demo.encoder", at(encoder)), ("elsewhere.second", at(other)))
     with gateway(tmp_path / "gateway", *models) as port:
         for name, namespace in (("encoder", "demo"), ("second", "elsewhere")):
             client = client_of(port, f"{name}.{namespace}.svc.cluster.local:80")

@@ -13,7 +13,7 @@ from mlserver.codecs import NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
 
-class OnnxModel(MLModel):
+class OnnxModel(MLModel):  # type: ignore[misc]  # mlserver is only in the image
     """One ONNX file, on the CPU, with as many threads as OMP_NUM_THREADS says."""
 
     async def load(self) -> bool:
