@@ -41,7 +41,7 @@ def inputs_of(dataset: Path) -> dict[str, Any]:
     with np.load(dataset) as arrays:
         found = {name: arrays[name][:1] for name in arrays.files if name != "labels"}
     return {
-        name: np.resize(array, (1, TOKENS)) if array.ndim == 2 else array
+        name: np.resize(array, (1, TOKENS)) if array.dtype.kind == "i" else array
         for name, array in found.items()
     }
 

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import grpc
+import httpx
 import pytest
 
-from tests.device.load import GrpcLoad
+from tests.device.load import BODY, GrpcLoad, Load
 from tests.device.test_device import CANDIDATE, STABLE, TRIAL, WAY_BACK, flipped
 from tests.device.world import GATEWAY_PORT, MODEL, eventually
 
@@ -68,3 +69,20 @@ def test_a_candidate_whose_calls_fail_is_taken_back(device: Device) -> None:
     }
     assert all(one.at < back + 0.5 for one in spoilt)
     assert {one.revision for one in load.since(back + 0.5)} == {STABLE}
+
+
+def test_a_model_that_comes_and_goes_leaves_the_others_alone(device: Device) -> None:
+    stable_serves(device)
+    other = f"http://127.0.0.1:{GATEWAY_PORT}/{device.name}/second/v2/models/second/infer"
+    with Load(device.url) as rest, grpc_load(device) as calls:
+        device.serve("cccccccccc", model="second")
+        device.route(model="second", stable={"revision": "cccccccccc"})
+        eventually(lambda: httpx.post(other, json=BODY).is_success, 30, "the second answers")
+        assert httpx.post(other, json=BODY).headers["X-Skerry-Revision"] == "cccccccccc"
+        device.withdraw("second")
+        eventually(lambda: httpx.post(other, json=BODY).status_code == 404, 30, "it is gone")
+        moment = time.time()
+        threading.Event().wait(1)
+    for load in (rest, calls):
+        assert load.lost() == []
+        assert set(load.shares(moment)) == {STABLE}
