@@ -90,7 +90,7 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
 
 def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
     replacement = served.replaced
-    pod = {
+    pod: Object = {
         "affinity": parts.class_affinity(served.hardware_class, *_shards(placement)),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
