@@ -1,7 +1,7 @@
 """`python -m skerry_runtime.golden_server FILE PORT`: golden samples beside a server that isn't Skerry's.
 
 The file is written by `skerry_runtime.repository`. The agent asks for it once per revision, so this
-keeps nothing in memory and imports no engine: it stays below 20 MB.
+keeps nothing in memory and imports no engine: it holds 20 MB.
 """
 
 from __future__ import annotations
