@@ -115,6 +115,10 @@ class GrpcLoad(Load):
         try:
             _, call = infer.with_call(request, timeout=10)
         except grpc.RpcError as error:
-            metadata = dict(error.initial_metadata() or ())
+            # an answer without a message has its headers as trailing metadata
+            metadata = {
+                **dict(error.initial_metadata() or ()),
+                **dict(error.trailing_metadata() or ()),
+            }
             return Answer(time(), error.code().value[0], metadata.get("x-skerry-revision", ""))
         return Answer(time(), 200, dict(call.initial_metadata()).get("x-skerry-revision", ""))

@@ -113,7 +113,7 @@ def running(arguments: list[str], variables: dict[str, str]) -> Iterator[subproc
         process.wait(30)
 
 
-@retry(stop=stop_after_delay(120), wait=wait_fixed(0.2))
+@retry(stop=stop_after_delay(240), wait=wait_fixed(0.2))
 def wait_until_ready(pod: Pod, process: subprocess.Popen[bytes]) -> None:
     assert process.poll() is None, "the server ended"
     httpx.get(f"http://127.0.0.1:{pod.http}/v2/health/ready").raise_for_status()
