@@ -17,7 +17,7 @@ from skerry_agent.files import write_atomically
 from skerry_agent.gateway import config
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
-from skerry_agent.gateway.state import GatewayState, Server, model_of
+from skerry_agent.gateway.state import GRPC_SUFFIX, GatewayState, Server, model_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,10 @@ class Gateway:
             self.state = state
         up: dict[str, dict[str, bool]] = {}
         for socket in self.paths.admin_sockets():
-            for key, servers in (await self._converge(socket, state)).items():
-                known = up.setdefault(model_of(key), {})
-                for revision, server in servers.items():
-                    known[revision] = known.get(revision, False) or server.up
+            for key, servers in seen_up(await self._converge(socket, state), state).items():
+                known = up.setdefault(key, {})
+                for revision, answers in servers.items():
+                    known[revision] = known.get(revision, False) or answers
         return up
 
     async def _send_weights(self, state: GatewayState) -> None:
@@ -134,6 +134,24 @@ def changed_weights(old: GatewayState, new: GatewayState) -> list[str]:
 
 def _weight(key: str, revision: str, server: Server) -> str:
     return f"set server {key}/{revision} weight {server.weight}"
+
+
+def seen_up(live: Live, state: GatewayState) -> dict[str, dict[str, bool]]:
+    """Whether a running gateway can reach each revision, by every form of the protocol that it has.
+
+    A server with a port for gRPC is not up before the gateway has the backend for it, which comes with
+    a reload: calls would meet its port for REST.
+    """
+    up: dict[str, dict[str, bool]] = {}
+    for name, servers in live.items():
+        known = up.setdefault(model_of(name), {})
+        for revision, server in servers.items():
+            known[revision] = known.get(revision, True) and server.up
+    for key, backend in state.backends.items():
+        for revision, wanted in backend.servers.items() if key in live else ():
+            if wanted.grpc_port and revision not in live.get(key + GRPC_SUFFIX, {}):
+                up[key][revision] = False
+    return up
 
 
 def converge(live: Live, state: GatewayState) -> list[str]:
