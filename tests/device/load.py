@@ -28,6 +28,7 @@ class Answer:
     at: float
     status: int
     revision: str
+    said: str = ""
 
 
 @dataclass
@@ -120,5 +121,6 @@ class GrpcLoad(Load):
                 **dict(error.initial_metadata() or ()),
                 **dict(error.trailing_metadata() or ()),
             }
-            return Answer(time(), error.code().value[0], metadata.get("x-skerry-revision", ""))
+            revision = metadata.get("x-skerry-revision", "")
+            return Answer(time(), error.code().value[0], revision, error.details())
         return Answer(time(), 200, dict(call.initial_metadata()).get("x-skerry-revision", ""))

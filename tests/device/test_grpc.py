@@ -28,9 +28,9 @@ def grpc_load(device: Device) -> GrpcLoad:
 def stable_serves(device: Device) -> None:
     device.serve(STABLE, grpc=True)
     device.route(stable={"revision": STABLE})
-    eventually(lambda: device.report().get("healthy"), 30, "stable is reported healthy")
+    eventually(lambda: device.report().get("healthy"), 60, "stable is reported healthy")
     with grpc_load(device) as load:
-        eventually(lambda: load.answers and load.answers[-1].status == 200, 15, "gRPC answers")
+        eventually(lambda: load.answers and load.answers[-1].status == 200, 30, "gRPC answers")
 
 
 def test_promotion_loses_no_call(device: Device) -> None:

@@ -119,7 +119,7 @@ class Device:
         self.gateways += 1
         name = f"gateway-{self.gateways}"
         self.start(name, "sh", str(ROOT / "images/gateway/start.sh"))
-        eventually(self.gateway_answers, 10, f"gateway answers: {self.log(name)}")
+        eventually(self.gateway_answers, 30, f"gateway answers: {self.log(name)}")
         return name
 
     def gateway_answers(self) -> bool:
@@ -158,7 +158,7 @@ class Device:
         self.addresses[revision] = address
         module = ("-m", "tests.device.model_server", address, str(milliseconds))
         self.start(revision, sys.executable, *module)
-        eventually(lambda: self._serves(address), 15, f"{revision} serves")
+        eventually(lambda: self._serves(address), 60, f"{revision} serves")
         labels = {LABEL_MODEL: model, LABEL_CLASS: self.name, LABEL_REVISION: revision}
         ports = [{"name": "http", "containerPort": 8080}]
         ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
