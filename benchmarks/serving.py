@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 TOKENS = 64
 CLIENTS = (1, 8)
+WARM_CALLS = 10
 
 
 def inputs_of(dataset: Path) -> dict[str, Any]:
@@ -46,12 +48,16 @@ def inputs_of(dataset: Path) -> dict[str, Any]:
     }
 
 
-def measured(ask: Ask, clients: int, seconds: float) -> dict[str, float]:
-    """Calls a second and latencies in milliseconds of `clients` threads for some seconds."""
-    end = time.perf_counter() + seconds
+def measured(make: Callable[[], Ask], clients: int, seconds: float) -> dict[str, float]:
+    """Calls a second and latencies in milliseconds of `clients` threads, each with a client of its own."""
+    ready = threading.Barrier(clients)
 
     def work(_: int) -> list[float]:
-        times = []
+        ask, times = make(), []
+        for _ in range(WARM_CALLS):
+            ask()
+        ready.wait()
+        end = time.perf_counter() + seconds
         while (begun := time.perf_counter()) < end:
             ask()
             times.append((time.perf_counter() - begun) * 1000)
@@ -68,8 +74,6 @@ def measured(ask: Ask, clients: int, seconds: float) -> dict[str, float]:
 
 def raw(model: Path, inputs: dict[str, Any]) -> Ask:
     """The engine itself; one call at a time, as the server has it."""
-    import threading
-
     from skerry_runtime.session import Session
 
     session, turn = Session(model, 1), threading.Lock()
@@ -81,11 +85,11 @@ def raw(model: Path, inputs: dict[str, Any]) -> Ask:
     return ask
 
 
-def rest(address: str, inputs: dict[str, Any], clients: int) -> Ask:
+def rest(address: str, inputs: dict[str, Any]) -> Ask:
     """REST with binary tensors."""
     import tritonclient.http as triton
 
-    client = triton.InferenceServerClient(address, concurrency=clients)
+    client = triton.InferenceServerClient(address)
     tensors = []
     for name, array in inputs.items():
         tensor = triton.InferInput(name, list(array.shape), datatype(array))
@@ -127,14 +131,10 @@ def measure_side(options: argparse.Namespace) -> dict[str, float]:
     """What a client process does."""
     inputs = inputs_of(options.dataset)
     if options.side == "raw":
-        ask = raw(options.model, inputs)
-    elif options.side == "grpc":
-        ask = grpc(options.address, inputs)
-    else:
-        ask = rest(options.address, inputs, options.clients)
-    for _ in range(20):
-        ask()
-    return measured(ask, options.clients, options.seconds)
+        engine = raw(options.model, inputs)
+        return measured(lambda: engine, options.clients, options.seconds)
+    way = grpc if options.side == "grpc" else rest
+    return measured(lambda: way(options.address, inputs), options.clients, options.seconds)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
