@@ -4,7 +4,7 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo demo-down test unit lint format crds chart
+.PHONY: help setup demo demo-down test unit lint format crds chart protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -46,3 +46,7 @@ crds: setup ## generate crds/ and the chart's copy from the API models
 
 chart: setup ## generate the chart's README and Grafana board
 	$(PYTHON) -m charts.tools
+
+protos: setup ## generate the messages of the protocol's gRPC form
+	cd images/runtime-onnxruntime && ../../$(PYTHON) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
+		skerry_runtime/open_inference.proto

@@ -68,10 +68,15 @@ class Target(NamedTuple):
     address: str
     model: str
     port: int = SERVING_PORT
+    golden_port: int = SERVING_PORT
 
     def url(self, path: str) -> str:
-        """An address below the pod."""
+        """An address below the server."""
         return f"http://{self.address}:{self.port}{path}"
+
+    def golden_url(self) -> str:
+        """Where the samples are: beside a replaced server, on a port of their own."""
+        return f"http://{self.address}:{self.golden_port}/skerry/golden"
 
 
 class Replay(NamedTuple):
@@ -103,7 +108,7 @@ class Golden:
         return self._sets[target.revision]
 
     async def _fetch(self, target: Target, path: Path) -> GoldenSet:
-        answer = await self.client.get(target.url("/skerry/golden"), timeout=TIMEOUT_SECONDS)
+        answer = await self.client.get(target.golden_url(), timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         found = GoldenSet.model_validate_json(answer.content)
         if not found.samples:

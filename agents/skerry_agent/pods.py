@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, Model
+from skerry_agent.gateway.state import SERVING_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,9 @@ class Pod(Model):
     leaving: bool = False
     own_network: bool = True
     created: str = ""
+    http_port: int = SERVING_PORT
+    grpc_port: int | None = None
+    golden_port: int | None = None
 
     @staticmethod
     def of(item: dict[str, Any]) -> Pod:
@@ -29,6 +33,7 @@ class Pod(Model):
         metadata, status = item["metadata"], item.get("status", {})
         labels = metadata.get("labels", {})
         conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        ports = _ports(item.get("spec", {}))
         return Pod(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -40,7 +45,20 @@ class Pod(Model):
             or status.get("phase") in {"Succeeded", "Failed"},
             own_network=not item.get("spec", {}).get("hostNetwork", False),
             created=metadata.get("creationTimestamp", ""),
+            http_port=ports.get("http", SERVING_PORT),
+            grpc_port=ports.get("grpc"),
+            golden_port=ports.get("golden"),
         )
+
+
+def _ports(spec: dict[str, Any]) -> dict[str, int]:
+    """Ports by name: Skerry's own runtime has `http` for all, a replaced one has its own for each."""
+    return {
+        port["name"]: port["containerPort"]
+        for container in spec.get("containers", ())
+        for port in container.get("ports", ())
+        if "name" in port
+    }
 
 
 def of_model(pods: Iterable[Pod], namespace: str, model: str) -> dict[str, Pod]:

@@ -102,7 +102,7 @@ class Runner:
         """What the gateway shall do with this model."""
         given = plan.shares(self.route.spec, self.memory, self.up)
         servers = {
-            revision: Server(pod.address, given.get(revision, 0))
+            revision: Server(pod.address, given.get(revision, 0), pod.http_port, pod.grpc_port)
             for revision, pod in self.pods.items()
             if not pod.leaving or given.get(revision)
         }
@@ -212,7 +212,13 @@ class Runner:
         pod = self.pods.get(revision) if revision else None
         if pod is None or pod.revision not in self.up:
             return None
-        return Target(pod.revision or "", pod.address, self.route.spec.edge_model)
+        return Target(
+            pod.revision or "",
+            pod.address,
+            self.route.spec.edge_model,
+            pod.http_port,
+            pod.golden_port or pod.http_port,
+        )
 
     def _stable(self) -> Target | None:
         """Who is compared with: the route's stable, beside a candidate."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic, time
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
+import grpc
 import httpx
+import numpy as np
+import tritonclient.grpc.service_pb2 as messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BODY = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1.0]}]}
 WORKERS = 4
@@ -21,6 +28,7 @@ class Answer:
     at: float
     status: int
     revision: str
+    said: str = ""
 
 
 @dataclass
@@ -49,10 +57,16 @@ class Load:
     def _work(self, number: int) -> None:
         pause = WORKERS / self.rate
         following = monotonic() + number * pause / WORKERS
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with self._asking() as ask:
             while not self._end.wait(max(0.0, following - monotonic())):
                 following += pause
-                self.answers.append(self._ask(client))
+                self.answers.append(ask())
+
+    @contextmanager
+    def _asking(self) -> Iterator[Callable[[], Answer]]:
+        """One client: what it calls for each request."""
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            yield lambda: self._ask(client)
 
     def _ask(self, client: httpx.Client) -> Answer:
         try:
@@ -72,3 +86,41 @@ class Load:
     def shares(self, moment: float) -> Counter[str]:
         """Answers by revision since a moment."""
         return Counter(answer.revision for answer in self.since(moment))
+
+
+@dataclass
+class GrpcLoad(Load):
+    """The same by gRPC to `url`, HOST:PORT, for the model that `authority` names."""
+
+    authority: str = ""
+
+    @contextmanager
+    def _asking(self) -> Iterator[Callable[[], Answer]]:
+        options = [
+            ("grpc.default_authority", self.authority),
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        request = messages.ModelInferRequest(model_name=self.authority.partition(".")[0])
+        request.inputs.add(name="x", datatype="FP32", shape=[1])
+        request.raw_input_contents.append(np.ones(1, np.float32).tobytes())
+        with grpc.insecure_channel(self.url, options) as channel:
+            infer = channel.unary_unary(
+                "/inference.GRPCInferenceService/ModelInfer",
+                messages.ModelInferRequest.SerializeToString,
+                messages.ModelInferResponse.FromString,
+            )
+            yield lambda: self._call(infer, request)
+
+    def _call(self, infer: Any, request: Any) -> Answer:
+        """A call; its status is 200 or gRPC's own code."""
+        try:
+            _, call = infer.with_call(request, timeout=10)
+        except grpc.RpcError as error:
+            # an answer without a message has its headers as trailing metadata
+            metadata = {
+                **dict(error.initial_metadata() or ()),
+                **dict(error.trailing_metadata() or ()),
+            }
+            revision = metadata.get("x-skerry-revision", "")
+            return Answer(time(), error.code().value[0], revision, error.details())
+        return Answer(time(), 200, dict(call.initial_metadata()).get("x-skerry-revision", ""))

@@ -1,4 +1,4 @@
-"""A little model server that can be made to fail: y = 2x, one request at a time.
+"""A little model server that can be made to fail: y = 2x, one request at a time; gRPC has its own port.
 
     python -m tests.device.model_server ADDRESS MILLISECONDS
 
@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+import grpc
+import numpy as np
+import tritonclient.grpc.service_pb2 as messages
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request  # noqa: TC002 - read at run time
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-PORT = 8080
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PORT, GRPC_PORT = 8080, 8081
+SERVICE = "inference.GRPCInferenceService"
 SLOWER_TIMES = 4
 TOLERANCE = {"absolute": 1e-6, "relative": 1e-6, "cosine": None}
 
@@ -33,13 +42,29 @@ class Model:
     async def infer(self, request: Request) -> Response:
         """Open Inference Protocol: one tensor in, one out."""
         body = await request.json()
-        async with self.turn:
-            await asyncio.sleep(self.seconds * (SLOWER_TIMES if self.mode == "slow" else 1))
+        await self._work()
         if self.mode == "error":
             return JSONResponse({"error": "made to fail"}, 500)
-        factor = 3 if self.mode == "wrong" else 2
-        values = [factor * value for value in body["inputs"][0]["data"]]
+        values = [self._factor() * value for value in body["inputs"][0]["data"]]
         return JSONResponse({"outputs": [_tensor("y", values)]})
+
+    async def infer_grpc(self, request: Any, context: Any) -> Any:
+        """The same by gRPC, in raw form."""
+        await self._work()
+        if self.mode == "error":
+            await context.abort(grpc.StatusCode.INTERNAL, "made to fail")
+        values = np.frombuffer(request.raw_input_contents[0], np.float32) * self._factor()
+        answer = messages.ModelInferResponse(model_name=request.model_name)
+        answer.outputs.add(name="y", datatype="FP32", shape=values.shape)
+        answer.raw_output_contents.append(values.tobytes())
+        return answer
+
+    async def _work(self) -> None:
+        async with self.turn:
+            await asyncio.sleep(self.seconds * (SLOWER_TIMES if self.mode == "slow" else 1))
+
+    def _factor(self) -> int:
+        return 3 if self.mode == "wrong" else 2
 
     async def golden(self, _request: Request) -> Response:
         """Four samples."""
@@ -64,16 +89,38 @@ async def ready(_request: Request) -> Response:
     return Response()
 
 
+def grpc_server(model: Model, address: str) -> Any:
+    """The gRPC server, not started yet."""
+    infer = grpc.unary_unary_rpc_method_handler(
+        model.infer_grpc,
+        request_deserializer=messages.ModelInferRequest.FromString,
+        response_serializer=messages.ModelInferResponse.SerializeToString,
+    )
+    server = grpc.aio.server()
+    handlers = grpc.method_handlers_generic_handler(SERVICE, {"ModelInfer": infer})
+    server.add_generic_rpc_handlers((handlers,))
+    server.add_insecure_port(f"{address}:{GRPC_PORT}")
+    return server
+
+
 def main() -> None:
     """Serve until terminated."""
     model = Model(float(sys.argv[2]))
+
+    @asynccontextmanager
+    async def both(_app: Starlette) -> AsyncIterator[None]:
+        server = grpc_server(model, sys.argv[1])
+        await server.start()
+        yield
+        await server.stop(None)
+
     routes = [
         Route("/v2/health/ready", ready),
         Route("/v2/models/{name}/infer", model.infer, methods=["POST"]),
         Route("/skerry/golden", model.golden),
         Route("/mode", model.set_mode, methods=["POST"]),
     ]
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, lifespan=both)
     uvicorn.run(app, host=sys.argv[1], port=PORT, log_level="warning", timeout_keep_alive=30)
 
 

@@ -119,7 +119,7 @@ class Device:
         self.gateways += 1
         name = f"gateway-{self.gateways}"
         self.start(name, "sh", str(ROOT / "images/gateway/start.sh"))
-        eventually(self.gateway_answers, 10, f"gateway answers: {self.log(name)}")
+        eventually(self.gateway_answers, 30, f"gateway answers: {self.log(name)}")
         return name
 
     def gateway_answers(self) -> bool:
@@ -144,22 +144,31 @@ class Device:
             process.terminate()
         process.wait(15)
 
-    def serve(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
-        """A pod of the revision with its model server."""
+    def serve(
+        self,
+        revision: str,
+        milliseconds: float = MILLISECONDS,
+        *,
+        grpc: bool = False,
+        model: str = MODEL,
+    ) -> None:
+        """A pod of the revision with its model server; with `grpc` it says that it has a port for it."""
         # A network of the loopback for each run, as each model server needs an address.
         address = f"127.77.{os.getpid() % 254 + 1}.{len(self.addresses) + 1}"
         self.addresses[revision] = address
         module = ("-m", "tests.device.model_server", address, str(milliseconds))
         self.start(revision, sys.executable, *module)
-        eventually(lambda: self._serves(address), 15, f"{revision} serves")
-        labels = {LABEL_MODEL: MODEL, LABEL_CLASS: self.name, LABEL_REVISION: revision}
-        container = {"name": "runtime", "image": "none"}
+        eventually(lambda: self._serves(address), 60, f"{revision} serves")
+        labels = {LABEL_MODEL: model, LABEL_CLASS: self.name, LABEL_REVISION: revision}
+        ports = [{"name": "http", "containerPort": 8080}]
+        ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
+        container = {"name": "runtime", "image": "none", "ports": ports}
         spec = {
             "nodeName": self.name,
             "containers": [container],
             "automountServiceAccountToken": False,
         }
-        metadata = {"name": f"{MODEL}-{revision}", "namespace": self.name}
+        metadata = {"name": f"{model}-{revision}", "namespace": self.name}
         self.api.apply(POD, {"metadata": {**metadata, "labels": labels}, "spec": spec}, "test")
         ready = {"type": "Ready", "status": "True"}
         status = {
@@ -182,19 +191,24 @@ class Device:
         httpx.post(f"http://{self.addresses[revision]}:8080/mode", json={"mode": mode})
         return at
 
-    def route(self, **roles: Any) -> int:
+    def route(self, model: str = MODEL, **roles: Any) -> int:
         """Write the ModelRoute; returns its generation."""
         rules = [*({"metric": m, "tolerate": t} for m, t in RULES.items()), {"metric": "golden"}]
         guard = {"minSamples": 20, "rules": rules}
-        spec = {"edgeModel": MODEL, "hardwareClass": self.name, "guard": guard, **roles}
+        spec = {"edgeModel": model, "hardwareClass": self.name, "guard": guard, **roles}
         metadata = {
-            "name": f"{MODEL}.{self.name}",
+            "name": f"{model}.{self.name}",
             "namespace": self.name,
             "labels": {LABEL_CLASS: self.name},
         }
         written = self.api.apply(ROUTE, {"metadata": metadata, "spec": spec}, "test")
         generation: int = written["metadata"]["generation"]
         return generation
+
+    def withdraw(self, model: str) -> None:
+        """Take a model's route away."""
+        metadata = {"name": f"{model}.{self.name}", "namespace": self.name}
+        self.api.delete(ROUTE, {"metadata": metadata})
 
     def report(self) -> dict[str, Any]:
         """What the agent says of the model."""

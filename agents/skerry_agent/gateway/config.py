@@ -2,19 +2,24 @@
 
 Requests are routed by `Host: name.namespace[.svc...]`, else by the path prefix
 `/namespace/name` (taken off), and a bare `name` by the namespace of the caller's address. Each
-backend is one EdgeModel, each server one revision. `started` is taken when the whole request is
-there and `answered` when the answer's head comes, in microseconds: a slow client is not the model's
-fault. A request that fails is tried once more on the other revision where its body fits a buffer;
-the log's `%rc` then begins with '+', and the agent counts the failure of the one that was left.
+backend is one EdgeModel, each server one revision. A gRPC call has its host in `:authority` and
+comes by HTTP/2 on the same port; Skerry's own runtime takes it as HTTP/1.1 with trailers like any
+request, a replaced one has a port for it and so a second backend, NAMESPACE.NAME:grpc. `started` is
+taken when the whole request is there and `answered` when the answer's head comes, in microseconds: a
+slow client is not the model's fault. A request that fails is tried once more on the other revision
+where its body fits a buffer; the log's `%rc` then begins with '+', and the agent counts the failure
+of the one that was left.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry_agent.gateway.state import model_of
+
 if TYPE_CHECKING:
     from skerry_agent.gateway.paths import GatewayPaths
-    from skerry_agent.gateway.state import Backend, GatewayState
+    from skerry_agent.gateway.state import GatewayState, Server
 
 PORT = 8080
 METRICS_PORT = 8405
@@ -42,7 +47,6 @@ defaults
     timeout http-keep-alive 60s
     timeout check 1s
     option idle-close-on-response
-    option http-buffer-request
     option redispatch 1
     retries 1
     retry-on conn-failure empty-response junk-response response-timeout 500 502 503 504
@@ -55,10 +59,15 @@ frontend metrics
 
 frontend models
     bind :{port}
-    log-format "%b %s %ST %ts %rc %[var(txn.started)] %[var(txn.answered)] %[date(0,us)]"
+    log-format "%b %s %ST %ts %rc %[var(txn.started)] %[var(txn.answered)] %[date(0,us)] %[var(txn.grpc)] %[var(txn.stream)]"
     http-after-response set-header X-Skerry-Node "${{NODE_NAME}}"
+    http-after-response set-header Content-Type application/grpc if {{ res.hdr(grpc-status) -m found }}
     http-request set-log-level silent if {{ path /skerry/healthz }}
     http-request return status 200 content-type text/plain string "ok" if {{ path /skerry/healthz }}
+    acl grpc req.hdr(content-type) -m beg application/grpc
+    acl unary path -m beg {unary}
+    http-request set-var(txn.stream) str(stream) if grpc !unary
+    http-request wait-for-body time 10s unless grpc !unary
     http-request set-var(txn.started) date(0,us)
     http-request set-var(txn.host) req.hdr(host),field(1,:),lower,rtrim(.)
     http-request set-var(txn.name) var(txn.host),field(1,.)
@@ -72,11 +81,26 @@ frontend models
     http-request set-var(txn.model) var(txn.path_model) if {{ var(txn.prefixed) -m bool }}
     http-request replace-path /[^/]+/[^/]+/?(.*) /\\1 if {{ var(txn.prefixed) -m bool }}
     http-request set-log-level silent unless by_host
+    http-request return status 200 hdr grpc-status 3 hdr grpc-message '{bare_grpc}' if grpc !by_host !{{ var(txn.namespace) -m found }}
+    http-request return status 200 hdr grpc-status 5 hdr grpc-message '{unknown_grpc}' if grpc !by_host
     http-request return status 400 content-type application/json lf-string '{bare}' if !by_host !{{ var(txn.namespace) -m found }}
     http-request return status 404 content-type application/json lf-string '{unknown}' if !by_host
-    use_backend %[var(txn.model)]
+{two_ports}    use_backend %[var(txn.model)]
 """  # noqa: E501 - HAProxy knows no continued lines
 
+SERVICE = "/inference.GRPCInferenceService/"
+"""The protocol's gRPC service. Its calls are one message each, but Triton's ModelStreamInfer."""
+UNARY = " ".join(
+    SERVICE + method for method in ("Server", "ModelInfer", "ModelReady", "ModelMetadata")
+)
+BARE_GRPC = (
+    'the authority "%[var(txn.host),json(utf8s)]" names no EdgeModel on its own: say which namespace, as in'
+    " NAME.NAMESPACE.svc (most clients: the channel argument grpc.default_authority)"
+)
+UNKNOWN_GRPC = (
+    'no EdgeModel "%[var(txn.name),json(utf8s)]" in namespace "%[var(txn.namespace),json(utf8s)]" is served'
+    " on node %[env(NODE_NAME)]; a call names it by its authority, NAME.NAMESPACE.svc"
+)
 BARE = (
     '{"error":"the host \\"%[var(txn.host),json(utf8s)]\\" names no EdgeModel on its own: say which'
     " namespace, as in http://NAME.NAMESPACE.svc or with the path prefix /NAMESPACE/NAME/ (a bare name"
@@ -89,15 +113,18 @@ UNKNOWN = (
 )
 BACKEND = """\
 
-backend {key}
+backend {name}
     balance roundrobin
     option httpchk GET /v2/health/ready
     http-check expect status 200
     http-request set-var(txn.reason) str("no revision of it may answer now")
-    http-request set-var(txn.reason) var(txn.model),map_str({reasons}),url_dec if {{ var(txn.model),map_str({reasons}) -m found }}
-    http-error status 503 content-type application/json lf-string '{{"error":"%[var(txn.model)] on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
+    http-request set-var(txn.reason) str({key}),map_str({reasons}),url_dec if {{ str({key}),map_str({reasons}) -m found }}
+    http-error status 503 content-type application/json lf-string '{{"error":"{key} on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
+    http-request return status 200 hdr grpc-status 14 hdr grpc-message "{key} on node %[env(NODE_NAME)]: %[var(txn.reason)]" if {{ nbsrv eq 0 }} {{ req.hdr(content-type) -m beg application/grpc }}
     http-request disable-l7-retry if {{ nbsrv lt 2 }}
     http-response set-var(txn.answered) date(0,us)
+    http-response set-var(txn.grpc) res.hdr(grpc-status)
+    http-response set-status 200 if {{ res.hdr(grpc-status) -m found }}
     http-after-response set-header X-Skerry-Revision %s if {{ srv_id -m found }}
 """  # noqa: E501 - as above
 MOST_NAMED = 16
@@ -116,8 +143,12 @@ def render(
         known=_known(state),
         bare=BARE,
         unknown=_unknown(state),
+        bare_grpc=BARE_GRPC,
+        unknown_grpc=UNKNOWN_GRPC,
+        unary=UNARY,
+        two_ports=_two_ports(state),
     )
-    parts = [_backend(key, state.backends[key], paths) for key in sorted(state.backends)]
+    parts = [_backend(name, servers, paths) for name, servers in sorted(state.pools().items())]
     return head + "".join(parts)
 
 
@@ -141,9 +172,25 @@ def _unknown(state: GatewayState) -> str:
     return UNKNOWN.replace("${NODE_NAME}", "%[env(NODE_NAME)]").replace("{served}", served)
 
 
-def _backend(key: str, backend: Backend, paths: GatewayPaths) -> str:
-    servers = "".join(
-        f"    server {revision} {server.address}:{server.port} {CHECK} weight {server.weight}\n"
-        for revision, server in sorted(backend.servers.items())
+def _two_ports(state: GatewayState) -> str:
+    return "".join(
+        f"    use_backend {name} if grpc {{ var(txn.model) -m str {model_of(name)} }}\n"
+        for name in sorted(state.pools())
+        if name != model_of(name)
     )
-    return BACKEND.format(key=key, reasons=paths.reasons) + servers
+
+
+def _backend(name: str, pool: dict[str, Server], paths: GatewayPaths) -> str:
+    servers = "".join(
+        f"    server {revision} {server.address}:{server.port} {options(server)}\n"
+        for revision, server in sorted(pool.items())
+    )
+    return BACKEND.format(name=name, key=model_of(name), reasons=paths.reasons) + servers
+
+
+def options(server: Server) -> str:
+    """What follows a server's address, in the file and on the runtime socket alike."""
+    if not server.http2:
+        return f"{CHECK} weight {server.weight}"
+    # the port for gRPC knows no health check of REST
+    return f"{CHECK} port {server.check_port} check-proto h1 proto h2 weight {server.weight}"

@@ -17,7 +17,7 @@ from skerry_agent.files import write_atomically
 from skerry_agent.gateway import config
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
-from skerry_agent.gateway.state import GatewayState, Server
+from skerry_agent.gateway.state import GRPC_SUFFIX, GatewayState, Server, model_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +50,10 @@ class Gateway:
             self.state = state
         up: dict[str, dict[str, bool]] = {}
         for socket in self.paths.admin_sockets():
-            for key, servers in (await self._converge(socket, state)).items():
+            for key, servers in seen_up(await self._converge(socket, state), state).items():
                 known = up.setdefault(key, {})
-                for revision, server in servers.items():
-                    known[revision] = known.get(revision, False) or server.up
+                for revision, answers in servers.items():
+                    known[revision] = known.get(revision, False) or answers
         return up
 
     async def _send_weights(self, state: GatewayState) -> None:
@@ -75,7 +75,7 @@ class Gateway:
     async def _converge(self, socket: Path, state: GatewayState) -> Live:
         try:
             live = parse_stat(await ask(socket, ["show stat -1 6 -1"]))
-            if set(live) != set(state.backends):
+            if set(live) != set(state.pools()):
                 await self._reload(socket)
             commands = converge(live, state)
             if commands:
@@ -122,10 +122,11 @@ def _reasons(state: GatewayState) -> dict[str, str]:
 def changed_weights(old: GatewayState, new: GatewayState) -> list[str]:
     """Commands for weights that differ, those that grow first: there is always somewhere to go."""
     changes = []
-    for key, backend in new.backends.items():
-        before = old.backends.get(key)
-        for revision, server in backend.servers.items() if before else ():
-            was = before.servers.get(revision) if before else None
+    pools = old.pools()
+    for key, servers in new.pools().items():
+        before = pools.get(key, {})
+        for revision, server in servers.items():
+            was = before.get(revision)
             if was is not None and was.weight != server.weight:
                 changes.append((was.weight - server.weight, _weight(key, revision, server)))
     return [command for _, command in sorted(changes)]
@@ -135,15 +136,33 @@ def _weight(key: str, revision: str, server: Server) -> str:
     return f"set server {key}/{revision} weight {server.weight}"
 
 
+def seen_up(live: Live, state: GatewayState) -> dict[str, dict[str, bool]]:
+    """Whether a running gateway can reach each revision, by every form of the protocol that it has.
+
+    A server with a port for gRPC is not up before the gateway has the backend for it, which comes with
+    a reload: calls would meet its port for REST.
+    """
+    up: dict[str, dict[str, bool]] = {}
+    for name, servers in live.items():
+        known = up.setdefault(model_of(name), {})
+        for revision, server in servers.items():
+            known[revision] = known.get(revision, True) and server.up
+    for key, backend in state.backends.items():
+        for revision, wanted in backend.servers.items() if key in live else ():
+            if wanted.grpc_port and revision not in live.get(key + GRPC_SUFFIX, {}):
+                up[key][revision] = False
+    return up
+
+
 def converge(live: Live, state: GatewayState) -> list[str]:
     """Commands that bring a running gateway's servers to `state`."""
     commands: list[str] = []
-    for key, backend in state.backends.items():
+    for key, servers in state.pools().items():
         if key not in live:
             continue  # comes with the reload
-        for revision, server in backend.servers.items():
+        for revision, server in servers.items():
             commands += _server(f"{key}/{revision}", live[key].get(revision), server)
-        for revision in set(live[key]) - set(backend.servers):
+        for revision in set(live[key]) - set(servers):
             name = f"{key}/{revision}"
             commands += [f"set server {name} state maint", f"del server {name}"]
     return commands
@@ -153,7 +172,7 @@ def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
     address = f"{wanted.address}:{wanted.port}"
     if live is None:
         return [
-            f"add server {name} {address} {config.CHECK} weight {wanted.weight}",
+            f"add server {name} {address} {config.options(wanted)}",
             f"enable server {name}",
             f"enable health {name}",
         ]

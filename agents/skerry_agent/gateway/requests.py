@@ -8,17 +8,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skerry.decide.guard import Answer
+from skerry_agent.gateway.state import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 RECEIVE_BUFFER_BYTES = 4 << 20
-FIELDS = 8
+FIELDS = 10
 SERVERS_FAULT = frozenset("sSPD")
 """First letter of HAProxy's termination state: server timed out (s), reset (S), sent nonsense (P), or
 went down meanwhile (D). C and c are clients that left."""
 SERVER_ERROR, CLIENT_ERROR = 500, 400
+GRPC_SERVERS_FAULT = frozenset({"2", "4", "8", "13", "14", "15"})
+"""gRPC's codes that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL,
+UNAVAILABLE, DATA_LOSS. The others but 0 are the caller's. Absent where the call was answered: its code
+then comes behind the answer, out of the gateway's sight, and is 0 for a call of one message."""
+GRPC_FINE = frozenset({"0", "-"})
 
 Heard = tuple[str, str, Answer]
 """Backend (namespace.name), revision, answer."""
@@ -33,16 +39,24 @@ def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[Heard]:
     parts = line.split()
     if len(parts) != FIELDS or parts[1] == "<NOSRV>":
         return []
-    backend, server, status, ended, retries, started, answered, now = parts
+    name, server, status, ended, retries, started, answered, now, code, stream = parts
+    backend = model_of(name)
     first = int(started) / 1e6
     last = int(now if answered == "-" else answered) / 1e6
-    failed = int(status) >= SERVER_ERROR or ended[0] in SERVERS_FAULT
+    failed = int(status) >= SERVER_ERROR or ended[0] in SERVERS_FAULT or code in GRPC_SERVERS_FAULT
     heard: list[Heard] = []
     if retries.startswith("+"):
         others = [r for r, w in weights.get(backend, {}).items() if w > 0 and r != server]
         heard += [(backend, other, Answer(first, last, failed=True)) for other in others]
-    left = ended[0] in "cC"
-    if failed or not (left or heard or int(status) >= CLIENT_ERROR):
+    # a stream's length is no latency, and neither is what a client made wrong
+    no_measure = (
+        stream != "-"
+        or ended[0] in "cC"
+        or int(status) >= CLIENT_ERROR
+        or code not in GRPC_FINE
+        or bool(heard)
+    )
+    if failed or not no_measure:
         heard.append((backend, server, Answer(first, last, failed)))
     return heard
 

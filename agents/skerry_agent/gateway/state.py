@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SERVING_PORT = 8080
+GRPC_SUFFIX = ":grpc"
 
 
 @dataclass(frozen=True)
 class Server:
-    """One revision's pod: its address and its share of the traffic, 0 to 100."""
+    """One revision's pod: its address and its share of the traffic, 0 to 100.
+
+    `grpc_port` is that of a replaced runtime, which takes HTTP/2 there; Skerry's own has one port.
+    """
 
     address: str
     weight: int
     port: int = SERVING_PORT
+    grpc_port: int | None = None
+    http2: bool = False
+    check_port: int = SERVING_PORT
+
+    def for_grpc(self) -> Server:
+        """The server as gRPC calls reach it."""
+        if self.grpc_port is None:
+            return self
+        return replace(self, port=self.grpc_port, http2=True, check_port=self.port)
 
 
 @dataclass(frozen=True)
@@ -30,3 +43,22 @@ class GatewayState:
 
     backends: dict[str, Backend] = field(default_factory=dict)
     callers: dict[str, str] = field(default_factory=dict)
+
+    def pools(self) -> dict[str, dict[str, Server]]:
+        """Servers by the name of HAProxy's backend.
+
+        A model has a second one for gRPC when one of its revisions has a port for it.
+        """
+        pools: dict[str, dict[str, Server]] = {}
+        for key, backend in self.backends.items():
+            pools[key] = backend.servers
+            if any(server.grpc_port for server in backend.servers.values()):
+                pools[key + GRPC_SUFFIX] = {
+                    revision: server.for_grpc() for revision, server in backend.servers.items()
+                }
+        return pools
+
+
+def model_of(pool: str) -> str:
+    """The model, `namespace.name`, of an HAProxy backend."""
+    return pool.removesuffix(GRPC_SUFFIX)

@@ -9,6 +9,7 @@ import time
 from skerry_runtime.artifact import read_artifact
 from skerry_runtime.errors import ModelError
 from skerry_runtime.limits import thread_count
+from skerry_runtime.model import Model
 from skerry_runtime.server import serve
 from skerry_runtime.service import Service
 from skerry_runtime.session import Session
@@ -54,7 +55,7 @@ def _load(settings: Settings) -> Service:
         time.perf_counter() - started,
         settings.port,
     )
-    return Service(settings, artifact, session)
+    return Service(Model(settings, artifact, session))
 
 
 if __name__ == "__main__":

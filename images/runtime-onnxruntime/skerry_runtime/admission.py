@@ -1,4 +1,4 @@
-"""How many inferences run and wait at once: beyond that a quick 503 instead of growing memory."""
+"""How many requests run and wait at once: beyond that a quick 503 instead of growing memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,11 @@ class Busy(Exception):  # noqa: N818 - a state, not a fault
 
 
 class Admission:
-    """Lets `running` inferences run and `waiting` more wait.
+    """Gives `capacity` places to requests that run or wait; who of them runs, the batcher says."""
 
-    One inference already uses all the threads that the CPU limit gives, so running more at once
-    would only make each slower and hold more memory.
-    """
-
-    def __init__(self, running: int, waiting: int) -> None:
-        self.capacity = running + waiting
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
         self._places = threading.BoundedSemaphore(self.capacity)
-        self._turns = threading.BoundedSemaphore(running)
         self._idle = threading.Condition()
         self._in_flight = 0
 
@@ -48,12 +43,6 @@ class Admission:
         finally:
             self._places.release()
             self._count(-1)
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a turn to compute."""
-        with self._turns:
-            yield
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until nothing is in flight; False when that took longer."""

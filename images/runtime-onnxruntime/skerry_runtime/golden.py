@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from skerry_runtime.artifact import Artifact
     from skerry_runtime.datatypes import Arrays, TensorSpec
-    from skerry_runtime.session import Session
 
 
-def replay_set(artifact: Artifact, session: Session) -> dict[str, Any]:
+def replay_set(
+    artifact: Artifact, input_specs: Sequence[TensorSpec], output_specs: Sequence[TensorSpec]
+) -> dict[str, Any]:
     """Return the tolerance, the certified p50 and every golden sample as a request with its answer.
 
     Read from the volume each time: the agent asks once per revision, and memory stays free.
@@ -30,8 +31,8 @@ def replay_set(artifact: Artifact, session: Session) -> dict[str, Any]:
         "tolerance": artifact.tolerance,
         "samples": [
             {
-                "request": {"inputs": _row(inputs, index, session.inputs)},
-                "outputs": _row(outputs, index, session.outputs),
+                "request": {"inputs": _row(inputs, index, input_specs)},
+                "outputs": _row(outputs, index, output_specs),
             }
             for index in range(count)
         ],

@@ -32,8 +32,8 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "skerry_runtime_requests",
-            "Inference requests by HTTP status.",
-            ["code"],
+            "Inference requests by form of the protocol and HTTP status (gRPC's as its equal).",
+            ["protocol", "code"],
             registry=self._registry,
         )
         self.request_seconds = Histogram(
@@ -46,6 +46,12 @@ class Metrics:
             "skerry_runtime_inference_seconds",
             "Time in the engine alone.",
             buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self.batch_requests = Histogram(
+            "skerry_runtime_batch_requests",
+            "Requests that were computed together in one call of the engine.",
+            buckets=(1, 2, 4, 8, 16),
             registry=self._registry,
         )
         Gauge(
@@ -64,9 +70,9 @@ class Metrics:
         """Say what is served."""
         self._model.labels(**labels).set(1)
 
-    def count(self, code: int) -> None:
-        """Count an inference request that was answered with `code`."""
-        self._requests.labels(str(code)).inc()
+    def count(self, protocol: str, code: int) -> None:
+        """Count an inference request by `protocol` (rest, grpc) that was answered with `code`."""
+        self._requests.labels(protocol, str(code)).inc()
 
     def text(self) -> bytes:
         """Return the exposition."""

@@ -1,4 +1,4 @@
-"""The HTTP server around the service: waitress, with the protocol's errors and a graceful end.
+"""The HTTP server around the protocol's two forms: waitress, with their errors and a graceful end.
 
 Waitress reads whole requests in one thread, so slow clients hold no worker; why it and not another:
 docs/adr/0006-serving-runtime.md.
@@ -17,9 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
+
+from skerry_runtime.service import REASONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from skerry_runtime.grpc_service import GrpcService
+    from skerry_runtime.grpc_wire import HttpAnswer
+    from skerry_runtime.model import Model
     from skerry_runtime.service import Service
     from skerry_runtime.settings import Settings
 
@@ -47,27 +54,91 @@ class ProtocolErrorTask(ErrorTask):
         self.write(body)
 
 
-class ProtocolChannel(HTTPChannel):
-    """A connection whose errors are the protocol's."""
+class GrpcCalls:
+    """The gRPC form, made when the first call comes."""
 
-    error_task_class = ProtocolErrorTask
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._service: GrpcService | None = None
+        self._making = threading.Lock()
+
+    def answer(self, path: str, body: bytes) -> HttpAnswer:
+        """Answer a call."""
+        from skerry_runtime import grpc_service, grpc_wire  # noqa: PLC0415 - 4 MB, for whoever asks
+
+        with self._making:
+            if self._service is None:
+                self._service = grpc_service.GrpcService(self._model)
+        return grpc_wire.call(self._service, path, body)
+
+
+class ProtocolTask(WSGITask):
+    """A request: REST goes to the WSGI application, a gRPC call past it, as WSGI has no trailers."""
+
+    calls: GrpcCalls
+
+    def execute(self) -> None:
+        """Answer the request."""
+        request: Any = self.request
+        if not request.headers.get("CONTENT_TYPE", "").startswith("application/grpc"):
+            super().execute()
+            return
+        answer = self.calls.answer(request.path, request.get_body_stream().read())
+        self.status = f"{answer.status} {REASONS[answer.status].partition(' ')[2]}"
+        self.response_headers = list(answer.headers)
+        if answer.trailers:
+            self._chunk(answer)
+        else:
+            self.complete = True  # what start_response would say
+            self.content_length = len(answer.body)
+            self.write(answer.body)
+
+    def _chunk(self, answer: HttpAnswer) -> None:
+        """Write a chunked body with trailers on a connection that stays; waitress' own would not."""
+        request: Any = self.request
+        self.close_on_finish = request.headers.get("CONNECTION", "").lower() == "close"
+        headers = [
+            *self.response_headers,
+            ("Transfer-Encoding", "chunked"),
+            ("Trailer", ", ".join(name for name, _ in answer.trailers)),
+        ]
+        head = f"HTTP/1.1 {self.status}\r\n{_lines(headers)}\r\n"
+        chunk = b"%x\r\n%b\r\n0\r\n" % (len(answer.body), answer.body)
+        self.wrote_header = True
+        self.channel.write_soon(head.encode() + chunk + f"{_lines(answer.trailers)}\r\n".encode())
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers)
+
+
+def channel_class(model: Model) -> type[HTTPChannel]:
+    """Return the class of connections whose answers and errors are the protocol's."""
+    return type(
+        "ProtocolChannel",
+        (HTTPChannel,),
+        {
+            "task_class": type("Task", (ProtocolTask,), {"calls": GrpcCalls(model)}),
+            "error_task_class": ProtocolErrorTask,
+        },
+    )
 
 
 def serve(service: Service, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; returns when all that was in flight is answered."""
-    server: Any = create_server(service, **_options(service, settings))
-    server.channel_class = ProtocolChannel
-    stop = _Stop(service, server, settings.drain_seconds)
+    server: Any = create_server(service, **_options(service.model, settings))
+    server.channel_class = channel_class(service.model)
+    stop = _Stop(service.model, server, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.begin)
     server.run()
 
 
-def _options(service: Service, settings: Settings) -> dict[str, Any]:
+def _options(model: Model, settings: Settings) -> dict[str, Any]:
     return {
         "sockets": [_listen(settings.port)],
         "ident": "skerry-runtime",
-        "threads": service.admission.capacity + SPARE_THREADS,
+        "threads": model.admission.capacity + SPARE_THREADS,
         "connection_limit": CONNECTIONS,
         # Waitress refuses a body that reaches its limit, and spills to disk what is over these
         # two; the root file system is read-only.
@@ -89,16 +160,16 @@ def _listen(port: int) -> socket.socket:
 class _Stop:
     """The graceful end: not ready at once, still serving for a while, then done."""
 
-    def __init__(self, service: Service, server: Any, seconds: float) -> None:
-        self._service = service
+    def __init__(self, model: Model, server: Any, seconds: float) -> None:
+        self._model = model
         self._server = server
         self._seconds = seconds
 
     def begin(self, _signal: int, _frame: object) -> None:
         """Turn readiness off and let a thread of its own do the waiting."""
-        if self._service.draining:
+        if self._model.draining:
             return
-        self._service.draining = True
+        self._model.draining = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.default_int_handler)
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
@@ -107,7 +178,7 @@ class _Stop:
         log.info("shutting down: not ready, still serving for %.0f s", self._seconds)
         # Not synchronisation: gateways need this long to see that the pod is not ready.
         time.sleep(self._seconds)
-        if not self._service.admission.wait_until_idle(LAST_REQUESTS_SECONDS):
-            log.warning("%d requests are cut off", self._service.admission.in_flight)
+        if not self._model.admission.wait_until_idle(LAST_REQUESTS_SECONDS):
+            log.warning("%d requests are cut off", self._model.admission.in_flight)
         _thread.interrupt_main()
         self._server.pull_trigger()

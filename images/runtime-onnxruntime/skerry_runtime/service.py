@@ -6,25 +6,20 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from skerry_runtime import golden, metrics
-from skerry_runtime.admission import Admission, Busy
-from skerry_runtime.errors import InputError
+from skerry_runtime.model import PLATFORM
 from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from skerry_runtime.artifact import Artifact
-    from skerry_runtime.datatypes import TensorSpec
-    from skerry_runtime.session import Session
-    from skerry_runtime.settings import Settings
-
-log = logging.getLogger("skerry_runtime")
+    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry_runtime.model import Model
+    from skerry_runtime.tensors import InferRequest
 
 JSON = "application/json"
 BINARY = "application/octet-stream"
@@ -51,22 +46,10 @@ class Response:
 
 
 class Service:
-    """Serves one model under one name and, as its version, one revision."""
+    """Answers by the protocol's REST form."""
 
-    def __init__(self, settings: Settings, artifact: Artifact, session: Session) -> None:
-        self._settings = settings
-        self._artifact = artifact
-        self._session = session
-        self.admission = Admission(running=1, waiting=settings.waiting)
-        self._metrics = metrics.Metrics(lambda: self.admission.in_flight)
-        self._metrics.name_model(
-            model=settings.model_name,
-            revision=settings.revision,
-            recipe=artifact.recipe,
-            precision=artifact.precision,
-            engine_version=artifact.engine_version,
-        )
-        self.draining = False
+    def __init__(self, model: Model) -> None:
+        self.model = model
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -85,15 +68,8 @@ class Service:
         """Run a handler and turn its errors into the protocol's."""
         try:
             return answer()
-        except RequestError as error:
-            return failure(error.status, str(error))
-        except InputError as error:
-            return failure(400, f"the model refused the inputs: {error}")
-        except Busy:
-            return failure(503, f"{self.admission.capacity} requests run or wait: try again later")
-        except Exception:
-            log.exception("a request failed")
-            return failure(500, "the request failed inside the runtime; its log says why")
+        except Exception as error:  # noqa: BLE001 - each becomes an answer, the unexpected ones a 500
+            return failure(*self.model.refusal(error))
 
     def _route(self, environ: dict[str, Any]) -> Response:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/")
@@ -104,7 +80,7 @@ class Service:
             "v2": self._server_metadata,
             "v2/health/live": lambda: success({"live": True}),
             "v2/health/ready": self._readiness,
-            "metrics": lambda: Response(200, self._metrics.text(), metrics.CONTENT_TYPE),
+            "metrics": lambda: Response(200, self.model.metrics.text(), metrics.CONTENT_TYPE),
             "skerry/golden": self._golden,
         }
         if path not in routes:
@@ -115,19 +91,10 @@ class Service:
     def _within_model(self, parts: tuple[str, ...]) -> tuple[str, ...]:
         """Check model and version, and return what follows them in the path."""
         name, rest = parts[0], parts[1:]
-        if name != self._settings.model_name:
-            raise RequestError(
-                f"unknown model '{name}': '{self._settings.model_name}' is served here", 404
-            )
         if rest[:1] != ("versions",):
+            self.model.check(name)
             return rest
-        version = rest[1] if len(rest) > 1 else ""
-        if version != self._settings.revision:
-            raise RequestError(
-                f"unknown version '{version}' of model '{name}':"
-                f" '{self._settings.revision}' is served here",
-                404,
-            )
+        self.model.check(name, rest[1] if len(rest) > 1 else "")
         return rest[2:]
 
     def _model_route(
@@ -147,7 +114,7 @@ class Service:
         )
 
     def _readiness(self) -> Response:
-        if self.draining:
+        if self.model.draining:
             return failure(503, "the runtime is shutting down")
         return success({"ready": True})
 
@@ -161,50 +128,53 @@ class Service:
         )
 
     def _model_metadata(self) -> dict[str, Any]:
-        artifact, session = self._artifact, self._session
+        model = self.model
         return {
-            "name": self._settings.model_name,
-            "versions": [self._settings.revision],
-            "platform": "onnxruntime_onnx",
-            "inputs": [_tensor_metadata(spec) for spec in session.inputs],
-            "outputs": [_tensor_metadata(spec) for spec in session.outputs],
-            "parameters": {
-                "revision": self._settings.revision,
-                "engine": artifact.engine,
-                "engine_version": artifact.engine_version,
-                "recipe": artifact.recipe,
-                "precision": artifact.precision,
-                "batching": artifact.batching,
-                "certified": artifact.certified,
-            },
+            "name": model.name,
+            "versions": [model.revision],
+            "platform": PLATFORM,
+            "inputs": [_tensor_metadata(spec) for spec in model.session.inputs],
+            "outputs": [_tensor_metadata(spec) for spec in model.session.outputs],
+            "parameters": model.facts(),
         }
 
     def _golden(self) -> Response:
-        return success(golden.replay_set(self._artifact, self._session))
+        return success(self._replay_set())
+
+    def _replay_set(self) -> dict[str, Any]:
+        session = self.model.session
+        return golden.replay_set(self.model.artifact, session.inputs, session.outputs)
 
     def _counted_infer(self, environ: dict[str, Any]) -> Response:
-        with self._metrics.request_seconds.time():
+        with self.model.metrics.request_seconds.time():
             response = self._answer(lambda: self._infer(environ))
-        self._metrics.count(response.status)
+        self.model.metrics.count("rest", response.status)
         return response
 
     def _infer(self, environ: dict[str, Any]) -> Response:
-        session = self._session
-        with self.admission.place():
-            request = parse_request(
+        session = self.model.session
+
+        def read() -> InferRequest:
+            return parse_request(
                 _body(environ), _header_length(environ), session.inputs, session.outputs
             )
-            with self.admission.turn(), self._metrics.inference_seconds.time():
-                arrays = session.run(request.inputs, request.outputs)
-            tensors, parts = encode_outputs(arrays, session.outputs, request.binary)
+
+        return self.model.infer(read, self._packed)
+
+    def _packed(self, request: InferRequest, arrays: Arrays) -> Response:
+        tensors, parts = encode_outputs(arrays, self.model.session.outputs, request.binary)
         answer: dict[str, Any] = {
-            "model_name": self._settings.model_name,
-            "model_version": self._settings.revision,
+            "model_name": self.model.name,
+            "model_version": self.model.revision,
             "outputs": tensors,
         }
         if request.id is not None:
             answer["id"] = request.id
-        return _packed(answer, parts)
+        head = json.dumps(answer).encode()
+        if not parts:
+            return Response(200, head)
+        length = ((HEADER_LENGTH, str(len(head))),)
+        return Response(200, b"".join([head, *parts]), BINARY, length)
 
 
 def success(content: dict[str, Any]) -> Response:
@@ -215,14 +185,6 @@ def success(content: dict[str, Any]) -> Response:
 def failure(status: int, message: str) -> Response:
     """Return an error as the protocol says."""
     return Response(status, json.dumps({"error": message}).encode())
-
-
-def _packed(answer: dict[str, Any], parts: list[bytes]) -> Response:
-    head = json.dumps(answer).encode()
-    if not parts:
-        return Response(200, head)
-    length = ((HEADER_LENGTH, str(len(head))),)
-    return Response(200, b"".join([head, *parts]), BINARY, length)
 
 
 def _tensor_metadata(spec: TensorSpec) -> dict[str, Any]:

@@ -21,6 +21,12 @@ class Settings:
     waiting: int = 32
     max_body_bytes: int = 8 * 2**20
     drain_seconds: float = 5.0
+    artifact_digest: str | None = None
+
+    @property
+    def running_and_waiting(self) -> int:
+        """Places for inference requests. One runs: it has all the threads of the CPU limit."""
+        return 1 + self.waiting
 
 
 def from_environment() -> Settings:
@@ -43,6 +49,7 @@ def from_environment() -> Settings:
         waiting=int(_number("SKERRY_MAX_WAITING", Settings.waiting)),
         max_body_bytes=int(_number("SKERRY_MAX_BODY_BYTES", Settings.max_body_bytes)),
         drain_seconds=_number("SKERRY_DRAIN_SECONDS", Settings.drain_seconds),
+        artifact_digest=read("SKERRY_ARTIFACT_DIGEST") or None,
     )
 
 

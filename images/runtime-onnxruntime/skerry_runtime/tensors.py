@@ -63,13 +63,22 @@ def parse_request(
     head, tail = _divide(body, header_length)
     request = _object(head)
     arrays = _read_inputs(_list(request, "inputs"), tail, {spec.name: spec for spec in inputs})
-    if missing := [spec.name for spec in inputs if spec.name not in arrays]:
-        raise RequestError(f"inputs are missing: {', '.join(missing)}")
+    require_all(arrays, inputs)
     names, binary = _wanted(request, [spec.name for spec in outputs])
     identity = request.get("id")
     if identity is not None and not isinstance(identity, str):
         raise RequestError("`id` must be a string")
     return InferRequest(arrays, names, binary, identity)
+
+
+def require_all(arrays: dict[str, NDArray[Any]], inputs: Sequence[TensorSpec]) -> None:
+    """Check that no input is missing.
+
+    Raises:
+        RequestError: One is.
+    """
+    if missing := [spec.name for spec in inputs if spec.name not in arrays]:
+        raise RequestError(f"inputs are missing: {', '.join(missing)}")
 
 
 def encode_outputs(
@@ -81,7 +90,7 @@ def encode_outputs(
     for name, array in arrays.items():
         tensor = describe_tensor(name, array, types[name])
         if name in binary:
-            part = _to_bytes(array, types[name])
+            part = to_bytes(array, types[name])
             tensor["parameters"] = {"binary_data_size": len(part)}
             parts.append(part)
         else:
@@ -106,7 +115,7 @@ def json_data(array: NDArray[Any], datatype: Datatype) -> list[Any]:
     """Return the elements as a flat list."""
     flat = array.ravel()
     if datatype.is_bytes:
-        return [element if isinstance(element, str) else _text(element) for element in flat]
+        return [element if isinstance(element, str) else text_of(element) for element in flat]
     data: list[Any] = flat.tolist()
     return data
 
@@ -150,12 +159,12 @@ def _read_inputs(
     arrays: dict[str, NDArray[Any]] = {}
     at = 0
     for tensor in tensors:
-        spec = _spec_of(tensor, specs, arrays)
+        spec = spec_of(tensor, specs, arrays)
         size = _parameters(tensor, f"input `{spec.name}`").get("binary_data_size")
         if size is None:
-            arrays[spec.name] = _from_json(tensor, spec)
+            arrays[spec.name] = from_json(tensor, spec)
             continue
-        arrays[spec.name] = _from_bytes(tensor, spec, _slice(tail, at, size, spec.name))
+        arrays[spec.name] = from_bytes(tensor, spec, _slice(tail, at, size, spec.name))
         at += size
     if at != len(tail):
         raise RequestError(f"{len(tail) - at} bytes of binary data belong to no input")
@@ -171,9 +180,14 @@ def _slice(tail: memoryview, at: int, size: Any, name: str) -> memoryview:
     return tail[at : at + size]
 
 
-def _spec_of(
+def spec_of(
     tensor: dict[str, Any], specs: dict[str, TensorSpec], seen: dict[str, Any]
 ) -> TensorSpec:
+    """Return the spec that a tensor of the request names, once its type and shape were checked.
+
+    Raises:
+        RequestError: Unknown, given twice, or not what the model takes.
+    """
     name = tensor.get("name")
     if not isinstance(name, str) or name not in specs:
         raise RequestError(f"unknown input {name!r}; the model takes {', '.join(specs)}")
@@ -203,7 +217,8 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _from_json(tensor: dict[str, Any], spec: TensorSpec) -> NDArray[Any]:
+def from_json(tensor: dict[str, Any], spec: TensorSpec) -> NDArray[Any]:
+    """Return the array of a tensor's `data`, a flat list."""
     data, shape = tensor.get("data"), _shape(tensor, spec.name)
     if not isinstance(data, list):
         raise RequestError(f"input `{spec.name}` has neither `data` nor binary_data_size")
@@ -240,7 +255,8 @@ def _reshaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray
     return array.reshape(shape)
 
 
-def _from_bytes(tensor: dict[str, Any], spec: TensorSpec, data: memoryview) -> NDArray[Any]:
+def from_bytes(tensor: dict[str, Any], spec: TensorSpec, data: memoryview) -> NDArray[Any]:
+    """Return the array of a tensor's elements in their binary form."""
     if "data" in tensor:
         raise RequestError(f"input `{spec.name}` has both `data` and binary_data_size")
     datatype, shape = BY_PROTOCOL[spec.datatype], _shape(tensor, spec.name)
@@ -266,12 +282,13 @@ def _strings(data: memoryview, name: str) -> NDArray[Any]:
         at += _LENGTH.size
         if at + length > len(data):
             raise RequestError(f"input `{name}`: an element is longer than the data")
-        elements.append(_text(bytes(data[at : at + length])))
+        elements.append(text_of(bytes(data[at : at + length])))
         at += length
     return np.array(elements, dtype=np.object_)
 
 
-def _text(element: Any) -> str:
+def text_of(element: Any) -> str:
+    """Return a BYTES element as the text that the engine takes."""
     if not isinstance(element, bytes):
         return str(element)
     try:
@@ -282,10 +299,11 @@ def _text(element: Any) -> str:
         ) from error
 
 
-def _to_bytes(array: NDArray[Any], datatype: Datatype) -> bytes:
+def to_bytes(array: NDArray[Any], datatype: Datatype) -> bytes:
+    """Return the binary form of an array's elements."""
     if not datatype.is_bytes:
         return array.astype(datatype.numpy.newbyteorder("<"), copy=False).tobytes()
-    encoded = [_text(element).encode() for element in array.ravel()]
+    encoded = [text_of(element).encode() for element in array.ravel()]
     return b"".join(_LENGTH.pack(len(element)) + element for element in encoded)
 
 
@@ -297,15 +315,24 @@ def _wanted(
     asked = _list(request, "outputs")
     if not asked:
         return tuple(known), frozenset(known if by_default else ())
-    names: list[str] = []
-    binary: set[str] = set()
-    for output in asked:
-        name = output.get("name")
+    names = checked_outputs([output.get("name") for output in asked], known)
+    binary = {
+        name
+        for name, output in zip(names, asked, strict=True)
+        if _parameters(output, f"output `{name}`").get("binary_data", by_default) is True
+    }
+    return names, frozenset(binary)
+
+
+def checked_outputs(asked: Sequence[Any], known: Sequence[str]) -> tuple[str, ...]:
+    """Return the outputs that a request asks for by name.
+
+    Raises:
+        RequestError: One is unknown or asked for twice.
+    """
+    for name in asked:
         if not isinstance(name, str) or name not in known:
             raise RequestError(f"unknown output {name!r}; the model gives {', '.join(known)}")
-        names.append(name)
-        if _parameters(output, f"output `{name}`").get("binary_data", by_default) is True:
-            binary.add(name)
-    if len(set(names)) < len(names):
+    if len(set(asked)) < len(asked):
         raise RequestError("an output is asked for twice")
-    return tuple(names), frozenset(binary)
+    return tuple(asked)

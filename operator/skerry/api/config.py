@@ -6,7 +6,7 @@ It lies with the API models because pure code needs its facts (engine versions, 
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
 
 from pydantic import ConfigDict, Field
 
@@ -18,10 +18,9 @@ from skerry.api.common import (
     Engine,
     MemoryQuantity,
     Model,
+    PinnedImage,
     ResourceLimits,
 )
-
-PinnedImage = Annotated[str, Field(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=512)]
 
 
 class Settings(Model):
@@ -83,6 +82,23 @@ class SourceSettings(Settings):
     resources: BuildResources = BuildResources(cpu="500m", memory="512Mi")
 
 
+class Delivery(StrEnum):
+    """How an artifact, a source or a data set gets into a pod."""
+
+    IMAGE_VOLUME = "ImageVolume"
+    INIT_CONTAINER = "InitContainer"
+
+
+class ArtifactSettings(Settings):
+    """How images that hold no programs reach the pods."""
+
+    delivery: Delivery = Field(
+        default=Delivery.IMAGE_VOLUME,
+        description="ImageVolume: the kubelet pulls, verifies and caches them (Kubernetes 1.35, or 1.33"
+        " with the feature gate ImageVolume). InitContainer: for older clusters; each pod pulls its own.",
+    )
+
+
 class GatewaySettings(Settings):
     """The Service in front of every node's gateway."""
 
@@ -115,6 +131,7 @@ class OperatorConfig(Settings):
     engines: dict[Engine, EngineSettings]
     builds: BuildSettings = BuildSettings()
     sources: SourceSettings = SourceSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
     fleet: FleetSettings = FleetSettings()

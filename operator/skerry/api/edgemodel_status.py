@@ -203,6 +203,11 @@ class Address(Model):
     url: Annotated[str, Field(max_length=512)] = Field(
         description="By name, through the cluster's DNS."
     )
+    grpc_target: Annotated[str, Field(max_length=512)] | None = Field(
+        default=None,
+        description="By name, for gRPC. A client that calls another address (ClusterIP, NodePort) sets this"
+        " as its authority: a path can't name the model there.",
+    )
     cluster_ip_url: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="Without DNS, from pods and from processes on a node."
     )

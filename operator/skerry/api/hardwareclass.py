@@ -3,19 +3,63 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from skerry.api.common import Column, Conditions, Int, KindInfo, Model, Resource
+from skerry.api.common import (
+    Column,
+    Conditions,
+    Engine,
+    Int,
+    KindInfo,
+    Model,
+    PinnedImage,
+    Resource,
+)
 from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
+
+
+class ServingProtocol(StrEnum):
+    """What a serving image is: which files, arguments and ports it expects."""
+
+    OPEN_INFERENCE = "OpenInference"
+    MLSERVER = "MLServer"
+    OPENVINO_MODEL_SERVER = "OpenVINOModelServer"
+    TRITON = "Triton"
+
+
+class ReplacedRuntime(Model):
+    """A serving image in place of Skerry's own, for what one engine builds."""
+
+    engine: Engine = Field(description="Whose builds it serves.")
+    image: PinnedImage = Field(description="By digest: HOST/NAME@sha256:...")
+    args: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=32)] = (
+        Field(default=(), description="Further arguments, after those that the protocol gives.")
+    )
+    protocol: ServingProtocol = Field(
+        default=ServingProtocol.OPEN_INFERENCE,
+        description="Which server it is, and so what it is given. OpenInference: the artifact at /model"
+        " and the environment of Skerry's own runtime; it must answer REST on port 8080 and gRPC on 8081."
+        " MLServer, OpenVINOModelServer, Triton: their own layout, configuration and arguments.",
+    )
 
 
 class HardwareClassSpec(Model):
     """How the nodes of the class are told, and what is known about them."""
 
-    invariants: ClassVar[tuple[Rule, ...]] = node_selector_rules()
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        *node_selector_rules(),
+        Rule(
+            "!has(self.runtimes)"
+            " || self.runtimes.all(one, self.runtimes.filter(o, o.engine == one.engine).size() == 1)",
+            "must not name an engine twice",
+            lambda spec: len({one.engine for one in spec.runtimes}) == len(spec.runtimes),
+            "runtimes",
+        ),
+    )
 
     node_selector: Annotated[
         dict[str, LabelValue],
@@ -34,6 +78,12 @@ class HardwareClassSpec(Model):
         default=(),
         description="Facts that a build may rely on, such as avx512_vnni. Part of the build key: a"
         " change builds anew.",
+    )
+    runtimes: Annotated[tuple[ReplacedRuntime, ...], Field(max_length=8)] = Field(
+        default=(),
+        description="Serving images in place of Skerry's own, at most one for each engine. Builds are"
+        " still measured in Skerry's; the golden samples prove each device's answers. A change is a new"
+        " revision of every model that it serves.",
     )
     priority: Int = Field(
         default=0,

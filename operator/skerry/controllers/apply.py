@@ -18,7 +18,16 @@ from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
 from skerry.decide.decision import AssessJob, FetchJob
-from skerry.render import daemonsets, fetch_jobs, jobs, parts, routes, services, variants
+from skerry.render import (
+    daemonsets,
+    fetch_jobs,
+    image_volumes,
+    jobs,
+    parts,
+    routes,
+    services,
+    variants,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,13 +135,17 @@ class Applier:
     async def _job(self, job: FetchJob | AssessJob | BuildJob) -> None:
         config, fleet = self._operator.config, self._operator.fleet
         if isinstance(job, AssessJob):
-            await self._child(kinds.JOB, jobs.assess_job(self._owner, job, config), "job")
+            assess = self._delivered(jobs.assess_job(self._owner, job, config))
+            await self._child(kinds.JOB, assess, "job")
         elif isinstance(job, FetchJob):
             rendered = fetch_jobs.fetch_job(self._owner, job, config)
             await self._job_in_slot(rendered, config.sources.max_concurrent, fleet.fetches)
         else:
-            rendered = jobs.optimisation_job(self._owner, job, config)
+            rendered = self._delivered(jobs.optimisation_job(self._owner, job, config))
             await self._job_in_slot(rendered, config.builds.max_concurrent, fleet.jobs)
+
+    def _delivered(self, rendered: Object) -> Object:
+        return image_volumes.delivered(rendered, self._operator.config)
 
     async def _job_in_slot(self, rendered: Object, most: int, store: Store[bool]) -> None:
         """Start a job of which only so many may run in the whole cluster."""
@@ -159,7 +172,9 @@ class Applier:
         if present is not None:
             rendered = daemonsets.with_placement(self._owner, present, plan.placement)
         elif plan.served is not None:
-            rendered = daemonsets.daemonset(self._owner, plan.served, plan.placement)
+            rendered = self._delivered(
+                daemonsets.daemonset(self._owner, plan.served, plan.placement)
+            )
         else:
             logger.error(
                 "DaemonSet %s/%s is gone and revision %s can no longer be made: its variant or its"

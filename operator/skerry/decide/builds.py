@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from skerry.api import HardwareClass, ModelVariant, ModelVariantStatus
     from skerry.api.edgemodel import EngineRank, Target
+    from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.sources import Assessed
     from skerry.decide.variants import VariantState
@@ -129,8 +130,20 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
         update={"resources": serving.resources.model_copy(update={"limits": limits})}
     )
     hardware_class = variant.spec.hardware_class
-    name = identity.revision(artifact.digest, serving, engine.runtime_image, hardware_class)
-    return ServedRevision(name, hardware_class, artifact.image, engine.runtime_image, limits)
+    replaced = _replaced(snapshot, variant)
+    name = identity.revision(
+        artifact.digest, serving, engine.runtime_image, hardware_class, replaced
+    )
+    return ServedRevision(
+        name, hardware_class, artifact.image, engine.runtime_image, limits, replaced
+    )
+
+
+def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
+    """The server that the class has for the variant's engine in place of Skerry's own."""
+    found = snapshot.classes.get(variant.spec.hardware_class)
+    runtimes = found.spec.runtimes if found else ()
+    return next((one for one in runtimes if one.engine == variant.spec.engine), None)
 
 
 def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime) -> TargetBuild:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
     from skerry.api.common import Engine, ResourceLimits
     from skerry.api.fetch import FetchPlan
+    from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.job import JobPlan
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import Placement
@@ -28,8 +29,9 @@ class ServedRevision:
         revision: name, ten hex digits.
         hardware_class: class of the target.
         image: the certified artifact, HOST/REPOSITORY@sha256:...
-        runtime_image: the server, by digest.
+        runtime_image: Skerry's server for the engine, by digest.
         limits: of the serving container.
+        replaced: the server that the class has in its place, if any.
     """
 
     revision: str
@@ -37,6 +39,7 @@ class ServedRevision:
     image: str
     runtime_image: str
     limits: ResourceLimits
+    replaced: ReplacedRuntime | None = None
 
 
 @dataclass(frozen=True)

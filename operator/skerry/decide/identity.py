@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from skerry.api.common import ResourceLimits
     from skerry.api.edgemodel import Gates, Serving, Weights
+    from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.modelvariant import EvaluationPlan
 
 REVISION_DIGITS = 10
@@ -91,7 +92,11 @@ def variant_name(edge_model: str, hardware_class: str, build: str, limits: Resou
 
 
 def revision(
-    artifact_digest: str, serving: Serving, runtime_image: str, hardware_class: str
+    artifact_digest: str,
+    serving: Serving,
+    runtime_image: str,
+    hardware_class: str,
+    replaced: ReplacedRuntime | None = None,
 ) -> str:
     """Name of a revision: 10 hex digits.
 
@@ -100,13 +105,19 @@ def revision(
         serving: `spec.serving`; `1` and `1000m` are the same.
         runtime_image: with its digest, `HOST/REPOSITORY@sha256:...`; only the digest counts.
         hardware_class: of the target.
+        replaced: the server in place of Skerry's; Skerry's own image then counts for nothing.
     """
-    parts = {
+    parts: dict[str, Any] = {
         "artifact": artifact_digest,
         "serving": serving.to_wire() | {"resources": {"limits": _limits(serving.resources.limits)}},
         "runtime": runtime_image.rpartition("@")[2],
         "hardwareClass": hardware_class,
     }
+    if replaced is not None:
+        digest = replaced.image.rpartition("@")[2]
+        parts["runtime"] = {
+            "image": digest, "args": list(replaced.args), "protocol": str(replaced.protocol)
+        }  # fmt: skip
     return _sha256(parts)[:REVISION_DIGITS]
 
 

@@ -275,6 +275,7 @@ def _address(snapshot: Snapshot) -> Address:
     by_port = f"http://NODE:{gateway.node_port}{path}" if gateway.node_port else None
     return Address(
         url=f"http://{metadata.name}.{metadata.namespace}.svc",
+        grpc_target=f"{metadata.name}.{metadata.namespace}.svc:80",
         cluster_ip_url=by_ip,
         node_port_url=by_port,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from skerry.decide.guard import Answer
 from skerry_agent.gateway.config import render
-from skerry_agent.gateway.driver import changed_weights, converge
+from skerry_agent.gateway.driver import changed_weights, converge, seen_up
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.requests import parse
 from skerry_agent.gateway.socket import LiveServer
@@ -31,16 +31,22 @@ def test_image_starts_with_the_agents_own_configuration() -> None:
 @pytest.mark.parametrize(
     ("line", "heard"),
     [
-        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000", [(B, False)]),
-        (f"{KEY} {B} 404 -- 0 1000000 1500000 1600000", []),
-        (f"{KEY} {B} 500 -- 0 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {B} 504 sH 0 1000000 - 1600000", [(B, True)]),
-        (f"{KEY} {B} 200 SD 0 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {B} 200 CD 0 1000000 1500000 1600000", []),
-        (f"{KEY} {B} -1 CH 0 1000000 - 1600000", []),
-        (f"{KEY} {A} 200 -- +1 1000000 1500000 1600000", [(B, True)]),
-        (f"{KEY} {A} 502 SH +1 1000000 - 1600000", [(B, True), (A, True)]),
-        (f"{KEY} <NOSRV> 503 SC 0 1000000 - 1600000", []),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 - -", [(B, False)]),
+        (f"{KEY} {B} 404 -- 0 1000000 1500000 1600000 - -", []),
+        (f"{KEY} {B} 500 -- 0 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 504 sH 0 1000000 - 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 200 SD 0 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {B} 200 CD 0 1000000 1500000 1600000 - -", []),
+        (f"{KEY} {B} -1 CH 0 1000000 - 1600000 - -", []),
+        (f"{KEY} {A} 200 -- +1 1000000 1500000 1600000 - -", [(B, True)]),
+        (f"{KEY} {A} 502 SH +1 1000000 - 1600000 - -", [(B, True), (A, True)]),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 13 -", [(B, True)]),
+        (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 3 -", []),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 1600000 14 -", [(B, True)]),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 1600000 0 -", [(B, False)]),
+        (f"{KEY}:grpc {B} 200 -- 0 1000000 1500000 9900000 - stream", []),
+        (f"{KEY}:grpc {B} 200 SD 0 1000000 1500000 9900000 - stream", [(B, True)]),
+        (f"{KEY} <NOSRV> 503 SC 0 1000000 - 1600000 - -", []),
     ],
 )
 def test_log_lines(line: str, heard: list[tuple[str, bool]]) -> None:
@@ -48,7 +54,7 @@ def test_log_lines(line: str, heard: list[tuple[str, bool]]) -> None:
 
 
 def test_times_are_the_servers() -> None:
-    assert parse(f"{KEY} {B} 200 -- 0 1000000 1500000 9600000", BOTH)[0][2] == Answer(1.0, 1.5)
+    assert parse(f"{KEY} {B} 200 -- 0 1000000 1500000 9600000 - -", BOTH)[0][2] == Answer(1.0, 1.5)
 
 
 def test_what_grows_goes_first() -> None:
@@ -69,3 +75,29 @@ def test_running_gateway_is_brought_to_the_state() -> None:
         KEY: {A: LiveServer("UP", 50, "10.0.0.1:8080"), B: LiveServer("DOWN", 50, "10.0.0.2:8080")}
     }
     assert converge(settled, state(50, 50)) == []
+
+
+def test_a_port_for_grpc_has_a_backend_of_its_own() -> None:
+    replaced = Server("10.0.0.2", 10, grpc_port=8081)
+    wanted = GatewayState({KEY: Backend({A: Server("10.0.0.1", 90), B: replaced})})
+    assert set(wanted.pools()) == {KEY, f"{KEY}:grpc"}
+    text = render(wanted, GatewayPaths(Path("/state")))
+    assert f"use_backend {KEY}:grpc if grpc {{ var(txn.model) -m str {KEY} }}" in text
+    calls = text.partition(f"backend {KEY}:grpc\n")[2]
+    assert "10.0.0.1:8080 check" in calls, "Skerry's own runtime takes calls by HTTP/1.1"
+    assert "10.0.0.2:8081 check" in calls
+    assert "port 8080 check-proto h1 proto h2 weight 10" in calls
+    both = changed_weights(wanted, state(0, 100))
+    assert f"set server {KEY}/{B} weight 100" in both
+
+
+def test_a_server_is_up_when_each_of_its_ports_has_a_backend() -> None:
+    replaced = Server("10.0.0.2", 10, grpc_port=8081)
+    wanted = GatewayState({KEY: Backend({A: Server("10.0.0.1", 90), B: replaced})})
+    rest = {A: LiveServer("UP", 90, "10.0.0.1:8080"), B: LiveServer("UP", 0, "10.0.0.2:8080")}
+    assert seen_up({KEY: rest}, wanted) == {KEY: {A: True, B: False}}
+    calls = {A: LiveServer("UP", 90, "10.0.0.1:8080"), B: LiveServer("UP", 0, "10.0.0.2:8081")}
+    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == {KEY: {A: True, B: True}}
+    calls[B] = LiveServer("DOWN", 0, "10.0.0.2:8081")
+    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == {KEY: {A: True, B: False}}
+    assert seen_up({}, wanted) == {}

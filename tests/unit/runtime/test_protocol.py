@@ -318,15 +318,15 @@ def test_a_full_queue_refuses_quickly_and_stays_alive(start_server: Any, tmp_pat
     assert set(answers) == {200, 503}
     metrics = httpx.get(f"{served.url}/metrics").text
     refused = answers.count(503)
-    assert f'skerry_runtime_requests_total{{code="503"}} {refused}.0' in metrics
+    assert f'skerry_runtime_requests_total{{code="503",protocol="rest"}} {refused}.0' in metrics
 
 
 def test_metrics(fresh: Served) -> None:
     httpx.post(fresh.url + INFER, json=tensor())
     httpx.post(fresh.url + INFER, json=tensor(name="y"))
     text = httpx.get(f"{fresh.url}/metrics").text
-    assert 'skerry_runtime_requests_total{code="200"} 1.0' in text
-    assert 'skerry_runtime_requests_total{code="400"} 1.0' in text
+    assert 'skerry_runtime_requests_total{code="200",protocol="rest"} 1.0' in text
+    assert 'skerry_runtime_requests_total{code="400",protocol="rest"} 1.0' in text
     assert "skerry_runtime_request_seconds_count 2.0" in text
     assert "skerry_runtime_inference_seconds_count 1.0" in text
     assert "skerry_runtime_in_flight 0.0" in text

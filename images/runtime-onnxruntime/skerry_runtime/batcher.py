@@ -1,0 +1,155 @@
+"""Computes requests that wait together in one call of the engine, where the variant was certified so.
+
+Nobody waits for company: requests join only while another inference runs, so the wait is at most one
+call of at most MOST_ROWS rows, and an idle device answers as fast as without. A batch that the
+engine refuses is computed again one by one, so that one caller's mistake stays that caller's.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skerry_runtime.limits import MOST_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from skerry_runtime.datatypes import Arrays, TensorSpec
+
+    Compute = Callable[[Mapping[str, NDArray[Any]], Sequence[str]], Arrays]
+
+Form = tuple[Any, ...]
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A request, and what became of it."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    outputs: tuple[str, ...]
+    form: Form | None
+    rows: int
+    answer: Arrays = field(default_factory=dict)
+    error: Exception | None = None
+    done: bool = False
+
+
+class Batcher:
+    """Runs one inference at a time, first come, first served, with those that fit beside the first.
+
+    Args:
+        compute: Runs the engine: inputs and output names to arrays.
+        specs: Inputs and outputs of the model; requests are joined only where the first axis of
+            each is free.
+        batching: Whether the variant was certified with other requests' rows beside its own.
+        observe: Is told the requests of each call of the engine.
+    """
+
+    def __init__(
+        self,
+        compute: Compute,
+        specs: Sequence[TensorSpec],
+        *,
+        batching: bool,
+        observe: Callable[[int], None] = lambda _requests: None,
+    ) -> None:
+        self._compute = compute
+        self._joins = batching and all(spec.shape[:1] == (-1,) for spec in specs)
+        self._observe = observe
+        self._queue: list[_Waiting] = []
+        self._changed = threading.Condition()
+        self._busy = False
+
+    def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> Arrays:
+        """Compute one request, alone or with others; blocks until it is done.
+
+        Raises:
+            InputError: The engine refused this request's own values.
+        """
+        mine = self._enter(inputs, tuple(outputs))
+        while not mine.done:
+            with self._changed:
+                self._changed.wait_for(lambda: mine.done or not self._busy)
+                if mine.done:
+                    break
+                self._busy = True
+                group = self._take()
+            try:
+                self._work(group)
+            finally:
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
+        if mine.error is not None:
+            raise mine.error
+        return mine.answer
+
+    def _enter(self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]) -> _Waiting:
+        form, rows = self._form(inputs, outputs)
+        mine = _Waiting(inputs, outputs, form, rows)
+        with self._changed:
+            self._queue.append(mine)
+        return mine
+
+    def _form(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]
+    ) -> tuple[Form | None, int]:
+        """What two requests must share to be joined (None: never), and the request's rows."""
+        counts = {len(array) for array in inputs.values()} if self._joins else set()
+        if len(counts) != 1:
+            return None, MOST_ROWS
+        shapes = sorted((name, array.shape[1:]) for name, array in inputs.items())
+        return (outputs, tuple(shapes)), counts.pop()
+
+    def _take(self) -> list[_Waiting]:
+        """Take the first that waits, and those behind it that may be computed with it."""
+        first = self._queue.pop(0)
+        group, rows = [first], first.rows
+        for other in list(self._queue) if first.form is not None else ():
+            if other.form == first.form and rows + other.rows <= MOST_ROWS:
+                self._queue.remove(other)
+                group.append(other)
+                rows += other.rows
+        return group
+
+    def _work(self, group: list[_Waiting]) -> None:
+        try:
+            if len(group) == 1 or not self._together(group):
+                for one in group:
+                    self._alone(one)
+        finally:
+            for one in group:
+                one.done = True
+
+    def _together(self, group: list[_Waiting]) -> bool:
+        """Compute a group in one call; False where the engine refused it."""
+        joined = {
+            name: np.concatenate([one.inputs[name] for one in group]) for name in group[0].inputs
+        }
+        try:
+            answer = self._compute(joined, group[0].outputs)
+        except Exception:  # noqa: BLE001 - whoever caused it finds out when computed alone
+            return False
+        rows = sum(one.rows for one in group)
+        if any(len(array) != rows for array in answer.values()):
+            return False
+        self._observe(len(group))
+        at = 0
+        for one in group:
+            end = at + one.rows
+            one.answer = {name: array[at:end] for name, array in answer.items()}
+            at = end
+        return True
+
+    def _alone(self, one: _Waiting) -> None:
+        try:
+            one.answer = self._compute(one.inputs, one.outputs)
+            self._observe(1)
+        except Exception as error:  # noqa: BLE001 - raised in the thread that asked
+            one.error = error

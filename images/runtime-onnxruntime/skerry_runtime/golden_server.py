@@ -1,0 +1,47 @@
+"""`python -m skerry_runtime.golden_server FILE PORT`: golden samples beside a server that isn't Skerry's.
+
+The file is written by `skerry_runtime.repository`. The agent asks for it once per revision, so this
+keeps nothing in memory and imports no engine: it holds 20 MB.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+PATH = "/skerry/golden"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers GET /skerry/golden with the file."""
+
+    file: Path
+    timeout = 10
+
+    def do_GET(self) -> None:
+        """Send the file."""
+        if self.path != PATH:
+            self.send_error(HTTPStatus.NOT_FOUND, f"only {PATH} is served here")
+            return
+        with self.file.open("rb") as samples:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(self.file.stat().st_size))
+            self.end_headers()
+            shutil.copyfileobj(samples, self.wfile)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+        """Say nothing: the kubelet and the agent know who asks."""
+
+
+def main() -> None:
+    """Serve until killed."""
+    handler = type("FileHandler", (Handler,), {"file": Path(sys.argv[1])})
+    HTTPServer(("", int(sys.argv[2])), handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
