@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from skerry.api import ModelRoute
-from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION, Precision
+from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.job import JobPlan, JobSummary
@@ -27,6 +27,7 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.cluster import kinds
+from skerry.precision import Precision
 
 if TYPE_CHECKING:
     from tests.cluster.api import Api, Object

@@ -14,7 +14,7 @@ from skerry.api.common import (
     SYSTEM_NAMESPACE,
     CpuQuantity,
     DnsLabel,
-    Engine,
+    EngineName,
     MemoryQuantity,
     Model,
     ResourceLimits,
@@ -46,6 +46,9 @@ class EngineSettings(Settings):
 
     version: str
     recipe_set: str
+    architectures: tuple[str, ...] = Field(
+        default=(), description="What the images run on, such as amd64; empty for any."
+    )
     optimizer_image: PinnedImage
     runtime_image: PinnedImage
 
@@ -88,7 +91,7 @@ class OperatorConfig(Settings):
     """The whole file."""
 
     registry: RegistrySettings
-    engines: dict[Engine, EngineSettings]
+    engines: dict[EngineName, EngineSettings]
     builds: BuildSettings = BuildSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
