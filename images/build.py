@@ -3,7 +3,7 @@
     python images/build.py                                # all, into buildah's storage
     python images/build.py --push 10.77.0.1:5000 --insecure agent gateway
 
-Prints a line `name reference@digest` for each image. What a folder of `images/` may hold is told in
+Prints a line `name reference@digest` for each image. What an image's folder may hold is told in
 `image_build/spec.py`.
 """
 

@@ -44,14 +44,9 @@ class Builder:
     base: str | None = None
     python: str = DEFAULT_PYTHON
 
-    @property
-    def images(self) -> Path:
-        """The folder that holds a folder for each image."""
-        return self.repository / "images"
-
     def names(self) -> list[str]:
         """Return all images' names, the base image first, or without it if one is given."""
-        names = image_names(self.images)
+        names = image_names(self.repository)
         return [name for name in names if self.base is None or name != BASE]
 
     def build(self, name: str) -> str:
@@ -63,7 +58,7 @@ class Builder:
         Raises:
             BuildError: Something was missing or failed; the message tells what.
         """
-        spec = read_spec(self.images, name)
+        spec = read_spec(self.repository, name)
         sources = self._inputs(spec)
         arguments = self._arguments(spec, sources)
         key = key_of(key_of_folders([spec.folder]), _names(sources), arguments)
@@ -132,7 +127,7 @@ class Builder:
                 f"cannot be built on {self.base}: give a base image that has them, and no "
                 "`debian_packages`"
             )
-        return root_filesystem(read_spec(self.images, BASE).root_packages)
+        return root_filesystem(read_spec(self.repository, BASE).root_packages)
 
 
 def _names(sources: dict[str, Path]) -> dict[str, str]:

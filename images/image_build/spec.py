@@ -1,6 +1,7 @@
 """Reads an image's folder: its `Containerfile` and `image.toml`.
 
-A folder of `images/` with a Containerfile is an image of that name. Fields of `image.toml`, all
+A folder of `images/` with a Containerfile is an image of that name; a folder of an engine, such as
+`engines/openvino/runtime`, is the image `runtime-openvino`. Fields of `image.toml`, all
 optional:
 
 - `extras = ["agent"]`: extras of the skerry distribution. Their requirements come into the build
@@ -42,7 +43,7 @@ FIELDS = {"extras", "requirements", "constraints", "debian_packages", "root_file
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What one folder of `images/` asks for."""
+    """What one image's folder asks for."""
 
     name: str
     folder: Path
@@ -63,21 +64,29 @@ class ImageSpec:
         return bool(self.root_packages)
 
 
-def image_names(images: Path) -> list[str]:
+def image_folders(repository: Path) -> dict[str, Path]:
+    """Return the folders of all images by the images' names."""
+    own = {file.parent.name: file.parent for file in repository.glob("images/*/Containerfile")}
+    engines = [file.parent for file in repository.glob("engines/*/*/Containerfile")]
+    return own | {f"{folder.name}-{folder.parent.name}": folder for folder in engines}
+
+
+def image_names(repository: Path) -> list[str]:
     """Return the names of all images, the base image first."""
-    names = sorted(path.parent.name for path in images.glob("*/Containerfile"))
-    return sorted(names, key=lambda name: not read_spec(images, name).from_scratch)
+    names = sorted(image_folders(repository))
+    return sorted(names, key=lambda name: not read_spec(repository, name).from_scratch)
 
 
-def read_spec(images: Path, name: str) -> ImageSpec:
+def read_spec(repository: Path, name: str) -> ImageSpec:
     """Read and check one image's folder.
 
     Raises:
         BuildError: There is no such image, or its `image.toml` has a field that is not known.
     """
-    folder = images / name
-    if not (folder / "Containerfile").is_file():
-        raise BuildError(f"there is no image {name}: {folder} holds no Containerfile")
+    folders = image_folders(repository)
+    if name not in folders:
+        raise BuildError(f"there is no image {name}; there are {', '.join(sorted(folders))}")
+    folder = folders[name]
     file = folder / "image.toml"
     fields = tomllib.loads(file.read_text()) if file.exists() else {}
     if unknown := set(fields) - FIELDS:

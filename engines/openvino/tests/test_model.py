@@ -1,0 +1,91 @@
+"""The loader: what serves and measures is what the file says, and errors are for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+
+from skerry_openvino.arithmetic import Arithmetic, lacks
+from skerry_openvino.building import convert, save
+from skerry_runtime.engine import load_model
+from skerry_runtime.errors import InputError, ModelError
+from skerry_runtime.session import Session
+from tests.unit.runtime.conftest import encoder_model, many_types_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def source(folder: Path, model: object) -> Path:
+    file = folder / "model.onnx"
+    file.write_bytes(model.SerializeToString())  # type: ignore[attr-defined]  # an onnx.ModelProto
+    return file
+
+
+def test_names_types_and_shapes_survive_conversion(tmp_path: Path) -> None:
+    original = source(tmp_path, many_types_model())
+    before = load_model("OnnxRuntime", original, 1)
+    convert(original, tmp_path / "model.xml")
+    after = load_model("OpenVino", tmp_path / "model.xml", 1)
+    assert after.inputs == before.inputs
+    assert after.outputs == before.outputs
+    assert after.version == ov.__version__.split("-")[0]
+
+
+def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Path) -> None:
+    original = source(tmp_path, encoder_model(depth=2))
+    convert(original, tmp_path / "model.xml")
+    rows = np.random.default_rng(1).normal(size=(37, 8)).astype(np.float32)
+    sessions = [
+        Session(load_model("OnnxRuntime", original, 1)),
+        Session(load_model("OpenVino", tmp_path / "model.xml", 1)),
+    ]
+    answers = [session.run({"x": rows})["embedding"] for session in sessions]
+    assert np.abs(answers[0] - answers[1]).max() < 1e-5
+    first = sessions[1].run({"x": rows[:1]})["embedding"]
+    sessions[1].run({"x": rows[5:6]})
+    assert np.abs(first - answers[0][:1]).max() < 1e-5
+
+
+def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -> None:
+    one, other = (ops.parameter([-1, -1], np.float32, name=name) for name in ("a", "b"))
+    file = tmp_path / "model.xml"
+    model = ov.Model([ops.matmul(one, other, False, False)], [one, other])
+    for port, name in zip([*model.inputs, *model.outputs], ("a", "b", "product"), strict=True):
+        port.get_tensor().set_names({name})
+    save(model, file, Arithmetic.FLOAT32)
+    loaded = load_model("OpenVino", file, 1)
+    fine = np.ones((3, 3), np.float32)
+    with pytest.raises(InputError):
+        loaded.run(["product"], {"a": fine, "b": np.ones((2, 2), np.float32)})
+    assert (loaded.run(["product"], {"a": fine, "b": fine})[0] == 3).all()
+
+
+@pytest.mark.parametrize("arithmetic", list(Arithmetic))
+def test_arithmetic_that_this_cpu_lacks_is_refused(arithmetic: Arithmetic, tmp_path: Path) -> None:
+    original = source(tmp_path, encoder_model())
+    file = tmp_path / "model.xml"
+    save(ov.Core().read_model(str(original)), file, arithmetic)
+    if not lacks(ov.Core(), arithmetic):
+        assert load_model("OpenVino", file, 1).inputs
+        return
+    with pytest.raises(ModelError, match=f"in {arithmetic.name.lower()}, which this CPU does not"):
+        load_model("OpenVino", file, 1)
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "model.xml"
+    file.write_text("<net/>")
+    with pytest.raises(ModelError, match=r"OpenVINO 20\S+ can't read .*model\.xml"):
+        load_model("OpenVino", file, 1)
+
+
+def test_a_missing_file_and_a_missing_engine_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the artifact must hold it"):
+        load_model("OpenVino", tmp_path / "model.xml", 1)
+    with pytest.raises(ModelError, match=r"no engine Homemade \(it has OnnxRuntime, OpenVino\)"):
+        load_model("Homemade", tmp_path / "model.xml", 1)
