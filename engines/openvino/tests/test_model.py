@@ -54,7 +54,7 @@ def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Pa
 def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -> None:
     one, other = (ops.parameter([-1, -1], np.float32, name=name) for name in ("a", "b"))
     file = tmp_path / "model.xml"
-    model = ov.Model([ops.matmul(one, other, False, False)], [one, other])
+    model = ov.Model([ops.matmul(one, other, transpose_a=False, transpose_b=False)], [one, other])
     for port, name in zip([*model.inputs, *model.outputs], ("a", "b", "product"), strict=True):
         port.get_tensor().set_names({name})
     save(model, file, Arithmetic.FLOAT32)
