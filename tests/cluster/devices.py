@@ -49,6 +49,7 @@ class Devices:
     Attributes:
         bad: revisions that every agent fails, by rule.
         shortfall: builds come to nothing: no candidate passes the gates.
+        speedups: what each engine's build measures; 1.5 where nothing is said.
         reports: how often an agent has written its EdgeNode.
     """
 
@@ -56,6 +57,7 @@ class Devices:
     classes: dict[str, tuple[str, ...]]
     bad: dict[str, str] = field(default_factory=dict)
     shortfall: bool = False
+    speedups: dict[str, str] = field(default_factory=dict)
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
@@ -154,7 +156,7 @@ class Devices:
         }
 
     def _summary(self, plan: JobPlan) -> str:
-        trial = _trial()
+        trial = _trial(self.speedups.get(plan.engine, "1.5"))
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
         gate = GateResult(
             name="quality", required=True, threshold="0.95", observed=trial.quality,
@@ -170,7 +172,7 @@ class Devices:
             artifact=None if self.shortfall else VariantArtifact(image=image, digest=digest),
             model_digest=None if self.shortfall else digest,
             baseline="ONNX Runtime 1.32.0 Float32",
-            engine_version="1.32.0",
+            engine_version=plan.engine_version,
             message=gate.message,
         )
         return json.dumps(summary.to_wire())
@@ -297,7 +299,7 @@ def _assessment(digest: str) -> str:
     )  # fmt: skip
 
 
-def _trial() -> Trial:
+def _trial(speedup: str) -> Trial:
     def interval(value: str, low: str, high: str) -> Interval:
         return Interval(value=value, low=low, high=high)
 
@@ -306,7 +308,7 @@ def _trial() -> Trial:
         precision=Precision.INT8,
         bytes=1024,
         quality=interval("0.981234567890123", "0.97", "0.99"),
-        speedup=interval("1.5", "1.4", "1.6"),
+        speedup=interval(speedup, f"{float(speedup) - 0.1}", f"{float(speedup) + 0.1}"),
         memory_reduction=interval("0.4", "0.35", "0.45"),
         p50_milliseconds="10.5",
         memory_bytes=1000,

@@ -32,6 +32,7 @@ class OperatorProcess:
     kubeconfig: Path
     folder: Path
     registry: str
+    engines: tuple[str, ...] = ("OnnxRuntime",)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, crash_after: str = "") -> None:
@@ -81,7 +82,7 @@ class OperatorProcess:
         }  # fmt: skip
         config = {
             "registry": {"address": self.registry, "insecure": True},
-            "engines": {"OnnxRuntime": engine},
+            "engines": dict.fromkeys(self.engines, engine),
             "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
         }
         path = self.folder / "config.yaml"
