@@ -34,6 +34,7 @@ ORDER: dict[Family, tuple[str, ...]] = {
 ENGINE = EnginePlugin(
     name="OnnxRuntime",
     title="ONNX Runtime",
+    platform="onnxruntime_onnx",
     distribution="onnxruntime",
     model_files=("model.onnx",),
     recipe_set="onnxruntime/1",

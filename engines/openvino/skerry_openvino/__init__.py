@@ -34,6 +34,7 @@ ORDER: dict[Family, tuple[str, ...]] = {
 ENGINE = EnginePlugin(
     name="OpenVino",
     title="OpenVINO",
+    platform="openvino_ir",
     distribution="openvino",
     model_files=("model.xml", "model.bin"),
     recipe_set="openvino/1",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry_runtime import golden, metrics
 from skerry_runtime.admission import Admission, Busy
+from skerry_runtime.engine import engine_named
 from skerry_runtime.errors import InputError
 from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 
@@ -57,6 +58,7 @@ class Service:
         self._settings = settings
         self._artifact = artifact
         self._session = session
+        self._platform = engine_named(artifact.engine).platform
         self.admission = Admission(running=1, waiting=settings.waiting)
         self._metrics = metrics.Metrics(lambda: self.admission.in_flight)
         self._metrics.name_model(
@@ -165,7 +167,7 @@ class Service:
         return {
             "name": self._settings.model_name,
             "versions": [self._settings.revision],
-            "platform": artifact.engine.lower(),
+            "platform": self._platform,
             "inputs": [_tensor_metadata(spec) for spec in session.inputs],
             "outputs": [_tensor_metadata(spec) for spec in session.outputs],
             "parameters": {

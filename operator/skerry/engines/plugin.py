@@ -50,6 +50,7 @@ class EnginePlugin:
     Attributes:
         name: In specs, plans and artifacts: CamelCase, as the entry point's own name.
         title: For people.
+        platform: The protocol's word for engine and format, as in `onnxruntime_onnx`.
         distribution: The Python distribution whose version is the engine's version.
         model_files: The files of a model, the one to load first.
         recipe_set: Name and version of the recipes; part of the build key, so a change of what any
@@ -65,6 +66,7 @@ class EnginePlugin:
 
     name: str
     title: str
+    platform: str
     distribution: str
     model_files: tuple[str, ...]
     recipe_set: str
