@@ -27,7 +27,8 @@ from skerry.engines import EnginePlugin, Recipe
 from skerry.precision import Precision
 
 ENGINE = EnginePlugin(
-    name="Reference", title="ONNX Reference", platform="reference_onnx", distribution="homemade", model_files=("model.onnx",),
+    name="Reference", title="ONNX Reference", platform="reference_onnx", distribution="homemade",
+    model_files=("model.onnx",),
     recipe_set="reference/1",
     recipes=(Recipe("rounded", Precision.FLOAT16, "homemade.code:build_rounded"),),
     order={family: ("rounded",) for family in Family},
