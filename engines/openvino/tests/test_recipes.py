@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino as ov
@@ -17,25 +16,13 @@ from skerry_openvino.operators import is_transformer
 from skerry_openvino.recipes.accuracy_control import MOST_DROP, fidelity
 from skerry_optimizer.models.running import load, run
 from skerry_optimizer.recipe import NotSupported
-from tests.unit.optimizer.candidates import Kitchen, kitchen
+from tests.unit.optimizer.candidates import encoder, kitchen
 from tests.unit.optimizer.models import classifier, convolutional
-from tests.unit.optimizer.test_examples import random_weights
 
-ENCODER_GRAPH = Path(__file__).parents[3] / "examples" / "minilm" / "encoder_graph.py"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 INT8 = (engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE, engine.WEIGHT_INT8)
-
-
-def encoder(folder: Path, layers: int = 2) -> Kitchen:
-    """A transformer with random weights, and token ids for it."""
-    parts = runpy.run_path(str(ENCODER_GRAPH))
-    config = {
-        "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": layers, "layer_norm_eps": 1e-12,
-    }  # fmt: skip
-    weights = random_weights(config, inner=128)
-    model = parts["EncoderGraph"](weights, config, parts["EDITIONS"]["v1"]).build()
-    ids = np.random.default_rng(2).integers(0, 50, size=(24, 12))
-    mask = np.ones_like(ids)
-    return kitchen("OpenVino", model, folder, input_ids=ids, attention_mask=mask)
 
 
 def constants(file: Path) -> Counter[str]:

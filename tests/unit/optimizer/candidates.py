@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,16 +14,16 @@ from skerry.engines import SOURCE, find_engine
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.models.running import likeness, load, run
 from skerry_optimizer.recipe import Ingredients
+from tests.unit.optimizer.test_examples import random_weights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import onnx
     from numpy.typing import NDArray
 
     from skerry.engines import EnginePlugin
 
 CALIBRATION = 32
+ENCODER_GRAPH = Path(__file__).parents[3] / "examples" / "minilm" / "encoder_graph.py"
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,16 @@ def kitchen(name: str, model: onnx.ModelProto, folder: Path, **samples: NDArray[
     count = len(next(iter(samples.values())))
     rows = [{name: array[i : i + 1] for name, array in samples.items()} for i in range(count)]
     return Kitchen(engine, folder, rows)
+
+
+def encoder(folder: Path, layers: int = 2) -> Kitchen:
+    """A transformer with random weights, converted for OpenVINO, and token ids for it."""
+    parts = runpy.run_path(str(ENCODER_GRAPH))
+    config = {
+        "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": layers, "layer_norm_eps": 1e-12,
+    }  # fmt: skip
+    weights = random_weights(config, inner=128)
+    model = parts["EncoderGraph"](weights, config, parts["EDITIONS"]["v1"]).build()
+    ids = np.random.default_rng(2).integers(0, 50, size=(24, 12))
+    mask = np.ones_like(ids)
+    return kitchen("OpenVino", model, folder, input_ids=ids, attention_mask=mask)
