@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-CLASSES = {"engines-a": ("engines-a1",)}
+CLASSES: dict[str, tuple[str, ...]] = {"engines-a": ("engines-a1",)}
 NAME = "both"
 
 
