@@ -42,8 +42,9 @@ class OpenVinoModel:
         """Compute the named outputs (OpenVINO always computes all).
 
         Raises:
-            InputError: The shapes don't go together.
+            InputError: The shapes don't go together, as far as OpenVINO sees it.
         """
+        _check_rows(inputs)
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
             answer = self._request.infer(contiguous, share_inputs=True)
@@ -96,6 +97,17 @@ def reason_of(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith("Exception from")]
     return (telling or lines or [type(error).__name__])[-1][:400]
+
+
+def _check_rows(inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse batches of unequal size: OpenVINO would read beyond the shorter one and answer.
+
+    Raises:
+        InputError: There are two sizes, and none of them is 1, which stands for every row.
+    """
+    rows = sorted({len(array) for array in inputs.values() if array.ndim} - {1})
+    if len(rows) > 1:
+        raise InputError(f"inputs have different numbers of rows: {', '.join(map(str, rows))}")
 
 
 def _spec(port: Any, file: Path) -> TensorSpec:
