@@ -56,8 +56,8 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
     loaded = load_model("OpenVino", made.engine.model_in(tmp_path / "source"), 1)
     ids, mask = (made.samples[0][name] for name in ("input_ids", "attention_mask"))
     for wrong in (ids[0], np.repeat(ids, 2, axis=0)):
+        both = {"input_ids": wrong, "attention_mask": np.repeat(mask, 3, axis=0)}
         with pytest.raises(InputError, match=r"dimensions|rows"):
-            both = {"input_ids": wrong, "attention_mask": np.repeat(mask, 3, axis=0)}
             loaded.run(["embedding"], both)
     answer = loaded.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
     assert np.isfinite(answer).all()
