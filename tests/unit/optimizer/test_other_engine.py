@@ -11,6 +11,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from skerry.api.termination import decode_summary
 from tests.unit.optimizer.models import classifier, make_plan, start_job
 
 if TYPE_CHECKING:
@@ -128,5 +129,6 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
     trials = {one["trial"]["recipe"]: one["trial"] for one in found["trials"]}
     assert set(trials) == {"source", "rounded"}
     assert {trial["outcome"] for trial in trials.values()} == {"Measured"}
-    summary = json.loads(run(job, site, "skerry_optimizer", "pack"))
-    assert summary["engineVersion"] == "3.2.1"
+    summary = decode_summary(run(job, site, "skerry_optimizer", "pack"))
+    assert summary.engine_version == "3.2.1"
+    assert {trial.recipe for trial in summary.trials} == {"source", "rounded"}
