@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.termination import decode_summary
-from skerry.decide.choose import choose, nearest_miss
+from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls
 from skerry.decide.stages import (
@@ -138,6 +138,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
             "gates_key": gates_key,
             "trials": summary.trials,
             "chosen": summary.chosen,
+            "front": pareto_front(summary.trials),
             "gates": summary.gates,
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, job, now),
