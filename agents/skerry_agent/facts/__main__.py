@@ -1,0 +1,25 @@
+"""Prints what the agent would report of this machine: `python -m skerry_agent.facts`.
+
+On the machine itself, not in a pod, its own network is the node's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from skerry_agent.facts.find import find_facts
+from skerry_agent.facts.places import HOST_NET, HOST_SYS, Places
+
+ON_THE_MACHINE = {HOST_NET: "/proc/net", HOST_SYS: "/sys"}
+
+
+def main() -> None:
+    """Write the facts as JSON to stdout."""
+    found = find_facts(Places.of_environment(ON_THE_MACHINE | dict(os.environ)))
+    sys.stdout.write(json.dumps(found.to_wire(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
