@@ -21,31 +21,31 @@ AVX = "avx avx2 fma f16c"
 
 
 @pytest.mark.parametrize(
-    ("name", "cores", "vendor", "model", "found"),
+    ("name", "cores", "named", "found"),
     [
-        ("amd-epyc-9005", 2, "AMD", "AMD EPYC", f"{AVX} avx512f avx512_vnni avx_vnni avx512_bf16"),
-        ("celeron-j4125", 4, "Intel", "Intel(R) Celeron(R) J4125 CPU @ 2.00GHz", ""),
+        ("amd-epyc-9005", 2, ("AMD", "AMD EPYC"), f"{AVX} avx512f avx512_vnni avx_vnni avx512_bf16"),
+        ("celeron-j4125", 4, ("Intel", "Intel(R) Celeron(R) J4125 CPU @ 2.00GHz"), ""),
         (
-            "xeon-sapphire-rapids", 2, "Intel", "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz",
+            "xeon-sapphire-rapids", 2, ("Intel", "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz"),
             f"{AVX} avx512f avx512_vnni avx_vnni avx512_bf16 avx512_fp16 amx_int8 amx_bf16",
         ),
-        ("graviton2", 2, "Arm", "Neoverse-N1", "asimd asimdhp asimddp"),
-        ("graviton3", 2, "Arm", "Neoverse-V1", "asimd asimdhp asimddp i8mm bf16 sve"),
-        ("raspberry-pi-4", 4, "Arm", "Cortex-A72", "asimd"),
-        ("raspberry-pi-4-32-bit", 4, "Arm", "Cortex-A72", "neon"),
-        ("raspberry-pi-5", 4, "Arm", "Cortex-A76", "asimd asimdhp asimddp"),
-        ("rock-5b", 8, "Arm", "Cortex-A55 + Cortex-A76", "asimd asimdhp asimddp"),
-        ("jetson-orin-nano", 6, "Arm", "Cortex-A78AE", "asimd asimdhp asimddp"),
+        ("graviton2", 2, ("Arm", "Neoverse-N1"), "asimd asimdhp asimddp"),
+        ("graviton3", 2, ("Arm", "Neoverse-V1"), "asimd asimdhp asimddp i8mm bf16 sve"),
+        ("raspberry-pi-4", 4, ("Arm", "Cortex-A72"), "asimd"),
+        ("raspberry-pi-4-32-bit", 4, ("Arm", "Cortex-A72"), "neon"),
+        ("raspberry-pi-5", 4, ("Arm", "Cortex-A76"), "asimd asimdhp asimddp"),
+        ("rock-5b", 8, ("Arm", "Cortex-A55 + Cortex-A76"), "asimd asimdhp asimddp"),
+        ("jetson-orin-nano", 6, ("Arm", "Cortex-A78AE"), "asimd asimdhp asimddp"),
     ],
 )  # fmt: skip
 def test_processors_of_real_machines(
-    tmp_path: Path, name: str, cores: int, vendor: str, model: str, found: str
+    tmp_path: Path, name: str, cores: int, named: tuple[str, str], found: str
 ) -> None:
     cpuinfo = (CPUINFO / f"{name}.txt").read_text()
     cpu = find_cpu(machine(tmp_path, {"proc/cpuinfo": cpuinfo}))
     assert cpu is not None
     assert len(parse(cpuinfo)) == cores
-    assert (cpu.vendor, cpu.model, cpu.features) == (vendor, model, tuple(found.split()))
+    assert (cpu.vendor, cpu.model, cpu.features) == (*named, tuple(found.split()))
     # sysfs is not there: nothing is said of it.
     unknown = (cpu.physical_cores, cpu.logical_cores, cpu.l1_data, cpu.l2, cpu.l3)
     assert set(unknown) == {None}
