@@ -26,6 +26,7 @@ def test_the_agent_reports_what_its_device_is(device: Device) -> None:
     found = eventually(
         lambda: device.api.get(EDGE_NODE, None, device.name).get("status"), 20, "a status"
     )
+    assert found is not None
     facts = found["facts"]
     assert facts == find_facts(Places.of_environment({})).to_wire()
     assert facts["memory"] == psutil.virtual_memory().total

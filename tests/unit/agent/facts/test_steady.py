@@ -73,8 +73,9 @@ def test_the_hardware_is_looked_at_again_after_a_while(tmp_path: Path) -> None:
     assert watch.reported is None
     watch.look(0)
     (tmp_path / "proc/meminfo").write_text("MemTotal: 2 kB\n")
-    sizes = []
+    sizes: list[int | None] = []
     for now in (LOOK_SECONDS, HARDWARE_SECONDS, HARDWARE_SECONDS + HOLD_SECONDS):
         watch.look(now)
-        sizes.append(watch.reported and watch.reported.memory)
+        assert watch.reported is not None
+        sizes.append(watch.reported.memory)
     assert sizes == [1024, 1024, 2048]
