@@ -14,7 +14,7 @@ from skerry.api.facts import CPU_FEATURES, ClassFacts, Share, Span
 from skerry.decide.conditions import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from skerry.api.facts import DeviceFacts
     from skerry.api.hardwareclass import HardwareClassSpec
@@ -82,37 +82,35 @@ def findings(
 
 
 def _uniform(facts: Mapping[str, DeviceFacts], seen: str) -> Finding:
-    holders = _holders(facts)
-    split = {
-        what: names for what, names in holders.items() if len(names) < len(_judged(facts, what))
-    }
+    split = [
+        _split(what, having, judged)
+        for what, having, judged in _holders(facts)
+        if len(having) < len(judged)
+    ]
     if not split:
         message = f"{seen}; they are alike in architecture, instructions and accelerators"
         return Finding(UNIFORM, holds=True, reason=UNIFORM, message=message)
-    said = [_split(what, names, _judged(facts, what)) for what, names in split.items()]
     message = (
-        f"{_some(said)}. A build is made and measured on one node: on nodes of the other sort it may be"
+        f"{_some(split)}. A build is made and measured on one node: on nodes of the other sort it may be"
         " slower, or not run; give them a class of their own (spec.nodeSelector)"
     )
     return Finding(UNIFORM, holds=False, reason=NODES_DIFFER, message=message)
 
 
-def _holders(facts: Mapping[str, DeviceFacts]) -> dict[str, set[str]]:
-    """The nodes that have it, for each thing that matters to a build."""
-    holders: dict[str, set[str]] = defaultdict(set)
-    for node, one in facts.items():
-        cpu = one.cpu.features if one.cpu else ()
-        for what in (one.architecture, *cpu, *sorted(accelerator_kinds(one))):
-            if what is not None:
-                holders[what].add(node)
-    return holders
+def _holders(facts: Mapping[str, DeviceFacts]) -> Iterator[tuple[str, set[str], set[str]]]:
+    """For each thing that matters to a build: the nodes that have it, and those of which that is known.
 
-
-def _judged(facts: Mapping[str, DeviceFacts], what: str) -> set[str]:
-    """The nodes of which it is known whether they have it."""
-    if what in CPU_FEATURES:
-        return {node for node, one in facts.items() if one.cpu}
-    return {node for node, one in facts.items() if one.architecture}
+    In an order that does not hang on that of the nodes: the same facts make the same message.
+    """
+    known = {node for node, one in facts.items() if one.architecture}
+    cpus = {node: set(one.cpu.features) for node, one in facts.items() if one.cpu}
+    others: dict[str, set[str]] = defaultdict(set)
+    for node in known:
+        for what in (facts[node].architecture or "", *accelerator_kinds(facts[node])):
+            others[what].add(node)
+    yield from ((what, others[what], known) for what in sorted(others))
+    for feature in sorted(set().union(*cpus.values())):
+        yield feature, {node for node, has in cpus.items() if feature in has}, set(cpus)
 
 
 def _split(what: str, having: set[str], judged: set[str]) -> str:

@@ -150,6 +150,7 @@ def test_what_is_in_common_and_what_is_not_are_all_that_there_is(
     assert set(summed.features) == set.intersection(*nodes.values())
     assert set(summed.features) | partial == set.union(*nodes.values())
     assert uniform.holds is (not partial)
+    assert findings(spec(), len(nodes), dict(reversed(facts.items())))[0] == uniform
     assert len(uniform.message) <= 1024
 
 
