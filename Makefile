@@ -48,5 +48,5 @@ chart: setup ## generate the chart's README and Grafana board
 	$(PYTHON) -m charts.tools
 
 protos: setup ## generate the messages of the protocol's gRPC form
-	cd images/runtime-onnxruntime && ../../$(PYTHON) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
+	cd images/runtime && ../../$(PYTHON) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \
 		skerry_runtime/open_inference.proto

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 NAMESPACE = "skerry-system"
 INSTALL_TIMEOUT = "150s"
-# Image folder -> value of the chart.
+# Image -> value of the chart.
 IMAGES = {
-    "operator": "operator",
-    "agent": "agent",
-    "gateway": "gateway",
-    "optimizer-onnxruntime": "optimizerOnnxRuntime",
-    "runtime-onnxruntime": "runtimeOnnxRuntime",
+    "operator": "images.operator",
+    "agent": "images.agent",
+    "gateway": "images.gateway",
+    "optimizer-onnxruntime": "engines.OnnxRuntime.optimizerImage",
+    "runtime-onnxruntime": "engines.OnnxRuntime.runtimeImage",
+    "optimizer-openvino": "engines.OpenVino.optimizerImage",
+    "runtime-openvino": "engines.OpenVino.runtimeImage",
 }
 
 
@@ -47,7 +49,7 @@ def install_chart(environment: Environment, images: dict[str, str], values: dict
         "registry.insecure": str(environment.insecure).lower(),
         # Only the nodes of the demonstration's own classes are touched.
         "defaultClasses.create": "false",
-        **{f"images.{value}": images[folder] for folder, value in IMAGES.items()},
+        **{value: images[name] for name, value in IMAGES.items()},
         **values,
     }
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]

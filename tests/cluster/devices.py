@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from skerry.api import ModelRoute
-from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION, Precision
+from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.job import JobPlan, JobSummary
@@ -29,6 +29,7 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.cluster import kinds
+from skerry.precision import Precision
 from skerry.render.parts import COMPONENT_FETCHER
 from tests.cluster.fetch_pods import run_fetch_pod
 from tests.cluster.pod_states import base, ended, environment, timestamp
@@ -49,6 +50,7 @@ class Devices:
         bad: revisions that every agent fails, by rule.
         shortfall: builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
+        speedups: what each engine's build measures; 1.5 where nothing is said.
         reports: how often an agent has written its EdgeNode.
     """
 
@@ -57,6 +59,7 @@ class Devices:
     bad: dict[str, str] = field(default_factory=dict)
     shortfall: bool = False
     soaking: bool = False
+    speedups: dict[str, str] = field(default_factory=dict)
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
@@ -168,7 +171,7 @@ class Devices:
         }
 
     def _summary(self, plan: JobPlan) -> str:
-        trial = _trial()
+        trial = _trial(self.speedups.get(plan.engine, "1.5"))
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
         gate = GateResult(
             name="quality", required=True, threshold="0.95", observed=trial.quality,
@@ -184,7 +187,7 @@ class Devices:
             artifact=None if self.shortfall else VariantArtifact(image=image, digest=digest),
             model_digest=None if self.shortfall else digest,
             baseline="ONNX Runtime 1.32.0 Float32",
-            engine_version="1.32.0",
+            engine_version=plan.engine_version,
             message=gate.message,
         )
         return json.dumps(summary.to_wire())
@@ -295,7 +298,7 @@ def _assessment(digest: str) -> str:
     )  # fmt: skip
 
 
-def _trial() -> Trial:
+def _trial(speedup: str) -> Trial:
     def interval(value: str, low: str, high: str) -> Interval:
         return Interval(value=value, low=low, high=high)
 
@@ -304,7 +307,7 @@ def _trial() -> Trial:
         precision=Precision.INT8,
         bytes=1024,
         quality=interval("0.981234567890123", "0.97", "0.99"),
-        speedup=interval("1.5", "1.4", "1.6"),
+        speedup=interval(speedup, f"{float(speedup) - 0.1}", f"{float(speedup) + 0.1}"),
         memory_reduction=interval("0.4", "0.35", "0.45"),
         p50_milliseconds="10.5",
         memory_bytes=1000,

@@ -232,10 +232,10 @@ BAD = (
         "less than or equal to 64",
     ),
     Bad(
-        "unknown engine",
-        {"spec.targets": [_X86 | {"engine": "TensorRT"}]},
+        "engine that is no name",
+        {"spec.targets": [_X86 | {"engine": "tensor-rt"}]},
         "spec.targets[0].engine",
-        '"Auto", "OnnxRuntime"',
+        "should match",
     ),
     Bad("target twice", {"spec.targets": [_X86, _X86]}, "spec.targets[1]", "Duplicate value"),
     Bad(

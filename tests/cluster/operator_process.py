@@ -35,6 +35,7 @@ class OperatorProcess:
     registry: str
     name: str = "operator-under-test"
     default_classes: bool = False
+    engines: tuple[str, ...] = ("OnnxRuntime",)
     process: subprocess.Popen[bytes] | None = None
     metrics_port: int = 0
     _liveness: str = ""
@@ -95,7 +96,7 @@ class OperatorProcess:
         }  # fmt: skip
         config = {
             "registry": {"address": self.registry, "insecure": True},
-            "engines": {"OnnxRuntime": engine},
+            "engines": dict.fromkeys(self.engines, engine),
             "sources": {"fetcherImage": image},
             "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
             "fleet": {"defaultClasses": self.default_classes},

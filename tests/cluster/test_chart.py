@@ -12,10 +12,12 @@ import yaml
 
 from skerry.api.config import OperatorConfig, SourceSettings
 from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.engines import installed_engines
 from skerry.render.daemonsets import daemonset
 from skerry.render.parts import Owner
 from tests.cluster.chart import CHART, NAMESPACE, VALUES, helm, rendered
 from tests.cluster.conftest import ROOT
+from tests.cluster.manifests import DIGEST
 from tests.unit.decide.plan_world import built
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def test_wrong_values_are_refused(control_plane: Lab, value: dict[str, str], tol
 
 def test_images_must_be_given(control_plane: Lab) -> None:
     done = helm(control_plane, "template", "skerry", str(CHART), values=dict.fromkeys(VALUES, ""))
-    for value in VALUES:
+    for value in (value for value in VALUES if not value.startswith("engines.")):
         assert f"/{value.replace('.', '/')}'" in done.stderr
 
 
@@ -96,7 +98,7 @@ def test_the_operator_reads_its_configuration(objects: list[dict[str, Any]]) -> 
     config = OperatorConfig.model_validate(yaml.safe_load(text))
     engine = config.engines[next(iter(config.engines))]
     assert config.registry.address == VALUES["registry.address"]
-    assert engine.runtime_image == VALUES["images.runtimeOnnxRuntime"]
+    assert engine.runtime_image == VALUES["engines.OnnxRuntime.runtimeImage"]
     assert config.gateway.node_port == 30080
     assert config.sources == SourceSettings()
 
@@ -126,10 +128,56 @@ def test_versions_are_those_of_the_distribution() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert chart["appVersion"] == project["version"]
-    for extra in ("optimizer-onnxruntime", "runtime-onnxruntime"):
-        pins = project["optional-dependencies"][extra]
-        pin = next(p for p in pins if re.match(r"onnxruntime\b", p)).removeprefix("onnxruntime==")
-        assert values["engines"]["onnxRuntime"]["version"].startswith(pin.rstrip("*"))
+    engines = installed_engines()
+    assert set(values["engines"]) == set(engines)
+    for name, engine in engines.items():
+        assert values["engines"][name]["recipeSet"] == engine.recipe_set
+        for extra in (f"optimizer-{name.lower()}", f"runtime-{name.lower()}"):
+            pins = project["optional-dependencies"][extra]
+            pin = next(p for p in pins if re.match(rf"{engine.distribution}\b", p))
+            wanted = pin.removeprefix(f"{engine.distribution}==").rstrip("*")
+            assert values["engines"][name]["version"].startswith(wanted)
+
+
+def test_an_engine_without_images_is_not_installed(control_plane: Lab) -> None:
+    config = operator_config(rendered(control_plane))
+    assert set(config.engines) == {"OnnxRuntime"}
+    images = {f"engines.OpenVino.{kind}Image": f"a.example/b@{DIGEST}" for kind in KINDS}
+    assert set(operator_config(rendered(control_plane, **images)).engines) == {
+        "OnnxRuntime",
+        "OpenVino",
+    }
+
+
+def test_another_engine_is_a_matter_of_values(control_plane: Lab) -> None:
+    image = f"a.example/b@{DIGEST}"
+    values = {f"engines.Homemade.{kind}Image": image for kind in KINDS}
+    values |= {"engines.Homemade.version": "1.2", "engines.Homemade.recipeSet": "homemade/1"}
+    engine = operator_config(rendered(control_plane, **values)).engines["Homemade"]
+    assert (engine.version, engine.recipe_set, engine.optimizer_image) == (
+        "1.2",
+        "homemade/1",
+        image,
+    )
+
+
+def test_half_an_engine_and_no_engine_are_refused(control_plane: Lab) -> None:
+    half = {"engines.OpenVino.runtimeImage": f"a.example/b@{DIGEST}"}
+    done = helm(control_plane, "template", "skerry", str(CHART), values=half)
+    assert "engines.OpenVino needs both optimizerImage and runtimeImage" in done.stderr
+    none = {f"engines.OnnxRuntime.{kind}Image": "" for kind in KINDS}
+    done = helm(control_plane, "template", "skerry", str(CHART), values=none)
+    assert "no engine is installed" in done.stderr
+
+
+KINDS = ("optimizer", "runtime")
+
+
+def operator_config(manifests: str) -> OperatorConfig:
+    """What the operator would read."""
+    parts = [part for part in yaml.safe_load_all(manifests) if part]
+    text = find(parts, "ConfigMap", "skerry-operator")["data"]["config.yaml"]
+    return OperatorConfig.model_validate(yaml.safe_load(text))
 
 
 def test_every_container_is_confined(objects: list[dict[str, Any]]) -> None:

@@ -152,13 +152,29 @@ def manifest(registry: str, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def running_world(control_plane: Lab, kubectl: Kubectl, folder: Path) -> Iterator[World]:
-    """An API server with nodes, classes, images in the registry, and an operator that runs."""
+def running_world(
+    control_plane: Lab,
+    kubectl: Kubectl,
+    folder: Path,
+    *,
+    classes: dict[str, tuple[str, ...]] | None = None,
+    speedups: dict[str, str] | None = None,
+) -> Iterator[World]:
+    """An API server with nodes, classes, images in the registry, and an operator that runs.
+
+    Args:
+        control_plane: where.
+        kubectl: bound to a namespace of the module.
+        folder: for the operator's configuration and log.
+        classes: nodes by class; `CLASSES` when nothing is said.
+        speedups: what each engine's build measures; they are the engines that are installed.
+    """
+    classes, speedups = classes or CLASSES, speedups or {"OnnxRuntime": "1.5"}
     registry = control_plane.registry
     push_empty_image(registry, "models/operator-test", "1")
     push_empty_image(registry, "datasets/operator-test", "1")
     kubectl("apply", "--server-side", "--filename=-", stdin=_namespace("skerry-system"))
-    for name in CLASSES:
+    for name in classes:
         selector = {"nodeSelector": {"test.skerry.dev/class": name}}
         kubectl.apply(
             {
@@ -167,14 +183,15 @@ def running_world(control_plane: Lab, kubectl: Kubectl, folder: Path) -> Iterato
             }
         )  # fmt: skip
     api = Api(control_plane.kubeconfig)
-    devices = Devices(api, CLASSES)
-    operator = OperatorProcess(control_plane.kubeconfig, folder, registry)
+    devices = Devices(api, classes, speedups=speedups)
+    engines = tuple(sorted(speedups))
+    operator = OperatorProcess(control_plane.kubeconfig, folder, registry, engines=engines)
     devices.start()
     operator.start()
     yield World(api, kubectl, devices, operator, registry)
     operator.stop()
     devices.stop()
-    for name in CLASSES:
+    for name in classes:
         kubectl("delete", "hardwareclass", name)
     _print_log(operator.log)
 

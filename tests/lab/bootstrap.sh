@@ -10,7 +10,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$checkout/.venv
-extras=operator,agent,cli,runtime-onnxruntime,optimizer-onnxruntime,fetcher,lab,dev
+extras=operator,agent,cli,fetcher,runtime,optimizer,runtime-onnxruntime,optimizer-onnxruntime,runtime-openvino,optimizer-openvino,lab,dev
 
 # A package, and what it is for.
 packages=(

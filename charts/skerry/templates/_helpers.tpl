@@ -105,3 +105,19 @@ nodeAffinity:
   volumeMounts:
     {{- include "skerry.deviceMount" .root | nindent 4 }}
 {{- end -}}
+
+{{/* The engines that have images; a chart without any could build nothing. */}}
+{{- define "skerry.engines" -}}
+{{- $installed := dict -}}
+{{- range $name, $engine := .Values.engines -}}
+{{- if and $engine.optimizerImage $engine.runtimeImage -}}
+{{- $_ := set $installed $name $engine -}}
+{{- else if or $engine.optimizerImage $engine.runtimeImage -}}
+{{- fail (printf "engines.%s needs both optimizerImage and runtimeImage, or neither to leave it out" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $installed -}}
+{{- fail "no engine is installed: give optimizerImage and runtimeImage of at least one, such as engines.OnnxRuntime" -}}
+{{- end -}}
+{{- toYaml $installed -}}
+{{- end }}

@@ -244,20 +244,8 @@ class Condition(Model):
 Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("type",))]
 
 
-class Engine(StrEnum):
-    """Who makes and runs a format. Only engines that are built can be named in a spec."""
-
-    ONNX_RUNTIME = "OnnxRuntime"
-
-
-class Precision(StrEnum):
-    """The number format that the weights (and for Int8 the arithmetic) of a build use."""
-
-    FLOAT32 = "Float32"
-    FLOAT16 = "Float16"
-    BFLOAT16 = "BFloat16"
-    INT8 = "Int8"
-    INT4 = "Int4"
+# Any engine can be installed, so any name can be asked for; one that is not installed is told by name.
+EngineName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{1,39}$", max_length=40)]
 
 
 class ResourceLimits(Model):

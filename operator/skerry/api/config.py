@@ -15,7 +15,7 @@ from skerry.api.common import (
     CpuQuantity,
     DnsLabel,
     Duration,
-    Engine,
+    EngineName,
     MemoryQuantity,
     Model,
     PinnedImage,
@@ -46,6 +46,9 @@ class EngineSettings(Settings):
 
     version: str
     recipe_set: str
+    architectures: tuple[str, ...] = Field(
+        default=(), description="What the images run on, such as amd64; empty for any."
+    )
     optimizer_image: PinnedImage
     runtime_image: PinnedImage
 
@@ -128,7 +131,7 @@ class OperatorConfig(Settings):
     """The whole file."""
 
     registry: RegistrySettings
-    engines: dict[Engine, EngineSettings]
+    engines: dict[EngineName, EngineSettings]
     builds: BuildSettings = BuildSettings()
     sources: SourceSettings = SourceSettings()
     artifacts: ArtifactSettings = ArtifactSettings()

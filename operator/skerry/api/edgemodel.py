@@ -20,6 +20,7 @@ from skerry.api.common import (
     Column,
     DnsLabel,
     Duration,
+    EngineName,
     Int,
     KindInfo,
     MemoryQuantity,
@@ -33,7 +34,9 @@ from skerry.api.edgemodel_status import (
     Address,
     Assessment,
     EdgeModelStatus,
+    EngineBuildStatus,
     EngineRank,
+    FrontEntry,
     HistoryEntry,
     NodeCounts,
     Outcome,
@@ -89,11 +92,8 @@ class Evaluation(Model):
     )
 
 
-class EngineChoice(StrEnum):
-    """`Auto` leaves the choice to the ranking of the class and to measurement."""
-
-    AUTO = "Auto"
-    ONNX_RUNTIME = "OnnxRuntime"
+AUTO = "Auto"
+"""Leaves the choice of the engine to the ranking of the class and to measurement."""
 
 
 class Target(Model):
@@ -102,8 +102,11 @@ class Target(Model):
     hardware_class: DnsLabel = Field(
         description="Name of a HardwareClass; each can be named once. It may be created later."
     )
-    engine: EngineChoice = Field(
-        default=EngineChoice.AUTO, description="Who makes and runs the build for this class."
+    engine: EngineName = Field(
+        default=AUTO,
+        description="Who makes and runs the build for this class, such as OnnxRuntime or OpenVino."
+        " Auto: every installed engine that suits the class builds, and the best build by"
+        " optimization.search.weights is chosen.",
     )
 
 
@@ -280,6 +283,7 @@ class EdgeModel(Resource):
 
 __all__ = [
     "ANNOTATION_RETRY",
+    "AUTO",
     "DEFAULT_RULES",
     "MAX_NAME_LENGTH",
     "Address",
@@ -288,9 +292,10 @@ __all__ = [
     "EdgeModel",
     "EdgeModelSpec",
     "EdgeModelStatus",
-    "EngineChoice",
+    "EngineBuildStatus",
     "EngineRank",
     "Evaluation",
+    "FrontEntry",
     "GateProfile",
     "Gates",
     "Guard",

@@ -16,16 +16,16 @@ from skerry.api.common import (
     Conditions,
     Digest,
     DnsLabel,
-    Engine,
+    EngineName,
     Message,
     Model,
     Note,
-    Precision,
     Ratio,
     RevisionName,
     Time,
 )
 from skerry.api.rules import ListMap
+from skerry.precision import Precision
 
 
 class Phase(StrEnum):
@@ -46,6 +46,41 @@ class EngineRank(Model):
     engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
     installed: Bool = Field(description="This installation has the engine.")
     reason: Note = Field(description="Why it stands at this place of the ranking.")
+
+
+class EngineBuildStatus(Model):
+    """How far one engine is with a class; its figures once it is certified."""
+
+    engine: EngineName = Field(description="Who builds.")
+    variant: Annotated[str, Field(max_length=253)] = Field(
+        description="Name of the ModelVariant with all trials, gates and stages."
+    )
+    phase: Annotated[str, Field(max_length=40)] = Field(
+        description="Pending, Optimizing, Certified or Failed."
+    )
+    reason: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="Why, in one CamelCase word."
+    )
+    recipe: Annotated[str, Field(max_length=40)] | None = Field(
+        default=None, description="Recipe of the certified build."
+    )
+    score: Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]+$", max_length=12)] | None = Field(
+        default=None,
+        description="Mean of the logarithms of its ratios, by optimization.search.weights; 0 is the"
+        " baseline.",
+    )
+
+
+class FrontEntry(Model):
+    """A candidate that no other, of any engine, beats in speed, quality and memory at once."""
+
+    engine: EngineName = Field(description="Who made it.")
+    recipe: Annotated[str, Field(max_length=40)] = Field(description="How.")
+    speedup: Ratio | None = Field(default=None, description="p50 speed-up, when choosing.")
+    quality: Ratio | None = Field(default=None, description="Quality ratio, when choosing.")
+    memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
+        default=None, description="Share of memory saved, when choosing; may be negative."
+    )
 
 
 class Assessment(Model):
@@ -128,10 +163,21 @@ class TargetStatus(Model):
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
         default=(), description="The ranking of engines for this class, best first."
     )
-    variant: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Name of the ModelVariant that the spec asks for."
+    builds: Annotated[tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))] = (
+        Field(default=(), description="Each engine that builds for this class.")
     )
-    engine: Engine | None = Field(default=None, description="Engine of the chosen build.")
+    choice: Message = Field(
+        default="", description="Why this build and not another engine's, in words."
+    )
+    front: Annotated[tuple[FrontEntry, ...], Field(max_length=16)] = Field(
+        default=(),
+        description="The Pareto front of all engines' trials, gates left aside: no other candidate"
+        " is better in speed, quality and memory at once.",
+    )
+    variant: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="Name of the ModelVariant that is chosen, or is worth a look."
+    )
+    engine: EngineName | None = Field(default=None, description="Engine of the chosen build.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Recipe of the chosen build."
     )

@@ -11,7 +11,7 @@ from pydantic import Field
 from skerry.api.common import (
     Column,
     Conditions,
-    Engine,
+    EngineName,
     Int,
     KindInfo,
     Model,
@@ -34,7 +34,7 @@ class ServingProtocol(StrEnum):
 class ReplacedRuntime(Model):
     """A serving image in place of Skerry's own, for what one engine builds."""
 
-    engine: Engine = Field(description="Whose builds it serves.")
+    engine: EngineName = Field(description="Whose builds it serves.")
     image: PinnedImage = Field(description="By digest: HOST/NAME@sha256:...")
     args: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=32)] = (
         Field(default=(), description="Further arguments, after those that the protocol gives.")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from skerry.api.common import Digest, Message, Model, Precision, ResourceLimits
+from skerry.api.common import Digest, EngineName, Message, Model, ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import (
     EvaluationPlan,
@@ -20,6 +20,11 @@ from skerry.api.modelvariant import (
     TrialOutcome,
     VariantArtifact,
 )
+from skerry.precision import Precision
+
+BASELINE_ENGINE = "OnnxRuntime"
+"""Every engine is compared with the source in float32 on this one: else their ratios could not be
+compared with each other (docs/adr/0013)."""
 
 
 class RegistryAccess(Model):
@@ -41,8 +46,10 @@ class JobPlan(Model):
     node: str | None = None
     build_key: str = Field(description="64 hex digits; see skerry.decide.identity.")
     evidence_key: str = Field(description="64 hex digits: build key, limits, gates and weights.")
+    engine: EngineName
     engine_version: str
     recipe_set: str
+    baseline_engine: EngineName = BASELINE_ENGINE
     source: PinnedArtifact
     evaluation: EvaluationPlan
     trials: int
@@ -118,6 +125,9 @@ class Validation(Model):
     """validation.json: what the validation stage found."""
 
     trials: tuple[MeasuredTrial, ...]
+    baseline: str = Field(
+        default="", description="Engine, version and precision of what was compared with."
+    )
     chosen: str | None = Field(
         default=None, description="Recipe; none when no trial passes the required gates."
     )

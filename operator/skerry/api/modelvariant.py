@@ -18,18 +18,18 @@ from skerry.api.common import (
     Conditions,
     Digest,
     DnsLabel,
-    Engine,
+    EngineName,
     Int,
     KindInfo,
     Message,
     Model,
-    Precision,
     Resource,
     ResourceLimits,
     Time,
 )
 from skerry.api.edgemodel import Metric
 from skerry.api.rules import ListMap, Rule
+from skerry.precision import Precision
 
 BuildKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Decimal = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=24)]
@@ -70,7 +70,7 @@ class ModelVariantSpec(Model):
 
     edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
-    engine: Engine = Field(description="Who makes and runs the build.")
+    engine: EngineName = Field(description="Who makes and runs the build.")
     engine_version: Annotated[str, Field(max_length=40)] = Field(description="Engine's version.")
     build_key: BuildKey = Field(
         description="Hash of all that the built candidates depend on; equal keys share them."
@@ -226,6 +226,10 @@ class ModelVariantStatus(Model):
     )
     chosen: RecipeName | None = Field(
         default=None, description="The recipe that won; unset when none passed the required gates."
+    )
+    front: Annotated[tuple[RecipeName, ...], Field(max_length=32)] = Field(
+        default=(),
+        description="Recipes that no other of these trials beats in speed, quality and memory.",
     )
     gates: Annotated[tuple[GateResult, ...], Field(max_length=8), ListMap(("name",))] = Field(
         default=(), description="Gates of the certified build, or of the nearest miss."

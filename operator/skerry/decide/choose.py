@@ -56,15 +56,20 @@ def score(trial: Trial, weights: Weights) -> float:
 
     Logarithms, so that twice as fast weighs as much as half as much memory; 0 is the baseline.
     """
-    parts = zip(_weights(weights), _factors(trial), strict=True)
+    parts = zip(shares(weights), _factors(trial), strict=True)
     return sum(weight * math.log(factor) for weight, factor in parts)
 
 
 def pareto_front(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the measured recipes that no other beats in speed, quality and memory at once."""
+    return tuple(trial.recipe for trial in pareto_front_of(trials))
+
+
+def pareto_front_of(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """Return the measured trials that no other beats in speed, quality and memory at once."""
     measured = [trial for trial in trials if trial.outcome is TrialOutcome.MEASURED]
     return tuple(
-        trial.recipe
+        trial
         for trial in measured
         if not any(_dominates(_factors(other), _factors(trial)) for other in measured)
     )
@@ -80,10 +85,11 @@ def nearest_miss(trials: Sequence[Trial], gates: Gates, weights: Weights) -> Tri
     )
 
 
-def _weights(weights: Weights) -> tuple[float, ...]:
-    numbers = [float(weights.speed), float(weights.quality), float(weights.memory)]
-    total = sum(numbers)
-    return tuple(number / total for number in numbers)
+def shares(weights: Weights) -> tuple[float, float, float]:
+    """Return the weights of speed, quality and memory as shares of 1."""
+    speed, quality, memory = (float(w) for w in (weights.speed, weights.quality, weights.memory))
+    total = speed + quality + memory
+    return speed / total, quality / total, memory / total
 
 
 def _factors(trial: Trial) -> tuple[float, float, float]:
@@ -120,7 +126,7 @@ def _explain(
     text = (
         f"{best.recipe} is the best of {len(ranked)} that pass every required gate"
         f" (of {len(trials)} candidates, weighted score {score(best, weights):.2f}):"
-        f" {_figures(best)}"
+        f" {figures(best)}"
     )
     return text + _faster_but(trials, ranked, gates)
 
@@ -140,7 +146,8 @@ def _why_not(trial: Trial, gates: Gates) -> str:
     return ", ".join(_shortfalls(trial, gates))
 
 
-def _figures(trial: Trial) -> str:
+def figures(trial: Trial) -> str:
+    """Return what a trial is worth, for people."""
     speed, quality = _value(trial.speedup, 1), _value(trial.quality, 0)
     memory = round(_value(trial.memory_reduction, 0) * 100)
     saved = f"{memory} % less memory" if memory >= 0 else f"{-memory} % more memory"

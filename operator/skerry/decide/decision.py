@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
-    from skerry.api.common import Engine, ResourceLimits
+    from skerry.api.common import ResourceLimits
     from skerry.api.fetch import FetchPlan
     from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.job import JobPlan
@@ -78,7 +78,7 @@ class AssessJob:
 
     made: JobTry
     source: PinnedArtifact
-    engine: Engine
+    engine: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class BuildJob:
     made: JobTry
     variant: str
     plan: JobPlan
-    engine: Engine
+    engine: str
     deadline_seconds: int
 
 

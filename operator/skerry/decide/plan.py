@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 RESOLVE_AGAIN_SECONDS = 30.0
 OLD_VARIANTS_KEPT = 4
-"""Per class: the trials behind what served before stay readable for a while."""
+"""Per class and engine: the trials behind what served before stay readable for a while."""
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Decision:
@@ -60,7 +60,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
     return Decision(
         status=status,
         variant_statuses={
-            build.variant: build.status for build in builds if build.variant and build.status
+            build.variant: build.status
+            for target in builds
+            for build in target.builds
+            if build.status
         },
         routes={
             outcome.build.hardware_class: outcome.rollout.route
@@ -70,8 +73,9 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         daemonsets=tuple(_daemonsets(snapshot, outcomes)),
         variants={
             build.variant: build.spec
-            for build in builds
-            if build.variant and build.spec and build.variant not in snapshot.variants
+            for target in builds
+            for build in target.builds
+            if build.variant not in snapshot.variants
         },
         jobs=(*settled.jobs, *_jobs(assessed, builds)),
         deletions=_deletions(snapshot, outcomes, settled),
@@ -154,7 +158,7 @@ def _stored(snapshot: Snapshot) -> Iterable[ServedRevision]:
 
 def _jobs(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[AssessJob | BuildJob, ...]:
     first = (assessed.job,) if assessed.job else ()
-    return (*first, *(build.job for build in builds if build.job))
+    return (*first, *(job for build in builds for job in build.jobs))
 
 
 def _deletions(
@@ -181,20 +185,21 @@ def _withdrawn_revisions(snapshot: Snapshot, targets: set[str]) -> Iterable[str]
 
 
 def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
-    """All but those that are built, served or among the newest of their class."""
-    needed = {outcome.build.variant for outcome in outcomes}
+    """All but those that are built, served or among the newest of their class and engine."""
+    needed = {build.variant for outcome in outcomes for build in outcome.build.builds}
     roles = {
         role.revision
         for route in snapshot.routes.values()
         for role in (route.spec.stable, route.spec.candidate, route.spec.previous)
         if role
     }
-    by_class: dict[str, list[ModelVariant]] = {}
+    by_engine: dict[tuple[str, str], list[ModelVariant]] = {}
     for variant in snapshot.variants.values():
         served = served_by(snapshot, variant)
         if variant.metadata.name not in needed and not (served and served.revision in roles):
-            by_class.setdefault(variant.spec.hardware_class, []).append(variant)
-    for variants in by_class.values():
+            key = (variant.spec.hardware_class, variant.spec.engine)
+            by_engine.setdefault(key, []).append(variant)
+    for variants in by_engine.values():
         newest_first = sorted(variants, key=_created, reverse=True)
         yield from (variant.metadata.name for variant in newest_first[OLD_VARIANTS_KEPT:])
 
@@ -203,8 +208,8 @@ def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable
     """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
     if snapshot.pins.problem:
         return
-    wanted = {work_of(snapshot, o.build.variant) for o in outcomes if o.build.variant}
-    if all(outcome.build.variant for outcome in outcomes):
+    wanted = {work_of(snapshot, build.variant) for o in outcomes for build in o.build.builds}
+    if all(outcome.build.builds for outcome in outcomes):
         yield from (job.name for job in snapshot.jobs if job.work not in wanted)
 
 

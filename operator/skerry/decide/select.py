@@ -1,8 +1,8 @@
-"""What to try, in which order: engines for a hardware class, recipes for a family of models.
+"""Which engines are tried for a hardware class, in which order, and why.
 
-The order of engines is product.md's decision matrix; it is a shortlist, and measuring on the class
-chooses among those that are installed. Engines that this release does not build are listed too, so
-that nobody has to guess why the first choice was not taken.
+The order is product.md's decision matrix; it is a shortlist, and measuring on the class chooses among
+those that are installed. Engines that are not installed are listed too, so that nobody has to guess
+why the first choice was not taken; an installed engine that the matrix does not know comes last.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.common import Engine
 from skerry.api.edgemodel import EngineRank
-from skerry.decide.assess import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterator, Mapping
 
+    from skerry.api.config import EngineSettings
     from skerry.api.edgemodel import Assessment
     from skerry.api.hardwareclass import HardwareClassSpec
 
-OPENVINO = "OpenVINO + NNCF"
-OLIVE = "Olive (ONNX Runtime)"
-MLX = "MLX"
-LLAMA_CPP = "llama.cpp"
-LITERT = "LiteRT"
-ONNX_RUNTIME = Engine.ONNX_RUNTIME.value
-NOT_BUILT = "not installed: this release of Skerry does not build with it yet"
+OPENVINO = "OpenVino"
+OLIVE = "Olive"
+MLX = "Mlx"
+LLAMA_CPP = "LlamaCpp"
+LITERT = "LiteRt"
+ONNX_RUNTIME = "OnnxRuntime"
+NOT_INSTALLED = "not installed: the operator's configuration (`engines`) does not have it"
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,23 @@ X86 = Row(
 )
 NVIDIA = Row(
     "NVIDIA GPUs",
-    ((OLIVE, "int4 and float16 by CUDA"), (OPENVINO, "on the CPU"), (ONNX_RUNTIME, "on the CPU")),
+    (
+        (OLIVE, "ONNX Runtime with CUDA, int4 and float16"),
+        (OPENVINO, "on the CPU"),
+        (ONNX_RUNTIME, "on the CPU"),
+    ),
 )
 APPLE = Row(
     "Apple Silicon",
     ((MLX, "int4, groups of 64"), (LLAMA_CPP, "language models"), (ONNX_RUNTIME, _ANYWHERE)),
 )
 NPU = Row(
-    "NPUs", ((OPENVINO, "int8 with fallback to the CPU"), (OLIVE, ""), (ONNX_RUNTIME, "on the CPU"))
+    "NPUs",
+    (
+        (OPENVINO, "int8 with fallback to the CPU"),
+        (OLIVE, "tunes ONNX Runtime"),
+        (ONNX_RUNTIME, "on the CPU"),
+    ),
 )
 EDGE_TPU = Row(
     "the Edge TPU",
@@ -83,24 +91,45 @@ BY_ARCHITECTURE = {"amd64": X86, "arm64": ARM, "arm": ARM}
 
 
 def rank_engines(
-    assessment: Assessment, hardware: HardwareClassSpec, installed: Collection[str]
+    assessment: Assessment, hardware: HardwareClassSpec, installed: Mapping[str, EngineSettings]
 ) -> tuple[EngineRank, ...]:
     """Rank the engines for a class, the first choice first, each with its reason.
 
-    `installed` names the engines of the operator's configuration, as `Engine` does.
+    Args:
+        assessment: Of the source.
+        hardware: The class.
+        installed: The engines of the operator's configuration by name.
     """
+    return tuple(_ranks(assessment, hardware, installed))
+
+
+def _ranks(
+    assessment: Assessment, hardware: HardwareClassSpec, installed: Mapping[str, EngineSettings]
+) -> Iterator[EngineRank]:
     row = _row(hardware)
-    ranks = []
     for place, (engine, why) in enumerate(row.choices, start=1):
-        if engine in installed:
-            reason = f"choice {place} for {row.hardware}: {why}; reads {assessment.format}"
-        elif engine == ONNX_RUNTIME:
-            reason = "not installed: add it to `engines` in the operator's configuration"
-        else:
-            reason = f"choice {place} for {row.hardware}" + (f" ({why})" if why else "")
-            reason += f"; {NOT_BUILT}"
-        ranks.append(EngineRank(engine=engine, installed=engine in installed, reason=reason))
-    return tuple(ranks)
+        said = f"choice {place} for {row.hardware}: {why}"
+        settings = installed.get(engine)
+        yield _rank(engine, said, assessment, hardware, settings)
+    listed = {engine for engine, _ in row.choices}
+    for engine in sorted(installed.keys() - listed):
+        said = f"installed, and not in the decision matrix for {row.hardware}"
+        yield _rank(engine, said, assessment, hardware, installed[engine])
+
+
+def _rank(
+    engine: str,
+    said: str,
+    assessment: Assessment,
+    hardware: HardwareClassSpec,
+    settings: EngineSettings | None,
+) -> EngineRank:
+    if settings is None:
+        return EngineRank(engine=engine, installed=False, reason=f"{said}; {NOT_INSTALLED}")
+    if settings.architectures and hardware.architecture not in settings.architectures:
+        images = f"its images are for {', '.join(settings.architectures)} alone"
+        return EngineRank(engine=engine, installed=False, reason=f"{said}; {images}")
+    return EngineRank(engine=engine, installed=True, reason=f"{said}; reads {assessment.format}")
 
 
 def _row(hardware: HardwareClassSpec) -> Row:
@@ -109,37 +138,3 @@ def _row(hardware: HardwareClassSpec) -> Row:
         if any(feature.startswith(prefix) for feature in features):
             return row
     return BY_ARCHITECTURE.get(hardware.architecture, ANYTHING)
-
-
-SOURCE = "source"
-DYNAMIC_INT8 = "dynamic-int8"
-STATIC_INT8 = "static-int8"
-WEIGHT_INT8 = "weight-int8-block128"
-WEIGHT_INT8_FINE = "weight-int8-block32"
-WEIGHT_INT4 = "weight-int4-block32"
-FLOAT16 = "float16"
-BFLOAT16 = "bfloat16"
-
-RECIPES: dict[Family, tuple[str, ...]] = {
-    # Activations of transformers have outliers that one static scale can't hold; scales per call can.
-    Family.TRANSFORMER: (
-        SOURCE, WEIGHT_INT8, DYNAMIC_INT8, WEIGHT_INT8_FINE, WEIGHT_INT4, STATIC_INT8, FLOAT16, BFLOAT16,
-    ),
-    # Dynamic scales of a convolution cost more than int8 gains: 3.3 times slower than float32.
-    Family.CONVOLUTIONAL: (
-        SOURCE, STATIC_INT8, FLOAT16, BFLOAT16, WEIGHT_INT8, DYNAMIC_INT8, WEIGHT_INT8_FINE, WEIGHT_INT4,
-    ),
-    Family.OTHER: (
-        SOURCE, DYNAMIC_INT8, WEIGHT_INT8, STATIC_INT8, WEIGHT_INT8_FINE, WEIGHT_INT4, FLOAT16, BFLOAT16,
-    ),
-}  # fmt: skip
-"""ONNX Runtime's recipes in the order in which they are tried."""
-
-
-def recipes_for(family: str, trials: int) -> tuple[str, ...]:
-    """Return at most `trials` recipes, the most promising of the family first.
-
-    The source in float32 is always among them: what ONNX Runtime makes of its graph may win alone.
-    """
-    known = family if family in set(Family) else Family.OTHER
-    return RECIPES[Family(known)][:trials]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from skerry.api.edgemodel import Assessment, Phase
+from skerry.api.job import BASELINE_ENGINE
 from skerry.decide.decision import AssessJob
 from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 
 if TYPE_CHECKING:
-    from skerry.api.common import Engine
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.snapshot import JobView, Snapshot
 
@@ -71,7 +71,9 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:
     if snapshot.model.spec.suspend:
         message = "the source is not read while spec.suspend is true"
         return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
-    engine: Engine = next(iter(snapshot.config.engines))
+    engines = snapshot.config.engines
+    # What the baseline's engine can't run, no engine's candidates can be compared with.
+    engine = BASELINE_ENGINE if BASELINE_ENGINE in engines else next(iter(engines))
     made = next_try(snapshot, work)
     return Assessed(
         job=AssessJob(made, source, engine),

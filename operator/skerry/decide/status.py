@@ -13,22 +13,28 @@ from skerry.api.edgemodel import (
     ANNOTATION_RETRY,
     Address,
     EdgeModelStatus,
+    EngineBuildStatus,
+    FrontEntry,
     Phase,
     TargetStatus,
 )
 from skerry.api.fetch import Refusal, Role
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
+from skerry.decide.choose import score
 from skerry.decide.conditions import Finding, conditions
+from skerry.decide.contest import joint_front
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
-from skerry.decide.variants import GATES_NOT_MET
+from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
+    from skerry.api.modelvariant import Trial
     from skerry.decide.builds import TargetBuild
+    from skerry.decide.engine_builds import EngineBuild
     from skerry.decide.rollout.model import TargetDecision
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.sources import Assessed
@@ -42,6 +48,7 @@ PHASE_ORDER = (
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
 _NOT_ACCEPTED = {CLASS_MISSING, ENGINE_MISSING, NOT_RESOLVED, *(word.value for word in Refusal)}
+FRONT_LENGTH = 16
 _STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
 
 
@@ -106,12 +113,40 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     status = TargetStatus(
         hardware_class=build.hardware_class,
         phase=phase, reason=reason, message=message,
-        engines=build.engines, variant=build.variant, engine=build.engine,
+        engines=build.engines, builds=tuple(_engine(snapshot, one) for one in build.builds),
+        choice=build.message if build.phase is None else "", front=_front(snapshot, build),
+        variant=build.lead.variant if build.lead else None,
+        engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
         nodes=rollout.counts, wave=rollout.wave, offenders=rollout.offenders,
     )  # fmt: skip
-    return status.model_copy(update=_measured(build.status or _stored(snapshot, build.variant)))
+    known = _known(snapshot, build.lead) if build.lead else None
+    return status.model_copy(update=_measured(known))
+
+
+def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
+    """One engine's part of the story."""
+    trial = build.certified
+    weights = snapshot.model.spec.optimization.search.weights
+    return EngineBuildStatus(
+        engine=build.engine,
+        variant=build.variant,
+        phase=CERTIFIED if build.phase is None else build.phase.value,
+        reason=build.reason,
+        recipe=trial.recipe if trial else None,
+        score=f"{score(trial, weights):.3f}" if trial else None,
+    )
+
+
+def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
+    """The Pareto front of all engines' trials so far."""
+    known = {one.engine: _known(snapshot, one) for one in build.builds}
+    trials = {engine: status.trials for engine, status in known.items() if status}
+    return tuple(
+        FrontEntry(engine=engine, recipe=trial.recipe, **_ratios(trial))
+        for engine, trial in joint_front(trials)[:FRONT_LENGTH]
+    )
 
 
 def _story(outcome: TargetOutcome) -> tuple[Phase, str, str]:
@@ -123,9 +158,10 @@ def _story(outcome: TargetOutcome) -> tuple[Phase, str, str]:
     return build.phase, build.reason, build.message + serving
 
 
-def _stored(snapshot: Snapshot, name: str | None) -> ModelVariantStatus | None:
-    variant = snapshot.variants.get(name) if name else None
-    return variant.status if variant else None
+def _known(snapshot: Snapshot, build: EngineBuild) -> ModelVariantStatus | None:
+    """The variant's status: as it is to be written, or as it was stored."""
+    variant = snapshot.variants.get(build.variant)
+    return build.status or (variant.status if variant else None)
 
 
 def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
@@ -133,20 +169,21 @@ def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
     if status is None or status.certificate is None or status.artifact is None:
         return {}
     trial = status.certificate.certified
+    return {
+        "recipe": trial.recipe,
+        "precision": trial.precision,
+        "image": status.artifact.image,
+        **_ratios(trial),
+    }
+
+
+def _ratios(trial: Trial) -> dict[str, str]:
     figures = {
         "speedup": trial.speedup,
         "quality": trial.quality,
         "memory_reduction": trial.memory_reduction,
     }
-    ratios = {
-        name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval
-    }
-    return {
-        "recipe": trial.recipe,
-        "precision": trial.precision,
-        "image": status.artifact.image,
-        **ratios,
-    }
+    return {name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval}
 
 
 def _findings(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.termination import decode_summary
-from skerry.decide.choose import choose, nearest_miss
+from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls, told
 from skerry.decide.stages import (
@@ -140,6 +140,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
         update={
             "trials": summary.trials,
             "chosen": summary.chosen,
+            "front": pareto_front(summary.trials),
             "gates": results,
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, job, now),

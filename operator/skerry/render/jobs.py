@@ -75,7 +75,13 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     limits = config.builds.resources.limits()
     container = {
         **job_parts.container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
-        "env": parts.environment({**_SCRATCH_ENV, "SKERRY_SOURCE_DIGEST": assess.source.digest}),
+        "env": parts.environment(
+            {
+                **_SCRATCH_ENV,
+                "SKERRY_SOURCE_DIGEST": assess.source.digest,
+                "SKERRY_ENGINE": assess.engine,
+            }
+        ),
         "volumeMounts": [_SOURCE_MOUNT, _SCRATCH_MOUNT],
     }
     pod = {

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
-from skerry.api.common import Precision
 from skerry.api.config import OperatorConfig
 from skerry.api.edgemodel import Assessment
 from skerry.api.job import JobSummary
@@ -32,6 +31,7 @@ from skerry.decide.snapshot import (
     Snapshot,
 )
 from skerry.decide.stages import STAGE_CONTAINERS
+from skerry.precision import Precision
 
 if TYPE_CHECKING:
     from skerry.decide.decision import Decision

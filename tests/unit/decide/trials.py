@@ -1,7 +1,7 @@
 """Builder of measured trials for the tables."""
 
-from skerry.api.common import Precision
 from skerry.api.modelvariant import Interval, Trial, TrialOutcome
+from skerry.precision import Precision
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:

@@ -11,10 +11,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from skerry.api.common import Precision, ResourceLimits
+from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.job import JobPlan, MeasuredTrial, ServedModel, TensorInfo, Tolerance, Validation
 from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
+from skerry.engines import find_engine
+from skerry.precision import Precision
 from skerry_optimizer.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ def start_job(
     key: str = "a",
     evidence: str = "e",
     trials: int = 2,
+    engine: str = "OnnxRuntime",
 ) -> Job:
     """Lay out a fresh pod: mounted source and data set, empty scratch, the plan in the environment."""
     workspace = Workspace(folder / "source", folder / "dataset", folder / "scratch")
@@ -121,16 +124,20 @@ def start_job(
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     samples = np.random.default_rng(5).normal(size=(SAMPLES, *shape[1:])).astype("f4")
     np.savez(workspace.dataset / "dataset.npz", x=samples, labels=np.arange(SAMPLES) % CLASSES)
-    plan = make_plan(registry, key, evidence, trials)
+    plan = make_plan(registry, key, evidence, trials, engine)
     monkeypatch.setenv("SKERRY_PLAN", plan.model_dump_json(by_alias=True))
     monkeypatch.setenv("SKERRY_SOURCE_DIGEST", DIGEST)
+    monkeypatch.setenv("SKERRY_ENGINE", engine)
     for name in ("source", "dataset", "scratch"):
         monkeypatch.setenv(f"SKERRY_{name.upper()}_DIR", str(getattr(workspace, name)))
     monkeypatch.setenv("SKERRY_TERMINATION_LOG", str(folder / "termination-log"))
     return Job(workspace, plan, folder / "termination-log")
 
 
-def make_plan(registry: RegistryAccess, key: str, evidence: str, trials: int) -> JobPlan:
+def make_plan(
+    registry: RegistryAccess, key: str, evidence: str, trials: int, name: str = "OnnxRuntime"
+) -> JobPlan:
+    engine = find_engine(name)
     pinned = PinnedArtifact(uri="oci://registry.test/a:1", digest=DIGEST)
     return JobPlan(
         edge_model="intent",
@@ -138,8 +145,9 @@ def make_plan(registry: RegistryAccess, key: str, evidence: str, trials: int) ->
         hardware_class=LABEL,
         build_key=hashlib.sha256(key.encode()).hexdigest(),
         evidence_key=hashlib.sha256(evidence.encode()).hexdigest(),
-        engine_version="1.32.0",
-        recipe_set="onnxruntime/1",
+        engine=engine.name,
+        engine_version=engine.version(),
+        recipe_set=engine.recipe_set,
         source=pinned,
         evaluation=EvaluationPlan(
             dataset=pinned, metric=Metric.ACCURACY, calibration_samples=16, golden_samples=2
@@ -159,8 +167,8 @@ def write_validation(job: Job, chosen: str | None) -> Validation:
     )
     certified = next((one for one in trials if one.trial.recipe == chosen), None)
     served = certified and ServedModel(
-        engine="OnnxRuntime",
-        engine_version="1.32.0",
+        engine=job.plan.engine,
+        engine_version=job.plan.engine_version,
         recipe=certified.trial.recipe,
         precision=certified.trial.precision,
         batching=True,
@@ -169,7 +177,9 @@ def write_validation(job: Job, chosen: str | None) -> Validation:
         tolerance=Tolerance(absolute=1e-3, relative=1e-3),
         certified=certified.trial,
     )
-    found = Validation(trials=trials, chosen=chosen, certified=certified, served=served or None)
+    found = Validation(
+        trials=trials, chosen=chosen, certified=certified, served=served or None, baseline="tests"
+    )
     job.workspace.measure.mkdir(exist_ok=True)
     text = json.dumps(found.to_wire())
     (job.workspace.measure / "validation.json").write_text(text)

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from skerry.engines import find_engine
 from skerry_optimizer.models.running import likeness, load, run
 
+ENGINE = find_engine("OnnxRuntime")
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
@@ -25,7 +27,7 @@ def test_the_tiny_example_is_made_in_seconds_and_always_the_same(tmp_path: Path)
     assert contents[0][0] != contents[0][1]
     dataset = np.load(tmp_path / "a" / "dataset" / "dataset.npz")
     for version in ("v1", "v2"):
-        session = load(tmp_path / "a" / version / "model.onnx")
+        session = load(ENGINE, tmp_path / "a" / version / "model.onnx")
         scores = run(session, {"features": dataset["features"]})["scores"]
         assert np.mean(scores.argmax(1) == dataset["labels"]) > 0.98
 
@@ -45,11 +47,11 @@ def test_both_editions_of_the_encoder_answer_alike(tmp_path: Path) -> None:
         file = tmp_path / f"{name}.onnx"
         model = parts["EncoderGraph"](weights, config, edition).build()
         file.write_bytes(model.SerializeToString())
-        answers.append(run(load(file), sample))
+        answers.append(run(load(ENGINE, file), sample))
     assert likeness(*answers) > 0.99999
     # Padding has no say: the same sentence without it gives the same embedding.
     short = {key: value[:, :4] for key, value in sample.items()}
-    assert likeness(run(load(tmp_path / "v1.onnx"), short), answers[0]) > 0.99999
+    assert likeness(run(load(ENGINE, tmp_path / "v1.onnx"), short), answers[0]) > 0.99999
 
 
 def random_weights(config: dict[str, Any], inner: int) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from skerry.api.config import EngineSettings
 from skerry.api.edgemodel import Assessment
 from skerry.api.hardwareclass import HardwareClassSpec
 from skerry.decide.assess import Family, family_of, quantizable_share
-from skerry.decide.select import RECIPES, rank_engines, recipes_for
-from skerry_optimizer.recipes import RECIPES as MAKERS
+from skerry.decide.select import rank_engines
+from skerry.engines import EnginePlugin, installed_engines
 
 ASSESSMENT = Assessment(
     source_digest="sha256:" + "0" * 64, format="ONNX, opset 17", bytes=1, parameters=1
@@ -19,57 +22,73 @@ def hardware(architecture: str = "amd64", *features: str) -> HardwareClassSpec:
     return HardwareClassSpec(node_selector={"a": "b"}, architecture=architecture, features=features)
 
 
+def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
+    """The engines of an operator's configuration."""
+    image = "registry.example/image@sha256:" + "0" * 64
+    given = {
+        "version": "1", "recipe_set": "a/1", "optimizer_image": image, "runtime_image": image,
+    } | fields  # fmt: skip
+    return {name: EngineSettings.model_validate(given) for name in engines}
+
+
+BOTH = settings("OnnxRuntime", "OpenVino")
+
+
 @pytest.mark.parametrize(
     ("spec", "first", "built"),
     [
-        (hardware("amd64", "avx512_vnni"), "OpenVINO + NNCF", "OnnxRuntime"),
-        (hardware("amd64", "nvidia_l4"), "Olive (ONNX Runtime)", "OnnxRuntime"),
-        (hardware("arm64", "apple_m4"), "MLX", "OnnxRuntime"),
-        (hardware("arm64", "edge_tpu"), "LiteRT", "OnnxRuntime"),
-        (hardware("amd64", "npu"), "OpenVINO + NNCF", "OnnxRuntime"),
-        (hardware("arm64"), "OnnxRuntime", "OnnxRuntime"),
-        (hardware("arm"), "OnnxRuntime", "OnnxRuntime"),
+        (hardware("amd64", "avx512_vnni"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
+        (hardware("amd64", "nvidia_l4"), "Olive", ["OpenVino", "OnnxRuntime"]),
+        (hardware("arm64", "apple_m4"), "Mlx", ["OnnxRuntime", "OpenVino"]),
+        (hardware("arm64", "edge_tpu"), "LiteRt", ["OnnxRuntime", "OpenVino"]),
+        (hardware("amd64", "npu"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
+        (hardware("arm64"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
+        (hardware("arm"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
     ],
 )
 def test_the_ranking_follows_the_decision_matrix(
-    spec: HardwareClassSpec, first: str, built: str
+    spec: HardwareClassSpec, first: str, built: list[str]
 ) -> None:
-    ranks = rank_engines(ASSESSMENT, spec, {"OnnxRuntime"})
+    ranks = rank_engines(ASSESSMENT, spec, BOTH)
     assert ranks[0].engine == first
-    assert [rank.engine for rank in ranks if rank.installed] == [built]
+    assert [rank.engine for rank in ranks if rank.installed] == built
 
 
-def test_each_engine_that_is_not_taken_says_why() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware(), {"OnnxRuntime"})
+def test_each_engine_says_why_it_stands_where_it_does_or_is_not_installed() -> None:
+    ranks = rank_engines(ASSESSMENT, hardware(), settings("OnnxRuntime"))
     reasons = {rank.engine: rank.reason for rank in ranks}
-    assert "does not build with it yet" in reasons["OpenVINO + NNCF"]
+    assert "choice 1 for x86 CPUs" in reasons["OpenVino"]
+    assert "not installed: the operator's configuration" in reasons["OpenVino"]
     assert "ONNX, opset 17" in reasons["OnnxRuntime"]
 
 
-def test_an_engine_that_is_not_configured_says_where_to_add_it() -> None:
-    (rank,) = [
-        rank for rank in rank_engines(ASSESSMENT, hardware(), ()) if rank.engine == "OnnxRuntime"
-    ]
+def test_an_engine_that_the_matrix_does_not_know_comes_last() -> None:
+    ranks = rank_engines(ASSESSMENT, hardware(), settings("Homemade") | BOTH)
+    assert ranks[-1].engine == "Homemade"
+    assert ranks[-1].installed
+    assert "not in the decision matrix" in ranks[-1].reason
+
+
+def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
+    engines = settings("OpenVino", architectures=("amd64",))
+    (rank,) = [r for r in rank_engines(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
     assert not rank.installed
-    assert "operator's configuration" in rank.reason
+    assert "images are for amd64 alone" in rank.reason
 
 
 def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), {"OnnxRuntime"})
+    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), settings("OnnxRuntime"))
     assert "has no plug-in" in ranks[1].reason
 
 
+@pytest.mark.parametrize("engine", installed_engines().values(), ids=lambda one: one.name)
 @pytest.mark.parametrize("family", list(Family))
-def test_recipes_are_capped_and_begin_with_the_source(family: Family) -> None:
-    assert recipes_for(family, 1) == ("source",)
-    assert len(recipes_for(family, 3)) == 3
-    assert set(recipes_for(family, 32)) == {"source", *MAKERS}
-
-
-def test_the_first_recipe_suits_the_family() -> None:
-    assert recipes_for(Family.TRANSFORMER, 2)[1] == "weight-int8-block128"
-    assert recipes_for(Family.CONVOLUTIONAL, 2)[1] == "static-int8"
-    assert recipes_for("a family of another release", 2) == RECIPES[Family.OTHER][:2]
+def test_recipes_are_capped_and_begin_with_the_source(engine: EnginePlugin, family: Family) -> None:
+    assert engine.recipes_for(family, 1) == ("source",)
+    assert len(engine.recipes_for(family, 3)) == 3
+    made = {recipe.name for recipe in engine.recipes}
+    assert set(engine.recipes_for(family, 32)) == {"source", *made}
+    assert engine.recipes_for("a family of another release", 3) == engine.recipes_for("Other", 3)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
 from skerry.api.termination import MESSAGE_BYTES, decode_summary
 from skerry.artifacts.images import RegistryClient
+from skerry.engines import find_engine
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.builds import build_tag
 from skerry_optimizer.evidence import evidence_tag
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from tests.unit.optimizer.registries import Registry
 
+ENGINE = find_engine("OnnxRuntime")
 BUILDING = ("find-finished", "convert", "quantize", "accelerate")
 
 
@@ -61,12 +63,12 @@ def test_a_classifier_is_built_by_every_recipe_that_this_cpu_runs(
     assert {"source", "weight-int4-block32"} | int8 <= built
     assert {"float16", "bfloat16"} <= set(found)
     for one in job.workspace.read_candidates():
-        assert job.workspace.model(one.recipe).exists() == (one.recipe in built)
+        assert bool(job.workspace.model_files(one.recipe)) == (one.recipe in built)
         assert one.recipe in built or "ONNX Runtime" in one.message
     sample = {"x": np.load(job.workspace.dataset / "dataset.npz")["x"][:1]}
-    reference = run(load(job.workspace.source / "model.onnx"), sample)
+    reference = run(load(ENGINE, job.workspace.source / "model.onnx"), sample)
     for recipe in built:
-        answer = run(load(job.workspace.model(recipe)), sample)
+        answer = run(load(ENGINE, job.workspace.folder(recipe) / "model.onnx"), sample)
         assert likeness(reference, answer) > (0.95 if "int4" in recipe else 0.99), recipe
 
 
@@ -203,8 +205,11 @@ def test_a_try_after_a_crash_only_measures_what_was_built(
     assert "earlier job" in again.message
     assert outcomes(again) == outcomes(first)
     for one in first.workspace.built_candidates():
-        models = [job.workspace.model(one.recipe).read_bytes() for job in (first, again)]
-        assert models[0] == models[1]
+        models = [
+            [file.read_bytes() for file in job.workspace.model_files(one.recipe)]
+            for job in (first, again)
+        ]
+        assert models[0] == models[1] != []
 
 
 def test_another_build_key_finds_nothing(
@@ -302,8 +307,8 @@ def test_weights_beside_the_model_are_gathered_and_missing_ones_are_named(
     run_stages("find-finished", "convert")
     assert job.message == "opset 17, weights gathered into one file"
     sample = {"x": np.ones((1, 32), "f4")}
-    alike = [run(load(path), sample) for path in (
-        job.workspace.source / "model.onnx", job.workspace.model("source"),
+    alike = [run(load(ENGINE, path), sample) for path in (
+        job.workspace.source / "model.onnx", job.workspace.folder("source") / "model.onnx",
     )]  # fmt: skip
     assert likeness(*alike) == pytest.approx(1)
     (job.workspace.source / "weights.bin").unlink()
@@ -328,7 +333,7 @@ def test_an_old_opset_is_converted_and_answers_alike(
     job = start_job(tmp_path, monkeypatch, registry.access("t/old"), classifier(opset=11))
     run_stages("find-finished", "convert")
     assert job.message == "converted from opset 11 to 17"
-    assert onnx.load(job.workspace.model("source")).opset_import[0].version == 17
+    assert onnx.load(job.workspace.folder("source") / "model.onnx").opset_import[0].version == 17
 
 
 def test_a_data_set_that_does_not_fit_is_said_with_its_uri(

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skerry.api.common import Precision
 from skerry.api.job import JobSummary
 from skerry.api.modelvariant import (
     GateOutcome,
@@ -27,6 +26,7 @@ from skerry.api.termination import (
     decode_summary,
     encode_summary,
 )
+from skerry.precision import Precision
 from tests.unit.optimizer.models import make_trial
 
 DIGEST = "sha256:" + "f" * 64

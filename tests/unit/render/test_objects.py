@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, Engine, ResourceLimits
+from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
 from skerry.api.config import BuildResources
 from skerry.api.job import JobPlan
 from skerry.api.termination import CONTAINERS
@@ -88,8 +88,8 @@ def test_every_pod_is_confined() -> None:
 def test_stages_in_order_with_their_images_and_limits() -> None:
     resources = BuildResources(cpu="2", memory="3Gi")
     builds = CONFIG.builds.model_copy(update={"resources": resources})
-    engine = CONFIG.engines[Engine.ONNX_RUNTIME].model_copy(update={"runtime_image": "reg/other@x"})
-    engines = {Engine.ONNX_RUNTIME: engine}
+    engine = CONFIG.engines["OnnxRuntime"].model_copy(update={"runtime_image": "reg/other@x"})
+    engines = {"OnnxRuntime": engine}
     config = CONFIG.model_copy(update={"builds": builds, "engines": engines})
     job = optimisation_job(OWNER, build_job(), config)
     pod = job["spec"]["template"]["spec"]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from skerry.api.common import Engine
 from skerry.api.config import ArtifactSettings, Delivery
 from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
 from skerry.decide.rollout.model import Placement
@@ -23,9 +22,7 @@ OTHER_IMAGE = "reg.example/others/server@sha256:" + "b" * 64
 
 
 def rendered(protocol: ServingProtocol, *args: str) -> dict[str, Any]:
-    runtime = ReplacedRuntime(
-        engine=Engine.ONNX_RUNTIME, image=OTHER_IMAGE, args=args, protocol=protocol
-    )
+    runtime = ReplacedRuntime(engine="OnnxRuntime", image=OTHER_IMAGE, args=args, protocol=protocol)
     served = dataclasses.replace(SERVED, replaced=runtime)
     return daemonset(OWNER, served, Placement())
 

@@ -18,9 +18,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from skerry.api.common import Precision
 from skerry.api.job import ServedModel, TensorInfo, Tolerance
 from skerry.api.modelvariant import Interval, Trial
+from skerry.precision import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

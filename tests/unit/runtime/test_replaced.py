@@ -25,7 +25,6 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from image_build.inputs import dependencies
 from image_build.spec import read_spec
-from skerry.api.common import Engine
 from skerry.api.edgenode import VerdictOutcome
 from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
 from skerry.decide.rollout.model import Placement
@@ -56,7 +55,7 @@ class Pod:
 
 
 def containers(protocol: ServingProtocol) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine=Engine.ONNX_RUNTIME, image=IMAGE, protocol=protocol)
+    runtime = ReplacedRuntime(engine="OnnxRuntime", image=IMAGE, protocol=protocol)
     served = dataclasses.replace(SERVED, replaced=runtime)
     pod = daemonset(OWNER_OF_ENCODER, served, Placement())["spec"]["template"]["spec"]
     return {one["name"]: one for one in (*pod["initContainers"], *pod["containers"])}

@@ -16,12 +16,14 @@ import onnx
 import psutil
 import pytest
 
-from skerry.api.common import Precision, ResourceLimits
+from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
 from skerry.decide.stages import QUALITY, VALIDATION
+from skerry.precision import Precision
 from skerry_runtime.artifact import read_artifact, read_golden
+from skerry_runtime.engine import load_model
 from skerry_runtime.measure.bench import Bench
 from skerry_runtime.measure.files import Places
 from skerry_runtime.measure.process import WorkerError
@@ -87,7 +89,8 @@ def plan(metric: Metric = Metric.NEIGHBOURS, **fields: Any) -> JobPlan:
     )
     defaults = {
         "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
-        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine_version": "1.32.0",
+        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "OnnxRuntime",
+        "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
         "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": Gates(), "weights": Weights(),
         "registry": RegistryAccess(address="registry.example", repository="x"),
@@ -174,7 +177,9 @@ def test_what_is_certified_can_be_served_as_it_is(measured: Job) -> None:
     artifact = read_artifact(folder)
     inputs, outputs = read_golden(folder)
     assert len(inputs["x"]) == 3
-    answers = Session(artifact.model_file, 1).run({"x": inputs["x"][:1]})
+    answers = Session(load_model(artifact.engine, folder / "model.onnx", 1)).run(
+        {"x": inputs["x"][:1]}
+    )
     limit = artifact.tolerance["absolute"]
     assert limit is not None
     assert np.abs(answers["embedding"] - outputs["embedding"][:1]).max() <= limit
@@ -209,7 +214,9 @@ def test_accuracy_with_labels(job: Job) -> None:
     source = job.root / "source/model.onnx"
     with np.load(job.root / "dataset/dataset.npz") as archive:
         rows = archive["x"]
-    labels = Session(source, 1).run({"x": rows})["embedding"].argmax(axis=1)
+    labels = (
+        Session(load_model("OnnxRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
+    )
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
     labelled.add("source", source.read_bytes())
     assert labelled.run("baseline")[0] == 0

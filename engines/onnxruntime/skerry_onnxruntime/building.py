@@ -1,0 +1,34 @@
+"""What building for ONNX Runtime takes beside recipes: nothing to convert, and a graph to store."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import onnxruntime
+
+from skerry_onnxruntime.model import ERRORS_ONLY, open_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def convert(source: Path, target: Path) -> str:
+    """Take the prepared ONNX file as it is; see `skerry_optimizer.engine.Converter`."""
+    shutil.move(source, target)
+    return ""
+
+
+def optimise(file: Path, optimised: Path) -> None:
+    """Write the graph as ONNX Runtime optimises it; see `skerry_optimizer.engine.Optimiser`.
+
+    Fused operators start a revision two to four times sooner and load with less memory.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.intra_op_num_threads = 1
+    # The level above changes the memory layout to this CPU's vector width. Loading does that
+    # anyway, on each device for its own CPU: saved, it would answer wrongly on another.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(optimised)
+    open_session(file, options)

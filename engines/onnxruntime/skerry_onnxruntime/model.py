@@ -1,0 +1,88 @@
+"""A model in ONNX Runtime, on the CPU: what serves on the device and runs in every measurement.
+
+What is measured must be what is served, so session options live here and nowhere else: threads by
+the CPU limit, and no spinning, which would burn a core of an idle device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import onnxruntime as ort
+
+from skerry_runtime.datatypes import BY_ONNX, TensorSpec
+from skerry_runtime.errors import InputError, ModelError, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+ERRORS_ONLY = 3
+
+
+class OnnxModel:
+    """A loaded model; see `skerry_runtime.engine.LoadedModel`."""
+
+    def __init__(self, session: ort.InferenceSession, file: Path) -> None:
+        self._session = session
+        self.inputs = _specs(session.get_inputs(), file)
+        self.outputs = _specs(session.get_outputs(), file)
+        self.version: str = ort.__version__
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Compute the named outputs.
+
+        Raises:
+            InputError: The values are refused, for example an index out of range.
+        """
+        try:
+            answer: list[NDArray[Any]] = self._session.run(list(names), dict(inputs))
+        except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
+            raise InputError(first_line(error)) from error
+        return answer
+
+
+def load(file: Path, threads: int) -> OnnxModel:
+    """Open an ONNX file; see `skerry_runtime.engine.Loader`."""
+    return OnnxModel(open_session(file, _options(threads)), file)
+
+
+def open_session(file: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    """Open a session.
+
+    Raises:
+        ModelError: Something in the file is not implemented on this CPU, or the file is broken.
+    """
+    try:
+        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base but this
+        raise ModelError(
+            f"ONNX Runtime {ort.__version__} can't load {file}: {first_line(error)}"
+        ) from error
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def _specs(nodes: Sequence[Any], file: Path) -> tuple[TensorSpec, ...]:
+    unknown = [node.type for node in nodes if node.type not in BY_ONNX]
+    if unknown:
+        raise ModelError(
+            f"{file} has tensors of type {', '.join(unknown)}, which the protocol can't carry"
+        )
+    return tuple(
+        TensorSpec(node.name, BY_ONNX[node.type].protocol, _shape(node.shape)) for node in nodes
+    )
+
+
+def _shape(axes: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(axis if isinstance(axis, int) and axis >= 0 else -1 for axis in axes)

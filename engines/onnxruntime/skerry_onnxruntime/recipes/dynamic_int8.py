@@ -1,0 +1,21 @@
+"""Int8 weights with a scale per channel, and activations quantised anew in every call.
+
+No calibration is needed, and outliers of a transformer's activations are met by the scale of the
+call. One scale per tensor instead of per channel lost four times as many nearest neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+if TYPE_CHECKING:
+    from skerry_optimizer.recipe import Ingredients
+
+
+def build_dynamic_int8(ingredients: Ingredients) -> None:
+    """Write the candidate."""
+    quantize_dynamic(
+        ingredients.source, ingredients.target, per_channel=True, weight_type=QuantType.QInt8
+    )

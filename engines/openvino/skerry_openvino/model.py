@@ -1,0 +1,118 @@
+"""A model in OpenVINO, on the CPU: what serves on the device and runs in every measurement.
+
+What is measured must be what is served, so options live here and nowhere else: one stream, threads
+by the CPU limit, the arithmetic that the file names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino as ov
+
+from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
+from skerry_runtime.datatypes import TensorSpec
+from skerry_runtime.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DATATYPES = {
+    "boolean": "BOOL", "u8": "UINT8", "u16": "UINT16", "u32": "UINT32", "u64": "UINT64",
+    "i8": "INT8", "i16": "INT16", "i32": "INT32", "i64": "INT64",
+    "f16": "FP16", "f32": "FP32", "f64": "FP64", "string": "BYTES",
+}  # fmt: skip
+"""OpenVINO's names of number types, and the protocol's."""
+
+
+class OpenVinoModel:
+    """A compiled model; see `skerry_runtime.engine.LoadedModel`."""
+
+    def __init__(self, compiled: ov.CompiledModel, file: Path) -> None:
+        self._request = compiled.create_infer_request()
+        self.inputs = tuple(_spec(port, file) for port in compiled.inputs)
+        self.outputs = tuple(_spec(port, file) for port in compiled.outputs)
+        self.version = ov.__version__.split("-")[0]
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Compute the named outputs (OpenVINO always computes all).
+
+        Raises:
+            InputError: The shapes don't go together, as far as OpenVINO sees it.
+        """
+        _check_rows(inputs)
+        contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        try:
+            answer = self._request.infer(contiguous, share_inputs=True)
+        except RuntimeError as error:
+            if "shape" in str(error).lower():
+                raise InputError(reason_of(error)) from error
+            raise
+        # A copy: the next call writes into the same memory.
+        return [np.array(answer[name]) for name in names]
+
+
+def load(file: Path, threads: int) -> OpenVinoModel:
+    """Open an OpenVINO or ONNX file; see `skerry_runtime.engine.Loader`.
+
+    Raises:
+        ModelError: It can't be read, or this CPU lacks its arithmetic.
+    """
+    core = ov.Core()
+    try:
+        model = core.read_model(str(file))
+        arithmetic = arithmetic_of(model)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"OpenVINO {version()} can't read {file}: {reason_of(error)}") from error
+    if lacks(core, arithmetic):
+        raise ModelError(
+            f"{file} is to be computed in {arithmetic.name.lower()}, which this CPU does not have:"
+            " OpenVINO would take another format in silence"
+        )
+    options = {
+        HINT: arithmetic.value,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        # Pinned threads of several pods would meet on the same cores.
+        "ENABLE_CPU_PINNING": False,
+    }
+    try:
+        return OpenVinoModel(core.compile_model(model, "CPU", options), file)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO {version()} can't load {file}: {reason_of(error)}") from error
+
+
+def version() -> str:
+    """Return OpenVINO's version without its build."""
+    return str(ov.__version__.split("-")[0])
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the telling line of OpenVINO's errors: the last, after the places in its sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("Exception from")]
+    return (telling or lines or [type(error).__name__])[-1][:400]
+
+
+def _check_rows(inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse batches of unequal size: OpenVINO would read beyond the shorter one and answer.
+
+    Raises:
+        InputError: There are two sizes, and none of them is 1, which stands for every row.
+    """
+    rows = sorted({len(array) for array in inputs.values() if array.ndim} - {1})
+    if len(rows) > 1:
+        raise InputError(f"inputs have different numbers of rows: {', '.join(map(str, rows))}")
+
+
+def _spec(port: Any, file: Path) -> TensorSpec:
+    kind = port.get_element_type().get_type_name()
+    if kind not in DATATYPES:
+        raise ModelError(f"{file} has tensors of type {kind}, which the protocol can't carry")
+    shape = tuple(axis.get_length() if axis.is_static else -1 for axis in port.get_partial_shape())
+    return TensorSpec(port.get_any_name(), DATATYPES[kind], shape)

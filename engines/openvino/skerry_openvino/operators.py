@@ -1,0 +1,25 @@
+"""What an OpenVINO model is made of, in the words of `skerry.decide.assess`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from skerry.decide.assess import Family, family_of
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+_ONNX_NAMES = {
+    "Convolution": "Conv",
+    "GroupConvolution": "Conv",
+    "ConvolutionBackpropData": "ConvTranspose",
+    "ScaledDotProductAttention": "Attention",
+}
+"""Operators that are called otherwise in ONNX, whose names the families are told by."""
+
+
+def is_transformer(model: ov.Model) -> bool:
+    """Tell whether the model is a transformer."""
+    kinds = (operator.get_type_name() for operator in model.get_ops())
+    return family_of(Counter(_ONNX_NAMES.get(kind, kind) for kind in kinds)) is Family.TRANSFORMER

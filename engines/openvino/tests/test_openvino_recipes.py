@@ -1,0 +1,122 @@
+"""OpenVINO's recipes on small real models, and the arithmetic that each names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+import pytest
+
+import skerry_openvino as engine
+from skerry_openvino.arithmetic import HINT, Arithmetic, arithmetic_of, lacks
+from skerry_openvino.building import read
+from skerry_openvino.operators import is_transformer
+from skerry_openvino.recipes.accuracy_control import MOST_DROP, fidelity
+from skerry_optimizer.models.running import load, run
+from skerry_optimizer.recipe import NotSupported
+from tests.unit.optimizer.candidates import encoder, kitchen
+from tests.unit.optimizer.models import classifier, convolutional
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INT8 = (engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE, engine.WEIGHT_INT8)
+
+
+def constants(file: Path) -> Counter[str]:
+    """Elements of the model's constants, by number type."""
+    counts: Counter[str] = Counter()
+    for operator in read(file).get_ops():
+        if operator.get_type_name() == "Constant":
+            kind = operator.get_element_type().get_type_name()
+            counts[kind] += int(np.prod(operator.get_output_shape(0), dtype=int))
+    return counts
+
+
+@pytest.mark.parametrize("recipe", [*INT8, engine.WEIGHT_FLOAT16])
+def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, tmp_path: Path) -> None:
+    made = kitchen("OpenVino", classifier(), tmp_path)
+    assert made.likeness(made.make(recipe)) > 0.99
+
+
+@pytest.mark.parametrize("recipe", [engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE])
+def test_a_convolution_computes_in_int8(recipe: str, tmp_path: Path) -> None:
+    made = kitchen("OpenVino", convolutional(), tmp_path)
+    file = made.make(recipe)
+    assert made.likeness(file) > 0.99
+
+
+def test_a_transformer_s_weights_are_stored_as_the_recipe_says(tmp_path: Path) -> None:
+    made = encoder(tmp_path)
+    assert is_transformer(read(made.engine.model_in(tmp_path / "source")))
+    int8, int4 = (constants(made.make(r)) for r in (engine.WEIGHT_INT8, engine.WEIGHT_INT4))
+    half = constants(made.make(engine.WEIGHT_FLOAT16))
+    # Positions are sliced, not looked up, so their table stays as it is.
+    assert int8["u8"] > int8["f32"]
+    assert int4["i4"] > int4["u8"] > 0
+    assert half["f16"] > 10 * half["f32"]
+
+
+def test_a_transformer_keeps_its_answers_in_int8(tmp_path: Path) -> None:
+    made = encoder(tmp_path)
+    for recipe in (engine.PTQ_INT8, engine.WEIGHT_INT8):
+        assert made.likeness(made.make(recipe)) > 0.98, recipe
+
+
+def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(tmp_path: Path) -> None:
+    made = encoder(tmp_path, layers=1)
+    source, accurate = (
+        made.engine.model_in(tmp_path / "source"),
+        made.make(engine.PTQ_INT8_ACCURATE),
+    )
+    answers = [
+        np.stack([next(iter(run(load(made.engine, file), one).values())).ravel() for one in made.samples])
+        for file in (source, accurate)
+    ]  # fmt: skip
+    assert fidelity(*answers) >= 1 - MOST_DROP - 1e-4
+
+
+@pytest.mark.parametrize(
+    ("recipe", "arithmetic"),
+    [(engine.FLOAT16, Arithmetic.FLOAT16), (engine.BFLOAT16, Arithmetic.BFLOAT16)],
+)
+def test_half_arithmetic_is_done_or_refused_never_replaced(
+    recipe: str, arithmetic: Arithmetic, tmp_path: Path
+) -> None:
+    made = kitchen("OpenVino", classifier(), tmp_path)
+    if lacks(ov.Core(), arithmetic):
+        with pytest.raises(NotSupported, match=f"no {arithmetic.name.lower()} arithmetic"):
+            made.make(recipe)
+        return
+    file = made.make(recipe)
+    model = read(file)
+    compiled = ov.Core().compile_model(model, "CPU", {HINT: arithmetic_of(model).value})
+    assert compiled.get_property(HINT) == getattr(ov.Type, arithmetic.value)
+    assert made.likeness(file) > 0.99
+
+
+@pytest.mark.parametrize("recipe", ["source", engine.PTQ_INT8, engine.WEIGHT_FLOAT16])
+def test_what_is_not_half_arithmetic_is_computed_in_float32(recipe: str, tmp_path: Path) -> None:
+    made = kitchen("OpenVino", classifier(), tmp_path)
+    file = made.engine.model_in(tmp_path / recipe) if recipe == "source" else made.make(recipe)
+    assert arithmetic_of(read(file)) is Arithmetic.FLOAT32
+
+
+def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
+    model = classifier()
+    del model.graph.node[:]
+    model.graph.node.add(op_type="Relu", input=["x"], output=["y"])
+    made = kitchen("OpenVino", model, tmp_path)
+    for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4):
+        with pytest.raises(NotSupported, match="no multiplication by constant weights"):
+            made.make(recipe)
+
+
+def test_fidelity_is_the_share_of_variation_that_is_told() -> None:
+    reference = np.array([[0.0, 1.0], [2.0, 3.0]])
+    assert fidelity(reference, reference) == 1
+    assert fidelity(reference, np.full((2, 2), reference.mean(axis=0))) == 0
+    assert fidelity(np.ones((3, 2)), np.ones((3, 2))) == 1
+    assert fidelity(np.ones((3, 2)), np.zeros((3, 2))) == 0

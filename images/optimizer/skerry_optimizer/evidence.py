@@ -1,0 +1,124 @@
+"""Finished work in the registry, under its evidence key: what was measured, and the certified image.
+
+The image `evidence-KEY` is, where a candidate passed the gates, the certified artifact itself: one
+layer with the model and one with the evidence. Where none passed it has the evidence only, so
+nothing that failed can be mounted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from skerry.api.job import JobSummary, Validation
+from skerry.api.modelvariant import VariantArtifact
+from skerry.artifacts.images import Image, Layer, pack_files
+from skerry_optimizer.builds import ANNOTATION_PART, KEY_DIGITS, model_layer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skerry.api.job import JobPlan
+    from skerry.artifacts.images import RegistryClient
+    from skerry_optimizer.workspace import Workspace
+
+PART_EVIDENCE = "evidence"
+SUMMARY = "summary.json"
+REPORT = "report.json"
+BLOCKS = "blocks.json"
+SERVED = "skerry.json"
+GOLDEN = "golden.npz"
+
+
+def evidence_tag(plan: JobPlan) -> str:
+    """Return the tag of a plan's finished work."""
+    return f"evidence-{plan.evidence_key[:KEY_DIGITS]}"
+
+
+def push_evidence(
+    client: RegistryClient, workspace: Workspace, plan: JobPlan, summary: JobSummary
+) -> JobSummary:
+    """Push the evidence, with the chosen model if one passed; return the summary with its artifact.
+
+    Raises:
+        RegistryError: The registry was not reached, or refused.
+    """
+    layers = [_evidence_layer(workspace, plan, summary)]
+    if summary.chosen is not None:
+        layers.insert(0, model_layer(workspace, summary.chosen))
+    digest = client.push(Image(tuple(layers)), evidence_tag(plan))
+    return _with_artifact(summary, plan, digest)
+
+
+def find_evidence(client: RegistryClient, workspace: Workspace, plan: JobPlan) -> JobSummary | None:
+    """Return the summary of a plan's finished work, or nothing when there is none that can be read.
+
+    Raises:
+        RegistryError: The registry was not reached, or refused.
+    """
+    image = client.find(evidence_tag(plan))
+    layer = image.annotated(ANNOTATION_PART).get(PART_EVIDENCE) if image else None
+    if image is None or layer is None:
+        return None
+    folder = workspace.work / "evidence"
+    client.pull(layer, folder)
+    try:
+        summary = JobSummary.model_validate_json((folder / SUMMARY).read_bytes())
+    except (ValidationError, OSError):
+        return None  # of another release: measured anew, and overwritten
+    return _with_artifact(summary, plan, image.digest)
+
+
+def _with_artifact(summary: JobSummary, plan: JobPlan, digest: str) -> JobSummary:
+    if summary.chosen is None:
+        return summary
+    image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
+    return summary.model_copy(update={"artifact": VariantArtifact(image=image, digest=digest)})
+
+
+def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) -> Layer:
+    validation = read_validation(workspace)
+    folder = workspace.work / "evidence"
+    folder.mkdir(exist_ok=True)
+    files = {
+        SUMMARY: _written(folder / SUMMARY, summary.to_wire()),
+        REPORT: _written(folder / REPORT, _report(plan, validation)),
+        BLOCKS: _written(folder / BLOCKS, _blocks(validation)),
+    }
+    if summary.chosen is not None and validation.served is not None:
+        files[SERVED] = _written(folder / SERVED, validation.served.to_wire())
+        files[GOLDEN] = workspace.measure / GOLDEN
+    return pack_files(files, workspace.work / "evidence.tar", {ANNOTATION_PART: PART_EVIDENCE})
+
+
+def read_validation(workspace: Workspace) -> Validation:
+    """Read what the validation stage found."""
+    return Validation.model_validate_json((workspace.measure / "validation.json").read_bytes())
+
+
+def _report(plan: JobPlan, validation: Validation) -> dict[str, Any]:
+    found = validation.model_copy(update={"trials": (), "certified": None}).to_wire()
+    certified = validation.certified
+    return {
+        **found,
+        "node": os.environ.get("NODE_NAME", ""),
+        "measuredAt": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "plan": plan.model_copy(update={"registry": None}).to_wire(),
+        "trials": [measured.trial.to_wire() for measured in validation.trials],
+        "certified": certified.trial.to_wire() if certified else None,
+    }
+
+
+def _blocks(validation: Validation) -> dict[str, Any]:
+    blocks = {one.trial.recipe: one.blocks.to_wire() for one in validation.trials}
+    certified = validation.certified
+    return {"choice": blocks, "certification": certified.blocks.to_wire() if certified else None}
+
+
+def _written(file: Path, content: Any) -> Path:
+    file.write_text(json.dumps(content, indent=1, sort_keys=True))
+    return file

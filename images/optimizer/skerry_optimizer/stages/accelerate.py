@@ -1,0 +1,93 @@
+"""HardwareAcceleration: graph optimisation done once here and not in every start, where it can be stored.
+
+A candidate that does not survive it stays as it was. At the end the candidates go to the registry,
+so that a job that is tried again, or one under other limits, has only to measure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.artifacts.images import RegistryClient
+from skerry_optimizer.builds import push_build
+from skerry_optimizer.engine import engine_of, optimiser_of
+from skerry_optimizer.models.running import NotRunnable, likeness, load, run
+from skerry_optimizer.samples import calibration_samples
+from skerry_optimizer.workspace import Workspace, read_plan
+from skerry_runtime.errors import ModelError
+
+if TYPE_CHECKING:
+    from skerry.api.job import CandidateFile, JobPlan
+    from skerry.engines import EnginePlugin
+    from skerry_optimizer.engine import Optimiser
+    from skerry_optimizer.samples import Sample
+
+LEAST_LIKENESS = 0.999
+"""Cosine to the answers before: fusions change rounding, in int8 a little more."""
+
+
+def accelerate(workspace: Workspace) -> str:
+    """Optimise each candidate's graph and push them all; return what was gained and what failed.
+
+    Raises:
+        StageError: The registry can't take the candidates.
+    """
+    plan = read_plan()
+    engine = engine_of(plan.engine)
+    optimiser = optimiser_of(engine)
+    message = (
+        f"{engine.title} optimises graphs for the CPU at hand while it loads them"
+        if optimiser is None
+        else _accelerate_all(workspace, plan, engine, optimiser)
+    )
+    push_build(RegistryClient(plan.registry), workspace, plan)
+    return message
+
+
+def _accelerate_all(
+    workspace: Workspace, plan: JobPlan, engine: EnginePlugin, optimiser: Optimiser
+) -> str:
+    results = []
+    for candidate in workspace.built_candidates():
+        file = engine.model_in(workspace.folder(candidate.recipe))
+        sample = calibration_samples(workspace, plan, engine, file)[0]
+        problem = _optimise(engine, optimiser, candidate, workspace, sample)
+        results.append(problem)
+        _write(workspace, candidate, problem)
+    kept = [result for result in results if result]
+    done = f"{len(results) - len(kept)} of {len(results)} graphs optimised"
+    return "; ".join([done, *kept])
+
+
+def _write(workspace: Workspace, candidate: CandidateFile, problem: str) -> None:
+    update = {
+        "bytes": workspace.model_bytes(candidate.recipe),
+        "message": "; ".join(part for part in (candidate.message, problem) if part),
+    }
+    workspace.write_candidate(candidate.model_copy(update=update))
+
+
+def _optimise(
+    engine: EnginePlugin,
+    optimiser: Optimiser,
+    candidate: CandidateFile,
+    workspace: Workspace,
+    sample: Sample,
+) -> str:
+    """Replace the candidate's model by its optimised form; return why not, if so."""
+    file = engine.model_in(workspace.folder(candidate.recipe))
+    optimised = file.with_stem("optimised")
+    problem = ""
+    try:
+        optimiser(file, optimised)
+        before, after = (run(load(engine, one), sample) for one in (file, optimised))
+        alike = likeness(before, after)
+        if alike < LEAST_LIKENESS:
+            problem = f"optimised, it answers differently (cosine {alike:.4f})"
+    except (ModelError, NotRunnable) as error:
+        problem = str(error)
+    if problem:
+        optimised.unlink(missing_ok=True)
+        return f"{candidate.recipe} stays as it is: {problem}"
+    optimised.replace(file)
+    return ""

@@ -1,0 +1,94 @@
+"""The last stage: pushes what passed the gates with its evidence, and tells the operator.
+
+Its message is the summary of `skerry.api.termination`. Where no candidate passed, the evidence
+alone is pushed: the answer is final for these keys, and nothing that failed can be served.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from skerry.api.job import JobSummary
+from skerry.api.termination import encode_summary
+from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images.layers import digest_of
+from skerry_optimizer.errors import StageError
+from skerry_optimizer.evidence import SUMMARY, push_evidence, read_validation
+from skerry_optimizer.workspace import read_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from skerry.api.job import JobPlan, Validation
+    from skerry_optimizer.workspace import Workspace
+
+
+def pack(workspace: Workspace) -> str:
+    """Push, and return the encoded summary.
+
+    Raises:
+        StageError: Validation left nothing, or the registry can't take it.
+    """
+    if workspace.found.exists():
+        summary = JobSummary.model_validate_json((workspace.found / SUMMARY).read_bytes())
+        return encode_summary(summary.model_copy(update={"reused": True}))
+    plan = read_plan()
+    summary = push_evidence(
+        RegistryClient(plan.registry), workspace, plan, summarised(workspace, plan)
+    )
+    return encode_summary(summary)
+
+
+def summarised(workspace: Workspace, plan: JobPlan) -> JobSummary:
+    """Return the summary of what validation found; the artifact is added once it is pushed.
+
+    Raises:
+        StageError: Validation left nothing, or contradicts itself.
+    """
+    try:
+        validation = read_validation(workspace)
+    except (OSError, ValueError) as error:
+        raise StageError(
+            f"the validation stage left no result that can be read ({error}); see its log"
+        ) from error
+    chosen = validation.chosen
+    if chosen is not None:
+        _check_complete(validation)
+    return JobSummary(
+        trials=tuple(measured.trial for measured in validation.trials),
+        chosen=chosen,
+        certified=validation.certified.trial if validation.certified else None,
+        gates=validation.gates,
+        model_digest=_model_digest(workspace, chosen) if chosen else None,
+        baseline=validation.baseline,
+        engine_version=plan.engine_version,
+        message=validation.message,
+    )
+
+
+def _check_complete(validation: Validation) -> None:
+    certified, served = validation.certified, validation.served
+    if certified is None or served is None or certified.trial.recipe != validation.chosen:
+        raise StageError(
+            f"validation chose {validation.chosen} but did not certify it: nothing is pushed;"
+            " this is a fault of Skerry, please report it with the validation container's log"
+        )
+
+
+def _model_digest(workspace: Workspace, recipe: str) -> str:
+    """Return the digest of the model: of its file, or of what `sha256sum` prints for its files."""
+    files = workspace.model_files(recipe)
+    digests = [_digest(file) for file in files]
+    if len(files) == 1:
+        return digests[0]
+    lines = [
+        f"{digest.removeprefix('sha256:')}  {file.name}\n"
+        for digest, file in zip(digests, files, strict=True)
+    ]
+    return digest_of(io.BytesIO("".join(lines).encode()))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return digest_of(content)

@@ -1,9 +1,0 @@
-"""Errors of a model; apart from the session, so that handling them needs no engine."""
-
-
-class ModelError(Exception):
-    """The model can't be loaded or served; the message is for people."""
-
-
-class InputError(Exception):
-    """The engine refused these inputs: the caller's fault, not the model's."""

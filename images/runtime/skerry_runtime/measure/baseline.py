@@ -1,0 +1,93 @@
+"""The stage BaselineMeasurement: the unoptimised source in float32, as every ratio's denominator.
+
+It also splits the data set for the stages after. The source's answers are the stage `quality`'s:
+under the serving CPU limit they would take minutes and be the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from statistics import median
+from typing import TYPE_CHECKING
+
+from skerry.api.job import TensorInfo
+from skerry_runtime.dataset import Split, load_dataset, sizes_for, split_dataset
+from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
+from skerry_runtime.measure.blocks import pace_for
+from skerry_runtime.measure.files import BASELINE, BaselineFile, Samples, samples_of
+from skerry_runtime.measure.memory import increments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry_runtime.datatypes import TensorLike
+    from skerry_runtime.measure.memory import Memory
+
+log = logging.getLogger("skerry_runtime.measure")
+
+# Enough for the interval of a share near 0.95 to be about 4 % wide; more only costs a slow device
+# time. Certification judges one candidate, so it can afford more.
+MOST_SAMPLES = {Split.CHOICE: 500, Split.CERTIFICATION: 1000}
+# For people to know the source's latency; speed-ups come from blocks beside each candidate.
+CALLS = 40
+
+
+def measure_baseline(bench: Bench) -> str:
+    """Measure the source; writes the samples and baseline.json, returns the stage's message.
+
+    Raises:
+        DatasetError, WorkerError: The data set or the source can't be used.
+    """
+    bench.places.measure.mkdir(parents=True, exist_ok=True)
+    with bench.started(bench.source) as process:
+        inputs = _infos(process.loaded.inputs)
+        samples = _write_samples(bench, inputs)
+        sample = samples.first()
+        seconds, memory = process.warm_up(sample)
+        process.use(samples.files)
+        pace = pace_for(seconds, bench.cpu_limit)
+        times = process.block(range(min(CALLS, samples.count)), pace.spread)[0]
+        peaks = [memory.peak]
+        peaks += [bench.memory_of(bench.source, sample).peak for _ in range(MEMORY_PROCESSES - 1)]
+        found = BaselineFile(
+            engine_version=process.loaded.version,
+            inputs=inputs,
+            outputs=_infos(process.loaded.outputs),
+            p50_milliseconds=median(times),
+            empty_peaks=bench.empty_peaks(),
+            baseline_peaks=tuple(peaks),
+            anonymous_bytes=memory.anonymous,
+        )
+    (bench.places.measure / BASELINE).write_text(found.model_dump_json(by_alias=True, indent=1))
+    return _message(bench, found, memory)
+
+
+def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
+    return tuple(
+        TensorInfo(name=spec.name, datatype=spec.datatype, shape=spec.shape) for spec in specs
+    )
+
+
+def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
+    """Put each split on disk; returns the one to choose on."""
+    evaluation = bench.plan.evaluation
+    sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
+    file = bench.places.dataset / "dataset.npz"
+    dataset = load_dataset(file, inputs, metric=bench.metric)
+    for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
+        if split is Split.CALIBRATION:  # the optimizer's, which splits the same way
+            continue
+        written = samples_of(bench.places, split, inputs)
+        written.write(part.first(MOST_SAMPLES.get(split, part.samples)))
+    return samples_of(bench.places, Split.CHOICE, inputs)
+
+
+def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:
+    increment = median(increments(found.baseline_peaks, found.empty_peaks))
+    return (
+        f"source in float32 on {bench.plan.baseline_engine} {found.engine_version},"
+        f" {bench.threads} thread(s) under"
+        f" {bench.plan.limits.cpu} CPU: p50 {found.p50_milliseconds:.2f} ms,"
+        f" {increment / 1e6:.0f} MB over the empty runtime at its peak"
+        f" ({memory.peak / 1e6:.0f} MB in all, {memory.anonymous / 1e6:.0f} MB anonymous)"
+    )

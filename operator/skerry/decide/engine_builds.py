@@ -1,0 +1,239 @@
+"""How far one engine is with a target: find or make its variant, certify it.
+
+One `EngineBuild` is certified when there is an artifact that passes the gates of the spec as it is
+now. `skerry.decide.builds` makes one of each engine of a target and chooses between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import Phase
+from skerry.api.job import JobPlan, RegistryAccess
+from skerry.api.modelvariant import EvaluationPlan, ModelVariantSpec
+from skerry.decide import identity
+from skerry.decide.decision import BuildJob, ServedRevision
+from skerry.decide.stages import DOCKER_CONFIG_FILE
+from skerry.decide.tries import job_for, next_try, short_key
+from skerry.decide.units import parse_duration
+from skerry.decide.variants import Progress, from_job, regated, remembered
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api import HardwareClass, ModelVariant, ModelVariantStatus
+    from skerry.api.hardwareclass import ReplacedRuntime
+    from skerry.api.modelvariant import Trial
+    from skerry.decide.snapshot import Snapshot
+    from skerry.decide.variants import VariantState
+
+NO_NODES = "NoNodes"
+_PHASES = {
+    Progress.RUNNING: Phase.OPTIMIZING,
+    Progress.GATES_NOT_MET: Phase.FAILED,
+    Progress.FAILED: Phase.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class EngineBuild:
+    """How far one engine is with one target.
+
+    Attributes:
+        variant, spec: the ModelVariant: its name, what it shall be.
+        phase: None when certified; Failed when there is nothing to wait for.
+        reason, message: why it is where it is.
+        status: of the variant, to be written; None for one that is not there yet.
+        job: to start.
+        served: the revision that it would be; None unless certified.
+        tried_before: a job for the same work has failed: what else is certified need not wait.
+    """
+
+    engine: str
+    variant: str
+    spec: ModelVariantSpec
+    phase: Phase | None
+    reason: str
+    message: str
+    status: ModelVariantStatus | None = None
+    job: BuildJob | None = None
+    served: ServedRevision | None = None
+    tried_before: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be certified without anybody doing anything."""
+        return self.phase in {Phase.OPTIMIZING, Phase.PENDING, Phase.PAUSED}
+
+    @property
+    def certified(self) -> Trial | None:
+        """The build as it was measured afresh; None unless certified."""
+        if self.served is None or self.status is None or self.status.certificate is None:
+            return None
+        return self.status.certificate.certified
+
+
+def gates_key(snapshot: Snapshot) -> str:
+    """Names the gates and weights of the spec; the chosen candidate depends on them."""
+    spec = snapshot.model.spec
+    return short_key(
+        spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json()
+    )
+
+
+def work_of(snapshot: Snapshot, variant: str) -> str:
+    """Names the work of building a variant and choosing by the gates of now; jobs carry it."""
+    return short_key(variant, gates_key(snapshot))
+
+
+def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | None:
+    """The revision that a variant makes with the runtime image of now; None without an artifact."""
+    artifact = variant.status.artifact
+    engine = snapshot.config.engines.get(variant.spec.engine)
+    if artifact is None or engine is None:
+        return None
+    serving = snapshot.model.spec.serving
+    limits = variant.spec.limits
+    serving = serving.model_copy(
+        update={"resources": serving.resources.model_copy(update={"limits": limits})}
+    )
+    hardware_class = variant.spec.hardware_class
+    replaced = _replaced(snapshot, variant)
+    name = identity.revision(
+        artifact.digest, serving, engine.runtime_image, hardware_class, replaced
+    )
+    return ServedRevision(
+        name, hardware_class, artifact.image, engine.runtime_image, limits, replaced
+    )
+
+
+def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
+    """The server that the class has for the variant's engine in place of Skerry's own."""
+    found = snapshot.classes.get(variant.spec.hardware_class)
+    runtimes = found.spec.runtimes if found else ()
+    return next((one for one in runtimes if one.engine == variant.spec.engine), None)
+
+
+def engine_build(
+    snapshot: Snapshot, hardware_class: HardwareClass, engine: str, now: datetime
+) -> EngineBuild:
+    """How far an installed engine is with a target whose source is assessed."""
+    spec = _variant_spec(snapshot, hardware_class, engine)
+    name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
+    work = work_of(snapshot, name)
+    made = EngineBuild(
+        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} is to be built",
+        tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
+    )  # fmt: skip
+    variant = snapshot.variants.get(name)
+    state = _state(snapshot, variant, work, now) if variant else None
+    if variant is None or state is None:
+        return _started(
+            replace(made, job=_job(snapshot, hardware_class, spec, name, work)), snapshot
+        )
+    return _with_state(snapshot, made, variant, state)
+
+
+def _started(build: EngineBuild, snapshot: Snapshot) -> EngineBuild:
+    """A build on a class without nodes waits instead of starting a job that nothing can run."""
+    hardware_class = build.spec.hardware_class
+    if snapshot.nodes.get(hardware_class):
+        return build
+    message = f"no node carries class {hardware_class}: nothing can be measured there"
+    return replace(build, job=None, phase=Phase.PENDING, reason=NO_NODES, message=message)
+
+
+def _state(
+    snapshot: Snapshot, variant: ModelVariant, work: str, now: datetime
+) -> VariantState | None:
+    """Where the variant stands under the gates of now; None when a job is to be started."""
+    spec = snapshot.model.spec
+    key = gates_key(snapshot)
+    if variant.status.gates_key == key:
+        return remembered(variant)
+    job = job_for(snapshot, work)
+    if job is not None:
+        return from_job(variant, job, spec.gates, key, now)
+    if variant.status.trials:
+        return regated(variant, spec.gates, spec.optimization.search.weights, key, now)
+    return None
+
+
+def _with_state(
+    snapshot: Snapshot, made: EngineBuild, variant: ModelVariant, state: VariantState
+) -> EngineBuild:
+    certified = variant.model_copy(update={"status": state.status})
+    served = served_by(snapshot, certified) if state.progress is Progress.CERTIFIED else None
+    return replace(
+        made,
+        phase=_PHASES.get(state.progress),
+        reason=state.reason,
+        message=state.message,
+        status=state.status,
+        served=served,
+    )
+
+
+def _variant_spec(
+    snapshot: Snapshot, hardware_class: HardwareClass, engine: str
+) -> ModelVariantSpec:
+    spec, settings = snapshot.model.spec, snapshot.config.engines[engine]
+    source, dataset = snapshot.pins.source, snapshot.pins.dataset
+    if source is None or dataset is None:
+        raise ValueError("a variant needs resolved digests; assess_source comes first")
+    evaluation = EvaluationPlan(
+        dataset=dataset,
+        metric=spec.evaluation.metric,
+        calibration_samples=spec.evaluation.calibration_samples,
+        golden_samples=spec.evaluation.golden_samples,
+    )
+    key = identity.build_key(
+        source.digest, evaluation,
+        architecture=hardware_class.spec.architecture, features=hardware_class.spec.features,
+        engine=engine, engine_version=settings.version, recipe_set=settings.recipe_set,
+        trials=spec.optimization.search.trials,
+    )  # fmt: skip
+    return ModelVariantSpec(
+        edge_model=snapshot.model.metadata.name,
+        hardware_class=hardware_class.metadata.name,
+        engine=engine,
+        engine_version=settings.version,
+        build_key=key,
+        source=source,
+        evaluation=evaluation,
+        recipe_set=settings.recipe_set,
+        trials=spec.optimization.search.trials,
+        limits=spec.serving.resources.limits,
+    )
+
+
+def _job(
+    snapshot: Snapshot, hardware_class: HardwareClass, spec: ModelVariantSpec, name: str, work: str
+) -> BuildJob:
+    model = snapshot.model
+    search = model.spec.optimization.search
+    evidence = identity.evidence_key(
+        spec.build_key, spec.hardware_class, spec.limits, model.spec.gates, search.weights
+    )
+    plan = JobPlan(
+        edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
+        hardware_class=spec.hardware_class, features=hardware_class.spec.features,
+        build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
+        engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
+        evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
+        gates=model.spec.gates, weights=search.weights, registry=registry_access(snapshot),
+    )  # fmt: skip
+    deadline = round(parse_duration(search.time_limit))
+    return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)
+
+
+def registry_access(snapshot: Snapshot) -> RegistryAccess:
+    """Where the jobs of the EdgeModel push."""
+    settings, metadata = snapshot.config.registry, snapshot.model.metadata
+    return RegistryAccess(
+        address=settings.address,
+        repository=f"{settings.prefix}/{metadata.namespace}/{metadata.name}",
+        insecure=settings.insecure,
+        docker_config=DOCKER_CONFIG_FILE if settings.push_secret else None,
+    )

@@ -1,0 +1,101 @@
+"""Two engines against a real API server: both build, the better one is rolled out, the status says why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skerry.api import ModelVariant
+from skerry.cluster import kinds
+from skerry.decide.conditions import condition_of
+from tests.cluster.operator_process import wait_for
+from tests.cluster.world import World, manifest, running_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.conftest import Kubectl
+    from tests.lab import Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+CLASSES: dict[str, tuple[str, ...]] = {"engines-a": ("engines-a1",)}
+NAME = "both"
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One class, and an operator that has both engines."""
+    folder = tmp_path_factory.mktemp("operator")
+    speedups = {"OpenVino": "2.6", "OnnxRuntime": "1.5"}
+    yield from running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups)
+
+
+def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, object]:
+    """An EdgeModel on the one class."""
+    made = manifest(world.registry, name)
+    made["spec"]["targets"] = [{"hardwareClass": c, "engine": engine} for c in CLASSES]
+    return made
+
+
+def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
+    world.kubectl.apply(wanted(world, NAME))
+    model = world.until_ready(1, NAME)
+    (target,) = model.status.targets
+    assert target.engine == "OpenVino"
+    assert target.choice.startswith("OpenVino weight-int8-block128 is better than OnnxRuntime")
+    assert {build.engine: build.phase for build in target.builds} == {
+        "OpenVino": "Certified",
+        "OnnxRuntime": "Certified",
+    }
+    assert [rank.engine for rank in target.engines if rank.installed] == ["OpenVino", "OnnxRuntime"]
+    items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
+    variants = [ModelVariant.model_validate(item) for item in items]
+    assert {v.spec.engine for v in variants} == {"OpenVino", "OnnxRuntime"}
+    assert {v.status.front for v in variants} == {("weight-int8-block128",)}
+    chosen = next(v for v in variants if v.metadata.name == target.variant)
+    assert chosen.status.artifact is not None
+    assert target.image == chosen.status.artifact.image
+    assert len(world.daemonsets(NAME)) == 1
+
+
+def test_naming_the_other_engine_serves_the_build_that_is_there(world: World) -> None:
+    before = world.model(NAME).status.targets[0]
+    targets = [{"hardwareClass": c, "engine": "OnnxRuntime"} for c in CLASSES]
+    model = world.until_ready(world.patch({"targets": targets}, NAME), NAME)
+    (target,) = model.status.targets
+    assert (target.engine, target.stable == before.stable) == ("OnnxRuntime", False)
+    items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
+    assert len(items) == 2
+
+
+def test_an_engine_that_is_not_installed_is_refused_with_the_names_of_those_that_are(
+    world: World,
+) -> None:
+    name = "not-installed"
+    world.kubectl.apply(wanted(world, name, "LlamaCpp"))
+    model = wait_for(
+        "the engine is missed",
+        lambda: world.model(name),
+        lambda m: m.status.targets and m.status.targets[0].reason == "EngineNotInstalled",
+        60,
+    )
+    accepted = condition_of(model.status.conditions, "Accepted")
+    assert accepted is not None
+    assert (accepted.status.value, accepted.reason) == ("False", "EngineNotInstalled")
+    assert "engine LlamaCpp is not installed (installed: OpenVino, OnnxRuntime)" in accepted.message
+    stalled = condition_of(model.status.conditions, "Stalled")
+    assert stalled is not None
+
+
+def test_measurement_alone_decides(world: World) -> None:
+    """The same model with the figures turned round: the engine that is ranked second wins."""
+    name = "turned"
+    world.devices.speedups = {"OpenVino": "1.2", "OnnxRuntime": "2.6"}
+    world.kubectl.apply(wanted(world, name))
+    (target,) = world.until_ready(1, name).status.targets
+    assert target.engine == "OnnxRuntime"
+    assert target.choice.startswith("OnnxRuntime weight-int8-block128 is better than OpenVino")

@@ -1,0 +1,143 @@
+"""A target with two engines: both build, one is chosen, one that fails stands in nobody's way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skerry.api.config import EngineSettings
+from skerry.api.edgemodel import Phase
+from skerry.api.modelvariant import Trial, VariantArtifact
+from skerry.decide.decision import BuildJob
+from tests.unit.decide.plan_world import CONFIG, IMAGE, World, assessed, summary, trial
+
+if TYPE_CHECKING:
+    from skerry.api.edgemodel import TargetStatus
+
+OPENVINO = EngineSettings(
+    version="2026.4.1", recipe_set="openvino/1", optimizer_image=IMAGE, runtime_image=IMAGE
+)
+BOTH = CONFIG.model_copy(update={"engines": CONFIG.engines | {"OpenVino": OPENVINO}})
+DIGESTS = {"OpenVino": "sha256:" + "1" * 64, "OnnxRuntime": "sha256:" + "2" * 64}
+
+
+def both(**spec: Any) -> World:
+    """An assessed model on a class for which both engines are installed."""
+    return assessed(**spec).with_(config=BOTH)
+
+
+def next_engine(made: World) -> str:
+    """The engine whose job is started now."""
+    (job,) = made.decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.engine == job.engine
+    return job.engine
+
+
+def ends(made: World, *trials: Trial, passed: bool = True) -> World:
+    """The job that is started now runs and ends."""
+    engine = next_engine(made)
+    said = summary(*trials, passed=passed)
+    if passed:
+        digest = DIGESTS[engine]
+        artifact = VariantArtifact(image=f"reg.example/x@{digest}", digest=digest)
+        said = said.model_copy(update={"artifact": artifact})
+    return made.step().job_ends(said.model_dump_json(by_alias=True))
+
+
+def target(made: World) -> TargetStatus:
+    (found,) = made.decide().status.targets
+    return found
+
+
+def test_engines_build_one_after_the_other_in_the_order_of_the_ranking() -> None:
+    made = both()
+    assert next_engine(made) == "OpenVino"
+    first = ends(made, trial("ptq-int8"))
+    assert next_engine(first) == "OnnxRuntime"
+    waiting = target(first)
+    assert waiting.phase is Phase.OPTIMIZING
+    assert waiting.desired is None
+    assert {build.engine: build.phase for build in waiting.builds} == {
+        "OpenVino": "Certified",
+        "OnnxRuntime": "Optimizing",
+    }
+
+
+def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
+    made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
+    made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
+    found = target(made)
+    assert (found.engine, found.recipe, found.phase) == ("OpenVino", "ptq-int8", Phase.ROLLING_OUT)
+    assert found.choice.startswith("OpenVino ptq-int8 is better than OnnxRuntime weight-int8 (")
+    assert [(one.engine, one.recipe) for one in found.front] == [
+        ("OpenVino", "ptq-int8"),
+        ("OnnxRuntime", "weight-int8"),
+    ]
+    assert len(made.snapshot.variants) == 2
+    assert found.variant in made.snapshot.variants
+
+
+def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
+    made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
+    made = ends(made, trial("weight-int8")).settle()
+    found = target(made)
+    assert (found.engine, found.phase) == ("OnnxRuntime", Phase.ROLLING_OUT)
+    assert found.choice.startswith("OnnxRuntime weight-int8 alone is certified: ")
+    assert "OpenVino: quality 0.9 misses 0.95" in found.choice
+
+
+def test_when_no_engine_passes_each_shortfall_is_told() -> None:
+    made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
+    made = ends(made, trial("weight-int8", quality=0.9), passed=False)
+    found = target(made)
+    assert (found.phase, found.reason) == (Phase.FAILED, "GatesNotMet")
+    assert found.message == (
+        "OpenVino: quality 0.9 misses 0.95; OnnxRuntime: quality 0.9 misses 0.95"
+    )
+
+
+def test_a_failed_job_leaves_the_target_to_the_other_engine() -> None:
+    made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
+    made = ends(made, trial("weight-int8")).settle()
+    assert target(made).engine == "OnnxRuntime"
+
+
+def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win() -> None:
+    made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
+    made = ends(made, trial("weight-int8", speedup=1.5)).settle()
+    before = target(made).desired
+    again = made.model(rollout={"soak": "5s"})
+    assert next_engine(again) == "OpenVino"
+    assert target(again).desired == before
+    won = ends(again, trial("ptq-int8", speedup=2.6))
+    assert target(won).engine == "OpenVino"
+    assert target(won).desired not in {None, before}
+
+
+def test_a_target_that_names_an_engine_builds_with_that_alone() -> None:
+    made = both(targets=[{"hardwareClass": "x86", "engine": "OnnxRuntime"}])
+    assert next_engine(made) == "OnnxRuntime"
+    made = ends(made, trial("weight-int8")).settle()
+    assert not made.decide().jobs
+    assert target(made).engine == "OnnxRuntime"
+
+
+def test_an_engine_that_is_not_installed_is_named_with_what_is() -> None:
+    made = both(targets=[{"hardwareClass": "x86", "engine": "LlamaCpp"}])
+    found = target(made)
+    assert (found.phase, found.reason) == (Phase.FAILED, "EngineNotInstalled")
+    assert "engine LlamaCpp is not installed (installed: OpenVino, OnnxRuntime)" in found.message
+
+
+def test_deciding_twice_changes_nothing_more_with_two_engines() -> None:
+    made = ends(both(), trial("ptq-int8", speedup=2.6))
+    settled = ends(made, trial("weight-int8", speedup=1.5)).settle()
+    assert settled.step().snapshot == settled.snapshot
+
+
+def test_other_gates_choose_anew_between_the_stored_builds() -> None:
+    made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
+    made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
+    stricter = made.model(gates={"quality": "0.97"})
+    assert not stricter.decide().jobs
+    assert target(stricter).engine == "OnnxRuntime"
