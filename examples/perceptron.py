@@ -48,7 +48,8 @@ def network(
     last node; without it there is one input.
     """
     value = prepare[-1].output[0] if prepare else next(iter(inputs))
-    nodes, weights = list(prepare), []
+    nodes = list(prepare)
+    weights: list[onnx.TensorProto] = []
     for index, layer in enumerate(layers):
         last = index + 1 == len(layers)
         names = [f"kernel_{index}", f"bias_{index}"]
@@ -70,15 +71,15 @@ def _checked(
     outputs: Mapping[str, int],
     weights: Sequence[onnx.TensorProto],
 ) -> onnx.ModelProto:
-    ends = [
+    given, told = (
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
             for name, width in widths.items()
         ]
         for widths in (inputs, outputs)
-    ]
+    )
     model = helper.make_model(
-        helper.make_graph(nodes, "perceptron", *ends, weights),
+        helper.make_graph(nodes, "perceptron", given, told, weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=9,
         producer_name="skerry-examples",

@@ -9,15 +9,19 @@ same.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score
 from sklearn.neural_network import MLPClassifier
 
 from examples.perceptron import Floats, Layer, Made, layers_of, network, run_script
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BRIGHTEST = 16
 IMAGES_OF_TRAINING = 900

@@ -28,7 +28,11 @@ def make() -> Made:
     readings = drawn.astype(np.float32)
     mean, deviation = values[:TRAINING].mean(), values[:TRAINING].std()
     trained = MLPRegressor(
-        hidden_layer_sizes=HIDDEN, alpha=1e-3, max_iter=MOST_EPOCHS, early_stopping=True, random_state=SEED
+        hidden_layer_sizes=HIDDEN,
+        alpha=1e-3,
+        max_iter=MOST_EPOCHS,
+        early_stopping=True,
+        random_state=SEED,
     )
     trained.fit(readings[:TRAINING], (values[:TRAINING] - mean) / deviation)
     # The network learned standardised values; its last layer says them in their own unit again.

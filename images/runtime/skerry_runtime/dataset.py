@@ -116,9 +116,7 @@ def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, N
     }
 
 
-def load_dataset(
-    path: Path, inputs: Sequence[TensorLike], *, metric: str | None = None
-) -> Dataset:
+def load_dataset(path: Path, inputs: Sequence[TensorLike], *, metric: str | None = None) -> Dataset:
     """Read `path` (dataset.npz) and check it against the model's `inputs` and the metric's labels.
 
     Arrays come back in the model's number types. Arrays that the model doesn't know are left out.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +13,7 @@ from skerry.api.config import OperatorConfig
 from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.images import Image, RegistryClient, pack_folder
-from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.decision import AssessJob
 from skerry.decide.snapshot import Pins
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.parts import Owner
@@ -74,23 +71,21 @@ class LocalJobs:
 
     def _push(self, folder: str, uri: str) -> str:
         repository, tag = re.fullmatch(r"oci://[^/]+/(.+):(.+)", uri).groups()  # type: ignore[union-attr]
-        access = RegistryAccess(
-            address=self.registry.address, repository=repository, insecure=True
-        )
+        access = RegistryAccess(address=self.registry.address, repository=repository, insecure=True)
         layer = pack_folder(self.made / folder, self.scratch / f"{folder}.tar")
         return RegistryClient(access).push(Image((layer,)), tag)
 
     def _run(self, state: World, job: Any) -> str:
         """Run all containers of a job in turn; returns the last one's termination message."""
         owner, config = Owner("intent", "assist", "u1"), state.snapshot.config
-        render = {AssessJob: assess_job, BuildJob: optimisation_job}[type(job)]
-        pod = render(owner, job, config)["spec"]["template"]["spec"]
+        assessing = isinstance(job, AssessJob)
+        made = assess_job(owner, job, config) if assessing else optimisation_job(owner, job, config)
+        pod = made["spec"]["template"]["spec"]
         log = self.scratch / "termination-log"
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             self._mount(container, log)
             _python, _m, program, *arguments = container["command"]
             assert PROGRAMS[program](arguments) == 0, f"{container['name']}: {log.read_text()}"
-            print(container["name"], log.read_text()[:400], file=sys.stderr)
         return log.read_text()
 
     def _mount(self, container: Object, log: Path) -> None:

@@ -202,7 +202,8 @@ def test_rmse_is_the_baselines_error_over_the_candidates() -> None:
     assert quality.ratio == Estimate(0.5, 0.5, 0.5)
     assert (quality.kept, quality.of) == (0, 4)
     several = np.zeros((4, 2))
-    assert rmse(several + [1, 3], several + [2, 6], several).ratio.value == pytest.approx(0.5)
+    near, far = np.tile([1, 3], (4, 1)), np.tile([2, 6], (4, 1))
+    assert rmse(near, far, several).ratio.value == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("metric", ["f1", "rmse"])
