@@ -332,6 +332,7 @@ def test_the_health_checks_reach_argocd_as_documented(
     assert merged == {"url": "https://argocd.example", **health_config["data"]}
     assert len(merged) == 1 + 5
     administrator("delete", "namespace", "argocd", "--wait=false")
+    administrator.within(NAMESPACE)("delete", "configmap", health_config["metadata"]["name"])
 
 
 def is_true_in(item: dict[str, Any], kind: str) -> bool:

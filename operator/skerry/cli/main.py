@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -29,13 +30,24 @@ if TYPE_CHECKING:
     from skerry.cli.reading import Picture
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-out, err = Console(), Console(stderr=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the EdgeModel.", show_default=False)]
 Classes = Annotated[
     list[str] | None, typer.Option("--class", "-c", help="A hardware class; all, if not given.")
 ]
 LEAST_WATCH_SECONDS = 0.5
+PIPED_WIDTH = 200
+"""Columns where no terminal says how many it has: lines that `grep` and logs can use."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
+
+
+out, err = _console(), _console(stderr=True)
 
 
 Namespace = Annotated[
