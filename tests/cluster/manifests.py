@@ -215,7 +215,7 @@ BAD = (
     Bad("digest of another sort", {_PIN: "md5:" + HASH}, _PIN, "should match '^sha256:"),
     Bad(
         "unknown metric",
-        {"spec.evaluation.metric": "f1"},
+        {"spec.evaluation.metric": "bleu"},
         "spec.evaluation.metric",
         '"accuracy", "neighbours"',
     ),
