@@ -217,7 +217,7 @@ BAD = (
         "unknown metric",
         {"spec.evaluation.metric": "bleu"},
         "spec.evaluation.metric",
-        '"accuracy", "neighbours"',
+        '"accuracy"',
     ),
     Bad(
         "few calibration samples",
