@@ -23,11 +23,11 @@ demo-down: ## clear the demonstration away
 
 test: setup lint ## all tests, on labs of their own
 	$(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null
-	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile tests/unit tests/cluster
+	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile tests/unit engines tests/sources tests/cluster
 	$(SUDO) $(PYTHON) -m pytest tests/device tests/e2e
 
 unit: setup ## the tests that need no cluster
-	$(PYTHON) -m pytest tests/unit
+	$(PYTHON) -m pytest tests/unit engines
 
 lint: setup ## style, types, import contracts, generated files
 	.venv/bin/ruff check .

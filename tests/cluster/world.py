@@ -49,9 +49,9 @@ class World:
         """The EdgeModel as it is."""
         return EdgeModel.model_validate(self.api.get(kinds.EDGE_MODEL, self.namespace, name))
 
-    def route(self, hardware_class: str) -> ModelRoute:
-        """The route of one class."""
-        name = route_name(NAME, hardware_class)
+    def route(self, hardware_class: str, name: str = NAME) -> ModelRoute:
+        """A model's route of one class."""
+        name = route_name(name, hardware_class)
         return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
 
     def patch(self, change: dict[str, Any], name: str = NAME) -> int:
