@@ -48,6 +48,7 @@ class Devices:
 
     Attributes:
         bad: revisions that every agent fails, by rule.
+        found: what else each node's agent reports, by node: {"facts": ...}.
         shortfall: builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
         speedups: what each engine's build measures; 1.5 where nothing is said.
@@ -62,6 +63,7 @@ class Devices:
     speedups: dict[str, str] = field(default_factory=dict)
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
+    found: dict[str, Object] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
     _leased_at: float = 0.0
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -206,11 +208,11 @@ class Devices:
         selector = f"{LABEL_CLASS}={self._class_of(node)}"
         routes = self.api.list(kinds.MODEL_ROUTE, selector=selector)
         models = [self._report(node, ModelRoute.model_validate(route), ready) for route in routes]
-        if models != self._reported.get(node):
-            status = {"agentVersion": "test", "models": models}
+        status: Object = {"agentVersion": "test", "models": models} | self.found.get(node, {})
+        if status != self._reported.get(node):
             body = {"metadata": {"name": node}, "status": status}
             self.api.apply(kinds.EDGE_NODE, body, "skerry-agent", "status")
-            self._reported[node] = models
+            self._reported[node] = status
 
     def _report(self, node: str, route: ModelRoute, ready: set[tuple[str, str, str]]) -> Object:
         namespace, spec = route.metadata.namespace or "", route.spec

@@ -113,7 +113,8 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     status = TargetStatus(
         hardware_class=build.hardware_class,
         phase=phase, reason=reason, message=message,
-        engines=build.engines, builds=tuple(_engine(snapshot, one) for one in build.builds),
+        engines=build.engines, constraints=build.constraints,
+        builds=tuple(_engine(snapshot, one) for one in build.builds),
         choice=build.message if build.phase is None else "", front=_front(snapshot, build),
         variant=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
