@@ -90,7 +90,8 @@ class Reader:
             block,
             # Helm makes the account of its test's pod first; a dry run makes none.
             f"helm template skerry charts/skerry --skip-tests --namespace {NAMESPACE}"
-            " --values skerry-values.yaml --values more-values.yaml | kubectl apply --server-side --force-conflicts"
+            " --values skerry-values.yaml --values more-values.yaml"
+            " | kubectl apply --server-side --force-conflicts"
             f" --dry-run=server --namespace {NAMESPACE} --filename=-",
         )
 
