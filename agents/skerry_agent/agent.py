@@ -22,6 +22,7 @@ from skerry.api.common import API_VERSION, LABEL_CLASS
 from skerry.api.edgenode import EdgeNodeStatus
 from skerry.api.modelroute import ModelRoute
 from skerry_agent import metrics
+from skerry_agent.facts.watch import Watch
 from skerry_agent.gateway.requests import Heard, Requests, listen
 from skerry_agent.gateway.state import GatewayState
 from skerry_agent.golden import Golden
@@ -59,6 +60,7 @@ class Agent:
         self.mirrors: dict[str, tuple[Mirror, asyncio.Task[None]]] = {}
         self.golden = Golden(settings.state_dir, httpx.AsyncClient(trust_env=False))
         self.reporting = Reporting(api, settings, self.follow_anew)
+        self.facts = Watch(settings.places)
         self.told: dict[str, bool] = {}
 
     async def run(self) -> None:
@@ -68,7 +70,8 @@ class Agent:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         requests = Requests(self._weights, self._heard)
         transport = await listen(self.gateway.paths.log, requests)
-        tasks = [asyncio.create_task(work) for work in (self._passes(), self.reporting.run())]
+        works = (self._passes(), self.reporting.run(), self.facts.run())
+        tasks = [asyncio.create_task(work) for work in works]
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
         mirrors = [task for _, task in self.mirrors.values()]
@@ -113,7 +116,8 @@ class Agent:
         self.checks = await self.gateway.apply(GatewayState(backends, callers(pods)))
         self._tell_flips()
         self._keep()
-        self.reporting.offer(self._status())
+        if self.facts.looked:
+            self.reporting.offer(self._status())
 
     def _knows(self) -> bool:
         """Whether routes are known, from the API server or from disk."""
@@ -199,7 +203,9 @@ class Agent:
             node_model(runner.route, runner.memory, runner.up)
             for _, runner in sorted(self.runners.items())
         ]
-        return EdgeNodeStatus(agent_version=version("skerry"), models=tuple(models))
+        return EdgeNodeStatus(
+            agent_version=version("skerry"), facts=self.facts.reported, models=tuple(models)
+        )
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:

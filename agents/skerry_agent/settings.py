@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from skerry_agent.facts.places import Places
 
 DEFAULT_STATE_DIR = "/var/lib/skerry"
 
@@ -18,6 +20,7 @@ class Settings:
     state_dir: Path
     heartbeat_seconds: float = 60.0
     metrics_port: int = 9090
+    places: Places = field(default_factory=lambda: Places.of_environment(os.environ))
 
     @staticmethod
     def from_environment() -> Settings:

@@ -20,6 +20,7 @@ IMAGES = {
     "operator": "images.operator",
     "agent": "images.agent",
     "gateway": "images.gateway",
+    "fetcher": "images.fetcher",
     "optimizer-onnxruntime": "engines.OnnxRuntime.optimizerImage",
     "runtime-onnxruntime": "engines.OnnxRuntime.runtimeImage",
     "optimizer-openvino": "engines.OpenVino.optimizerImage",

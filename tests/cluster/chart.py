@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster.conftest import ROOT
 from tests.cluster.manifests import DIGEST
 
 if TYPE_CHECKING:
     from tests.lab import Lab
 
-CHART = ROOT / "charts" / "skerry"
+CHART = Path(__file__).parents[2] / "charts" / "skerry"
 NAMESPACE = "skerry-system"
 VALUES = {
     "registry.address": "registry.example:5000",

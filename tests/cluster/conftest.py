@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from skerry.cluster.kinds import OURS
+from tests.cluster.chart import rendered
+from tests.cluster.verdicts import Verdicts
 from tests.lab.commands import wait_for
 
 if TYPE_CHECKING:
@@ -96,3 +98,16 @@ def kubectl(administrator: Kubectl, request: pytest.FixtureRequest) -> Iterator[
     administrator("create", "namespace", name)
     yield administrator.within(name)
     administrator("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def health_config(control_plane: Lab) -> dict[str, Any]:
+    """The ConfigMap that the chart renders for Argo CD."""
+    parts = yaml.safe_load_all(rendered(control_plane, **{"argocd.healthChecks.create": "true"}))
+    return next(p for p in parts if p and p["metadata"]["name"] == "skerry-argocd-health")
+
+
+@pytest.fixture(scope="module")
+def judge(control_plane: Lab, health_config: dict[str, Any]) -> Verdicts:
+    """How Argo CD and kstatus see objects."""
+    return Verdicts(control_plane.binary("verdicts"), health_config["data"])

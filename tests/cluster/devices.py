@@ -35,6 +35,8 @@ from tests.cluster.fetch_pods import run_fetch_pod
 from tests.cluster.pod_states import base, ended, environment, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.cluster.api import Api, Object
 
 BEAT_SECONDS = 0.15
@@ -48,20 +50,22 @@ class Devices:
 
     Attributes:
         bad: revisions that every agent fails, by rule.
-        shortfall: builds come to nothing: no candidate passes the gates.
+        found: what else each node's agent reports, by node: {"facts": ...}.
+        shortfall: engines whose builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
         speedups: what each engine's build measures; 1.5 where nothing is said.
         reports: how often an agent has written its EdgeNode.
     """
 
     api: Api
-    classes: dict[str, tuple[str, ...]]
+    classes: Mapping[str, tuple[str, ...]]
     bad: dict[str, str] = field(default_factory=dict)
-    shortfall: bool = False
+    shortfall: frozenset[str] = frozenset()
     soaking: bool = False
     speedups: dict[str, str] = field(default_factory=dict)
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
+    found: dict[str, Object] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
     _leased_at: float = 0.0
     _ending: threading.Event = field(default_factory=threading.Event)
@@ -172,20 +176,21 @@ class Devices:
 
     def _summary(self, plan: JobPlan) -> str:
         trial = _trial(self.speedups.get(plan.engine, "1.5"))
+        short = plan.engine in self.shortfall
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
         gate = GateResult(
             name="quality", required=True, threshold="0.95", observed=trial.quality,
-            outcome=GateOutcome.FAIL if self.shortfall else GateOutcome.PASS,
-            message="quality 0.900 misses at least 0.950" if self.shortfall else "quality holds",
+            outcome=GateOutcome.FAIL if short else GateOutcome.PASS,
+            message="quality 0.900 misses at least 0.950" if short else "quality holds",
         )  # fmt: skip
         image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
         summary = JobSummary(
             trials=(trial,),
-            chosen=None if self.shortfall else trial.recipe,
-            certified=None if self.shortfall else trial,
+            chosen=None if short else trial.recipe,
+            certified=None if short else trial,
             gates=(gate,),
-            artifact=None if self.shortfall else VariantArtifact(image=image, digest=digest),
-            model_digest=None if self.shortfall else digest,
+            artifact=None if short else VariantArtifact(image=image, digest=digest),
+            model_digest=None if short else digest,
             baseline="ONNX Runtime 1.32.0 Float32",
             engine_version=plan.engine_version,
             message=gate.message,
@@ -206,11 +211,11 @@ class Devices:
         selector = f"{LABEL_CLASS}={self._class_of(node)}"
         routes = self.api.list(kinds.MODEL_ROUTE, selector=selector)
         models = [self._report(node, ModelRoute.model_validate(route), ready) for route in routes]
-        if models != self._reported.get(node):
-            status = {"agentVersion": "test", "models": models}
+        status: Object = {"agentVersion": "test", "models": models} | self.found.get(node, {})
+        if status != self._reported.get(node):
             body = {"metadata": {"name": node}, "status": status}
             self.api.apply(kinds.EDGE_NODE, body, "skerry-agent", "status")
-            self._reported[node] = models
+            self._reported[node] = status
 
     def _report(self, node: str, route: ModelRoute, ready: set[tuple[str, str, str]]) -> Object:
         namespace, spec = route.metadata.namespace or "", route.spec

@@ -15,8 +15,10 @@ BY_PATTERN = {
     r"^sha256:[0-9a-f]{64}$": DIGEST,
     r"^[0-9a-f]{10}$": HASH[:10],
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "a" * 63,
+    r"^[A-Z][A-Za-z0-9]{1,39}$": "A" + "a" * 39,
     r"^[0-9]+(\.[0-9]+)?$": "0.1234567890",
     r"^-?[0-9]+(\.[0-9]+)?$": "-12345678901.12345678901",
+    r"^-?[0-9]+\.[0-9]+$": "-1234567.123",
 }
 
 
@@ -52,5 +54,5 @@ def _text(schema: dict[str, Any], index: int) -> str:
         return TIME
     if "pattern" in schema:
         text = BY_PATTERN[schema["pattern"]]
-        return text[:-3] + f"{index:03}" if set(text) == {"a"} else text
+        return text[:-3] + f"{index:03}" if set(text[1:]) == {"a"} else text
     return f"{index:03}" + WIDE * (int(schema["maxLength"]) - 3)

@@ -204,15 +204,31 @@ def test_host_paths_alone_need_the_privileged_level(
     administrator("create", "namespace", name)
     label = "pod-security.kubernetes.io/warn=baseline"
     administrator("label", "namespace", name, label)
-    for workload in ("skerry-agent", "skerry-gateway"):
+    agents = 'hostPath volumes (volumes "device", "host-net", "host-interfaces", "host-devices")'
+    for workload, why in (
+        ("skerry-agent", agents),
+        ("skerry-gateway", 'hostPath volumes (volume "device")'),
+    ):
         pods = find(objects, "DaemonSet", workload)
         pods = pods | {"metadata": {"name": workload, "namespace": name}}
         words = ("create", "--dry-run=server", "--filename=-")
         told = administrator.within(name).tried(*words, stdin=pods).stderr
-        assert re.findall(r'"baseline:latest": (.*)', told) == [
-            'hostPath volumes (volume "device")'
-        ]
+        assert re.findall(r'"baseline:latest": (.*)', told) == [why]
     administrator("delete", "namespace", name, "--wait=false")
+
+
+def test_an_agent_that_shall_not_look_for_its_link_sees_nothing_of_the_host(
+    control_plane: Lab,
+) -> None:
+    """But its own folder; the same without that value mounts all else read-only."""
+    for value, count in (("false", 1), ("true", 4)):
+        objects = [*yaml.safe_load_all(rendered(control_plane, **{"agent.findLink": value}))]
+        pod = find(objects, "DaemonSet", "skerry-agent")["spec"]["template"]["spec"]
+        host = [volume["name"] for volume in pod["volumes"] if "hostPath" in volume]
+        assert len(host) == count
+        mounts = pod["containers"][0]["volumeMounts"]
+        writable = [m["name"] for m in mounts if m["name"] in host and not m.get("readOnly")]
+        assert writable == ["device"]
 
 
 def test_roles_name_all_that_they_grant(objects: list[dict[str, Any]]) -> None:

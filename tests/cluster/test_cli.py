@@ -20,7 +20,7 @@ import yaml
 
 from skerry.api.common import LABEL_REVISION
 from skerry.api.edgemodel import Outcome, Phase
-from skerry.cli.main import main
+from skerry.cli import main as entry
 from skerry.cluster import kinds
 from tests.cluster.operator_process import wait_for
 from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, manifest, running_world
@@ -55,7 +55,7 @@ class Cli:
         self.monkeypatch.setattr(sys, "argv", ["skerry", words[0], *scope, *words[1:]])
         code = 0
         try:
-            main()
+            entry.main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         said = self.capsys.readouterr()
@@ -86,7 +86,8 @@ def world(
 @pytest.fixture
 def cli(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line as the administrator."""
-    monkeypatch.setenv("COLUMNS", "400")
+    for console in (entry.out, entry.err):
+        monkeypatch.setattr(console, "width", 400)
     return Cli(world.kubectl.kubeconfig, world.namespace, capsys, monkeypatch)
 
 

@@ -11,28 +11,22 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from skerry.api.edgemodel import Phase
 from skerry.cluster import kinds
-from tests.cluster.chart import CHART, NAMESPACE, rendered
+from tests.cluster.chart import CHART, NAMESPACE
 from tests.cluster.operator_process import wait_for
-from tests.cluster.verdicts import Verdicts
+from tests.cluster.verdicts import ACT, ON_ITS_WAY, WELL, wait_in_background
 from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, is_true, manifest, running_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.conftest import Kubectl
+    from tests.cluster.verdicts import Verdicts
     from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
-
-WELL, ON_ITS_WAY, ACT = (
-    ("Healthy", "Current"),
-    ("Progressing", "InProgress"),
-    ("Degraded", "Failed"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -44,33 +38,12 @@ def world(
 
 
 @pytest.fixture(scope="module")
-def health_config(control_plane: Lab) -> dict[str, Any]:
-    """The ConfigMap that the chart renders for Argo CD."""
-    parts = yaml.safe_load_all(rendered(control_plane, **{"argocd.healthChecks.create": "true"}))
-    return next(p for p in parts if p and p["metadata"]["name"] == "skerry-argocd-health")
-
-
-@pytest.fixture(scope="module")
-def judge(control_plane: Lab, health_config: dict[str, Any]) -> Verdicts:
-    """The verdicts on objects."""
-    return Verdicts(control_plane.binary("verdicts"), health_config["data"])
-
-
-@pytest.fixture(scope="module")
 def waits() -> Iterator[dict[str, subprocess.Popen[str]]]:
     """`kubectl wait` for a condition, started before what it waits for; by condition."""
     started: dict[str, subprocess.Popen[str]] = {}
     yield started
     for process in started.values():
         process.kill()
-
-
-def wait_in_background(world: World, condition: str) -> subprocess.Popen[str]:
-    """A person who waits for a condition of the model."""
-    kubectl = world.kubectl
-    scope = (f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}")
-    words = ("wait", f"--for=condition={condition}", f"edgemodel/{NAME}", "--timeout=120s")
-    return subprocess.Popen([kubectl.binary, *scope, *words], stdout=subprocess.PIPE, text=True)
 
 
 def raw(world: World) -> dict[str, Any]:
@@ -92,7 +65,7 @@ def test_what_the_operator_has_not_seen_is_not_ready(
     """A new object without a status: kstatus alone would call it Current."""
     world.operator.stop()
     world.kubectl.apply(manifest(world.registry, NAME))
-    waits["Ready"] = wait_in_background(world, "Ready")
+    waits["Ready"] = wait_in_background(world.kubectl, NAME, "Ready")
     spec = {"nodeSelector": {"test.skerry.dev/class": "nobody"}}
     unseen = world.api.create(
         kinds.HARDWARE_CLASS, {"metadata": {"name": "gitops-new"}, "spec": spec}
@@ -173,7 +146,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
 ) -> None:
     """Degraded for Argo CD, Failed for Flux, while what serves goes on serving."""
     world.serve("700m")
-    waits["Stalled"] = wait_in_background(world, "Stalled")
+    waits["Stalled"] = wait_in_background(world.kubectl, NAME, "Stalled")
     tried = wait_for(
         "a candidate in op-a",
         lambda: world.route("op-a").spec.candidate,
@@ -206,7 +179,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
 
 def test_gates_that_nothing_passes_ask_for_a_person(world: World, judge: Verdicts) -> None:
     """The model and the variant that missed; those that serve stay as they are."""
-    world.devices.shortfall = True
+    world.devices.shortfall = frozenset({"OnnxRuntime"})
     generation = world.serve("800m")
     model = wait_for(
         "the gates to say no",
@@ -220,7 +193,7 @@ def test_gates_that_nothing_passes_ask_for_a_person(world: World, judge: Verdict
     seen = judge(raw(world), missed)
     assert [one.both for one in seen] == [ACT, ACT]
     assert all("GatesNotMet: " in one.argocd_message for one in seen)
-    world.devices.shortfall = False
+    world.devices.shortfall = frozenset()
 
 
 def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
@@ -332,6 +305,7 @@ def test_the_health_checks_reach_argocd_as_documented(
     assert merged == {"url": "https://argocd.example", **health_config["data"]}
     assert len(merged) == 1 + 5
     administrator("delete", "namespace", "argocd", "--wait=false")
+    administrator.within(NAMESPACE)("delete", "configmap", health_config["metadata"]["name"])
 
 
 def is_true_in(item: dict[str, Any], kind: str) -> bool:

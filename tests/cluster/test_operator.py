@@ -165,7 +165,7 @@ def test_retry_tries_a_rejected_revision_again(world: World) -> None:
 def test_gates_that_nothing_passes_stop_nothing_that_serves(world: World) -> None:
     """GatesNotMet names the shortfall; the stable revisions stay; lower gates need no other build."""
     before = [t.stable for t in world.model().status.targets]
-    world.devices.shortfall = True
+    world.devices.shortfall = frozenset({"OnnxRuntime"})
     generation = world.serve("800m")
     model = wait_for(
         "the gates to say no",
@@ -180,7 +180,7 @@ def test_gates_that_nothing_passes_stop_nothing_that_serves(world: World) -> Non
     assert is_true(model, "Stalled")
     assert is_true(model, "Available")
     assert [t.stable for t in model.status.targets] == before
-    world.devices.shortfall = False
+    world.devices.shortfall = frozenset()
 
 
 def test_a_name_that_is_taken_is_never_adopted(world: World) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.cluster import kinds
+from skerry.cluster.errors import NAMESPACE_GOES
 from skerry.cluster.kinds import Kind
 from tests.cluster.api import Api
 from tests.cluster.chart import CHART, NAMESPACE, helm, helm_command
@@ -138,8 +139,7 @@ def test_an_upgrade_brings_the_crds_along(
     schema = api.get(kinds.CRD, None, EDGE_MODEL_CRD)["spec"]["versions"][0]["schema"]
     assert "guard" in schema["openAPIV3Schema"]["properties"]["spec"]["properties"]
     assert not {name for name in present(system) if "crds" in name}
-    again = account.refused("get", "crd", EDGE_MODEL_CRD)
-    assert "Unauthorized" in again or "must be logged in" in again, "its account is gone"
+    account.refused("get", "crd", EDGE_MODEL_CRD)
 
 
 def test_crds_that_cannot_be_brought_along_stop_the_upgrade_with_the_reason(
@@ -174,7 +174,9 @@ def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
             wait_for("the marker", lambda: find_marker(api), bool, SECONDS)
         finally:
             process.stop()
-        assert "orbidden" not in process.log.read_text()
+        # Namespaces of earlier tests may still be going.
+        log = process.log.read_text().splitlines()
+        assert not [line for line in log if "orbidden" in line and NAMESPACE_GOES not in line]
         succeed(api, pod)
         assert test.wait(SECONDS) == 0
     assert not {name for name in present(system) if "test" in name}

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.cluster.conftest import Kubectl
+
+WELL, ON_ITS_WAY, HELD, ACT = (
+    ("Healthy", "Current"),
+    ("Progressing", "InProgress"),
+    ("Suspended", "InProgress"),
+    ("Degraded", "Failed"),
+)
+"""What both say of a thing that is as the spec asks, on its way, held by a person, or in need of one."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -44,3 +54,10 @@ class Verdicts:
             Seen(said["argocd"]["status"], said["argocd"]["message"], said["kstatus"]["status"])
             for said in json.loads(done.stdout)
         ]
+
+
+def wait_in_background(kubectl: Kubectl, name: str, condition: str) -> subprocess.Popen[str]:
+    """A person who waits for a condition of an EdgeModel."""
+    scope = (f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}")
+    words = ("wait", f"--for=condition={condition}", f"edgemodel/{name}", "--timeout=120s")
+    return subprocess.Popen([kubectl.binary, *scope, *words], stdout=subprocess.PIPE, text=True)

@@ -19,7 +19,7 @@ from tests.cluster.devices import Devices
 from tests.cluster.operator_process import OperatorProcess, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tests.cluster.conftest import Kubectl
@@ -49,9 +49,9 @@ class World:
         """The EdgeModel as it is."""
         return EdgeModel.model_validate(self.api.get(kinds.EDGE_MODEL, self.namespace, name))
 
-    def route(self, hardware_class: str) -> ModelRoute:
-        """The route of one class."""
-        name = route_name(NAME, hardware_class)
+    def route(self, hardware_class: str, name: str = NAME) -> ModelRoute:
+        """A model's route of one class."""
+        name = route_name(name, hardware_class)
         return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
 
     def patch(self, change: dict[str, Any], name: str = NAME) -> int:
@@ -157,7 +157,7 @@ def running_world(
     kubectl: Kubectl,
     folder: Path,
     *,
-    classes: dict[str, tuple[str, ...]] | None = None,
+    classes: Mapping[str, tuple[str, ...]] | None = None,
     speedups: dict[str, str] | None = None,
 ) -> Iterator[World]:
     """An API server with nodes, classes, images in the registry, and an operator that runs.

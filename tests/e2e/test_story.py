@@ -13,6 +13,10 @@ import pytest
 from examples.demo.environment import run
 from examples.demo.timeline import lost
 from examples.demo.traffic import Traffic, infer_request
+from skerry.api import HardwareClass
+from skerry.decide.conditions import condition_of
+from skerry_agent.facts.find import find_facts
+from skerry_agent.facts.places import HOST_NET, HOST_SYS, Places
 from tests.e2e.conftest import CLASSES
 from tests.e2e.faulty import OUT_OF_RANGE
 from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
@@ -62,6 +66,18 @@ def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -
         assert condition(model, name) == "True"
     assert model.status.phase == "Serving"
     assert {t.nodes.updated for t in model.status.targets} == {2}
+
+
+def test_every_device_tells_what_it_is(world: World) -> None:
+    """Seen from a pod, as from the machine that all devices of the lab share; its link too."""
+    places = Places.of_environment({HOST_NET: "/proc/net", HOST_SYS: "/sys"})
+    assert {node.status.facts for node in world.nodes().values()} == {find_facts(places)}
+    for item in world.environment.get("hardwareclasses")["items"]:
+        hardware = HardwareClass.model_validate(item)
+        if hardware.metadata.name in CLASSES:
+            uniform = condition_of(hardware.status.conditions, "Uniform")
+            assert uniform is not None
+            assert uniform.status == "True"
 
 
 def test_the_build_is_measured_gated_and_packed(world: World, namespace: str) -> None:

@@ -54,6 +54,7 @@ http {{
       if ($http_authorization != "Bearer {token}") {{
         add_header X-Error-Code RepoNotFound always; return 401;
       }}
+      add_header X-Repo-Commit {commit}; rewrite ^/.+/resolve/{commit}/(.+)$ /$1 break;
       try_files $uri /hub$uri =404;
     }}
     location ~ /resolve/{commit}/(?<file>.+)$ {{

@@ -34,7 +34,11 @@ LABELS = "labels"
 
 # Samples in each of choice and certification, at least. Neighbours: a share of 0.95 can only be
 # told from 0.93 with some hundreds of items. Accuracy: the interval of the ratio is then 5 % wide.
-LEAST_EVALUATION = {"neighbours": 500, "accuracy": 200}
+LEAST_EVALUATION = {"neighbours": 500, "accuracy": 200, "f1": 200, "rmse": 200}
+
+_CLASSES = "the right class of each sample as integers"
+# What the labels of a metric are, for those that need them.
+LABELS_FOR = {"accuracy": _CLASSES, "f1": _CLASSES, "rmse": "the right values as numbers"}
 
 
 class DatasetError(Exception):
@@ -112,12 +116,11 @@ def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, N
     }
 
 
-def load_dataset(
-    path: Path, inputs: Sequence[TensorLike], *, labels_needed: bool = False
-) -> Dataset:
-    """Read `path` (dataset.npz) and check it against the model's `inputs`.
+def load_dataset(path: Path, inputs: Sequence[TensorLike], *, metric: str | None = None) -> Dataset:
+    """Read `path` (dataset.npz) and check it against the model's `inputs` and the metric's labels.
 
     Arrays come back in the model's number types. Arrays that the model doesn't know are left out.
+    Without a metric, labels may be missing or of any sort.
 
     Raises:
         DatasetError: No such file, not an npz, an input or the labels missing, or shapes or number
@@ -126,11 +129,8 @@ def load_dataset(
     arrays = _read(path)
     found = {info.name: _fitted(info, arrays, path) for info in inputs}
     labels = arrays.get(LABELS)
-    if labels_needed and labels is None:
-        raise DatasetError(
-            f"{path} has no array `{LABELS}`, which the metric accuracy needs: add the right class"
-            " of each sample as integers, or use the metric neighbours"
-        )
+    if metric in LABELS_FOR:
+        _check_labels(metric, labels, path)
     _check_lengths(found | ({LABELS: labels} if labels is not None else {}), path)
     return Dataset(found, labels)
 
@@ -188,6 +188,24 @@ def _check_shape(info: TensorLike, array: NDArray[Any], path: Path) -> None:
         raise DatasetError(
             f"{path}: `{info.name}` has shape {array.shape}, the model takes {info.shape}"
             " (-1 is any; the first axis is samples)"
+        )
+
+
+def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
+    wanted = LABELS_FOR[metric]
+    if labels is None:
+        raise DatasetError(
+            f"{path} has no array `{LABELS}`, which the metric {metric} needs: add {wanted}, or use"
+            " the metric neighbours"
+        )
+    if metric == "rmse":
+        fits = labels.ndim > 0 and labels.dtype.kind in "iuf" and bool(np.isfinite(labels).all())
+    else:
+        fits = labels.ndim == 1 and labels.dtype.kind in "iub"
+    if not fits:
+        raise DatasetError(
+            f"{path}: `{LABELS}` holds {labels.dtype} of shape {labels.shape}; the metric {metric}"
+            f" needs {wanted}{', all finite' if metric == 'rmse' else ', one each'}"
         )
 
 

@@ -62,7 +62,7 @@ def _no_text(value: Any) -> Any:
     return value
 
 
-def _cut(limit: int) -> Callable[[Any], Any]:
+def cut(limit: int) -> Callable[[Any], Any]:
     """Shorten text for people to `limit` characters: a long reason must not cost the whole write."""
 
     def shorten(value: Any) -> Any:
@@ -112,8 +112,8 @@ MemoryQuantity = Annotated[
         lambda text: parse_bytes(text) > 0,
     ),
 ]
-Message = Annotated[str, Field(max_length=1024), BeforeValidator(_cut(1024))]
-Note = Annotated[str, Field(max_length=256), BeforeValidator(_cut(256))]
+Message = Annotated[str, Field(max_length=1024), BeforeValidator(cut(1024))]
+Note = Annotated[str, Field(max_length=256), BeforeValidator(cut(256))]
 Time = AwareDatetime
 
 

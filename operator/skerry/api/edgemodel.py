@@ -57,10 +57,14 @@ class Metric(StrEnum):
     """How quality is measured, against the unoptimised source in float32.
 
     accuracy: share of right labels, as a ratio to the baseline's.
+    f1: F1 score, the mean over the classes, as a ratio to the baseline's (rare classes count).
+    rmse: root mean square error; the baseline's over the candidate's, so more is better.
     neighbours: share of nearest neighbours kept, with a cosine of at least 0.99 (embeddings).
     """
 
     ACCURACY = "accuracy"
+    F1 = "f1"
+    RMSE = "rmse"
     NEIGHBOURS = "neighbours"
 
 
@@ -72,7 +76,8 @@ class Evaluation(Model):
 
     dataset: Artifact = Field(
         description="Holds dataset.npz: arrays named as the model's inputs, first axis samples, and"
-        " `labels` for metric accuracy. A single .npz file may have any name."
+        " `labels` for every metric but neighbours: classes as integers, or values for rmse. A"
+        " single .npz file may have any name."
     )
     metric: Metric
     calibration_samples: Int = Field(

@@ -21,6 +21,7 @@ from skerry.api.common import (
     RevisionName,
     Time,
 )
+from skerry.api.facts import DeviceFacts
 from skerry.api.rules import ListMap
 
 
@@ -128,6 +129,9 @@ class EdgeNodeStatus(Model):
     agent_version: Annotated[str, Field(max_length=40)] = Field(
         default="", description="Version of the agent that wrote this."
     )
+    facts: DeviceFacts | None = Field(
+        default=None, description="The device's hardware, as the agent finds it."
+    )
     models: Annotated[
         tuple[NodeModel, ...], Field(max_length=64), ListMap(("namespace", "name"))
     ] = Field(default=(), description="The models on this node.")
@@ -146,6 +150,11 @@ class EdgeNode(Resource):
             Column("Candidate", ".status.models[*].candidate.revision"),
             Column("State", ".status.models[*].candidate.state"),
             Column("Verdict", ".status.models[*].candidate.verdict.outcome"),
+            Column("CPU", ".status.facts.cpu.model", priority=1),
+            Column("Cores", ".status.facts.cpu.logicalCores", "integer", priority=1),
+            Column("Accelerator", ".status.facts.accelerators[*].kind", priority=1),
+            Column("Power", ".status.facts.power.source", priority=1),
+            Column("Link", ".status.facts.link.kind", priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
     )

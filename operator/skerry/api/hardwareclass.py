@@ -18,6 +18,7 @@ from skerry.api.common import (
     PinnedImage,
     Resource,
 )
+from skerry.api.facts import ClassFacts, PowerSource
 from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
 
@@ -44,6 +45,25 @@ class ReplacedRuntime(Model):
         description="Which server it is, and so what it is given. OpenInference: the artifact at /model"
         " and the environment of Skerry's own runtime; it must answer REST on port 8080 and gRPC on 8081."
         " MLServer, OpenVINOModelServer, Triton: their own layout, configuration and arguments.",
+    )
+
+
+class LinkCost(StrEnum):
+    """Whether bytes over the link cost money or are few."""
+
+    METERED = "Metered"
+    UNMETERED = "Unmetered"
+
+
+class ClassConstraints(Model):
+    """What its devices must get by with. What is said here wins over what their agents find."""
+
+    power: PowerSource | None = Field(
+        default=None, description="What feeds the devices: Mains or Battery."
+    )
+    link: LinkCost | None = Field(
+        default=None,
+        description="Metered or Unmetered. Unsaid, a cellular link counts as metered.",
     )
 
 
@@ -77,13 +97,18 @@ class HardwareClassSpec(Model):
     ] = Field(
         default=(),
         description="Facts that a build may rely on, such as avx512_vnni. Part of the build key: a"
-        " change builds anew.",
+        " change builds anew. Unsaid, the ranking of engines goes by what the agents find.",
     )
     runtimes: Annotated[tuple[ReplacedRuntime, ...], Field(max_length=8)] = Field(
         default=(),
         description="Serving images in place of Skerry's own, at most one for each engine. Builds are"
         " still measured in Skerry's; the golden samples prove each device's answers. A change is a new"
         " revision of every model that it serves.",
+    )
+    constraints: ClassConstraints = Field(
+        default=ClassConstraints(),
+        description="What the devices must get by with; explained in the plan of each model. Part of no"
+        " build key.",
     )
     priority: Int = Field(
         default=0,
@@ -102,6 +127,9 @@ class HardwareClassStatus(Model):
     )
     nodes: int = Field(default=0, description="Nodes that carry the class.")
     reachable: int = Field(default=0, description="Of these, nodes that are Ready.")
+    facts: ClassFacts | None = Field(
+        default=None, description="What its nodes are, as their agents find it."
+    )
     conditions: Conditions = Field(default=(), description="What is wrong with the class, if any.")
 
 
@@ -116,6 +144,9 @@ class HardwareClass(Resource):
             Column("Architecture", ".spec.architecture"),
             Column("Nodes", ".status.nodes", "integer"),
             Column("Reachable", ".status.reachable", "integer"),
+            Column("Uniform", ".status.conditions[?(@.type=='Uniform')].status"),
+            Column("CPU", ".status.facts.cpus[*].value", priority=1),
+            Column("Features", ".status.facts.features", priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
     )

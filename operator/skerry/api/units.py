@@ -60,6 +60,12 @@ def parse_bytes(text: str) -> int:
     return math.ceil(parse_quantity(text))
 
 
+def say_bytes(count: float) -> str:
+    """A count of bytes for people: 54 kB, 58.8 MB."""
+    kilobytes = round(count / 1e3)
+    return f"{kilobytes} kB" if kilobytes < 1000 else f"{count / 1e6:.1f} MB"  # noqa: PLR2004
+
+
 def parse_ratio(text: str) -> float:
     """Number of a threshold: `0.95` is 0.95, `1.25x` is 1.25 and `1%` is 0.01.
 

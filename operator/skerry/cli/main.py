@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -29,13 +30,24 @@ if TYPE_CHECKING:
     from skerry.cli.reading import Picture
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-out, err = Console(), Console(stderr=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the EdgeModel.", show_default=False)]
 Classes = Annotated[
     list[str] | None, typer.Option("--class", "-c", help="A hardware class; all, if not given.")
 ]
 LEAST_WATCH_SECONDS = 0.5
+PIPED_WIDTH = 200
+"""Columns where no terminal says how many it has: lines that `grep` and logs can use."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_WIDTH
+    return console
+
+
+out, err = _console(), _console(stderr=True)
 
 
 Namespace = Annotated[
@@ -228,6 +240,25 @@ def plan(
         )
     for one in plans:
         out.print(one)
+
+
+@app.command()
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="Its files are the image's root.", show_default=False)
+    ],
+    target: Annotated[str, typer.Argument(help="HOST[:PORT]/REPOSITORY:TAG", show_default=False)],
+    *,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", envvar="REGISTRY_INSECURE", help="Plain HTTP.")
+    ] = False,
+) -> None:
+    """Push a model's or a data set's folder as an image, to be named in a spec as oci://TARGET."""
+    from skerry.cli import push as pushing  # noqa: PLC0415 - each command loads what it needs
+
+    parsed = pushing.parse_target(target)
+    digest = pushing.push_folder(folder, parsed, insecure=insecure, home=Path.home())
+    out.print(f"{parsed.uri}\n{digest}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _order(

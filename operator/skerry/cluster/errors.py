@@ -45,6 +45,8 @@ class NameConflictError(ClusterError):
         )
 
 
+NAMESPACE_GOES = "because it is being terminated"
+
 ADVICE: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "check the operator's service account token or kubeconfig",
     HTTPStatus.FORBIDDEN: "check the operator's ClusterRole (helm upgrade brings the chart's)",
@@ -60,4 +62,6 @@ def from_status(status: int, message: str, where: str) -> ClusterError:
     todo = ADVICE.get(
         status, "the operator tries again by itself; look at the API server's log if it stays"
     )
+    if NAMESPACE_GOES in message:
+        todo = "nothing is to be done: the EdgeModel goes with its namespace"
     return ClusterError(message, where, todo, status)

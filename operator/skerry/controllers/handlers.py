@@ -104,12 +104,17 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
     key, edge_node = key_of(item), EdgeNode.model_validate(item)
     store = operator.fleet.edge_nodes
     known = store.drop(key) if gone else store.put(key, version_of(item), edge_node)
-    if known is None or gone or known.spec != edge_node.spec:
+    if known is None or gone or known.spec != edge_node.spec or _first_facts(known, edge_node):
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
     after = set() if gone else set(edge_node.status.models)
     for model in before ^ after:
         operator.queue.add((model.namespace, model.name))
+
+
+def _first_facts(known: EdgeNode, edge_node: EdgeNode) -> bool:
+    """Later ones (a plug is pulled) are taken in within the minute: a fleet on the move has many."""
+    return known.status.facts is None and edge_node.status.facts is not None
 
 
 def on_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import AUTO, Phase
 from skerry.decide.contest import Contender, decide_contest
+from skerry.decide.device import device_of
 from skerry.decide.engine_builds import NO_NODES, engine_build, served_by, work_of
 from skerry.decide.select import rank_engines
 from skerry.decide.sources import SUSPENDED
@@ -53,6 +54,7 @@ class TargetBuild:
         phase: None when a certified build is chosen.
         reason, message: why it is where it is; when one is chosen, why this one.
         engines: the ranking, for people.
+        constraints: what the class's devices must get by with, for people.
         builds: of each engine that builds for the target, in the order of the ranking.
         lead: the chosen one; before, the one that is worth looking at; None when none is built.
     """
@@ -62,6 +64,7 @@ class TargetBuild:
     reason: str
     message: str
     engines: tuple[EngineRank, ...] = ()
+    constraints: tuple[str, ...] = ()
     builds: tuple[EngineBuild, ...] = field(default=())
     lead: EngineBuild | None = None
 
@@ -119,13 +122,16 @@ def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime)
         return TargetBuild(name, Phase.FAILED, CLASS_MISSING, message)
     if assessed.assessment is None:
         return TargetBuild(name, assessed.phase, assessed.reason, assessed.message)
-    ranks = rank_engines(assessed.assessment, hardware_class.spec, snapshot.config.engines)
+    device = device_of(hardware_class)
+    ranks = rank_engines(assessed.assessment, device, snapshot.config.engines)
     engines = _engines(target, ranks)
     if not engines:
         message = _missing(target, ranks)
-        return TargetBuild(name, Phase.FAILED, ENGINE_MISSING, message, engines=ranks)
+        return TargetBuild(
+            name, Phase.FAILED, ENGINE_MISSING, message, ranks, constraints=device.constraints
+        )
     builds = tuple(engine_build(snapshot, hardware_class, engine, now) for engine in engines)
-    return TargetBuild(name, Phase.OPTIMIZING, "", "", engines=ranks, builds=builds)
+    return TargetBuild(name, Phase.OPTIMIZING, "", "", ranks, device.constraints, builds=builds)
 
 
 def _engines(target: Target, ranks: Sequence[EngineRank]) -> list[str]:

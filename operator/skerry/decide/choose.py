@@ -121,9 +121,7 @@ def _explain(
     if not trials:
         return "no candidate was built"
     if not ranked:
-        return f"none of {len(trials)} candidates passes: " + "; ".join(
-            f"{trial.recipe}: {_why_not(trial, gates)}" for trial in trials
-        )
+        return _none_passes(trials, gates, weights)
     best = ranked[0]
     text = (
         f"{best.recipe} is the best of {len(ranked)} that pass every required gate"
@@ -131,6 +129,15 @@ def _explain(
         f" {figures(best)}"
     )
     return text + _faster_but(trials, ranked, gates)
+
+
+def _none_passes(trials: Sequence[Trial], gates: Gates, weights: Weights) -> str:
+    """Say what each one lacks, the nearest miss first: who must be brief cuts the end."""
+    nearest = nearest_miss(trials, gates, weights)
+    ordered = sorted(trials, key=lambda trial: trial is not nearest)
+    told = "; ".join(f"{trial.recipe}: {_why_not(trial, gates)}" for trial in ordered)
+    nearness = ", the nearest first" if nearest and len(trials) > 1 else ""
+    return f"none of {len(trials)} candidates passes{nearness}: {told}"
 
 
 def _why_not(trial: Trial, gates: Gates) -> str:
@@ -142,8 +149,9 @@ def _why_not(trial: Trial, gates: Gates) -> str:
 def figures(trial: Trial) -> str:
     """Return what a trial is worth, for people."""
     speed, quality = _value(trial.speedup, 1), _value(trial.quality, 0)
-    memory = _value(trial.memory_reduction, 0)
-    return f"{speed:.2f}x as fast, quality {quality:.3f}, {memory * 100:.0f} % less memory"
+    memory = round(_value(trial.memory_reduction, 0) * 100)
+    saved = f"{memory} % less memory" if memory >= 0 else f"{-memory} % more memory"
+    return f"{speed:.2f}x as fast, quality {quality:.3f}, {saved}"
 
 
 def _faster_but(trials: Sequence[Trial], ranked: Sequence[Trial], gates: Gates) -> str:

@@ -154,7 +154,7 @@ def _state(
         return remembered(variant)
     job = job_for(snapshot, work)
     if job is not None:
-        return from_job(variant, job, key, now)
+        return from_job(variant, job, spec.gates, key, now)
     if variant.status.trials:
         return regated(variant, spec.gates, spec.optimization.search.weights, key, now)
     return None

@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 
 QUEUED = "FetchQueued"
 FETCHING = "Fetching"
+FETCHER_MISSING = "FetcherMissing"
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
 _DEADLINE = "the chart's sources.timeLimit"
 _NO_STORY = Trouble("", "")
 _NO_FETCHER = Trouble(
-    "FetcherMissing",
+    FETCHER_MISSING,
     "this installation fetches nothing: set the chart's images.fetcher, or use an oci:// image",
 )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skerry.api import HardwareClassStatus
+from skerry.decide import class_facts
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.decision import Event
 from skerry.decide.shards import assign_shards
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeNode, HardwareClass
+    from skerry.api.facts import DeviceFacts
 
 CLASS_OVERLAP = "ClassOverlap"
 STALLED = "Stalled"
@@ -86,7 +88,9 @@ def decide_fleet(
     assignments = _assign(nodes, chosen, remembered)
     by_name = {node.name: node for node in nodes}
     present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
-    statuses = {c.metadata.name: _status(c, nodes, classes, assignments, now) for c in classes}
+    facts = {e.metadata.name: e.status.facts for e in edge_nodes if e.status.facts}
+    fleet = Seen(nodes, classes, assignments, facts)
+    statuses = {c.metadata.name: _status(c, fleet, now) for c in classes}
     return FleetDecision(
         labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
         edge_nodes=tuple(
@@ -131,21 +135,34 @@ def _differs(wanted: NodeAssignment, node: NodeFacts) -> bool:
     return (wanted.hardware_class, wanted.shard) != (node.hardware_class, node.shard)
 
 
-def _status(
-    hardware_class: HardwareClass,
-    nodes: Sequence[NodeFacts],
-    classes: Sequence[HardwareClass],
-    assignments: Sequence[NodeAssignment],
-    now: datetime,
-) -> HardwareClassStatus:
+@dataclass(frozen=True)
+class Seen:
+    """What a class's status is found from.
+
+    Attributes:
+        facts: what agents found, by node.
+    """
+
+    nodes: Sequence[NodeFacts]
+    classes: Sequence[HardwareClass]
+    assignments: Sequence[NodeAssignment]
+    facts: Mapping[str, DeviceFacts]
+
+
+def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> HardwareClassStatus:
     name = hardware_class.metadata.name
     generation = hardware_class.metadata.generation or 0
-    members = {a.name for a in assignments if a.hardware_class == name}
-    findings = _overlap(name, nodes, classes)
+    members = {a.name for a in fleet.assignments if a.hardware_class == name}
+    facts = {node: found for node, found in fleet.facts.items() if node in members}
+    findings = (
+        *_overlap(name, fleet.nodes, fleet.classes),
+        *class_facts.findings(hardware_class.spec, len(members), facts),
+    )
     return HardwareClassStatus(
         observed_generation=generation,
         nodes=len(members),
-        reachable=sum(node.name in members and node.reachable for node in nodes),
+        reachable=sum(node.name in members and node.reachable for node in fleet.nodes),
+        facts=class_facts.sum_up(facts),
         conditions=conditions(findings, hardware_class.status.conditions, generation, now),
     )
 

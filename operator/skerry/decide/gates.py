@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import GateProfile, Gates
 from skerry.api.modelvariant import GateOutcome, GateResult, Interval, Trial, TrialOutcome
-from skerry.decide.units import parse_bytes
+from skerry.decide.units import parse_bytes, say_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,12 +49,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class Gate:
-    """One threshold for one measure."""
+    """One threshold for the measure that the name says."""
 
     name: str
-    measure: Measure
     threshold: str
     required: bool = True
+
+    @property
+    def measure(self) -> Measure:
+        """What is compared with the threshold."""
+        return _MEASURES[self.name]
 
 
 def _size(trial: Trial) -> Interval:
@@ -67,6 +71,16 @@ COSINE = Measure("cosine", Form.ABSOLUTE, lambda trial: trial.cosine)
 SPEEDUP = Measure("speed-up", Form.RATIO, lambda trial: trial.speedup)
 MEMORY = Measure("memory saved", Form.SHARE, lambda trial: trial.memory_reduction)
 SIZE = Measure("size", Form.BYTES, _size, more_is_better=False)
+# By the name of the gate.
+_MEASURES = {
+    "quality": QUALITY,
+    "cosine": COSINE,
+    "speedup": SPEEDUP,
+    "speedupAim": SPEEDUP,
+    "memoryReduction": MEMORY,
+    "memoryReductionAim": MEMORY,
+    "artifactSize": SIZE,
+}
 
 
 def evaluate(trial: Trial, gates: Gates) -> tuple[GateResult, ...]:
@@ -124,46 +138,56 @@ def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[
     )
 
 
+def told(result: GateResult) -> GateResult:
+    """Return the result with its whole message, which a job's summary cuts for want of bytes."""
+    measure, observed, outcome = _MEASURES[result.name], result.observed, result.outcome
+    least = "at least" if measure.more_is_better else "at most"
+    wanted = f"{least} {_figure(measure, result.threshold)}"
+    if observed is None:
+        message = f"{measure.label} was not measured; wanted {wanted}"
+    else:
+        aim = "" if result.required else "the aim of "
+        message = f"{measure.label} {_span(measure, observed)} {_VERBS[outcome]} {aim}{wanted}"
+    return result.model_copy(update={"message": message})
+
+
 def _gates(trial: Trial, gates: Gates) -> Iterator[Gate]:
-    yield Gate("quality", QUALITY, gates.quality)
+    yield Gate("quality", gates.quality)
     if trial.cosine is not None:
-        yield Gate("cosine", COSINE, LEAST_COSINE)
+        yield Gate("cosine", LEAST_COSINE)
     speedup = gates.speedup.removesuffix("x") if gates.speedup else None
-    yield from _aimed("speedup", SPEEDUP, speedup, (NOT_SLOWER, AIM_SPEEDUP), gates.profile)
+    yield from _aimed("speedup", speedup, (NOT_SLOWER, AIM_SPEEDUP), gates.profile)
     memory = (NOT_HUNGRIER, AIM_MEMORY_REDUCTION)
-    yield from _aimed("memoryReduction", MEMORY, gates.memory_reduction, memory, gates.profile)
+    yield from _aimed("memoryReduction", gates.memory_reduction, memory, gates.profile)
     if gates.artifact_size is not None:
-        yield Gate("artifactSize", SIZE, str(parse_bytes(gates.artifact_size)))
+        yield Gate("artifactSize", str(parse_bytes(gates.artifact_size)))
 
 
 def _aimed(
-    name: str,
-    measure: Measure,
-    written: str | None,
-    defaults: tuple[str, str],
-    profile: GateProfile,
+    name: str, written: str | None, defaults: tuple[str, str], profile: GateProfile
 ) -> Iterator[Gate]:
     """Yield the user's own threshold, or the profile's: the aim, required if Strict."""
     not_worse, aim = defaults
     if written is not None:
-        yield Gate(name, measure, written)
+        yield Gate(name, written)
     elif profile is GateProfile.STRICT:
-        yield Gate(name, measure, aim)
+        yield Gate(name, aim)
     else:
-        yield Gate(name, measure, not_worse)
-        yield Gate(f"{name}Aim", measure, aim, required=False)
+        yield Gate(name, not_worse)
+        yield Gate(f"{name}Aim", aim, required=False)
 
 
 def _judge(gate: Gate, trial: Trial) -> GateResult:
     observed = gate.measure.read(trial)
     outcome = GateOutcome.FAIL if observed is None else _compare(gate, observed)
-    return GateResult(
-        name=gate.name,
-        required=gate.required,
-        threshold=gate.threshold,
-        outcome=outcome,
-        observed=observed,
-        message=_say(gate, observed, outcome),
+    return told(
+        GateResult(
+            name=gate.name,
+            required=gate.required,
+            threshold=gate.threshold,
+            outcome=outcome,
+            observed=observed,
+        )
     )
 
 
@@ -183,24 +207,17 @@ _VERBS = {
 }
 
 
-def _say(gate: Gate, observed: Interval | None, outcome: GateOutcome) -> str:
-    measure = gate.measure
-    wanted = (
-        f"{'at least' if measure.more_is_better else 'at most'} {_figure(measure, gate.threshold)}"
-    )
-    if observed is None:
-        return f"{measure.label} was not measured; wanted {wanted}"
-    span = _figure(measure, observed.value)
-    if observed.low != observed.high:
-        span += f" ({_figure(measure, observed.low)} to {_figure(measure, observed.high)})"
-    kind = "" if gate.required else "the aim of "
-    return f"{measure.label} {span} {_VERBS[outcome]} {kind}{wanted}"
+def _span(measure: Measure, observed: Interval) -> str:
+    value = _figure(measure, observed.value)
+    if observed.low == observed.high:
+        return value
+    return f"{value} ({_figure(measure, observed.low)} to {_figure(measure, observed.high)})"
 
 
 def _figure(measure: Measure, text: str) -> str:
     number = float(text)
     if measure.form is Form.BYTES:
-        return f"{number / 1e6:.1f} MB"
+        return say_bytes(number)
     if measure.form is Form.SHARE:
         return f"{number * 100:.0f} %"
     return f"{number:.2f}x" if measure is SPEEDUP else f"{number:.3f}"

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import EngineRank
+from skerry.api.facts import CPU_FEATURES
+from skerry.decide.device import ACCELERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from skerry.api.config import EngineSettings
     from skerry.api.edgemodel import Assessment
-    from skerry.api.hardwareclass import HardwareClassSpec
+    from skerry.decide.device import Device
 
 OPENVINO = "OpenVino"
 OLIVE = "Olive"
@@ -84,57 +86,72 @@ ARM = Row(
 )
 ANYTHING = Row("any CPU", ((ONNX_RUNTIME, _ANYWHERE),))
 
-BY_FEATURE = (("nvidia", NVIDIA), ("apple", APPLE), ("edgetpu", EDGE_TPU), ("npu", NPU))
+FOR_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+"""Instructions that multiply 8-bit numbers and add them up to 32 bits at once."""
+
+BY_FEATURE = tuple(zip(ACCELERATORS, (NVIDIA, APPLE, EDGE_TPU, NPU), strict=True))
 """An accelerator decides before the CPU does; a feature is meant when its name begins so."""
 
 BY_ARCHITECTURE = {"amd64": X86, "arm64": ARM, "arm": ARM}
 
 
 def rank_engines(
-    assessment: Assessment, hardware: HardwareClassSpec, installed: Mapping[str, EngineSettings]
+    assessment: Assessment, device: Device, installed: Mapping[str, EngineSettings]
 ) -> tuple[EngineRank, ...]:
     """Rank the engines for a class, the first choice first, each with its reason.
 
     Args:
         assessment: Of the source.
-        hardware: The class.
+        device: What the class's devices are.
         installed: The engines of the operator's configuration by name.
     """
-    return tuple(_ranks(assessment, hardware, installed))
+    return tuple(_ranks(assessment, device, installed))
 
 
 def _ranks(
-    assessment: Assessment, hardware: HardwareClassSpec, installed: Mapping[str, EngineSettings]
+    assessment: Assessment, device: Device, installed: Mapping[str, EngineSettings]
 ) -> Iterator[EngineRank]:
-    row = _row(hardware)
+    row = _row(device)
     for place, (engine, why) in enumerate(row.choices, start=1):
         said = f"choice {place} for {row.hardware}: {why}"
         settings = installed.get(engine)
-        yield _rank(engine, said, assessment, hardware, settings)
+        yield _rank(engine, said, assessment, device, settings)
     listed = {engine for engine, _ in row.choices}
     for engine in sorted(installed.keys() - listed):
         said = f"installed, and not in the decision matrix for {row.hardware}"
-        yield _rank(engine, said, assessment, hardware, installed[engine])
+        yield _rank(engine, said, assessment, device, installed[engine])
 
 
 def _rank(
     engine: str,
     said: str,
     assessment: Assessment,
-    hardware: HardwareClassSpec,
+    device: Device,
     settings: EngineSettings | None,
 ) -> EngineRank:
     if settings is None:
         return EngineRank(engine=engine, installed=False, reason=f"{said}; {NOT_INSTALLED}")
-    if settings.architectures and hardware.architecture not in settings.architectures:
+    if settings.architectures and device.architecture not in settings.architectures:
         images = f"its images are for {', '.join(settings.architectures)} alone"
         return EngineRank(engine=engine, installed=False, reason=f"{said}; {images}")
-    return EngineRank(engine=engine, installed=True, reason=f"{said}; reads {assessment.format}")
+    reason = f"{said}; reads {assessment.format}{_found(device)}"
+    return EngineRank(engine=engine, installed=True, reason=reason)
 
 
-def _row(hardware: HardwareClassSpec) -> Row:
-    features = [feature.replace("_", "") for feature in hardware.features]
+def _found(device: Device) -> str:
+    """Which of the instructions for int8 the agents found, where the spec leaves that to them."""
+    if not device.reported or any(
+        one in CPU_FEATURES for one in set(device.features) - set(device.found)
+    ):
+        return ""
+    int8 = ", ".join(one for one in device.found if one in FOR_INT8)
+    nodes = f"all {device.reported} nodes that reported" if device.reported > 1 else "its node"
+    return f"; found on {nodes}: {int8 or 'no instructions for int8'}"
+
+
+def _row(device: Device) -> Row:
+    features = [feature.replace("_", "") for feature in device.features]
     for prefix, row in BY_FEATURE:
         if any(feature.startswith(prefix) for feature in features):
             return row
-    return BY_ARCHITECTURE.get(hardware.architecture, ANYTHING)
+    return BY_ARCHITECTURE.get(device.architecture, ANYTHING)

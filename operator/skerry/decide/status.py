@@ -23,6 +23,7 @@ from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
 from skerry.decide.choose import score
 from skerry.decide.conditions import Finding, conditions
 from skerry.decide.contest import joint_front
+from skerry.decide.fetches import FETCHER_MISSING
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
@@ -47,7 +48,9 @@ PHASE_ORDER = (
 )  # fmt: skip
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
-_NOT_ACCEPTED = {CLASS_MISSING, ENGINE_MISSING, NOT_RESOLVED, *(word.value for word in Refusal)}
+_NOT_ACCEPTED = {
+    CLASS_MISSING, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *(word.value for word in Refusal),
+}  # fmt: skip
 FRONT_LENGTH = 16
 _STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
 
@@ -113,7 +116,8 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     status = TargetStatus(
         hardware_class=build.hardware_class,
         phase=phase, reason=reason, message=message,
-        engines=build.engines, builds=tuple(_engine(snapshot, one) for one in build.builds),
+        engines=build.engines, constraints=build.constraints,
+        builds=tuple(_engine(snapshot, one) for one in build.builds),
         choice=build.message if build.phase is None else "", front=_front(snapshot, build),
         variant=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,

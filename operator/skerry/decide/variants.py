@@ -14,7 +14,7 @@ from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
-from skerry.decide.gates import evaluate, passes, shortfalls
+from skerry.decide.gates import evaluate, passes, shortfalls, told
 from skerry.decide.stages import (
     PACK,
     Trouble,
@@ -57,7 +57,8 @@ class VariantState:
     message: str
 
 
-def from_job(variant: ModelVariant, job: JobView, gates_key: str, now: datetime) -> VariantState:
+def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
+             now: datetime) -> VariantState:  # fmt: skip
     """The variant while its job runs, or when it has just ended."""
     pod = job.pods[-1] if job.pods else None
     seen = stage_statuses(pod)
@@ -71,7 +72,8 @@ def from_job(variant: ModelVariant, job: JobView, gates_key: str, now: datetime)
         }
     )
     if job.succeeded:
-        return _summarised(variant, live, job, gates_key, now)
+        live = live.model_copy(update={"gates_key": gates_key})
+        return _summarised(variant, live, job, gates, now)
     if job.failure is not None:
         found = failure(job, _DEADLINE)
         return _state(variant, live, Progress.FAILED, found, now)
@@ -121,7 +123,7 @@ def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str)
     return "; ".join(missed) or otherwise
 
 
-def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates_key: str,
+def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
                 now: datetime) -> VariantState:  # fmt: skip
     """The variant as the job's summary (its last container's termination message) tells it."""
     text = last_words(job.pods[-1].containers, PACK) if job.pods else ""
@@ -133,22 +135,21 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
             " delete that job and it is run again (what it built is found in the registry)"
         )
         return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
+    results = tuple(told(result) for result in summary.gates)
     status = live.model_copy(
         update={
-            "gates_key": gates_key,
             "trials": summary.trials,
             "chosen": summary.chosen,
             "front": pareto_front(summary.trials),
-            "gates": summary.gates,
+            "gates": results,
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, job, now),
             "reused": summary.reused,
         }
     )
     if summary.artifact is None:
-        return _state(
-            variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, summary.message), now
-        )
+        message = gates_message(results, gates, summary.message)
+        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
     return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", summary.message), now)
 
 

@@ -1,6 +1,6 @@
 """The choice among candidates: by weight, among those that pass, and explained."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skerry.api.edgemodel import Gates, Weights
@@ -11,6 +11,7 @@ from tests.unit.decide.trials import interval, trial
 
 GATES, WEIGHTS = Gates(), Weights()
 FAST_LOSSY = trial("dynamic-int8", quality=interval(0.918, 0.893, 0.938))
+SLOW_LOSSY = trial("dynamic-int4", quality=interval(0.8), speedup=interval(0.5))
 WEIGHT_ONLY = trial(
     "weight-only-int8", speedup=interval(1.47, 1.4, 1.5), memory_reduction=interval(0.36)
 )
@@ -33,10 +34,21 @@ def test_no_candidate_passes_and_each_is_told_why() -> None:
     choice = choose([FAST_LOSSY, FAILED], GATES, WEIGHTS)
     assert choice.chosen is None
     assert choice.explanation == (
-        "none of 2 candidates passes: dynamic-int8: quality 0.918 (0.893 to 0.938) misses at least"
-        " 0.950; bfloat16: the CPU has no AMX"
+        "none of 2 candidates passes, the nearest first: dynamic-int8: quality 0.918 (0.893 to 0.938)"
+        " misses at least 0.950; bfloat16: the CPU has no AMX"
     )
     assert choose([], GATES, WEIGHTS).explanation == "no candidate was built"
+
+
+def test_the_nearest_miss_is_told_first_because_the_end_may_be_cut() -> None:
+    told = choose([FAILED, SLOW_LOSSY, FAST_LOSSY], GATES, WEIGHTS).explanation
+    places = [told.index(one.recipe) for one in (FAST_LOSSY, FAILED, SLOW_LOSSY)]
+    assert places == sorted(places)
+
+
+def test_more_memory_is_called_more() -> None:
+    told = choose([trial(memory_reduction=interval(-0.011))], GATES, WEIGHTS).explanation
+    assert told.endswith("1 % more memory")
 
 
 def test_weights_decide() -> None:
@@ -98,6 +110,7 @@ some_trials = st.lists(
 )
 
 
+@settings(deadline=None)  # a busy machine is no fault of the choice
 @given(some_trials)
 def test_the_choice_passes_and_does_not_depend_on_the_order(trials: list[Trial]) -> None:
     choice = choose(trials, GATES, WEIGHTS)

@@ -40,8 +40,10 @@ def after(decision: FleetDecision, *classes: HardwareClass) -> list[HardwareClas
 
 
 def said(decision: FleetDecision, name: str) -> dict[str, tuple[str, str]]:
-    """Status and reason of each condition of a class."""
-    return {c.type: (c.status.value, c.reason) for c in decision.statuses[name].conditions}
+    """Status and reason of a class's conditions that are about overlaps."""
+    conditions = decision.statuses[name].conditions
+    of_overlaps = [c for c in conditions if c.type in {"Distinct", "Stalled"}]
+    return {c.type: (c.status.value, c.reason) for c in of_overlaps}
 
 
 @pytest.mark.parametrize("present", [None, "low", "high"])

@@ -176,9 +176,12 @@ def test_without_a_fetcher_it_is_said() -> None:
     without = start.snapshot.config.model_copy(
         update={"sources": start.snapshot.config.sources.model_copy(update={"fetcher_image": None})}
     )
-    (target,) = start.with_(config=without).decide().status.targets
-    assert target.reason == "FetcherMissing"
-    assert "images.fetcher" in target.message
+    status = start.with_(config=without).decide().status
+    assert status.targets[0].reason == "FetcherMissing"
+    accepted = condition_of(status.conditions, "Accepted")
+    assert accepted is not None
+    assert (accepted.status.value, accepted.reason) == ("False", "FetcherMissing")
+    assert "images.fetcher" in status.targets[0].message
 
 
 def test_an_unreadable_report_is_told() -> None:

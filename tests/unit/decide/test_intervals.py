@@ -1,12 +1,21 @@
 """Intervals against published figures, and their properties."""
 
+import math
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skerry.decide.intervals import Estimate, bootstrap_median, mean_of, paired_ratio, wilson
+from skerry.decide.intervals import (
+    Estimate,
+    bootstrap_median,
+    log_ratio,
+    mean_of,
+    paired_mean_ratio,
+    paired_ratio,
+    wilson,
+)
 
 
 def test_wilson_matches_published_figures() -> None:
@@ -67,6 +76,28 @@ def test_paired_ratio_covers_the_truth_about_95_times_in_100() -> None:
         estimate = paired_ratio(draws.count(0), draws.count(1), draws.count(2))
         hits += estimate.low <= truth <= estimate.high
     assert 0.92 <= hits / 600 <= 0.985
+
+
+def test_a_ratio_of_means_knows_its_pairs() -> None:
+    """Figures that go together leave the ratio certain, however much they vary."""
+    first = [1.0, 4.0, 9.0, 2.0]
+    assert paired_mean_ratio(first, [2 * one for one in first]) == Estimate(0.5, 0.5, 0.5)
+    apart = paired_mean_ratio(first, first[::-1])
+    assert apart.low < apart.value == 1 < apart.high
+    assert apart.low * apart.high == pytest.approx(1)
+
+
+@pytest.mark.parametrize("pair", [([0.0, 0.0], [1.0, 2.0]), ([1.0, 2.0], [0.0, 0.0])])
+def test_a_ratio_of_means_needs_both(pair: tuple[list[float], list[float]]) -> None:
+    with pytest.raises(ValueError, match="there is no ratio"):
+        paired_mean_ratio(*pair)
+
+
+def test_a_logarithms_interval_by_hand() -> None:
+    """Of n influences of size d the logarithm's deviation is d / sqrt(n)."""
+    estimate = log_ratio(2.0, [0.1, -0.1] * 50)
+    assert estimate.high == pytest.approx(2 * math.exp(1.96 * 0.01), rel=1e-5)
+    assert estimate.low == pytest.approx(2 / math.exp(1.96 * 0.01), rel=1e-5)
 
 
 def test_bootstrap_is_deterministic_and_covers_the_median() -> None:

@@ -12,6 +12,7 @@ from skerry.decide.units import (
     parse_duration,
     parse_quantity,
     parse_ratio,
+    say_bytes,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def test_quantities() -> None:
     table = {"1": 1, "250m": 0.25, "0.5": 0.5, "1k": 1000, "100Mi": 104857600, "2Gi": 2**31}
     assert {text: parse_quantity(text) for text in table} == table
     assert parse_bytes("1.5Ki") == 1536
+    said = {1: "0 kB", 53_898: "54 kB", 999_400: "999 kB", 999_600: "1.0 MB", 90.3e6: "90.3 MB"}
+    assert {count: say_bytes(count) for count in said} == said
 
 
 def test_ratios() -> None:

@@ -85,12 +85,33 @@ def test_five_in_a_row_fail_at_once_unless_stable_fails_too() -> None:
     found = errors.judge(candidate, stable, 0.01, LEAST, 5.0)
     assert (found.outcome, found.first_bad_at) == (FAIL, 0)
     stable.add(4.0, failed=True)
-    assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is INCONCLUSIVE
+    assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is NO_DATA
     stable.add(4.5, failed=False)
-    assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is INCONCLUSIVE
+    assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is NO_DATA
     for number in range(60):
         stable.add(4.5 + number / 1000, failed=False)
     assert errors.judge(candidate, stable, 0.01, LEAST, 5.0).outcome is FAIL
+
+
+def test_one_late_failure_of_stable_does_not_hide_what_the_rates_show() -> None:
+    candidate, stable = errors.Counts(), errors.Counts()
+    for second in range(60):
+        candidate.add(second, failed=second >= 55 or second % 2 == 0)
+        if second % 3 == 0:
+            stable.add(second, failed=second == 48)
+    found = errors.judge(candidate, stable, 0.01, LEAST, 60.0)
+    assert (found.outcome, found.observed) == (FAIL, "33 of 60 failed (55.0%)")
+
+
+def test_a_minute_that_shows_too_little_leaves_the_word_to_the_quarter_of_an_hour() -> None:
+    """Stable with a tenth of the traffic: six answers a minute prove nothing, sixty in ten minutes do."""
+    candidate, stable = errors.Counts(), errors.Counts()
+    for second in range(600):
+        candidate.add(second, failed=second % 4 == 0)
+        if second % 10 == 0:
+            stable.add(second, failed=second == 560)
+    found = errors.judge(candidate, stable, 0.01, LEAST, 600.0)
+    assert (found.outcome, found.observed) == (FAIL, "150 of 600 failed (25.0%)")
 
 
 def test_a_burst_of_failures_at_one_instant_is_one_event() -> None:

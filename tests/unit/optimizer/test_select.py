@@ -8,8 +8,8 @@ import pytest
 
 from skerry.api.config import EngineSettings
 from skerry.api.edgemodel import Assessment
-from skerry.api.hardwareclass import HardwareClassSpec
 from skerry.decide.assess import Family, family_of, quantizable_share
+from skerry.decide.device import Device
 from skerry.decide.select import rank_engines
 from skerry.engines import EnginePlugin, installed_engines
 
@@ -18,8 +18,8 @@ ASSESSMENT = Assessment(
 )
 
 
-def hardware(architecture: str = "amd64", *features: str) -> HardwareClassSpec:
-    return HardwareClassSpec(node_selector={"a": "b"}, architecture=architecture, features=features)
+def hardware(architecture: str = "amd64", *features: str) -> Device:
+    return Device(architecture, features)
 
 
 def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
@@ -35,7 +35,7 @@ BOTH = settings("OnnxRuntime", "OpenVino")
 
 
 @pytest.mark.parametrize(
-    ("spec", "first", "built"),
+    ("device", "first", "built"),
     [
         (hardware("amd64", "avx512_vnni"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
         (hardware("amd64", "nvidia_l4"), "Olive", ["OpenVino", "OnnxRuntime"]),
@@ -47,9 +47,9 @@ BOTH = settings("OnnxRuntime", "OpenVino")
     ],
 )
 def test_the_ranking_follows_the_decision_matrix(
-    spec: HardwareClassSpec, first: str, built: list[str]
+    device: Device, first: str, built: list[str]
 ) -> None:
-    ranks = rank_engines(ASSESSMENT, spec, BOTH)
+    ranks = rank_engines(ASSESSMENT, device, BOTH)
     assert ranks[0].engine == first
     assert [rank.engine for rank in ranks if rank.installed] == built
 

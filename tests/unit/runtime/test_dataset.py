@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from skerry.api.edgemodel import Metric
 from skerry.api.job import TensorInfo
 from skerry_runtime.dataset import (
+    LABELS_FOR,
+    LEAST_EVALUATION,
     DatasetError,
     Split,
     SplitSizes,
@@ -94,10 +97,59 @@ def test_refuses_arrays_that_do_not_fit(
         load_dataset(save(tmp_path, **arrays), [IDS])
 
 
-def test_accuracy_needs_labels(tmp_path: Path) -> None:
-    file = save(tmp_path, ids=np.ones((3, 4), np.int64))
-    with pytest.raises(DatasetError, match="`labels`, which the metric accuracy needs"):
-        load_dataset(file, [IDS], labels_needed=True)
+CLASSES = "the right class of each sample as integers"
+VALUES = "the right values as numbers"
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "message"),
+    [
+        ("accuracy", None, f"`labels`, which the metric accuracy needs: add {CLASSES}, or use"),
+        ("f1", None, f"`labels`, which the metric f1 needs: add {CLASSES}, or use"),
+        ("rmse", None, f"`labels`, which the metric rmse needs: add {VALUES}, or use"),
+        (
+            "accuracy",
+            np.ones((3, 1), np.int64),
+            rf"of shape \(3, 1\); the metric accuracy needs {CLASSES}",
+        ),
+        ("f1", np.ones(3), f"holds float64 of shape .*; the metric f1 needs {CLASSES}, one each"),
+        (
+            "rmse",
+            np.array(["a", "b", "c"]),
+            f"holds <U1 .* the metric rmse needs {VALUES}, all finite",
+        ),
+        ("rmse", np.array([1, np.nan, 2]), f"holds float64 .* needs {VALUES}, all finite"),
+        ("rmse", np.float32(1), f"holds float32 .* needs {VALUES}"),
+    ],
+)
+def test_labels_that_the_metric_can_not_use(
+    tmp_path: Path, metric: str, labels: Array | None, message: str
+) -> None:
+    arrays = {} if labels is None else {"labels": labels}
+    file = save(tmp_path, ids=np.ones((3, 4), np.int64), **arrays)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(file, [IDS], metric=metric)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels"),
+    [
+        ("accuracy", np.arange(3)),
+        ("f1", np.array([True, False, True])),
+        ("rmse", np.arange(3)),
+        ("rmse", np.ones((3, 2), np.float32)),
+    ],
+)
+def test_labels_that_the_metric_can_use(tmp_path: Path, metric: str, labels: Array) -> None:
+    file = save(tmp_path, ids=np.ones((3, 4), np.int64), labels=labels)
+    found = load_dataset(file, [IDS], metric=metric).labels
+    assert found is not None
+    assert (found == labels).all()
+
+
+def test_each_metric_knows_its_sizes_and_whether_it_needs_labels() -> None:
+    assert LEAST_EVALUATION.keys() == set(Metric)
+    assert LABELS_FOR.keys() == set(Metric) - {Metric.NEIGHBOURS}
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])

@@ -9,7 +9,9 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import f1_score
 
+from skerry.decide.intervals import Estimate
 from skerry_runtime.measure import memory as memory_module
 from skerry_runtime.measure.answers import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
@@ -25,8 +27,10 @@ from skerry_runtime.measure.quality import (
     QualityError,
     accuracy,
     differing,
+    f1,
     judge,
     neighbours,
+    rmse,
     same_answers,
 )
 
@@ -143,6 +147,88 @@ def test_accuracy_is_a_ratio_on_the_same_samples() -> None:
     assert accuracy(right, labels[:, None], labels).ratio.value == 1
 
 
+RARE = np.array([0] * 80 + [1] * 20)
+
+
+def flipped(*places: int) -> NDArray[Any]:
+    """The right answers, but for these places."""
+    answers = RARE.copy()
+    answers[list(places)] = 1 - answers[list(places)]
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate"),
+    [
+        (flipped(), flipped(0)),
+        (flipped(), flipped(99)),
+        (flipped(1, 2, 99), flipped(*range(10), 80, 81)),
+        (flipped(0, 80), flipped()),
+        (flipped(), np.zeros(100, int)),
+    ],
+)
+def test_f1_is_the_ratio_of_scikit_learns_macro_scores(
+    baseline: NDArray[Any], candidate: NDArray[Any]
+) -> None:
+    ours, theirs = (f1_score(RARE, one, average="macro") for one in (candidate, baseline))
+    quality = f1(baseline, candidate, RARE)
+    assert quality.ratio.value == pytest.approx(ours / theirs)
+    assert quality.ratio.low < quality.ratio.value < quality.ratio.high
+    assert (quality.kept, quality.of) == (int((candidate == RARE).sum()), 100)
+
+
+def test_f1_counts_an_error_of_a_rare_class_more_than_accuracy_does() -> None:
+    common, rare = (f1(RARE, flipped(place), RARE).ratio.value for place in (0, 99))
+    assert rare < common
+    same = (accuracy(RARE, flipped(place), RARE).ratio.value for place in (0, 99))
+    assert len(set(same)) == 1
+    # Scores per class are read as their greatest.
+    assert f1(np.eye(2)[RARE], np.eye(2)[flipped(99)], RARE).ratio.value == pytest.approx(rare)
+
+
+def test_f1_of_equal_answers_is_one_and_not_certain() -> None:
+    ratio = f1(RARE, RARE, RARE).ratio
+    assert ratio.value == 1
+    assert 0.95 < ratio.low < 1 < ratio.high < 1.05
+
+
+def test_f1_of_a_candidate_that_is_never_right_is_nothing() -> None:
+    assert f1(RARE, 1 - RARE, RARE).ratio == Estimate(0, 0, 0)
+
+
+def test_rmse_is_the_baselines_error_over_the_candidates() -> None:
+    labels = np.zeros(4)
+    quality = rmse(np.full((4, 1), 2.0), np.array([[4.0], [-4.0], [4.0], [-4.0]]), labels)
+    assert quality.ratio == Estimate(0.5, 0.5, 0.5)
+    assert (quality.kept, quality.of) == (0, 4)
+    several = np.zeros((4, 2))
+    near, far = np.tile([1, 3], (4, 1)), np.tile([2, 6], (4, 1))
+    assert rmse(near, far, several).ratio.value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("metric", ["f1", "rmse"])
+def test_the_interval_holds_the_true_ratio_about_95_times_in_100(metric: str) -> None:
+    random = np.random.default_rng(11)
+
+    def draw(count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Answers of a baseline and of a candidate that is a little worse, and labels."""
+        if metric == "rmse":
+            errors = random.normal(size=(2, count)) * [[1.0], [0.3]]
+            return errors[0], errors.sum(axis=0), np.zeros(count)
+        labels = random.choice(3, count, p=[0.6, 0.3, 0.1])
+        wrong = random.random((2, count)) < [[0.08], [0.04]]
+        theirs = np.where(wrong[0], (labels + 1) % 3, labels)
+        return theirs, np.where(wrong[1], (labels + 2) % 3, theirs), labels
+
+    baseline, candidate, labels = draw(400_000)
+    truth = judge(metric, baseline, candidate, labels).ratio.value
+    hits = 0
+    for _ in range(400):
+        ratio = judge(metric, *draw(400)).ratio
+        hits += ratio.low <= truth <= ratio.high
+    assert 0.92 <= hits / 400 <= 0.985
+
+
 @pytest.mark.parametrize(
     ("metric", "candidate", "labels", "message"),
     [
@@ -150,6 +236,12 @@ def test_accuracy_is_a_ratio_on_the_same_samples() -> None:
         ("neighbours", np.ones(5), None, "a vector per sample"),
         ("accuracy", np.ones((5, 3)), None, "needs labels"),
         ("accuracy", np.ones((5, 3)), np.full(5, 9), "do the labels belong"),
+        ("f1", np.ones((5, 3)), None, "the metric f1 needs labels"),
+        ("f1", np.ones((5, 3)), np.full(5, 9), "the baseline is never right"),
+        ("rmse", np.ones((5, 3)), None, "the metric rmse needs labels"),
+        ("rmse", np.ones((5, 3)), np.zeros(5), "has 3 numbers a sample and the labels have 1"),
+        ("rmse", np.zeros((5, 3)), np.ones((5, 3)), "the answers are the labels exactly"),
+        ("rmse", np.full((5, 3), np.inf), np.zeros((5, 3)), "not finite"),
     ],
 )
 def test_answers_that_cannot_be_judged(

@@ -1,15 +1,17 @@
 -- Healthy: what the spec asks for answers. Degraded: a person has to act (gates not met, taken back,
--- a name in the way). Suspended: the spec says so. Everything else is on its way.
+-- undone by hand, a wave that does not get on, a source that can't be had, a name in the way). Suspended:
+-- a person holds it (spec.suspend) or has the last word (promotion: Manual). Everything else is on its way.
 local health = {status = "Progressing", message = "the operator has not looked at it yet"}
 local status = obj.status
 if status == nil or status.observedGeneration ~= obj.metadata.generation then
   return health
 end
-local found = {}
+local found, unready = {}, nil
 for _, condition in ipairs(status.conditions or {}) do
   if condition.status == "True" then
     found[condition.type] = condition
   elseif condition.type == "Ready" then
+    unready = condition
     health.message = condition.message
   end
 end
@@ -21,5 +23,8 @@ elseif found.Ready ~= nil then
   health.message = found.Ready.message
 elseif status.phase == "Paused" or obj.spec.suspend == true then
   health.status = "Suspended"
+  if unready ~= nil then
+    health.message = unready.reason .. ": " .. unready.message
+  end
 end
 return health

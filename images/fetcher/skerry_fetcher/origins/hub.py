@@ -44,7 +44,6 @@ from huggingface_hub import HfApi, constants, errors, hf_hub_download
 # It writes by 10 MB, and what it has not written is lost when a connection breaks.
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 16
 
-PUBLIC = "https://huggingface.co"
 DOWNLOADS = "hub"
 BUNDLE = "authorities.pem"
 
@@ -59,7 +58,7 @@ class Hub:
         self._where, self._secret = plan.uri, credentials.secret
         self._type, self._repository, self._revision, self._path = _parts(plan.uri)
         self._token: str | bool = credentials.get("token") or False
-        self._endpoint = plan.endpoint or PUBLIC
+        self._endpoint = plan.endpoint or constants.ENDPOINT
         self._scratch = workspace.scratch
         _trust(credentials, self._scratch)
 

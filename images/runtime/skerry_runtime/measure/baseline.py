@@ -73,7 +73,7 @@ def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
     evaluation = bench.plan.evaluation
     sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
     file = bench.places.dataset / "dataset.npz"
-    dataset = load_dataset(file, inputs, labels_needed=bench.metric == "accuracy")
+    dataset = load_dataset(file, inputs, metric=bench.metric)
     for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
         if split is Split.CALIBRATION:  # the optimizer's, which splits the same way
             continue

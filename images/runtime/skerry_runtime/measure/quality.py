@@ -1,19 +1,29 @@
-"""Quality against the baseline's answers: kept neighbours with cosine, or the ratio of accuracies.
+"""Quality against the baseline: kept neighbours with cosine, or a ratio of accuracies, F1 or errors.
 
 All functions take answers as (samples, ...) arrays of the model's first output, in the same order
-for both sides.
+for both sides. A ratio is 1 when the candidate is as good as the baseline, and less when it is worse.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.decide.intervals import Estimate, mean_of, paired_ratio, wilson
+from skerry.decide.intervals import (
+    Estimate,
+    log_ratio,
+    mean_of,
+    paired_mean_ratio,
+    paired_ratio,
+    wilson,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 NEIGHBOURS = "neighbours"
@@ -27,7 +37,10 @@ class QualityError(Exception):
 
 @dataclass(frozen=True)
 class Quality:
-    """How good answers are: a ratio to the baseline, the counts behind it, and the mean cosine."""
+    """How good answers are: a ratio to the baseline, the counts behind it, and the mean cosine.
+
+    `kept` of `of` samples: the neighbour kept, the right class, or an error not above the baseline's.
+    """
 
     ratio: Estimate
     kept: int
@@ -59,8 +72,8 @@ def judge(
     if metric == NEIGHBOURS:
         return neighbours(baseline, candidate)
     if labels is None:
-        raise QualityError("the metric accuracy needs labels")
-    return accuracy(baseline, candidate, labels)
+        raise QualityError(f"the metric {metric} needs labels")
+    return _BY_LABELS[metric](baseline, candidate, labels)
 
 
 def neighbours(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
@@ -81,6 +94,68 @@ def accuracy(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[An
     except ValueError as error:
         raise QualityError(f"{error}: do the labels belong to this model?") from error
     return Quality(ratio, both + only_ours, len(labels))
+
+
+def f1(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) -> Quality:
+    """Return the ratio of the two F1 scores, each the mean over the classes that the labels name.
+
+    The mean over classes, not over samples: a class that is rare counts as much as one that is not.
+    """
+    ours, theirs = _F1(_classes(candidate), labels), _F1(_classes(baseline), labels)
+    if not theirs.score:
+        raise QualityError(
+            "the baseline is never right, so there is no ratio to it: do the labels belong to this"
+            " model?"
+        )
+    influences = ours.influences - theirs.influences
+    # Answers that never differ prove no equality: two samples more, on which one of them alone
+    # errs, stand for what was not seen, as in the ratio of accuracies.
+    unseen = [theirs.one_error, -theirs.one_error]
+    ratio = log_ratio(ours.score / theirs.score, [*influences.tolist(), *unseen])
+    return Quality(ratio, int(ours.right.sum()), len(labels))
+
+
+class _F1:
+    """The F1 score of some answers, and what each sample does to its logarithm.
+
+    Of a class with the shares t (right), p (answered) and l (labelled) F1 is 2t / (p + l); a sample
+    moves it by the derivative, (2 [right] - F1 ([answered] + [labelled])) / (p + l).
+    """
+
+    def __init__(self, answers: NDArray[Any], labels: NDArray[Any]) -> None:
+        names = np.unique(labels)[:, None]
+        answered, labelled = answers == names, labels == names
+        self.right = answers == labels
+        either = (answered.mean(axis=1) + labelled.mean(axis=1))[:, None]
+        scores = 2 * (answered & labelled).mean(axis=1, keepdims=True) / either
+        self.score = float(scores.mean())
+        both = answered.astype(np.float64) + labelled
+        moved = (2 * (answered & labelled) - scores * both) / either
+        # A right answer of the mean sample that becomes a wrong one of another class.
+        lost = ((2 - scores) / either * labelled).sum(axis=0).mean() / len(names)
+        scale = self.score or 1.0
+        self.influences: NDArray[np.float64] = moved.mean(axis=0) / scale
+        self.one_error = float(lost / scale)
+
+
+def rmse(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) -> Quality:
+    """Return the baseline's root mean square error over the candidate's, on the same samples."""
+    ours, theirs = (_squared_errors(answers, labels) for answers in (candidate, baseline))
+    try:
+        squares = paired_mean_ratio(theirs.tolist(), ours.tolist())
+    except ValueError as error:
+        raise QualityError(
+            "the answers are the labels exactly, so there is no ratio of errors: are the labels"
+            " a model's own answers?"
+        ) from error
+    return Quality(squares.map(math.sqrt), int((ours <= theirs).sum()), len(labels))
+
+
+_BY_LABELS: dict[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Quality]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "rmse": rmse,
+}
 
 
 def same_answers(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -110,6 +185,18 @@ def _nearest(unit: NDArray[np.float64]) -> NDArray[np.intp]:
     np.fill_diagonal(likeness, -np.inf)
     nearest: NDArray[np.intp] = likeness.argmax(axis=1)
     return nearest
+
+
+def _squared_errors(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared error of each sample, the mean over the numbers that it is answered with."""
+    given, wanted = (a.reshape(len(a), -1).astype(np.float64) for a in (answers, labels))
+    if given.shape != wanted.shape:
+        raise QualityError(
+            f"the first output has {given.shape[1]} numbers a sample and the labels have"
+            f" {wanted.shape[1]}: the metric rmse compares them one by one"
+        )
+    errors: NDArray[np.float64] = np.square(given - wanted).mean(axis=1)
+    return errors
 
 
 def _classes(answers: NDArray[Any]) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from skerry.api.job import MeasuredTrial, ServedModel, Validation
 from skerry.decide.choose import Choice, choose, nearest_miss
 from skerry.decide.gates import evaluate, passes, shortfalls
+from skerry.decide.units import say_bytes
 from skerry_runtime.dataset import Split
 from skerry_runtime.measure.bench import MEMORY_PROCESSES
 from skerry_runtime.measure.blocks import (
@@ -175,7 +176,7 @@ def describe(trial: Trial) -> str:
     if trial.speedup is None:
         return f"{trial.recipe}: {trial.outcome.value}: {trial.message}"
     text = (
-        f"{trial.recipe}: {trial.bytes / 1e6:.1f} MB, {trial.p50_milliseconds} ms,"
+        f"{trial.recipe}: {say_bytes(trial.bytes)}, {trial.p50_milliseconds} ms,"
         f" speed-up {_span(trial.speedup)}, memory saved {_span(trial.memory_reduction)},"
         f" quality {_span(trial.quality)}, cosine {_span(trial.cosine)},"
         f" batching {'on' if trial.batching else 'off'}"

@@ -12,6 +12,7 @@ from rich.table import Table
 from skerry.api.config import EngineSettings
 from skerry.cli.plan.source import NO_DIGEST
 from skerry.decide.changes import changes
+from skerry.decide.device import device_of
 from skerry.decide.select import rank_engines
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ def _class(
             f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
             " its manifest by -f"
         )
+    device = device_of(hardware)
     if config is None:
-        first = rank_engines(assessment, hardware.spec, {})
-        ranks = rank_engines(assessment, hardware.spec, {r.engine: _any() for r in first})
+        first = rank_engines(assessment, device, {})
+        ranks = rank_engines(assessment, device, {r.engine: _any() for r in first})
     else:
-        ranks = rank_engines(assessment, hardware.spec, config.engines)
+        ranks = rank_engines(assessment, device, config.engines)
     table = Table(
         "", "engine", "installed", "why", title=f"Engines for {name}", title_justify="left"
     )
@@ -80,7 +82,8 @@ def _class(
         installed = "not known" if config is None else "yes" if rank.installed else "no"
         mark = f"[green]{place} *[/]" if config and rank.engine in chosen else str(place)
         table.add_row(mark, rank.engine, installed, rank.reason)
-    return Group(table, _verdict(target, chosen, known=config is not None))
+    constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
+    return Group(table, *constraints, _verdict(target, chosen, known=config is not None))
 
 
 def _any() -> EngineSettings:

@@ -3,8 +3,8 @@
 An error is a 5xx, a timeout, a reset or a broken answer; 4xx and clients that leave count nowhere.
 Three ways to fail:
 
-- five failures in a row over a second or more, at once; when stable failed lately too it may be the
-  node and not the build, and the candidate must have failed more often beyond doubt (Fisher, p < 1e-4);
+- five failures in a row over a second or more, at once; when stable failed lately too, and not surely
+  less often (Fisher, p < 1e-4), it may be the node and not the build: the rates alone decide then;
 - a rate that is above stable's beyond doubt (Fisher, p < 1e-4) and above `tolerate` (p < 0.025);
 - a rate that is above `tolerate` beyond doubt (p < 1e-6), with its lower 95 % bound above stable's
   upper one (Wilson 1927): so stable's few answers at a tenth of the traffic can't hide a fault. With
@@ -13,7 +13,7 @@ Three ways to fail:
 Whether a rate is above `tolerate` is tested exactly (binomial), not by Wilson's bound: three failures
 of 20 lift that bound above 1 % even at z = 4.3, and this happens by chance to a build with a true
 rate of 0.2 % somewhere in a fleet every day. Looked at over the last minute and over 15: a fault
-that begins late is not drowned by a good past.
+that begins late is not drowned by a good past, and where a minute shows too little 15 may show enough.
 """
 
 from __future__ import annotations
@@ -76,19 +76,19 @@ class Counts:
 
 
 def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | None:
-    """Five failures one after the other fail at once; cheap enough to ask at every failure."""
+    """Five failures one after the other fail at once; None says nothing about the rates."""
     began = candidate.run_began
     if began is None or candidate.run < IN_A_ROW or now - began < RUN_SECONDS:
         return None
-    shared = stable is not None and _fails_too(candidate, stable, now)
+    if stable is not None and _fails_too(candidate, stable, now):
+        return None
     return Finding(
-        VerdictOutcome.INCONCLUSIVE if shared else VerdictOutcome.FAIL,
+        VerdictOutcome.FAIL,
         RULE,
         observed=f"{candidate.run} failures in a row",
         bound=f"{IN_A_ROW} in a row",
         samples=candidate.within(now - LONG_SECONDS)[1],
-        message=f"the last {candidate.run} requests failed"
-        + ("; stable fails too" if shared else ""),
+        message=f"the last {candidate.run} requests failed",
         first_bad_at=began,
     )
 
@@ -115,8 +115,10 @@ def judge(
             continue
         other = stable.within(now - span) if stable is not None else None
         outcome = _weigh(failed, answers, other, tolerate)
+        if outcome is VerdictOutcome.PASS and best.outcome is VerdictOutcome.INCONCLUSIVE:
+            continue
         best = _finding(outcome, failed, answers, tolerate, candidate.first_failure(now - span))
-        if outcome is not VerdictOutcome.PASS:
+        if outcome is VerdictOutcome.FAIL:
             break
     return best
 

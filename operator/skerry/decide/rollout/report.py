@@ -190,7 +190,7 @@ def _ring_without_nodes(facts: Facts) -> Story | None:
 
 
 def _stalled(facts: Facts) -> Story | None:
-    """The wave has not got on for longer than `progressDeadline`."""
+    """The wave has not got on for longer than `progressDeadline`: the words of what holds it, if known."""
     view, wave, route = facts.view, facts.wave, facts.route
     until = deadline(view)
     if wave is None or route is None or until is None or facts.now < until:
@@ -200,10 +200,13 @@ def _stalled(facts: Facts) -> Story | None:
     status = wave_status(facts)
     if status is None or status.progressed_at == facts.now:
         return None
+    since = f"not got on since {status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    known = _ring_without_nodes(facts) or _wave_lost(facts)
+    if known is not None:
+        return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, f"{known.message}; {since}")
     waiting = waiting_nodes(view, wave)
     whom = _names(waiting) if waiting else "room on its nodes"
-    since = f"{status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
-    text = f"{_wave_words(facts)} waits for {whom} and has not got on since {since}: look at these"
+    text = f"{_wave_words(facts)} waits for {whom} and has {since}: look at these"
     text += f" nodes' EdgeNodes, or kubectl skerry abort {view.edge_model}"
     return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
@@ -290,9 +293,9 @@ STORIES = (
     _rejected,
     _suspended,
     _awaits_promotion,
+    _stalled,
     _ring_without_nodes,
     _wave_lost,
-    _stalled,
     _wave_waits_for_room,
     _wave_waits_for_pulls,
     _wave_runs,

@@ -284,6 +284,30 @@ def test_a_wave_that_does_not_get_on_is_called_stalled_and_goes_on_later() -> No
     assert stable(made) == B
 
 
+def test_a_ring_without_a_node_is_called_stalled_with_its_labels() -> None:
+    made = serving(4, RINGS)
+    made.settle(deadlines=True)
+    assert made.status is not None
+    assert made.status.reason == DEADLINE_EXCEEDED
+    assert "ring=canary" in made.status.message
+    assert "no node of any class carries these labels" in made.status.message
+
+
+def test_lost_nodes_are_called_stalled_with_what_to_do() -> None:
+    made = serving(4)
+    made.tick()
+    for device in made.devices.values():
+        made.cut(device)
+    made.advance(400)
+    made.tick()
+    assert reason(made) == "NodesLost"
+    made.advance(4000)
+    made.tick()
+    assert made.status is not None
+    assert made.status.reason == DEADLINE_EXCEEDED
+    assert "delete their Node objects" in made.status.message
+
+
 def test_time_suspended_is_no_missed_deadline() -> None:
     made = serving(2, (100,))
     made.tick()

@@ -1,0 +1,47 @@
+"""All facts of the device, and those alone that may change from one minute to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.api.facts import DeviceFacts
+from skerry_agent.facts.accelerators import find_accelerators
+from skerry_agent.facts.cpu import architecture, find_cpu
+from skerry_agent.facts.link import find_link
+from skerry_agent.facts.places import text
+from skerry_agent.facts.power import find_power
+
+if TYPE_CHECKING:
+    from skerry_agent.facts.places import Places
+
+KIB = 1024
+
+
+def find_facts(places: Places) -> DeviceFacts:
+    """Everything; some thousand small reads on a machine of a hundred cores."""
+    hardware = DeviceFacts(
+        architecture=architecture(places.machine),
+        cpu=find_cpu(places),
+        memory=find_memory(places),
+        accelerators=find_accelerators(places),
+    )
+    return find_passing(places, hardware)
+
+
+def find_passing(places: Places, hardware: DeviceFacts) -> DeviceFacts:
+    """The same hardware with power and link as they are now."""
+    passing = {
+        "power": find_power(places.sys),
+        "link": find_link(places.host_net, places.host_sys),
+    }
+    return hardware.model_copy(update=passing)
+
+
+def find_memory(places: Places) -> int | None:
+    """Bytes of memory that the kernel has."""
+    lines = (text(places.proc / "meminfo") or "").splitlines()
+    words = next((line.split() for line in lines if line.startswith("MemTotal:")), [])
+    match words:
+        case [_, kibibytes, "kB"] if kibibytes.isdigit():
+            return int(kibibytes) * KIB
+    return None

@@ -1,0 +1,46 @@
+"""What the tests of examples share: a registry, and what the examples' own scripts have made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.examples.local_job import ROOT
+from tests.unit.optimizer.registries import Registry, running_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry for all."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Runs the script of an example once, as its README says; returns its OUTDIR."""
+    folders: dict[str, Path] = {}
+
+    def make(example: str) -> Path:
+        if example not in folders:
+            folders[example] = run_script(example, tmp_path_factory.mktemp(example))
+        return folders[example]
+
+    return make
+
+
+def run_script(example: str, out: Path) -> Path:
+    """`python -m examples.EXAMPLE.make OUT`."""
+    command = [sys.executable, "-m", f"examples.{example}.make", str(out)]
+    subprocess.run(command, check=True, cwd=ROOT)
+    return out

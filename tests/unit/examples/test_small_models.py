@@ -1,0 +1,118 @@
+"""The examples of small models: made by their scripts, built, measured and gated by their manifests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
+
+from skerry.decide.conditions import condition_of
+from skerry.decide.variants import GATES_NOT_MET
+from skerry.engines import find_engine
+from skerry_optimizer.models.running import load, run
+from tests.unit.examples.conftest import run_script
+from tests.unit.examples.local_job import CLASS, LocalJobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from skerry.api import ModelVariant
+    from tests.unit.decide.plan_world import World
+    from tests.unit.optimizer.registries import Registry
+
+EXAMPLES = ("digits", "regression", "pairs")
+
+
+@pytest.fixture
+def build(
+    made: Callable[[str], Path], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], World]:
+    """Runs all jobs of a manifest below examples/, under the gates and with the metric that it names.
+
+    A whole CPU and three candidates: what is tested here is not how fast a small model is.
+    """
+
+    def run_jobs(manifest: str) -> World:
+        jobs = LocalJobs(made(manifest.split("/", maxsplit=1)[0]), tmp_path, registry, monkeypatch)
+        limits = {"cpu": "1", "memory": "256Mi"}
+        changes = {
+            "optimization": {"search": {"trials": 3}},
+            "serving": {"resources": {"limits": limits}},
+        }
+        return jobs.until_built(jobs.world(manifest).model(**changes))
+
+    return run_jobs
+
+
+def variant_of(state: World) -> ModelVariant:
+    (variant,) = state.snapshot.variants.values()
+    return variant
+
+
+def answers(made: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the model says to its whole data set, and the labels."""
+    with np.load(made / "dataset" / "dataset.npz") as archive:
+        arrays = dict(archive)
+    labels = arrays.pop("labels")
+    model = load(find_engine("OnnxRuntime"), made / "model" / "model.onnx")
+    (output,) = run(model, arrays).values()
+    return output, labels
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_script_makes_the_same_files_each_time(
+    example: str, made: Callable[[str], Path], tmp_path: Path
+) -> None:
+    first, again = made(example), run_script(example, tmp_path)
+    for file in ("model/model.onnx", "dataset/dataset.npz"):
+        assert (first / file).read_bytes() == (again / file).read_bytes()
+
+
+def test_the_models_are_as_good_as_their_readmes_say(made: Callable[[str], Path]) -> None:
+    scores, labels = answers(made("digits"))
+    assert accuracy_score(labels, scores.argmax(axis=1)) > 0.96
+    values, wanted = answers(made("regression"))
+    assert 1.0 < root_mean_squared_error(wanted, values) < 1.3
+    scores, labels = answers(made("pairs"))
+    assert f1_score(labels, scores.argmax(axis=1), average="macro") > 0.9
+
+
+@pytest.mark.parametrize(
+    ("example", "least"), [("digits", 0.97), ("regression", 0.98), ("pairs", 0.97)]
+)
+def test_an_example_passes_its_own_gates_and_is_rolled_out(
+    example: str, least: float, build: Callable[[str], World]
+) -> None:
+    state = build(f"{example}/edgemodel.yaml")
+    status = variant_of(state).status
+    assert status.certificate is not None, status.conditions
+    certified = status.certificate.certified
+    assert certified.recipe != "source", "too large by the manifest's gate"
+    assert certified.quality is not None
+    assert least <= float(certified.quality.low) <= float(certified.quality.value) <= 1.02
+    assert {gate.name for gate in status.gates if gate.required} >= {"quality", "artifactSize"}
+    assert all(gate.outcome == "Pass" for gate in status.gates if gate.required)
+    assert state.snapshot.routes
+    assert state.snapshot.daemonsets[CLASS]
+
+
+def test_gates_that_can_not_be_met_are_named_one_by_one_and_nothing_is_rolled_out(
+    build: Callable[[str], World],
+) -> None:
+    state = build("digits/impossible.yaml")
+    found = state.snapshot.model.status.conditions
+    for kind, status in (("Ready", "False"), ("Certified", "False"), ("Stalled", "True")):
+        condition = condition_of(found, kind)
+        assert condition is not None
+        assert (condition.status, condition.reason) == (status, GATES_NOT_MET)
+        assert "misses at least 10.00x; size 5" in condition.message
+        assert condition.message.endswith("kB misses at most 8 kB")
+    assert condition_of(found, "Optimized").status == "True"  # type: ignore[union-attr]
+    assert all(trial.speedup for trial in variant_of(state).status.trials), "all were measured"
+    assert not state.snapshot.routes
+    assert not state.snapshot.daemonsets
