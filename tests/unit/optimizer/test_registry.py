@@ -125,7 +125,7 @@ def test_push_says_what_a_target_looks_like(tmp_path: Path) -> None:
         [sys.executable, ROOT / "examples/push.py", tmp_path, "repo:tag"],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "HOST[:PORT]/REPOSITORY:TAG" in done.stderr
 
 
