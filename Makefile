@@ -4,7 +4,13 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo demo-down test unit lint format crds chart protos
+REGISTRY ?=
+REGISTRY_INSECURE ?=
+VALUES ?= skerry-values.yaml
+# An environment that has everything serves; else one for building images and the command line alone.
+ENVIRONMENT = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.images)
+
+.PHONY: help setup images demo demo-down test unit lint format crds chart docs protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -14,6 +20,16 @@ setup: .venv/.ready ## system packages, Go where it is too old, the Python envir
 .venv/.ready: pyproject.toml tests/lab/bootstrap.sh
 	$(SUDO) tests/lab/bootstrap.sh
 	touch $@
+
+.venv/.images: pyproject.toml tests/lab/bootstrap.sh
+	$(SUDO) tests/lab/bootstrap.sh images
+	touch $@
+
+images: $(ENVIRONMENT) ## build Skerry's images, push them to REGISTRY=HOST[:PORT], write the chart's values
+	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images REGISTRY=HOST[:PORT]" >&2; exit 1; }
+	$(SUDO) $(PYTHON) images/build.py --push $(REGISTRY) $(if $(filter 1,$(REGISTRY_INSECURE)),--insecure) \
+		--values $(VALUES)
+	@echo "helm install skerry charts/skerry --namespace skerry-system --create-namespace --values $(VALUES)"
 
 demo: setup ## the lab, Skerry, and one model through its whole life
 	$(SUDO) $(PYTHON) -m examples.demo up
@@ -36,6 +52,7 @@ lint: setup ## style, types, import contracts, generated files
 	.venv/bin/lint-imports
 	$(PYTHON) -m skerry.api.crd --check crds charts/skerry/crds
 	$(PYTHON) -m charts.tools --check
+	$(PYTHON) -m docs.tools --check
 
 format: setup ## format and mend what can be mended
 	.venv/bin/ruff format .
@@ -46,6 +63,9 @@ crds: setup ## generate crds/ and the chart's copy from the API models
 
 chart: setup ## generate the chart's README and Grafana board
 	$(PYTHON) -m charts.tools
+
+docs: setup ## generate the reference and the pictures of docs/
+	$(PYTHON) -m docs.tools
 
 protos: setup ## generate the messages of the protocol's gRPC form
 	cd images/runtime && ../../$(PYTHON) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. \

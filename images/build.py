@@ -2,8 +2,10 @@
 
     python images/build.py                                # all, into buildah's storage
     python images/build.py --push 10.77.0.1:5000 --insecure agent gateway
+    python images/build.py --push registry.example --values skerry-values.yaml     # `make images`
 
-Prints a line `name reference@digest` for each image. What an image's folder may hold is told in
+Prints a line `name reference@digest` for each image. `--values` writes what the Helm chart has to know of
+them. A registry that wants credentials gets those of `buildah login`. What an image's folder may hold is told in
 `image_build/spec.py`.
 """
 
@@ -17,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from image_build import Builder, BuildError, BuiltImage
+from image_build.values import chart_values, engine_names, write
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -28,9 +31,14 @@ def main(
     python: Annotated[str, typer.Option(help="The Python of that base image.")] = "3.11",
     *,
     insecure: Annotated[bool, typer.Option(help="Push by plain HTTP.")] = False,
+    values: Annotated[
+        Path | None, typer.Option(help="Write the chart's values into this file; with --push.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """Build images and print their references by digest."""
+    if values is not None and push is None:
+        raise typer.BadParameter("nodes pull by it, so it needs --push", param_hint="--values")
     builder = Builder(REPOSITORY, base=base, python=python)
     console = Console(stderr=True)
     built: list[BuiltImage] = []
@@ -45,6 +53,9 @@ def main(
     except BuildError as error:
         console.print("[red]error:[/red]", Text(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
+    if values is not None and push is not None:
+        engines = engine_names(REPOSITORY)
+        write(values, chart_values(built, push, insecure=insecure, engines=engines))
     if as_json:
         print(json.dumps([asdict(image) for image in built], indent=2))
 

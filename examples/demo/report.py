@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from examples.demo.timeline import Timeline
     from skerry.api import ModelVariant
+    from skerry.api.edgemodel_status import TargetStatus
     from skerry.api.modelvariant import Interval
 
 MEGABYTE = 1e6
@@ -52,6 +55,44 @@ def gates(variant: ModelVariant) -> Table:
         kind = "required" if gate.required else "aim"
         drawn.add_row(gate.name, kind, gate.threshold, interval(gate.observed), str(gate.outcome))
     return drawn
+
+
+def engines(targets: Sequence[TargetStatus]) -> Table:
+    """What each engine made of the model on each class, and what was chosen."""
+    drawn = Table(title="Engines: the best by weight of speed, quality and memory serves")
+    for heading in ("class", "engine", "is", "best build", "score", "chosen"):
+        drawn.add_column(heading)
+    for target in targets:
+        for build in target.builds:
+            chosen = build.engine == target.engine
+            drawn.add_row(
+                target.hardware_class, build.engine, build.phase, build.recipe or "-", build.score or "-",
+                "*" if chosen else "", style="bold green" if chosen else "",
+            )  # fmt: skip
+    return drawn
+
+
+def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str]]) -> str:
+    """Whether the classes have different winners, and if not, why they agree.
+
+    Args:
+        targets: Of a model that serves on all of them.
+        cpus: The processors that the agents found, by class.
+    """
+    winners = {}
+    for target in targets:
+        recipes = [build.recipe for build in target.builds if build.engine == target.engine]
+        winners[target.hardware_class] = f"{target.engine} {', '.join(filter(None, recipes))}"
+    told = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
+    if len(set(winners.values())) > 1:
+        return f"Different winners. {told}"
+    found = {cpu for name in winners for cpu in cpus.get(name, ())}
+    if len(found) == 1:
+        return (
+            f"The classes agree, since their nodes have the same processor ({found.pop()}). {told}"
+        )
+    named = ", ".join(sorted(found)) or "not reported"
+    return f"The classes agree, although their processors are {named}. {told}"
 
 
 def rollback(timelines: dict[str, Timeline]) -> Table:

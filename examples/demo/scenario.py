@@ -20,6 +20,7 @@ from examples.demo.environment import ROOT, run
 from examples.demo.timeline import lost, rollback_timeline
 from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
+from skerry.api import HardwareClass
 from skerry.api.edgemodel import Phase
 from tests.lab.toolchain import cache_root
 
@@ -113,6 +114,23 @@ def first_revision(story: Story) -> None:
         "the first revision on every node", lambda v: is_serving(v, wanted), FIRST_ROLLOUT_SECONDS
     )
     show_candidates(view)
+    show_engines(story.environment, view)
+
+
+def show_engines(environment: Environment, view: View) -> None:
+    """Print what each engine came to, and why the classes chose what they did."""
+    targets = view.model.status.targets
+    console.print(report.engines(targets))
+    for target in targets:
+        console.print(f"[bold]{target.hardware_class}[/]: {escape(target.choice)}")
+    console.print(escape(report.agreement(targets, processors(environment))))
+
+
+def processors(environment: Environment) -> dict[str, set[str]]:
+    """The processors that the agents found, by class."""
+    found = [HardwareClass.model_validate(i) for i in environment.get("hardwareclasses")["items"]]
+    facts = {one.metadata.name: one.status.facts for one in found}
+    return {name: {cpu.value for cpu in its.cpus} for name, its in facts.items() if its}
 
 
 def show_candidates(view: View) -> None:

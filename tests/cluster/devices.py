@@ -35,6 +35,8 @@ from tests.cluster.fetch_pods import run_fetch_pod
 from tests.cluster.pod_states import base, ended, environment, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.cluster.api import Api, Object
 
 BEAT_SECONDS = 0.15
@@ -56,7 +58,7 @@ class Devices:
     """
 
     api: Api
-    classes: dict[str, tuple[str, ...]]
+    classes: Mapping[str, tuple[str, ...]]
     bad: dict[str, str] = field(default_factory=dict)
     shortfall: frozenset[str] = frozenset()
     soaking: bool = False

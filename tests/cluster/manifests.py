@@ -215,9 +215,9 @@ BAD = (
     Bad("digest of another sort", {_PIN: "md5:" + HASH}, _PIN, "should match '^sha256:"),
     Bad(
         "unknown metric",
-        {"spec.evaluation.metric": "f1"},
+        {"spec.evaluation.metric": "mae"},
         "spec.evaluation.metric",
-        '"accuracy", "neighbours"',
+        '"accuracy", "f1", "rmse", "neighbours"',
     ),
     Bad(
         "few calibration samples",

@@ -19,7 +19,7 @@ from tests.cluster.devices import Devices
 from tests.cluster.operator_process import OperatorProcess, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tests.cluster.conftest import Kubectl
@@ -157,7 +157,7 @@ def running_world(
     kubectl: Kubectl,
     folder: Path,
     *,
-    classes: dict[str, tuple[str, ...]] | None = None,
+    classes: Mapping[str, tuple[str, ...]] | None = None,
     speedups: dict[str, str] | None = None,
 ) -> Iterator[World]:
     """An API server with nodes, classes, images in the registry, and an operator that runs.

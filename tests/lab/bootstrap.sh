@@ -6,6 +6,7 @@
 # 3. Go, where there is none or one too old to fetch the version that the lab's modules ask for.
 #
 # Run again, it does what is missing. The lab's binaries come later, by themselves.
+# `bootstrap.sh images` does only what building images and the command line need (`make images`).
 set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
@@ -24,6 +25,10 @@ packages=(
     nginx-light                                              # the tests of sources: a web server
     ca-certificates git
 )
+if [ "${1:-}" = images ]; then
+    extras=cli,images
+    packages=(buildah debootstrap util-linux ca-certificates)
+fi
 
 die() {
     echo "error: $*" >&2
@@ -107,5 +112,5 @@ hand_back() {
 
 install_packages "${packages[@]}"
 make_environment
-install_go
+[ "${1:-}" = images ] || install_go
 hand_back

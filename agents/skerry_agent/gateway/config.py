@@ -9,6 +9,9 @@ taken when the whole request is there and `answered` when the answer's head come
 slow client is not the model's fault. A request that fails is tried once more on the other revision
 where its body fits a buffer; the log's `%rc` then begins with '+', and the agent counts the failure
 of the one that was left.
+
+A gateway that stops (each reload, each upgrade) counts no server of its backends as usable, while calls
+still come on the connections that it has: `nbsrv eq 0` alone would refuse them.
 """
 
 from __future__ import annotations
@@ -120,7 +123,7 @@ backend {name}
     http-request set-var(txn.reason) str("no revision of it may answer now")
     http-request set-var(txn.reason) str({key}),map_str({reasons}),url_dec if {{ str({key}),map_str({reasons}) -m found }}
     http-error status 503 content-type application/json lf-string '{{"error":"{key} on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
-    http-request return status 200 hdr grpc-status 14 hdr grpc-message "{key} on node %[env(NODE_NAME)]: %[var(txn.reason)]" if {{ nbsrv eq 0 }} {{ req.hdr(content-type) -m beg application/grpc }}
+    http-request return status 200 hdr grpc-status 14 hdr grpc-message "{key} on node %[env(NODE_NAME)]: %[var(txn.reason)]" if {{ nbsrv eq 0 }} !{{ stopping }} {{ req.hdr(content-type) -m beg application/grpc }}
     http-request disable-l7-retry if {{ nbsrv lt 2 }}
     http-response set-var(txn.answered) date(0,us)
     http-response set-var(txn.grpc) res.hdr(grpc-status)

@@ -163,8 +163,9 @@ class TargetStatus(Model):
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
         default=(), description="The ranking of engines for this class, best first."
     )
-    constraints: Annotated[tuple[Note, ...], Field(max_length=4)] = Field(
-        default=(), description="What the class's devices must get by with, and what follows."
+    constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
+        default=(),
+        description="What the class's devices must get by with (power, link), and what follows.",
     )
     builds: Annotated[tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))] = (
         Field(default=(), description="Each engine that builds for this class.")

@@ -242,6 +242,25 @@ def plan(
         out.print(one)
 
 
+@app.command()
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="Its files are the image's root.", show_default=False)
+    ],
+    target: Annotated[str, typer.Argument(help="HOST[:PORT]/REPOSITORY:TAG", show_default=False)],
+    *,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", envvar="REGISTRY_INSECURE", help="Plain HTTP.")
+    ] = False,
+) -> None:
+    """Push a model's or a data set's folder as an image, to be named in a spec as oci://TARGET."""
+    from skerry.cli import push as pushing  # noqa: PLC0415 - each command loads what it needs
+
+    parsed = pushing.parse_target(target)
+    digest = pushing.push_folder(folder, parsed, insecure=insecure, home=Path.home())
+    out.print(f"{parsed.uri}\n{digest}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _order(
     where: Where, name: str, decide: Callable[[Picture, datetime], Order], *, yes: bool = True
 ) -> None:

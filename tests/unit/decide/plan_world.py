@@ -98,7 +98,7 @@ def summary(*trials: Trial, passed: bool = True) -> JobSummary:
     digest = "sha256:" + "d" * 64
     gate = GateResult(
         name="quality", required=True, threshold="0.95", observed=trials[0].quality,
-        outcome=GateOutcome.PASS if passed else GateOutcome.FAIL, message="quality 0.9 misses 0.95",
+        outcome=GateOutcome.PASS if passed else GateOutcome.FAIL, message="quality 0.9 m…",
     )  # fmt: skip
     return JobSummary(
         trials=trials,

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from skerry.api.edgemodel import GateProfile, Gates
 from skerry.api.modelvariant import GateOutcome, GateResult, Interval, TrialOutcome
-from skerry.decide.gates import evaluate, failing, holds, measured, passes, shortfalls, undecided
+from skerry.decide.gates import (
+    evaluate,
+    failing,
+    holds,
+    measured,
+    passes,
+    shortfalls,
+    told,
+    undecided,
+)
 from tests.unit.decide.trials import interval, trial
 
 PASS, FAIL, MARGINAL = GateOutcome.PASS, GateOutcome.FAIL, GateOutcome.MARGINAL
@@ -143,6 +152,11 @@ def test_messages_are_for_people() -> None:
         "memory saved was not measured; wanted at least -5 %",
         "size 200.0 MB misses at most 100.0 MB",
     )
+
+
+def test_a_message_that_a_summary_has_cut_is_told_in_full_again() -> None:
+    for one in evaluate(trial(speedup=interval(0.5)), Gates(speedup="1.5x", artifact_size="1Mi")):
+        assert told(one.model_copy(update={"message": one.message[:9]})) == one
 
 
 bounds = st.tuples(*[st.floats(-0.5, 3)] * 3).map(sorted)

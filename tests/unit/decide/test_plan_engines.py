@@ -83,7 +83,7 @@ def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
     found = target(made)
     assert (found.engine, found.phase) == ("OnnxRuntime", Phase.ROLLING_OUT)
     assert found.choice.startswith("OnnxRuntime weight-int8 alone is certified: ")
-    assert "OpenVino: quality 0.9 misses 0.95" in found.choice
+    assert "OpenVino: quality 0.900 (0.891 to 0.909) misses at least 0.950" in found.choice
 
 
 def test_when_no_engine_passes_each_shortfall_is_told() -> None:
@@ -91,9 +91,8 @@ def test_when_no_engine_passes_each_shortfall_is_told() -> None:
     made = ends(made, trial("weight-int8", quality=0.9), passed=False)
     found = target(made)
     assert (found.phase, found.reason) == (Phase.FAILED, "GatesNotMet")
-    assert found.message == (
-        "OpenVino: quality 0.9 misses 0.95; OnnxRuntime: quality 0.9 misses 0.95"
-    )
+    shortfall = "quality 0.900 (0.891 to 0.909) misses at least 0.950"
+    assert found.message == f"OpenVino: {shortfall}; OnnxRuntime: {shortfall}"
 
 
 def test_a_failed_job_leaves_the_target_to_the_other_engine() -> None:
@@ -141,3 +140,14 @@ def test_other_gates_choose_anew_between_the_stored_builds() -> None:
     stricter = made.model(gates={"quality": "0.97"})
     assert not stricter.decide().jobs
     assert target(stricter).engine == "OnnxRuntime"
+
+
+def test_a_suspended_model_waits_for_its_other_engine_and_fails_nothing() -> None:
+    begun = ends(both(), trial("ptq-int8"))
+    model = begun.snapshot.model
+    spec = model.spec.model_copy(update={"suspend": True})
+    held = begun.with_(model=model.model_copy(update={"spec": spec}))
+    assert held.decide().jobs == ()
+    found = target(held)
+    assert found.phase is Phase.PAUSED
+    assert "once spec.suspend is false again" in found.message

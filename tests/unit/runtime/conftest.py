@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -100,11 +100,22 @@ def write_artifact(folder: Path, model: Any, *, batching: bool = True) -> Path:
     return folder
 
 
+_KEPT_PORTS: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody else is given as long as this process lives.
+
+    It stays bound here, without listening: a server that allows the reuse of its address, as all do
+    here, can listen on it, and the kernel gives it to no other process that asks for any port.
+    """
+    keeper = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        keeper.setsockopt(socket.SOL_SOCKET, option, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _KEPT_PORTS.append(keeper)
+    port: int = keeper.getsockname()[1]
+    return port
 
 
 @dataclass(frozen=True)

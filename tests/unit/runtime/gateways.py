@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import tritonclient.grpc as triton
-from tenacity import retry, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
@@ -24,9 +25,24 @@ REVISION = "0123456789"
 AUTHORITY = "encoder.demo.svc"
 
 
+@dataclass(frozen=True)
+class Running:
+    """A gateway's port and process."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
 def gateway(folder: Path, *models: tuple[str, Server]) -> Iterator[int]:
     """The gateway in front of servers by `namespace.name`; yields its port."""
+    with gateway_process(folder, *models) as running:
+        yield running.port
+
+
+@contextmanager
+def gateway_process(folder: Path, *models: tuple[str, Server]) -> Iterator[Running]:
+    """The same; yields its process too."""
     paths = GatewayPaths(folder)
     paths.run.mkdir(parents=True)
     for file in (paths.callers, paths.reasons):
@@ -35,19 +51,27 @@ def gateway(folder: Path, *models: tuple[str, Server]) -> Iterator[int]:
     backends = {key: Backend({REVISION: server}) for key, server in models}
     paths.config.write_text(render(GatewayState(backends), paths, port, free_port()))
     environment = os.environ | {"POD_NAME": "gateway", "NODE_NAME": "here"}
-    process = subprocess.Popen(
-        ["haproxy", "-db", "-f", str(paths.config)], env=environment, stderr=subprocess.DEVNULL
-    )
+    log = folder / "haproxy.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            ["haproxy", "-db", "-f", str(paths.config)], env=environment, stderr=said
+        )
     try:
-        _wait_for(port)
-        yield port
+        _wait_for(port, process, log)
+        yield Running(port, process)
     finally:
         process.terminate()
         process.wait(10)
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.05))
-def _wait_for(port: int) -> None:
+@retry(
+    retry=retry_if_exception_type(httpx.HTTPError),
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    assert process.poll() is None, f"HAProxy ended: {log.read_text()}"
     httpx.get(f"http://127.0.0.1:{port}/skerry/healthz").raise_for_status()
 
 

@@ -1,0 +1,1 @@
+"""Makes what in docs/ is made from something else: the reference and the pictures."""

@@ -1,0 +1,38 @@
+"""What the demonstration says about the engines' contest."""
+
+from __future__ import annotations
+
+import pytest
+
+from examples.demo.report import agreement
+from skerry.api.edgemodel_status import EngineBuildStatus, TargetStatus
+
+XEON = "Xeon 8370C"
+
+
+def target(hardware_class: str, winner: str) -> TargetStatus:
+    """Both engines certified with int8; one of them chosen."""
+    builds = tuple(
+        EngineBuildStatus(
+            engine=e, variant=f"v-{e.lower()}", phase="Certified", reason="", recipe="int8"
+        )
+        for e in ("OnnxRuntime", "OpenVino")
+    )
+    return TargetStatus(hardware_class=hardware_class, engine=winner, builds=builds)
+
+
+@pytest.mark.parametrize(
+    ("winners", "cpus", "says"),
+    [
+        (("OpenVino", "OnnxRuntime"), {}, "Different winners."),
+        (("OpenVino", "OpenVino"), {"a": {XEON}, "b": {XEON}}, f"same processor ({XEON})"),
+        (("OpenVino", "OpenVino"), {"a": {XEON}, "b": {"N100"}}, "although their processors are"),
+        (("OpenVino", "OpenVino"), {}, "not reported"),
+    ],
+)
+def test_the_classes_winners_are_told_with_a_reason(
+    winners: tuple[str, str], cpus: dict[str, set[str]], says: str
+) -> None:
+    said = agreement([target("a", winners[0]), target("b", winners[1])], cpus)
+    assert says in said
+    assert f"a: {winners[0]} int8" in said
