@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from skerry.decide.intervals import Estimate
-from skerry_runtime.measure import memory as memory_module
 from skerry_runtime.measure.answers import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
 from skerry_runtime.measure.goldens import tolerance_of
-from skerry_runtime.measure.memory import (
-    LEAST_BASELINE_BYTES,
-    increments,
-    memory_now,
-    reduction,
-    write_one_operator_model,
-)
+from skerry_runtime.measure.increments import LEAST_BASELINE_BYTES, increments, reduction
+from skerry_runtime.measure.memory import memory_now, write_one_operator_model
 from skerry_runtime.measure.quality import (
     QualityError,
     accuracy,
@@ -110,7 +104,7 @@ def test_memory_saved_is_of_increments_over_the_empty_runtime() -> None:
 
 def test_pages_and_allocator_are_no_saving() -> None:
     assert reduction((200_000,), (1_200_000,)).value == -1e6 / LEAST_BASELINE_BYTES
-    assert memory_module.LEAST_BASELINE_BYTES == 32 * 2**20
+    assert LEAST_BASELINE_BYTES == 32 * 2**20
 
 
 def test_the_same_answers_keep_all_neighbours() -> None:

@@ -249,13 +249,13 @@ def test_quality_is_judged_before_anything_is_timed(measured: Job) -> None:
     assert not (kept / "certification/spoiled.npy").exists()
 
 
-def test_without_a_candidate_that_can_be_chosen_nothing_is_computed_to_certify(
+def test_a_candidate_that_cannot_be_chosen_is_not_judged_to_certify(
     measured: Job,
 ) -> None:
     measured.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
     code, message = measured.run("quality")
     assert (code, message[-6:]) == (0, ": none")
-    assert not (measured.root / "scratch/measure/samples/certification.baseline.npy").exists()
+    assert not (measured.root / "scratch/measure/quality/certification").exists()
 
 
 @pytest.mark.parametrize("limit", ["1", "2"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import RegistryClient
+from skerry.engines import SOURCE
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
@@ -48,9 +49,10 @@ def _accelerate_all(
     workspace: Workspace, plan: JobPlan, engine: EnginePlugin, optimiser: Optimiser
 ) -> str:
     results = []
+    sample = calibration_samples(
+        workspace, plan, engine, engine.model_in(workspace.folder(SOURCE))
+    )[0]
     for candidate in workspace.built_candidates():
-        file = engine.model_in(workspace.folder(candidate.recipe))
-        sample = calibration_samples(workspace, plan, engine, file)[0]
         problem = _optimise(engine, optimiser, candidate, workspace, sample)
         results.append(problem)
         _write(workspace, candidate, problem)

@@ -32,6 +32,7 @@ from skerry_optimizer.workspace import CANDIDATE, MODEL, Workspace, read_plan
 
 if TYPE_CHECKING:
     from skerry.engines import EnginePlugin, Recipe
+    from skerry_optimizer.samples import Sample
 
 BUILD = "build-recipes"
 
@@ -67,9 +68,13 @@ def recipes_to_build(workspace: Workspace, engine: EnginePlugin) -> list[str]:
 
 def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
-    engine = engine_of(read_plan().engine)
+    plan = read_plan()
+    engine = engine_of(plan.engine)
+    samples = calibration_samples(
+        workspace, plan, engine, engine.model_in(workspace.folder(SOURCE))
+    )
     for name in names:
-        candidate = _built(workspace, engine, engine.recipe(name))
+        candidate = _built(workspace, engine, engine.recipe(name), samples)
         if candidate.outcome is not TrialOutcome.MEASURED:
             workspace.remove_model(name)
         workspace.write_candidate(candidate)
@@ -92,14 +97,15 @@ def _write_crash(workspace: Workspace, recipe: Recipe, code: int) -> None:
     workspace.write_candidate(_candidate(recipe, TrialOutcome.FAILED, _ending(code)))
 
 
-def _built(workspace: Workspace, engine: EnginePlugin, recipe: Recipe) -> CandidateFile:
+def _built(
+    workspace: Workspace, engine: EnginePlugin, recipe: Recipe, samples: list[Sample]
+) -> CandidateFile:
     scratch = workspace.work / recipe.name
     target = engine.model_in(workspace.folder(recipe.name))
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(workspace.folder(SOURCE), scratch)
         source = engine.model_in(scratch)
-        samples = calibration_samples(workspace, read_plan(), engine, source)
         recipe.make(Ingredients(source, target, samples, cpu_flags()))
         run(load(engine, target), samples[0])
     except NotSupported as error:

@@ -8,7 +8,7 @@ The rules, and why each is there, are in docs/adr/0007-measuring.md:
 
 - a fresh process per candidate, with the session code that serves (worker.py);
 - blocks of calls A B B A against the baseline, ratios per block (blocks.py);
-- memory as the increment over the same process with a one-operator model (memory.py);
+- memory as the increment over the same process with a one-operator model (memory.py, increments.py);
 - quality alone and in full batches, the worse of both counts (answers.py, by the metrics of quality.py);
-- choice and certification on different samples and different processes (validate.py).
+- choice and certification on different samples, timed in different processes (validate.py).
 """

@@ -5,8 +5,9 @@ of all candidates are made here, with the builds' resources, by the session code
 that serve; the stage after this one only takes times and memory under the serving limit, and
 compares the answers that it sees with those kept here.
 
-Choice and certification use different samples and different processes. Which candidate is chosen is
-not known before they are timed, so each that can still be is judged on both.
+Choice and certification use different samples. Which candidate is chosen is not known before they are
+timed, so each that can still be is judged on both, in one process: to start one and to load the model
+takes as long as dozens of answers.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from skerry.api.modelvariant import GateResult
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.files import BaselineFile, Candidate, Samples
+    from skerry_runtime.measure.files import Candidate, Samples
     from skerry_runtime.measure.process import Process
 
 log = logging.getLogger("skerry_runtime.measure")
@@ -56,46 +57,56 @@ def judge_candidates(bench: Bench) -> str:
         WorkerError: The stage before is missing, or the baseline can't be run.
     """
     found = read_baseline(bench.places)
+    splits = [samples_of(bench.places, split, found.inputs) for split in _FOR]
     built = [one for one in bench.candidates if one.file.outcome is TrialOutcome.MEASURED]
-    left, counts = built, []
-    for split in (Split.CHOICE, Split.CERTIFICATION):
-        tried = len(left)
-        left = _judge_all(bench, found, split, left)
-        counts.append(
-            f"{len(left)} of {tried} candidates pass the gates of quality to {_FOR[split]}"
-        )
-    names = ", ".join(one.file.recipe for one in left) or "none"
-    return f"{'; '.join(counts)}: {names}"
+    if built:
+        _answer_baseline(bench, splits)
+    passed = [_judged(bench, one, splits) for one in built]
+    counts = [sum(count > place for count in passed) for place in range(len(splits))]
+    told = "; ".join(
+        f"{count} of {tried} candidates pass the gates of quality to {purpose}"
+        for purpose, count, tried in zip(_FOR.values(), counts, [len(built), *counts], strict=False)
+    )
+    left = [
+        one.file.recipe for one, count in zip(built, passed, strict=True) if count == len(splits)
+    ]
+    return f"{told}: {', '.join(left) or 'none'}"
 
 
 _FOR = {Split.CHOICE: "choose", Split.CERTIFICATION: "certify"}
 
 
-def _judge_all(
-    bench: Bench, found: BaselineFile, split: Split, candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    """Judge the candidates on a split, if there are any; returns those that can still be certified."""
-    if not candidates:
-        return []
-    samples = samples_of(bench.places, split, found.inputs)
+def _answer_baseline(bench: Bench, splits: Sequence[Samples]) -> None:
+    """Compute the answers that all are judged by."""
     with bench.started(bench.source) as process:
-        process.use(samples.files)
-        samples.write_baseline(process.block(range(samples.count))[1])
-    return [one for one in candidates if _judged(bench, one, samples)]
+        for samples in splits:
+            process.use(samples.files)
+            samples.write_baseline(process.block(range(samples.count))[1])
 
 
-def _judged(bench: Bench, candidate: Candidate, samples: Samples) -> bool:
-    """Judge one candidate and keep what was found; returns whether it can still be certified."""
+def _judged(bench: Bench, candidate: Candidate, splits: Sequence[Samples]) -> int:
+    """Judge one candidate on the splits in turn; returns how many it passed before it failed one.
+
+    One process serves all splits: an answer depends on the model and the sample alone, and that this
+    holds is seen when the stage after this one compares them with those of other processes.
+    """
+    passed = 0
     try:
         with bench.started(candidate.model) as process:
-            process.use(samples.files)
-            judged, answers = _Judging(bench, candidate, samples, process).result()
+            while passed < len(splits) and _holds(bench, candidate, splits[passed], process):
+                passed += 1
     except (WorkerError, QualityError) as error:
-        judged, answers = JudgedFile(count=samples.count, failure=str(error)), None
+        failed = JudgedFile(count=splits[passed].count, failure=str(error))
+        write_judged(bench.places, candidate, splits[passed].split, (failed, None))
+        log.info("%s: %s", candidate.file.recipe, failed.failure)
+    return passed
+
+
+def _holds(bench: Bench, candidate: Candidate, samples: Samples, process: Process) -> bool:
+    """Judge a candidate on one split and keep what was found; returns whether it can be certified."""
+    process.use(samples.files)
+    judged, answers = _Judging(bench, candidate, samples, process).result()
     write_judged(bench.places, candidate, samples.split, (judged, answers))
-    if judged.failure:
-        log.info("%s: %s", candidate.file.recipe, judged.failure)
-        return False
     results = gates_of_quality(bench, candidate, judged)
     told = "; ".join(one.message for one in results if one.required)
     log.info(

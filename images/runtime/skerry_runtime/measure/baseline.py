@@ -15,7 +15,7 @@ from skerry_runtime.dataset import Split, load_dataset, sizes_for, split_dataset
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.blocks import pace_for
 from skerry_runtime.measure.files import BASELINE, BaselineFile, Samples, samples_of
-from skerry_runtime.measure.memory import increments
+from skerry_runtime.measure.increments import increments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

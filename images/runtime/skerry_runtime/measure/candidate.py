@@ -24,7 +24,7 @@ from skerry_runtime.measure.blocks import (
     measure_blocks,
 )
 from skerry_runtime.measure.files import read_judged
-from skerry_runtime.measure.memory import Memory, increments, reduction
+from skerry_runtime.measure.increments import increments, reduction
 from skerry_runtime.measure.process import Process, WorkerError
 from skerry_runtime.measure.quality import differing
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from skerry.api.modelvariant import Trial
     from skerry_runtime.measure.bench import Bench
     from skerry_runtime.measure.files import BaselineFile, Candidate, JudgedFile, Samples
+    from skerry_runtime.measure.memory import Memory
 
 log = logging.getLogger("skerry_runtime.measure")
 

@@ -1,8 +1,8 @@
-"""Memory of a process, as the kernel counts it, and ratios of increments over the empty runtime.
+"""Memory of a process, as the kernel counts it, and the model of one operator: the empty runtime.
 
-The empty runtime is the same process with a model of one operator: what interpreter, engine and
-code need anyway. Several models measured in one process one after the other give nonsense, so each
-figure comes from a process of its own.
+The empty runtime is what interpreter, engine and code need anyway. Several models measured in one process
+one after the other give nonsense, so each figure comes from a process of its own; it imports this, so
+nothing here may cost a start much (`increments` compares the figures).
 """
 
 from __future__ import annotations
@@ -10,16 +10,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING
-
-from skerry.decide.intervals import Estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Increments below this are pages and allocator, not the model: smaller baselines count as this.
-LEAST_BASELINE_BYTES = 32 * 2**20
 
 _STATUS = Path("/proc/self/status")
 
@@ -51,23 +41,3 @@ def write_one_operator_model(folder: Path) -> Path:
     path = folder / "one-operator.onnx"
     path.write_bytes(_ONE_OPERATOR)
     return path
-
-
-def increments(peaks: Sequence[int], empty: Sequence[int]) -> tuple[int, ...]:
-    """Return the peaks over the empty runtime's median peak, in bytes, never negative."""
-    floor = int(median(empty))
-    return tuple(max(0, peak - floor) for peak in peaks)
-
-
-def reduction(baseline: Sequence[int], candidate: Sequence[int]) -> Estimate:
-    """Return the share of the baseline's increment that the candidate saves; may be negative.
-
-    With few processes a percentile means little: the interval is the range over all pairs of a
-    baseline process and a candidate process.
-    """
-    pairs = [_saved(one, other) for one in baseline for other in candidate]
-    return Estimate(_saved(median(baseline), median(candidate)), min(pairs), max(pairs))
-
-
-def _saved(baseline: float, candidate: float) -> float:
-    return (baseline - candidate) / max(baseline, LEAST_BASELINE_BYTES)
