@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
+from skerry.artifacts.plain_files import unpack_plain_files
+
 MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
@@ -170,7 +172,7 @@ def _fetch(registry: Registry, digest: str, file: IO[bytes]) -> None:
 def _unpack(file: IO[bytes], folder: Path, digest: str) -> None:
     try:
         with tarfile.open(fileobj=file) as archive:
-            archive.extractall(folder, filter=tarfile.data_filter)  # noqa: S202 - nothing gets out
+            unpack_plain_files(archive, folder)
     except (tarfile.TarError, OSError) as error:
         raise PullError(f"layer {digest} can't be unpacked into {folder}: {error}") from error
 

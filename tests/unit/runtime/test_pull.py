@@ -99,6 +99,15 @@ def test_what_reaches_outside_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
+def test_a_layer_that_takes_files_away_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    with running_registry(tmp_path) as registry:
+        reference = push(registry, layer(model="x"), layer(**{".wh.model": ""}))
+        with pytest.raises(PullError, match="build the image in one layer"):
+            pull(reference, target, insecure_host=registry.address)
+
+
 def test_a_login_comes_from_the_mounted_secrets(tmp_path: Path) -> None:
     target, secret = tmp_path / "target", tmp_path / "secrets" / "pull"
     target.mkdir()

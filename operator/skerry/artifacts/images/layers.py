@@ -6,11 +6,12 @@ Uncompressed: weights hardly shrink, and packing them by gzip took four times as
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
+
+from skerry.artifacts.plain_files import unpack_plain_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,23 +72,11 @@ def pack_files(
 def unpack(layer: Path, folder: Path) -> None:
     """Unpack a tar layer of plain files into `folder`; anything else is refused.
 
-    By hand, since `tarfile`'s own filter came with Python 3.11.4 and Debian 12 has 3.11.2.
-
     Raises:
         tarfile.TarError: It is not a tar file, holds a link or a device, or points outside.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(layer, "r:") as archive:
-        for member in archive:
-            name = PurePosixPath(member.name)
-            if name.is_absolute() or ".." in name.parts or not (member.isfile() or member.isdir()):
-                raise tarfile.TarError(f"{member.name} in the layer is not a plain file inside it")
-            content = archive.extractfile(member)
-            if content is not None:
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with content, target.open("wb") as file:
-                    shutil.copyfileobj(content, file, CHUNK)
+        unpack_plain_files(archive, folder)
 
 
 def digest_of(content: BinaryIO) -> str:
