@@ -20,8 +20,8 @@ import yaml
 from skerry.api.common import LABEL_REVISION
 from skerry.api.edgemodel import Outcome, Phase
 from skerry.cluster import kinds
-from tests.cluster.operator_process import wait_for
 from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

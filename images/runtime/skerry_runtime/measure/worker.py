@@ -7,6 +7,7 @@ is read before samples in bulk come in: they are the measurement's, not the mode
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from multiprocessing.connection import Connection
@@ -106,7 +107,8 @@ def main() -> None:
         try:
             method, arguments = connection.recv()
         except EOFError:
-            return
+            # Nothing to save: to take engine and interpreter down in order costs a tenth of a second.
+            os._exit(0)
         connection.send(_answer(worker, method, arguments))
 
 
