@@ -57,7 +57,9 @@ class Stage:
         """
         urls = [f"http://{node}:{port}{path}" for node in self.nodes]
         end, pause = time.monotonic() + seconds, threading.Event()
-        with httpx.Client(trust_env=False, timeout=5) as client:
+        # a node without a pod drops what comes for a Service: ask again soon
+        timeout = httpx.Timeout(5, connect=0.1)
+        with httpx.Client(trust_env=False, timeout=timeout) as client:
             while time.monotonic() < end:
                 if any(_answers(client, url, self.request) for url in urls):
                     return time.monotonic()

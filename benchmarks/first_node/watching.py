@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from kubernetes import client, config, watch
+from urllib3.exceptions import HTTPError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +39,16 @@ class PodMoments:
         self._watch.stop()
 
     def _follow(self, api: Any) -> None:
-        list_pods = api.list_namespaced_pod
-        for event in self._watch.stream(list_pods, self.namespace, timeout_seconds=600):
-            now, pod = time.monotonic(), event["object"]
-            if event["type"] != "DELETED":
-                for step in steps_of(pod):
-                    name = (pod.metadata.labels or {}).get(COMPONENT, "pod")
-                    self.first.setdefault(f"{name} {step}", now)
+        events = self._watch.stream(api.list_namespaced_pod, self.namespace, timeout_seconds=600)
+        with suppress(HTTPError):  # the cluster was taken down meanwhile
+            for event in events:
+                if event["type"] != "DELETED":
+                    self._note(event["object"])
+
+    def _note(self, pod: Any) -> None:
+        now, name = time.monotonic(), (pod.metadata.labels or {}).get(COMPONENT, "pod")
+        for step in steps_of(pod):
+            self.first.setdefault(f"{name} {step}", now)
 
 
 def steps_of(pod: Any) -> list[str]:

@@ -13,6 +13,9 @@ from pathlib import Path
 TERMINATION_LOG_VARIABLE = "SKERRY_TERMINATION_LOG"
 TERMINATION_LOG = "/dev/termination-log"
 LONGEST_LINE = 400
+SCRATCH_VARIABLE = "SKERRY_SCRATCH_DIR"
+SCRATCH = "/scratch"
+FOUND = "found finished work"
 
 
 class StageError(Exception):
@@ -23,6 +26,11 @@ def first_line(error: BaseException) -> str:
     """Return the telling part of a library's error, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:LONGEST_LINE] if lines else type(error).__name__
+
+
+def finished_before() -> bool:
+    """Whether the job's first stage has found finished work, so that there is nothing left to do."""
+    return (Path(os.environ.get(SCRATCH_VARIABLE, SCRATCH)) / "found").exists()
 
 
 def end(message: str, limit: int, status: int) -> int:

@@ -1,84 +1,22 @@
 """`python -m skerry_runtime.measure baseline|quality|validate`: the stages that measure.
 
-Each leaves one line for people as its termination message, on failure too, and exits 0 or 1.
+Where an earlier job has done the work they end at once, before anything is imported: see
+`skerry_optimizer.__main__`.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import pkgutil
 import sys
-from pathlib import Path
 
-from pydantic import ValidationError
-
-from skerry.api.job import JobPlan
-from skerry.api.termination import MESSAGE_BYTES
-from skerry.decide.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
-from skerry_runtime.dataset import DatasetError
-from skerry_runtime.errors import ModelError
-from skerry_runtime.measure.answers import judge_candidates
-from skerry_runtime.measure.baseline import measure_baseline
-from skerry_runtime.measure.bench import Bench
-from skerry_runtime.measure.candidate import BaselineError
-from skerry_runtime.measure.files import places_from_environment
-from skerry_runtime.measure.process import WorkerError
-from skerry_runtime.measure.validate import validate
-
-log = logging.getLogger("skerry_runtime.measure")
-
-# By the command's argument: the container that it runs in, and what it does.
-STAGES = {
-    "baseline": (BASELINE_MEASUREMENT, measure_baseline),
-    "quality": (QUALITY, judge_candidates),
-    "validate": (VALIDATION, validate),
-}
-
-
-class PlanError(Exception):
-    """The stage was started wrongly; the message is for people."""
+from skerry.artifacts.stage import FOUND, end, finished_before
 
 
 def main(arguments: list[str]) -> int:
     """Run the stage that `arguments` name; returns the exit code."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    try:
-        message = _run(arguments)
-    except (PlanError, DatasetError, ModelError, WorkerError, BaselineError, OSError) as error:
-        _say(str(error))
-        log.error("%s", error)  # noqa: TRY400 - for people, without a stack
-        return 1
-    _say(message)
-    log.info("%s", message)
-    return 0
-
-
-def _run(arguments: list[str]) -> str:
-    if len(arguments) != 1 or arguments[0] not in STAGES:
-        raise PlanError(f"name one stage: {', '.join(STAGES)}")
-    places = places_from_environment()
-    if (places.scratch / "found").exists():
-        return "found finished work"
-    container, stage = STAGES[arguments[0]]
-    return stage(Bench(_plan(), places, container))
-
-
-def _plan() -> JobPlan:
-    text = os.environ.get("SKERRY_PLAN")
-    if not text:
-        raise PlanError("SKERRY_PLAN is not set: the operator passes the job's plan in it")
-    try:
-        return JobPlan.model_validate_json(text)
-    except ValidationError as error:
-        raise PlanError(f"SKERRY_PLAN can't be read: {error}") from error
-
-
-def _say(message: str) -> None:
-    file = Path(os.environ.get("SKERRY_TERMINATION_LOG", "/dev/termination-log"))
-    try:
-        file.write_bytes(message.encode()[:MESSAGE_BYTES])
-    except OSError as error:
-        log.warning("%s can't be written: %s", file, error)
+    if finished_before():
+        return end(FOUND, len(FOUND), 0)
+    return int(pkgutil.resolve_name("skerry_runtime.measure.program:main")(arguments))
 
 
 if __name__ == "__main__":
