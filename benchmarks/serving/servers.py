@@ -18,8 +18,9 @@ from benchmarks.serving.environments import OTHERS, python_of
 from benchmarks.serving.gateway_alone import idle_model
 from benchmarks.serving.sides import MODEL
 from skerry_agent.gateway.state import Server
-from tests.unit.runtime.conftest import free_port, servers, write_artifact
+from tests.unit.runtime.conftest import servers, write_artifact
 from tests.unit.runtime.gateways import gateway
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

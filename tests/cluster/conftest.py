@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from skerry.cli import main as entry
 from skerry.cluster.kinds import OURS
 from tests.cluster.chart import rendered
+from tests.cluster.cli import Cli
 from tests.cluster.verdicts import Verdicts
 from tests.lab.commands import wait_for
 
@@ -111,3 +113,13 @@ def health_config(control_plane: Lab) -> dict[str, Any]:
 def judge(control_plane: Lab, health_config: dict[str, Any]) -> Verdicts:
     """How Argo CD and kstatus see objects."""
     return Verdicts(control_plane.binary("verdicts"), health_config["data"])
+
+
+@pytest.fixture
+def cli(
+    kubectl: Kubectl, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """The command line as the administrator, in the module's namespace."""
+    for console in (entry.out, entry.err):
+        monkeypatch.setattr(console, "width", 400)
+    return Cli(kubectl.kubeconfig, kubectl.namespace, capsys, monkeypatch)

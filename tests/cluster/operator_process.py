@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import httpx
 import yaml
 
+from tests.waiting import free_port
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-POLL_SECONDS = 0.1
 DIGEST = "sha256:" + "ab" * 32
 STOP_SECONDS = 15
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -104,23 +99,3 @@ class OperatorProcess:
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))
         return path
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for(what: str, look: Callable[[], T], reached: Callable[[T], object], seconds: float) -> T:
-    """Look until `reached` holds and return what was seen; fails with the last look after `seconds`."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while True:
-        seen = look()
-        if reached(seen):
-            return seen
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s; last seen:\n{seen}"
-        pause.wait(POLL_SECONDS)

@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +19,15 @@ import yaml
 
 from skerry.api.common import LABEL_REVISION
 from skerry.api.edgemodel import Outcome, Phase
-from skerry.cli import main as entry
 from skerry.cluster import kinds
-from tests.cluster.operator_process import wait_for
 from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skerry.api import EdgeModel
+    from tests.cluster.cli import Cli
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
@@ -38,57 +37,12 @@ NAME = "tiny"
 RING = {"example.com/ring": "bench"}
 
 
-@dataclass
-class Cli:
-    """`skerry` in this process, in the module's namespace."""
-
-    kubeconfig: Path
-    namespace: str
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def run(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, standard output, standard error."""
-        scope = []
-        if words[0] != "plan" or "--offline" not in words:
-            scope = ["--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace]
-        self.monkeypatch.setattr(sys, "argv", ["skerry", words[0], *scope, *words[1:]])
-        code = 0
-        try:
-            entry.main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 1
-        said = self.capsys.readouterr()
-        return code, said.out, said.err
-
-    def __call__(self, *words: str) -> str:
-        """The output of a command that must succeed."""
-        code, said, wrong = self.run(*words)
-        assert code == 0, f"skerry {' '.join(words)}: {wrong}"
-        return said
-
-    def refused(self, *words: str) -> str:
-        """What a command says that must fail, without a trace."""
-        code, said, wrong = self.run(*words)
-        assert code != 0, f"skerry {' '.join(words)}: {said}"
-        assert "Traceback" not in wrong
-        return " ".join(wrong.split())
-
-
 @pytest.fixture(scope="module")
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """Nodes that are played, and an operator that runs."""
     yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("cli"))
-
-
-@pytest.fixture
-def cli(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command line as the administrator."""
-    for console in (entry.out, entry.err):
-        monkeypatch.setattr(console, "width", 400)
-    return Cli(world.kubectl.kubeconfig, world.namespace, capsys, monkeypatch)
 
 
 def by_hand(registry: str) -> dict[str, Any]:

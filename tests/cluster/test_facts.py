@@ -10,8 +10,8 @@ from skerry.api import HardwareClass
 from skerry.api.facts import CpuFacts, DeviceFacts, Link, LinkKind, Power, PowerSource
 from skerry.cluster import kinds
 from skerry.decide.conditions import condition_of
-from tests.cluster.operator_process import wait_for
 from tests.cluster.world import World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,9 @@ from skerry.cluster import kinds
 from skerry.controllers.default_classes import MARKER
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
 from skerry.decide.default_classes import default_classes
-from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ import pytest
 from skerry.api.edgemodel import Phase
 from skerry.cluster import kinds
 from tests.cluster.chart import CHART, NAMESPACE
-from tests.cluster.operator_process import wait_for
 from tests.cluster.verdicts import ACT, ON_ITS_WAY, WELL, wait_in_background
 from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, is_true, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

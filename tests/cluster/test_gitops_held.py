@@ -12,9 +12,9 @@ import pytest
 
 from skerry.cluster import kinds
 from skerry.render.routes import route_name
-from tests.cluster.operator_process import wait_for
 from tests.cluster.verdicts import ACT, HELD, ON_ITS_WAY, WELL, wait_in_background
 from tests.cluster.world import ROLLOUT_SECONDS, World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

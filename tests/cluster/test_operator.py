@@ -12,8 +12,8 @@ from skerry.api.edgemodel import Outcome, Phase
 from skerry.api.modelvariant import StageOutcome
 from skerry.cluster import kinds
 from skerry.decide.conditions import condition_of
-from tests.cluster.operator_process import wait_for
 from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, is_true, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +11,14 @@ import pytest
 from skerry.api import ModelVariant
 from skerry.cluster import kinds
 from skerry.decide.conditions import condition_of
-from tests.cluster.operator_process import wait_for
 from tests.cluster.world import World, manifest, running_world
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from tests.cluster.cli import Cli
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
@@ -60,6 +64,30 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     assert chosen.status.artifact is not None
     assert target.image == chosen.status.artifact.image
     assert len(world.daemonsets(NAME)) == 1
+
+
+def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
+    world: World, cli: Cli, tmp_path: Path
+) -> None:
+    said = cli("status", NAME)
+    assert re.search(r"build \S+  OpenVino  GatesPassed  chosen", said)
+    assert re.search(r"build \S+  OnnxRuntime  GatesPassed\n", said)
+    assert "choice: OpenVino weight-int8-block128 is better than OnnxRuntime" in said
+    assert "front: no other build is better" in said
+    page = tmp_path / "page.html"
+    cli("report", NAME, "--output", str(page))
+    told = page.read_text()
+    assert "OpenVino weight-int8-block128 (chosen)" in told
+    assert "<h3>Stages of OnnxRuntime</h3>" in told
+    changed = wanted(world, NAME, "OnnxRuntime")
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps(changed))
+    config = world.operator.folder / "config.yaml"
+    plan = cli("plan", "-f", str(file), "--config", str(config))
+    assert "OnnxRuntime, which the target names, builds for engines-a" in plan
+    assert re.search(
+        r"targets\[engines-a\]\.engine.*Auto.*OnnxRuntime.*unless its build is there", plan
+    )
 
 
 def test_naming_the_other_engine_serves_the_build_that_is_there(world: World) -> None:

@@ -21,8 +21,9 @@ from tests.cluster.api import Api
 from tests.cluster.chart import CHART, NAMESPACE, helm, helm_command
 from tests.cluster.conftest import ROOT
 from tests.cluster.manifests import MINIMAL, changed
-from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.pod_states import timestamp
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

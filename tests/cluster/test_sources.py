@@ -17,8 +17,9 @@ from skerry.render.parts import COMPONENT_FETCHER
 from tests.cluster.api import Api
 from tests.cluster.devices import Devices
 from tests.cluster.fetch_pods import SECRET
-from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.operator_process import OperatorProcess
 from tests.sources.servers import ACCESS_KEY, BUCKET, SECRET_KEY, s3_server, web_server
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

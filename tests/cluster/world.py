@@ -16,7 +16,8 @@ from skerry.decide.conditions import condition_of
 from skerry.render.routes import route_name
 from tests.cluster.api import Api
 from tests.cluster.devices import Devices
-from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.operator_process import OperatorProcess
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from tests.cluster.operator_process import free_port, wait_for
+from tests.waiting import free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

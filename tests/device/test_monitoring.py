@@ -15,12 +15,13 @@ import pytest
 
 from skerry.cluster import kinds
 from tests.cluster.manifests import MINIMAL
-from tests.cluster.operator_process import OperatorProcess, wait_for
+from tests.cluster.operator_process import OperatorProcess
 from tests.device.conftest import ROOT
 from tests.device.prometheus import Prometheus, metrics_of, prometheus
 from tests.device.test_device import BODY, STABLE
 from tests.device.world import AGENT_PORT, METRICS_PORT, NODE, eventually
 from tests.unit.runtime.conftest import WIDTH, encoder_artifact, servers
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

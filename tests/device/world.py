@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +23,7 @@ from skerry.cluster.kinds import POD, Kind
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import GatewayState
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +42,7 @@ RULES = {"latencyShift": "1.25x", "latencyTail": "1.5x", "errors": "1%"}
 MODEL = "intent"
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on, so that two runs can stand side by side."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-GATEWAY_PORT, METRICS_PORT, AGENT_PORT = _free_ports(3)
+GATEWAY_PORT, METRICS_PORT, AGENT_PORT = (free_port() for _ in range(3))
 MILLISECONDS = 5.0
 Found = TypeVar("Found")
 

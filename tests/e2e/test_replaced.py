@@ -64,7 +64,7 @@ def test_another_server_answers_what_was_certified(
     node = next(n for n in lab.nodes if world.nodes()[n.name].spec.hardware_class == CLASS)
     url = f"http://{node.ip}:30080/{namespace}/{NAME}/v2/models/{NAME}"
     body = json.dumps(infer_request(tiny / "dataset" / "dataset.npz"))
-    answer = json.loads(run("curl", "-fsS", "-m", "5", f"{url}/infer", "-d", body))
+    answer = json.loads(run("curl", "-fsS", "-m", "5", "--json", body, f"{url}/infer"))
     assert answer["outputs"][0]["shape"][0] == 1
     metadata = json.loads(run("curl", "-fsS", "-m", "5", url))
     assert metadata["platform"] != "onnxruntime_onnx", "it is MLServer that tells what it is"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from dataclasses import dataclass
-from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from examples.demo.traffic import Load
 from skerry.api import EdgeModel, EdgeNode, ModelRoute
+from tests import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +24,7 @@ T = TypeVar("T")
 
 def wait_for(what: str, look: Callable[[], T], reached: Callable[[T], object], seconds: float) -> T:
     """Look until `reached` holds and return what was seen; fails with the last look after `seconds`."""
-    deadline = time.monotonic() + seconds
-    pause = Event()
-    while True:
-        seen = look()
-        if reached(seen):
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:.0f} s; last seen:\n{seen}")
-        pause.wait(POLL_SECONDS)
+    return waiting.wait_for(what, look, reached, seconds, POLL_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import os
-import socket
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from typing import TYPE_CHECKING
 import httpx
 import obstore
 from obstore.store import S3Store
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.lab.pki import Authority
 from tests.lab.toolchain import Toolchain
+from tests.waiting import free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -148,14 +147,6 @@ def gcs_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[Store]:
         yield store
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _hub(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """What the Hub's API says of a repository with these files, by path."""
     siblings = [
@@ -193,17 +184,8 @@ def _running(command: Sequence[str], folder: Path, url: str) -> Iterator[None]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ})
     try:
-        _answers(url)
+        wait_for_answer(url)
         yield
     finally:
         process.terminate()
         process.wait(10)
-
-
-@retry(
-    stop=stop_after_delay(30),
-    wait=wait_fixed(0.05),
-    retry=retry_if_exception_type(httpx.TransportError),
-)
-def _answers(url: str) -> None:
-    httpx.get(url, trust_env=False)

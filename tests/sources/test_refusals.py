@@ -15,9 +15,10 @@ from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL
 from tests.sources.fetching import Job
-from tests.sources.servers import BUCKET, HUB_REPOSITORY, PRIVATE_REPOSITORY, free_port
+from tests.sources.servers import BUCKET, HUB_REPOSITORY, PRIVATE_REPOSITORY
 from tests.sources.test_origins import S3_SECRET
 from tests.unit.optimizer.registries import docker_config, running_registry
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

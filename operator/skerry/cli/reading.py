@@ -16,6 +16,7 @@ from skerry.cluster.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skerry.api.edgemodel import TargetStatus
     from skerry.api.edgenode import NodeModel
     from skerry.cli.connection import Connection
 
@@ -52,6 +53,12 @@ class Picture:
         metadata = self.model.metadata
         own = (metadata.namespace, metadata.name)
         return next((m for m in node.status.models if (m.namespace, m.name) == own), None)
+
+
+def variants_of(target: TargetStatus) -> tuple[str, ...]:
+    """Names of the variants that are built for a class now."""
+    named = tuple(build.variant for build in target.builds)
+    return named or ((target.variant,) if target.variant else ())
 
 
 async def read_model(connection: Connection, name: str) -> EdgeModel:

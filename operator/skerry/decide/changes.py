@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,15 @@ if TYPE_CHECKING:
 
 BUILD = "built, measured and rolled out anew in every class"
 AT_ONCE = "takes effect at once, no new revision"
-GATED = "applied to the stored trials; a new build only where another candidate wins"
+GATED = "applied to the stored trials of each engine; a new build only where another candidate wins"
+CLASSES = "a class that comes is built and rolled out, one that goes is withdrawn"
+ENGINE = "an engine that comes builds, unless its build is there; another winner is a new revision"
 
 EFFECTS = (
     ("source", BUILD),
     ("evaluation", BUILD),
-    ("targets", "classes that come are built and rolled out, classes that go are withdrawn"),
+    ("targets.engine", ENGINE),
+    ("targets", CLASSES),
     ("optimization.search.trials", BUILD),
     ("optimization.search.timeLimit", "takes effect with the next build"),
     ("optimization.search.weights", GATED),
@@ -28,11 +32,15 @@ EFFECTS = (
     ("suspend", AT_ONCE),
 )
 UNKNOWN = "the operator decides"
+_NAMED = re.compile(r"\[[^]]*\]")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs; `was` and `now` are None where it is not set."""
+    """One field that differs; `was` and `now` are None where it is not set.
+
+    A target is told by its class, `targets[x86-a].engine`; one that comes or goes is one field.
+    """
 
     field: str
     was: Any
@@ -42,18 +50,39 @@ class Change:
 
 def changes(before: EdgeModelSpec, after: EdgeModelSpec) -> tuple[Change, ...]:
     """The fields that differ, in the order of the schema, and what comes of each."""
-    old, new = dict(_flat(before.to_wire())), dict(_flat(after.to_wire()))
+    old, new = before.to_wire(), after.to_wire()
+    both = _classes(old) & _classes(new)
+    was, now = dict(_flat(_by_class(old, both))), dict(_flat(_by_class(new, both)))
     return tuple(
-        Change(field, old.get(field), new.get(field), effect_of(field))
-        for field in dict.fromkeys([*old, *new])
-        if old.get(field) != new.get(field)
+        Change(field, was.get(field), now.get(field), effect_of(field))
+        for field in dict.fromkeys([*was, *now])
+        if was.get(field) != now.get(field)
     )
 
 
 def effect_of(field: str) -> str:
     """What a change of this field (dotted, in camelCase) leads to."""
-    found = (effect for prefix, effect in EFFECTS if f"{field}.".startswith(f"{prefix}."))
+    plain = _NAMED.sub("", field) + "."
+    found = (effect for prefix, effect in EFFECTS if plain.startswith(f"{prefix}."))
     return next(found, UNKNOWN)
+
+
+def _classes(spec: dict[str, Any]) -> set[str]:
+    return {target["hardwareClass"] for target in spec["targets"]}
+
+
+def _by_class(spec: dict[str, Any], both: set[str]) -> dict[str, Any]:
+    """The spec with a field for each target: of its parts where it is in `both`, else as a leaf."""
+    flat: dict[str, Any] = {}
+    for name, value in spec.items():
+        if name != "targets":
+            flat[name] = value
+            continue
+        for target in value:
+            parts = {key: part for key, part in target.items() if key != "hardwareClass"}
+            known = target["hardwareClass"] in both
+            flat[f"targets[{target['hardwareClass']}]"] = parts if known else str(parts["engine"])
+    return flat
 
 
 def _flat(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

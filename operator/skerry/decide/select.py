@@ -101,7 +101,7 @@ def rank_engines(
     """Rank the engines for a class, the first choice first, each with its reason.
 
     Args:
-        assessment: Of the source.
+        assessment: Of the source; one without a format is of a source that nobody has read.
         device: What the class's devices are.
         installed: The engines of the operator's configuration by name.
     """
@@ -134,7 +134,8 @@ def _rank(
     if settings.architectures and device.architecture not in settings.architectures:
         images = f"its images are for {', '.join(settings.architectures)} alone"
         return EngineRank(engine=engine, installed=False, reason=f"{said}; {images}")
-    reason = f"{said}; reads {assessment.format}{_found(device)}"
+    reads = f"; reads {assessment.format}" if assessment.format else ""
+    reason = f"{said}{reads}{_found(device)}"
     return EngineRank(engine=engine, installed=True, reason=reason)
 
 

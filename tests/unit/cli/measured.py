@@ -26,6 +26,8 @@ NOW = START + timedelta(hours=1)
 EVIDENCE = Evidence(
     tuple(Trial.model_validate(t) for t in REPORT["trials"]), REPORT["node"], REPORT["measuredAt"]
 )
+OPENVINO = "minilm-x86-b-openvino"
+CHOICE = "OpenVino weight-int8-block128 is better than OnnxRuntime weight-int8-block128"
 IMAGE = f"registry.example:5000/skerry/demo/minilm@{DIGEST}"
 
 
@@ -48,6 +50,53 @@ def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Pictu
         VARIANT, {"metadata.name": name, "spec.hardwareClass": "x86-b", "status": variant_status()}
     )
     return Picture(EdgeModel.model_validate(model), (), (ModelVariant.model_validate(variant),), {})
+
+
+def picture_of_two_engines() -> Picture:
+    """The same class with OpenVINO's build beside, which was chosen; its figures are made up."""
+    picture = measured_picture()
+    (onnx,) = picture.variants
+    certified = openvino_trial("weight-int8-block128", "2.6", "0.981", "0.41")
+    trials = [
+        openvino_trial("post-training-int8", "3.9", "0.871", "0.62"), certified,
+        {"recipe": "bfloat16", "precision": "BFloat16", "outcome": "NotSupported", "message": "no AMX"},
+    ]  # fmt: skip
+    status = {
+        **variant_status(), "trials": trials, "chosen": "weight-int8-block128",
+        "gates": [{"name": "speedup", "required": True, "threshold": "0.95",
+                   "observed": certified["speedup"], "outcome": "Pass"}],
+        "certificate": {
+            "modelDigest": DIGEST, "datasetDigest": DIGEST, "engineVersion": "2026.1", "baseline": "",
+            "certified": certified, "issuedAt": NOW.isoformat(),
+        },
+        "conditions": [{"type": "Certified", "status": "True", "reason": "GatesPassed", "message": "",
+                        "observedGeneration": 1, "lastTransitionTime": NOW.isoformat()}],
+    }  # fmt: skip
+    named = {"metadata.name": OPENVINO, "spec.hardwareClass": "x86-b", "spec.engine": "OpenVino"}
+    openvino = ModelVariant.model_validate(changed(VARIANT, {**named, "status": status}))
+    builds = [
+        {"engine": "OpenVino", "variant": OPENVINO, "phase": "Certified", "reason": "GatesPassed"},
+        {"engine": "OnnxRuntime", "variant": onnx.metadata.name, "phase": "Certified", "reason": "GatesPassed"},
+    ]  # fmt: skip
+    front = [{"engine": "OpenVino", "recipe": "weight-int8-block128", "speedup": "2.600",
+              "quality": "0.981", "memoryReduction": "0.410"}]  # fmt: skip
+    said = measured_picture(
+        variant=OPENVINO, engine="OpenVino", builds=builds, choice=CHOICE, front=front
+    )
+    return Picture(said.model, (), (onnx, openvino), {})
+
+
+def openvino_trial(recipe: str, speedup: str, quality: str, memory: str) -> dict[str, Any]:
+    """A measured candidate with intervals of a twentieth."""
+
+    def interval(value: str) -> dict[str, str]:
+        middle = float(value)
+        return {"value": value, "low": f"{middle * 0.95:.3f}", "high": f"{middle * 1.05:.3f}"}
+
+    return {
+        "recipe": recipe, "precision": "Int8", "bytes": 23_000_000, "speedup": interval(speedup),
+        "quality": interval(quality), "memoryReduction": interval(memory),
+    }  # fmt: skip
 
 
 def variant_status() -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from rich.console import Console
 
 from skerry.api import EdgeModel, HardwareClass
+from skerry.api.config import OperatorConfig
 from skerry.cli.plan.show import plan
 from skerry.cli.plan.source import UNREAD
-from tests.cluster.manifests import MINIMAL
+from tests.cluster.manifests import DIGEST, MINIMAL, changed
 
 CLASS = {
     "metadata": {"name": "x86-vnni"},
@@ -32,3 +36,41 @@ def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
     assert "found on all 4 nodes that reported: avx512_vnni" in said
     assert "constraint: battery: feeds 1 of 4 nodes now" in said
     assert "constraint: metered link (spec.constraints.link of x86-vnni)" in said
+
+
+IMAGE = f"registry.example/image@{DIGEST}"
+ORDER = [("1", "OpenVino"), ("2", "Olive"), ("3", "OnnxRuntime")]
+ENGINE = {"version": "1", "recipeSet": "x/1", "optimizerImage": IMAGE, "runtimeImage": IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        ("Auto", "the best by weight (speed 0.4, quality 0.3, memory 0.3) is rolled out"),
+        ("OpenVino", "OpenVino, which the target names, builds for x86-vnni; rolled out if it passes"),
+        ("LlamaCpp", "no installed engine LlamaCpp suits it: the target would fail"),
+    ],
+)  # fmt: skip
+def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
+    engine: str, says: str
+) -> None:
+    """Both engines installed, and a live model that asks for all of them."""
+    config = OperatorConfig.model_validate(
+        {
+            "registry": {"address": "r.example:5000"},
+            "engines": {"OnnxRuntime": ENGINE, "OpenVino": ENGINE},
+        }
+    )
+    targets = [{"hardwareClass": "x86-vnni", "engine": engine}]
+    model = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": targets}))
+    auto = [{"hardwareClass": "x86-vnni"}]
+    live = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": auto}))
+    classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
+    console = Console(width=400)
+    with console.capture() as printed:
+        console.print(plan(model, UNREAD, classes, config, live, in_cluster=True))
+    said = printed.get()
+    assert re.findall(r"│ (\d)[ *]+│ (\w+) ", said) == ORDER
+    assert says in said
+    changes = "targets[x86-vnni].engine" in said
+    assert changes == (engine != "Auto")

@@ -14,12 +14,14 @@ from skerry.cli.report.evidence import _parsed
 from skerry.cli.report.page import render
 from skerry.cli.report.plot import pareto_svg
 from tests.unit.cli.measured import (
+    CHOICE,
     EVIDENCE,
     IMAGE,
     NOW,
     REPORT,
     evidence_layer,
     measured_picture,
+    picture_of_two_engines,
 )
 
 VOID = {"meta", "br"}
@@ -96,6 +98,27 @@ def test_bottlenecks_have_their_figures() -> None:
     assert "Validation took 240 s of the build's 300 s (80%)." in said
     assert "static-int8 is slower than the source (0.467x [0.385, 0.622])" in said
     assert "bfloat16: NotSupported" in said
+
+
+def test_two_engines_are_compared_in_one_front_each_with_its_stages_and_gates() -> None:
+    picture = picture_of_two_engines()
+    (content,) = classes(picture, {"minilm-x86-b": EVIDENCE})
+    assert [build.engine for build in content.builds] == ["OpenVino", "OnnxRuntime"]
+    assert len(content.points) == 3 + len(REPORT["trials"])
+    assert [p.name for p in content.points if p.chosen] == ["OpenVino weight-int8-block128"]
+    assert {p.name.split()[0] for p in content.points if p.on_front} == {"OpenVino", "OnnxRuntime"}
+    page = render(picture, {"minilm-x86-b": EVIDENCE}, NOW)
+    read(page)
+    for engine in ("OpenVino", "OnnxRuntime"):
+        assert f"<h3>Stages of {engine}</h3>" in page
+        assert f"<h3>Gates of {engine}</h3>" in page
+    assert f"Choice: {CHOICE}" in page
+    drawn = re.findall(r"<text [^>]*>(\d+)</text>", page)
+    assert set(drawn) >= {str(point.number) for point in content.points if point.measured}
+    assert "15.22 ms" in page, "of the engine that was not chosen, too"
+    said = "\n".join(bottlenecks(picture.model, content))
+    assert "OpenVino: Validation took 240 s" in said
+    assert "OpenVino bfloat16: NotSupported: no AMX" in said
 
 
 def test_recommendations_have_their_figures() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from skerry.api.actions import Mark, join, marks
 from skerry.cli.reading import Picture
 from skerry.cli.status.tree import tree
 from skerry.cli.status.words import age
-from tests.unit.cli.measured import NOW, measured_picture
+from tests.unit.cli.measured import CHOICE, NOW, measured_picture, picture_of_two_engines
 
 a_mark = st.builds(
     Mark,
@@ -55,6 +56,16 @@ def test_the_tree_of_a_measured_model() -> None:
     assert "demo/minilm  Serving" in said
     assert "build minilm-x86-b  OnnxRuntime" in said
     assert "0 nodes: 0 updated, 0 ready" in said
+
+
+def test_the_tree_of_two_engines_tells_both_builds_the_choice_and_the_front() -> None:
+    said = shown(picture_of_two_engines())
+    assert re.search(r"build minilm-x86-b-openvino  OpenVino  GatesPassed  chosen\n", said)
+    assert re.search(r"build minilm-x86-b  OnnxRuntime  .*(?<!chosen)\n", said)
+    assert f"choice: {CHOICE}" in said
+    assert (
+        "OpenVino weight-int8-block128: 2.600x as fast, quality 0.981, memory saved 0.410" in said
+    )
 
 
 def test_devices_that_may_not_be_seen_are_told() -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from skerry.api import EdgeModel
-from skerry.decide.changes import AT_ONCE, BUILD, GATED, UNKNOWN, changes, effect_of
+from skerry.decide.changes import (
+    AT_ONCE,
+    BUILD,
+    CLASSES,
+    ENGINE,
+    GATED,
+    UNKNOWN,
+    changes,
+    effect_of,
+)
 from tests.cluster.manifests import MINIMAL, changed
 
 
@@ -27,6 +36,25 @@ def test_each_field_has_its_effect(field: str, value: object, effect: str) -> No
     after = EdgeModel.model_validate(changed(MINIMAL, {field: value}))
     (change,) = changes(before.spec, after.spec)
     assert (change.field, change.now, change.effect) == (field.removeprefix("spec."), value, effect)
+
+
+def test_targets_are_told_class_by_class() -> None:
+    """A class that comes, one that goes, and one that changes its engine; their order says nothing."""
+    before = EdgeModel.model_validate(
+        changed(MINIMAL, {"spec.targets": targets(a="Auto", b="Auto", c="Auto")})
+    )
+    after = EdgeModel.model_validate(
+        changed(MINIMAL, {"spec.targets": targets(c="Auto", d="Auto", a="OpenVino")})
+    )
+    assert [(c.field, c.was, c.now, c.effect) for c in changes(before.spec, after.spec)] == [
+        ("targets[a].engine", "Auto", "OpenVino", ENGINE),
+        ("targets[b]", "Auto", None, CLASSES),
+        ("targets[d]", None, "Auto", CLASSES),
+    ]
+
+
+def targets(**engines: str) -> list[dict[str, str]]:
+    return [{"hardwareClass": name, "engine": engine} for name, engine in engines.items()]
 
 
 def test_equal_specs_have_no_change() -> None:

@@ -59,8 +59,15 @@ class Context:
 
 @dataclass
 class Collector:
-    """Reasons by (module, function) that gives them."""
+    """Reasons by (module, function) that gives them.
 
+    Attributes:
+        argument: place of what is looked for among a constructor's arguments.
+        keyword: its name, where a constructor takes it by name.
+    """
+
+    argument: dict[str, int] = field(default_factory=lambda: dict(ARGUMENT))
+    keyword: str = "reason"
     found: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     prefixes: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -73,7 +80,7 @@ class Collector:
         # Constants, such as a story that is always the same, stand outside of functions.
         for node in (*functions, *(n for n in module.body if isinstance(n, ast.Assign))):
             place = (path.stem, node.name if isinstance(node, ast.FunctionDef) else "")
-            for expression in _expressions(node):
+            for expression in self._expressions(node):
                 self.found[place] |= self._values(expression, Context(place, node, constants))
 
     def all(self) -> set[str]:
@@ -82,6 +89,17 @@ class Collector:
             others = set().union(*(self.found[other] for other in PREFIXED[place]))
             self.found[place] |= {prefix + reason for reason in others}
         return {reason for reasons in self.found.values() for reason in reasons if reason}
+
+    def _expressions(self, function: ast.stmt) -> Iterator[ast.expr]:
+        """What is looked for among the arguments of all calls in a function."""
+        for call in ast.walk(function):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                continue
+            place = self.argument.get(call.func.id)
+            if place is not None and len(call.args) > place:
+                yield call.args[place]
+            if call.func.id in BY_KEYWORD:
+                yield from (w.value for w in call.keywords if w.arg == self.keyword)
 
     def _values(self, node: ast.expr, context: Context) -> set[str]:
         known = self._leaf(node, context)
@@ -108,22 +126,20 @@ class Collector:
 
 def collect() -> set[str]:
     """Every reason of `skerry.decide`."""
-    collector = Collector()
+    return _read_all(Collector())
+
+
+def condition_types() -> set[str]:
+    """Every condition of `skerry.decide`."""
+    return _read_all(Collector(argument={"Finding": 0}, keyword="type"))
+
+
+def _read_all(collector: Collector) -> set[str]:
     for path in sorted(DECIDE.rglob("*.py")):
-        collector.read(path)
+        # The guard's findings are verdicts of a device, not conditions.
+        if path.parent != DECIDE / "guard":
+            collector.read(path)
     return collector.all()
-
-
-def _expressions(function: ast.stmt) -> Iterator[ast.expr]:
-    """The reasons among the arguments of all calls in a function."""
-    for call in ast.walk(function):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            continue
-        place = ARGUMENT.get(call.func.id)
-        if place is not None and len(call.args) > place:
-            yield call.args[place]
-        if call.func.id in BY_KEYWORD:
-            yield from (word.value for word in call.keywords if word.arg == "reason")
 
 
 def _parts(node: ast.expr, context: Context) -> list[ast.expr]:

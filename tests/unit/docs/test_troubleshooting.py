@@ -7,6 +7,7 @@ import re
 import pytest
 
 from docs.tools.__main__ import DOCS
+from docs.tools.index import CONDITIONS
 from tests.unit.docs import reasons
 
 PAGE = (DOCS / "troubleshooting.md").read_text()
@@ -24,6 +25,10 @@ def test_every_reason_is_told() -> None:
 
 def test_no_reason_is_told_that_there_is_not() -> None:
     assert documented() - reasons.collect() == set()
+
+
+def test_every_condition_is_told() -> None:
+    assert {name for _, name, _ in CONDITIONS} == reasons.condition_types()
 
 
 def test_a_reason_from_an_unknown_place_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
 import yaml
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from skerry.api.job import RegistryAccess
+from tests.waiting import free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +42,7 @@ class Registry:
 @contextmanager
 def running_registry(folder: Path, *, login: bool = False) -> Iterator[Registry]:
     """Run a registry on a free port of loopback; with `login`, only for USER and PASSWORD."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     storage = folder / "storage"
     config = {
         "version": 0.1,
@@ -62,20 +58,11 @@ def running_registry(folder: Path, *, login: bool = False) -> Iterator[Registry]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        _answers(address)
+        wait_for_answer(f"http://{address}/v2/")
         yield Registry(address, storage)
     finally:
         process.terminate()
         process.wait(10)
-
-
-@retry(
-    stop=stop_after_delay(20),
-    wait=wait_fixed(0.05),
-    retry=retry_if_exception_type(httpx.TransportError),
-)
-def _answers(address: str) -> None:
-    httpx.get(f"http://{address}/v2/", trust_env=False)
 
 
 def docker_config(folder: Path, address: str, password: str = PASSWORD) -> Path:

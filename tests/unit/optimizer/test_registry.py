@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tarfile
@@ -23,6 +22,7 @@ from skerry.artifacts.images import (
     unpack,
 )
 from tests.unit.optimizer.registries import Registry, docker_config, running_registry
+from tests.waiting import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -140,9 +140,7 @@ def test_a_damaged_layer_is_noticed(registry: Registry, tmp_path: Path) -> None:
 
 
 def test_an_unreachable_registry_is_said_with_its_address(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     with pytest.raises(
         RegistryError, match=rf"{address}/a/b: it can't be reached .*registry\.address"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import tarfile
 import threading
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from tests.unit.optimizer.models import (
     start_job,
     write_validation,
 )
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,9 +226,7 @@ def test_another_build_key_finds_nothing(
 def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
     assert main(["find-finished"]) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from skerry.api.job import ServedModel, TensorInfo, Tolerance
 from skerry.api.modelvariant import Interval, Trial
 from skerry.precision import Precision
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,24 +98,6 @@ def write_artifact(folder: Path, model: Any, *, batching: bool = True) -> Path:
     )
     (folder / "skerry.json").write_text(served.model_dump_json(by_alias=True))
     return folder
-
-
-_KEPT_PORTS: list[socket.socket] = []
-
-
-def free_port() -> int:
-    """A port that nobody else is given as long as this process lives.
-
-    It stays bound here, without listening: a server that allows the reuse of its address, as all do
-    here, can listen on it, and the kernel gives it to no other process that asks for any port.
-    """
-    keeper = socket.socket()
-    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-        keeper.setsockopt(socket.SOL_SOCKET, option, 1)
-    keeper.bind(("127.0.0.1", 0))
-    _KEPT_PORTS.append(keeper)
-    port: int = keeper.getsockname()[1]
-    return port
 
 
 @dataclass(frozen=True)

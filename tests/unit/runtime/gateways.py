@@ -15,7 +15,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import Backend, GatewayState, Server
-from tests.unit.runtime.conftest import free_port
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

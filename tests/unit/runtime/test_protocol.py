@@ -18,13 +18,13 @@ from tritonclient.utils import InferenceServerException
 from tests.unit.runtime.conftest import (
     WIDTH,
     encoder_model,
-    free_port,
     many_types_model,
     servers,
     spawn,
     stop,
     write_artifact,
 )
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -33,8 +33,9 @@ from skerry_agent.gateway.state import Server
 from skerry_agent.golden import Golden, Target
 from tests.unit.decide.plan_world import IMAGE
 from tests.unit.render.test_objects import OWNER, SERVED
-from tests.unit.runtime.conftest import WIDTH, encoder_model, free_port, write_artifact
+from tests.unit.runtime.conftest import WIDTH, encoder_model, write_artifact
 from tests.unit.runtime.gateways import AUTHORITY, REVISION, client_of, gateway
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skerry.api.config import EngineSettings
+from skerry.api.edgemodel import AUTO
 from skerry.cli.plan.source import NO_DIGEST
 from skerry.decide.changes import changes
 from skerry.decide.device import device_of
@@ -49,12 +50,13 @@ def plan(
     return Group(
         f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
         f"  {escape(assessment.message)}",
-        *(_class(target, assessment, classes, config) for target in model.spec.targets),
+        *(_class(model, target, assessment, classes, config) for target in model.spec.targets),
         *(_difference(model, live) if in_cluster else ()),
     )
 
 
 def _class(
+    model: EdgeModel,
     target: Target,
     assessment: Assessment,
     classes: Mapping[str, HardwareClass],
@@ -83,7 +85,7 @@ def _class(
         mark = f"[green]{place} *[/]" if config and rank.engine in chosen else str(place)
         table.add_row(mark, rank.engine, installed, rank.reason)
     constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
-    return Group(table, *constraints, _verdict(target, chosen, known=config is not None))
+    return Group(table, *constraints, _verdict(model, target, chosen, known=config is not None))
 
 
 def _any() -> EngineSettings:
@@ -97,19 +99,27 @@ def _any() -> EngineSettings:
 
 
 def _chosen(target: Target, ranks: tuple[EngineRank, ...]) -> list[str]:
-    wanted = str(target.engine)
-    if wanted != "Auto":
-        return [rank.engine for rank in ranks if rank.engine == wanted and rank.installed]
-    return [rank.engine for rank in ranks if rank.installed]
+    installed = [rank.engine for rank in ranks if rank.installed]
+    return installed if target.engine == AUTO else [e for e in installed if e == target.engine]
 
 
-def _verdict(target: Target, chosen: list[str], *, known: bool) -> str:
+def _verdict(model: EdgeModel, target: Target, chosen: list[str], *, known: bool) -> str:
+    """What would be built by whom, and what of it would be rolled out."""
     if not known:
         return "  which of them are installed is not known here (--config FILE, or a cluster)"
     if not chosen:
-        asked = "" if str(target.engine) == "Auto" else f" {target.engine}"
+        asked = "" if target.engine == AUTO else f" {target.engine}"
         return f"  [red]no installed engine{asked} suits it: the target would fail (EngineNotInstalled)[/]"
-    return f"  measured on a node of the class before anything is rolled out: {', '.join(chosen)}"
+    if len(chosen) == 1:
+        named = "" if target.engine == AUTO else ", which the target names,"
+        said = f"{chosen[0]}{named} builds for {target.hardware_class}"
+        return f"  {said}; rolled out if it passes the gates, measured on a node of the class"
+    weights = model.spec.optimization.search.weights
+    by = f"speed {weights.speed}, quality {weights.quality}, memory {weights.memory}"
+    return (
+        f"  {' and '.join(chosen)} build for {target.hardware_class}, each measured on a node of the"
+        f" class; of what passes the gates the best by weight ({by}) is rolled out"
+    )
 
 
 def _difference(model: EdgeModel, live: EdgeModel | None) -> Iterator[RenderableType]:
@@ -124,7 +134,7 @@ def _difference(model: EdgeModel, live: EdgeModel | None) -> Iterator[Renderable
         "field", "is", "would be", "what comes of it", title="Changes", title_justify="left"
     )
     for change in found:
-        table.add_row(change.field, _short(change.was), _short(change.now), change.effect)
+        table.add_row(escape(change.field), _short(change.was), _short(change.now), change.effect)
     yield table
     if live.spec.suspend or model.spec.suspend:
         yield "  while spec.suspend is true nothing is built or rolled out"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
+from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,25 +37,25 @@ def recommendations(model: EdgeModel, content: ClassContent) -> list[str]:
 
 
 def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    stages = content.variant.status.stages if content.variant else ()
-    took = {s.name: (s.finished_at - s.started_at).total_seconds()
-            for s in stages if s.started_at and s.finished_at}  # fmt: skip
-    whole = sum(took.values())
-    if not whole:
-        return
-    name, longest = max(took.items(), key=lambda item: item[1])
-    if longest >= LONG_STAGE * whole:
-        yield f"{name} took {longest:.0f} s of the build's {whole:.0f} s ({longest / whole:.0%})."
+    for build in content.builds:
+        took = {s.name: (s.finished_at - s.started_at).total_seconds()
+                for s in build.variant.status.stages if s.started_at and s.finished_at}  # fmt: skip
+        whole = sum(took.values())
+        if not whole:
+            continue
+        name, longest = max(took.items(), key=lambda item: item[1])
+        if longest >= LONG_STAGE * whole:
+            share = f"{longest:.0f} s of the build's {whole:.0f} s ({longest / whole:.0%})"
+            yield content.told(build, f"{name} took {share}.")
 
 
 def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    for gate in content.variant.status.gates if content.variant else ():
-        if gate.outcome is not GateOutcome.PASS:
-            kind = "required" if gate.required else "an aim"
-            yield (
-                f"Gate {gate.name} ({kind}): {figure(gate.observed)} against {gate.threshold},"
-                f" {gate.outcome}."
-            )
+    for build in content.builds:
+        for gate in build.variant.status.gates:
+            if gate.outcome is not GateOutcome.PASS:
+                kind = "required" if gate.required else "an aim"
+                said = f"{figure(gate.observed)} against {gate.threshold}, {gate.outcome}."
+                yield content.told(build, f"gate {gate.name} ({kind}): {said}")
 
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -67,8 +69,10 @@ def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    source = next((p.trial for p in _measured(content) if p.name.endswith("source")), None)
     chosen = _chosen(content)
+    engine = chosen.recipe.rpartition(" ")[0] if chosen else ""
+    unchanged = f"{engine} source".strip()
+    source = next((p.trial for p in _measured(content) if p.name == unchanged), None)
     if source is None or chosen is None or not source.bytes or chosen.memory_reduction is None:
         return
     smaller = 1 - chosen.bytes / source.bytes
@@ -84,7 +88,7 @@ def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for point in content.points:
         if point.trial.outcome is not TrialOutcome.MEASURED:
-            why = f": {point.trial.message}" if point.trial.message else ""
+            why = f": {point.trial.message.rstrip('.')}" if point.trial.message else ""
             yield f"{point.name}: {point.trial.outcome}{why}."
 
 
@@ -128,13 +132,26 @@ def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    gates = content.variant.status.gates if content.variant else ()
-    missed = [g.name for g in gates if not g.required and g.outcome is not GateOutcome.PASS]
-    if missed:
-        yield (
-            f"Aims missed ({', '.join(missed)}) reject nothing. To insist on them, set"
-            " spec.gates.profile: Strict."
-        )
+    served = (b for b in content.builds if b.variant.metadata.name == content.target.variant)
+    for build in served:
+        gates = build.variant.status.gates
+        missed = [g.name for g in gates if not g.required and g.outcome is not GateOutcome.PASS]
+        if missed:
+            yield (
+                f"Aims missed ({', '.join(missed)}) reject nothing. To insist on them, set"
+                " spec.gates.profile: Strict."
+            )
+
+
+def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+    """An engine whose job ended without figures might have been better than what was chosen."""
+    name = model.metadata.name
+    for said in content.target.builds:
+        if said.phase == Phase.FAILED and said.reason != GATES_NOT_MET:
+            yield (
+                f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant}`"
+                f" says why; `kubectl skerry retry {name}` tries it again."
+            )
 
 
 def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -164,6 +181,7 @@ RECOMMENDATIONS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] 
     _faster_but_for_quality,
     _narrow_the_interval,
     _speed_aim,
+    _engine_failed,
     _engine_not_installed,
 )
 

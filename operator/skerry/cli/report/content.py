@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import TrialOutcome
+from skerry.cli.reading import variants_of
 from skerry.decide.choose import pareto_front
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ class Point:
     """One trial among all of a class.
 
     Attributes:
+        number: in the plot and in the table, from 1.
+        engine: who made it.
         name: recipe, behind its engine where there are several.
         on_front: no other is better in speed, quality and memory at once.
         chosen: it is what the class serves, or shall.
     """
 
+    number: int
+    engine: str
     name: str
     trial: Trial
     on_front: bool
@@ -40,20 +45,43 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Build:
+    """What one engine has made for a class.
+
+    Attributes:
+        evidence: its raw figures; None where the registry was not reached, or has none.
+    """
+
+    variant: ModelVariant
+    evidence: Evidence | None = None
+
+    @property
+    def engine(self) -> str:
+        """Who made it."""
+        return self.variant.spec.engine
+
+
+@dataclass(frozen=True)
 class ClassContent:
     """One class of the page.
 
     Attributes:
-        variant: what the spec asks for; None before there is one.
-        variants: all builds of the same source, data set and limits, one for each engine.
-        evidence: raw figures of the chosen build; None where the registry was not reached.
+        builds: one for each engine that builds for the class, in the order of the ranking.
+        points: all their trials.
     """
 
     target: TargetStatus
-    variant: ModelVariant | None = None
-    variants: tuple[ModelVariant, ...] = ()
+    builds: tuple[Build, ...] = ()
     points: tuple[Point, ...] = ()
-    evidence: Evidence | None = field(default=None)
+
+    @property
+    def has_raw_figures(self) -> bool:
+        """Whether the registry gave the evidence of any build."""
+        return any(build.evidence for build in self.builds)
+
+    def told(self, build: Build, text: str) -> str:
+        """A sentence about a build, behind its engine where there are several."""
+        return f"{build.engine}: {text}" if len(self.builds) > 1 else text[0].upper() + text[1:]
 
 
 def classes(picture: Picture, evidence: Mapping[str, Evidence]) -> tuple[ClassContent, ...]:
@@ -64,32 +92,24 @@ def classes(picture: Picture, evidence: Mapping[str, Evidence]) -> tuple[ClassCo
 def _class(
     picture: Picture, target: TargetStatus, evidence: Mapping[str, Evidence]
 ) -> ClassContent:
-    variant = picture.variant(target.variant)
-    if variant is None:
-        return ClassContent(target)
-    compared = tuple(other for other in picture.variants if _is_alike(variant, other))
-    found = evidence.get(variant.metadata.name)
-    return ClassContent(target, variant, compared, _points(variant, compared, found), found)
+    found = (picture.variant(name) for name in variants_of(target))
+    builds = tuple(Build(v, evidence.get(v.metadata.name)) for v in found if v is not None)
+    return ClassContent(target, builds, _points(target, builds))
 
 
-def _is_alike(one: ModelVariant, other: ModelVariant) -> bool:
-    a, b = one.spec, other.spec
-    same = (a.hardware_class, a.source, a.evaluation, a.limits)
-    return same == (b.hardware_class, b.source, b.evaluation, b.limits)
-
-
-def _points(
-    variant: ModelVariant, compared: tuple[ModelVariant, ...], evidence: Evidence | None
-) -> tuple[Point, ...]:
+def _points(target: TargetStatus, builds: tuple[Build, ...]) -> tuple[Point, ...]:
     """Trials of all engines; those of the evidence have the raw figures that a status has no room for."""
-    raw = {trial.recipe: trial for trial in evidence.trials} if evidence else {}
-    named: list[tuple[Trial, bool]] = []
-    for one in compared:
-        own = one.metadata.name == variant.metadata.name
-        for trial in one.status.trials:
-            full = raw.get(trial.recipe, trial) if own else trial
-            name = f"{one.spec.engine} {trial.recipe}" if len(compared) > 1 else trial.recipe
-            chosen = own and trial.recipe == one.status.chosen
-            named.append((full.model_copy(update={"recipe": name}), chosen))
-    front = set(pareto_front([trial for trial, _ in named]))
-    return tuple(Point(t.recipe, t, t.recipe in front, chosen) for t, chosen in named)
+    named: list[tuple[str, Trial, bool]] = []
+    for build in builds:
+        status = build.variant.status
+        raw = {trial.recipe: trial for trial in build.evidence.trials} if build.evidence else {}
+        own = build.variant.metadata.name == target.variant
+        for trial in status.trials:
+            name = f"{build.engine} {trial.recipe}" if len(builds) > 1 else trial.recipe
+            full = raw.get(trial.recipe, trial).model_copy(update={"recipe": name})
+            named.append((build.engine, full, own and trial.recipe == status.chosen))
+    front = set(pareto_front([trial for _, trial, _ in named]))
+    return tuple(
+        Point(number, engine, trial.recipe, trial, trial.recipe in front, chosen)
+        for number, (engine, trial, chosen) in enumerate(named, start=1)
+    )

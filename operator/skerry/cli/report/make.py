@@ -9,7 +9,7 @@ import httpx
 
 from skerry.artifacts.registry import Registry, RegistryError
 from skerry.cli.plan.cluster import installed
-from skerry.cli.reading import picture, read_model
+from skerry.cli.reading import picture, read_model, variants_of
 from skerry.cli.report.evidence import fetch
 from skerry.cli.report.page import render
 
@@ -32,10 +32,10 @@ async def make(connection: Connection, name: str, *, evidence: bool) -> tuple[st
 
 
 async def _evidence(connection: Connection, seen: Picture, notes: list[str]) -> dict[str, Evidence]:
-    """Of the builds that classes ask for; a registry that is not reached costs a note."""
+    """Of the builds of all engines of each class; a registry that is not reached costs a note."""
     config = await installed(connection, [])
     insecure = config.registry.address if config and config.registry.insecure else None
-    wanted = {target.variant for target in seen.model.status.targets}
+    wanted = {name for target in seen.model.status.targets for name in variants_of(target)}
     found: dict[str, Evidence] = {}
     async with httpx.AsyncClient() as http:
         registry = Registry(http, insecure)

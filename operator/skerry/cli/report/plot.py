@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SIZE_INCHES = (8.0, 4.6)
 COLOURS = "viridis"
 CHOSEN_AREA, AREA = 220, 90
+MARKERS = "osD^v"
 
 
 def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
@@ -46,32 +48,42 @@ def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
 
 
 def _front(axes: Axes, shown: Sequence[Point]) -> None:
-    front = sorted(_place(point) for point in shown if point.on_front)
-    if len(front) > 1:
-        speeds, qualities = zip(*front, strict=True)
+    """A line through what no other beats in speed and quality; memory is the third of the front."""
+    best: list[tuple[float, float]] = []
+    for place in sorted((_place(point) for point in shown), reverse=True):
+        if not best or place[1] > best[-1][1]:
+            best.append(place)
+    if len(best) > 1:
+        speeds, qualities = zip(*best, strict=True)
         axes.plot(speeds, qualities, color="tab:gray", linestyle="--", linewidth=1, zorder=1)
 
 
 def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
-    places = [_place(point) for point in shown]
-    speeds, qualities = zip(*places, strict=True)
-    axes.errorbar(
-        speeds, qualities,
-        xerr=_reach([p.trial.speedup for p in shown]), yerr=_reach([p.trial.quality for p in shown]),
-        fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
-    )  # fmt: skip
-    saved = [
-        float(p.trial.memory_reduction.value) if p.trial.memory_reduction else 0.0 for p in shown
-    ]
-    drawn = axes.scatter(
-        speeds, qualities, c=saved, cmap=COLOURS, norm=Normalize(min(0.0, *saved), max(0.5, *saved)),
-        s=[CHOSEN_AREA if p.chosen else AREA for p in shown],
-        edgecolors=["black" if p.on_front else "none" for p in shown], linewidths=1.5, zorder=3,
-    )  # fmt: skip
+    """Each point with its number; a shape for each engine."""
+    saved = [_value(p.trial.memory_reduction) for p in shown]
+    scale = Normalize(min(0.0, *saved), max(0.5, *saved))
+    engines = dict.fromkeys(point.engine for point in shown)
+    for engine, marker in zip(engines, cycle(MARKERS), strict=False):
+        own = [point for point in shown if point.engine == engine]
+        speeds, qualities = zip(*(_place(point) for point in own), strict=True)
+        axes.errorbar(
+            speeds, qualities,
+            xerr=_reach([p.trial.speedup for p in own]), yerr=_reach([p.trial.quality for p in own]),
+            fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
+        )  # fmt: skip
+        drawn = axes.scatter(
+            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLOURS, norm=scale,
+            s=[CHOSEN_AREA if p.chosen else AREA for p in own], marker=marker, label=engine,
+            edgecolors=["black" if p.on_front else "none" for p in own], linewidths=1.5, zorder=3,
+        )  # fmt: skip
     figure.colorbar(drawn, ax=axes, label="share of memory saved")
-    for point, place in zip(shown, places, strict=True):
-        label = f"{point.name} (chosen)" if point.chosen else point.name
-        axes.annotate(label, place, xytext=(8, 6), textcoords="offset points", fontsize=8)
+    if len(engines) > 1:
+        axes.legend(loc="lower right", fontsize=8)
+    for point in shown:
+        axes.annotate(
+            str(point.number), _place(point), xytext=(7, 6), textcoords="offset points", fontsize=9,
+            fontweight="bold" if point.chosen else "normal",
+        )  # fmt: skip
 
 
 def _place(point: Point) -> tuple[float, float]:

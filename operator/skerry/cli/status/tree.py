@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelvariant import StageOutcome
+from skerry.cli.reading import variants_of
 from skerry.cli.status.words import STYLES, age, figure
 from skerry.decide.conditions import condition_of
 from skerry.decide.rollout.model import WaveStep
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from skerry.cli.reading import Picture
 
 NODES_SHOWN = 8
+FRONT_SHOWN = 6
 _STAGE = {
     StageOutcome.SUCCEEDED: "[green]✓[/]",
     StageOutcome.RUNNING: "[cyan]…[/]",
@@ -41,7 +43,7 @@ def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
     for target in model.status.targets:
         branch = root.add(_target(target))
         branch.add(escape(target.message)) if target.message else None
-        _build(branch, picture.variant(target.variant), now)
+        _builds(branch, picture, target, now)
         _rollout(branch, picture, target, now)
         _nodes(branch, picture, target, all_nodes=all_nodes)
     return root
@@ -63,19 +65,39 @@ def _target(target: TargetStatus) -> str:
     return f"[bold]{target.hardware_class}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
 
 
-def _build(branch: Tree, variant: ModelVariant | None, now: datetime) -> None:
-    if variant is None:
-        return
+def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
+    """Each engine's build, which one was chosen and why, and what else was worth a thought."""
+    several = len(target.builds) > 1
+    for name in variants_of(target):
+        variant = picture.variant(name)
+        if variant is not None:
+            chosen = several and bool(target.choice) and name == target.variant
+            _build(branch, variant, now, chosen=chosen)
+    if several and target.choice:
+        branch.add(f"choice: {escape(target.choice)}")
+    if several and target.front:
+        front = branch.add("front: no other build is better in speed, quality and memory at once")
+        for one in target.front[:FRONT_SHOWN]:
+            front.add(
+                f"{one.engine} {one.recipe}: {one.speedup or '-'}x as fast, quality"
+                f" {one.quality or '-'}, memory saved {one.memory_reduction or '-'}"
+            )
+
+
+def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) -> None:
     status = variant.status
     certified = condition_of(status.conditions, "Certified")
     said = certified.reason if certified else "not built yet"
-    leaf = branch.add(f"build {variant.metadata.name}  {variant.spec.engine}  {said}")
+    mark = "  [green]chosen[/]" if chosen else ""
+    leaf = branch.add(f"build {variant.metadata.name}  {variant.spec.engine}  {said}{mark}")
     best = status.certificate.certified if status.certificate else None
     if best is not None:
         leaf.add(
             f"{best.recipe} {best.precision}: {figure(best.speedup, 'x')} as fast,"
             f" quality {figure(best.quality)}, memory saved {figure(best.memory_reduction)}"
         )
+    elif certified is not None and certified.status == "False":
+        leaf.add(escape(certified.message))
     elif status.stages:
         leaf.add("  ".join(_stage(stage, now) for stage in status.stages))
 

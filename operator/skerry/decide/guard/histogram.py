@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from math import ceil, exp, floor, log
+from math import ceil, floor, log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,10 +61,6 @@ class Histogram:
             if left <= 0:
                 return key
         raise ValueError("a quantile of an empty histogram was asked for")
-
-    def quantile(self, share: float) -> float:
-        """The upper edge of the quantile's bucket, in milliseconds."""
-        return exp((self.quantile_bucket(share) + 1) * WIDTH)
 
     def above(self, key: int) -> int:
         """How many latencies lie in buckets above `key`."""

@@ -1,0 +1,54 @@
+"""`skerry push` says what is wrong with folder, target or registry, in two lines and without a trace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skerry.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("registry.example", "this names no image by tag"),
+        ("registry.example/models/intent", "write HOST[:PORT]/REPOSITORY:TAG"),
+        ("oci://registry.example/:1", "this names no image by tag"),
+        (f"{NOWHERE}/models/intent:1", "does it speak plain HTTP (--insecure)"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    target: str, told: str,
+) -> None:  # fmt: skip
+    (tmp_path / "model.onnx").write_text("a model")
+    assert told in refused(monkeypatch, capsys, str(tmp_path), target)
+
+
+def test_an_empty_folder_is_not_pushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a node would learn much later that the image holds no model."""
+    (tmp_path / "inner").mkdir()
+    for folder in (tmp_path, tmp_path / "missing"):
+        told = refused(monkeypatch, capsys, str(folder), f"{NOWHERE}/models/intent:1")
+        assert "there is no file in this folder" in told
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> str:
+    """What it says when it ends with 1."""
+    monkeypatch.setattr("sys.argv", ["skerry", "push", "--insecure", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said

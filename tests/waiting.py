@@ -1,0 +1,63 @@
+"""What tests of processes share: a port for a server, and waiting until something is so."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_SECONDS = 0.1
+ANSWER_SECONDS = 30
+
+T = TypeVar("T")
+_KEPT_PORTS: list[socket.socket] = []
+
+
+def free_port() -> int:
+    """A port of loopback that nobody else is given as long as this process lives.
+
+    It stays bound here, without listening: a server that allows the reuse of its address, as all do
+    here, can listen on it, and the kernel gives it to no other process that asks for any port.
+    """
+    keeper = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        keeper.setsockopt(socket.SOL_SOCKET, option, 1)
+    keeper.bind(("127.0.0.1", 0))
+    _KEPT_PORTS.append(keeper)
+    port: int = keeper.getsockname()[1]
+    return port
+
+
+def wait_for(
+    what: str,
+    look: Callable[[], T],
+    reached: Callable[[T], object],
+    seconds: float,
+    every: float = POLL_SECONDS,
+) -> T:
+    """Look until `reached` holds and return what was seen; fails with the last look after `seconds`."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        seen = look()
+        if reached(seen):
+            return seen
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s; last seen:\n{seen}"
+        pause.wait(every)
+
+
+@retry(
+    stop=stop_after_delay(ANSWER_SECONDS),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(httpx.TransportError),
+)
+def wait_for_answer(url: str) -> None:
+    """Wait until a server answers, whatever it says."""
+    httpx.get(url, trust_env=False)
