@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skerry_optimizer.errors import StageError
-from skerry_optimizer.models.running import NotRunnable, inputs_of, load
+from skerry_optimizer.models.running import inputs_of
 from skerry_runtime.dataset import (
     DATASET_FILE,
     DatasetError,
@@ -16,20 +16,16 @@ from skerry_runtime.dataset import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from skerry.api.job import JobPlan
-    from skerry.engines import EnginePlugin
     from skerry_optimizer.workspace import Workspace
+    from skerry_runtime.engine import LoadedModel
 
 Sample = dict[str, "NDArray[Any]"]
 
 
-def calibration_samples(
-    workspace: Workspace, plan: JobPlan, engine: EnginePlugin, model: Path
-) -> list[Sample]:
+def calibration_samples(workspace: Workspace, plan: JobPlan, model: LoadedModel) -> list[Sample]:
     """Return the calibration split, each sample as the inputs of one inference of `model`.
 
     Raises:
@@ -38,9 +34,8 @@ def calibration_samples(
     evaluation = plan.evaluation
     sizes = sizes_for(evaluation.metric, evaluation.golden_samples, evaluation.calibration_samples)
     try:
-        inputs = inputs_of(load(engine, model))
-        dataset = load_dataset(workspace.dataset / DATASET_FILE.name, inputs)
+        dataset = load_dataset(workspace.dataset / DATASET_FILE.name, inputs_of(model))
         part = split_dataset(dataset, evaluation.dataset.digest, sizes)[Split.CALIBRATION]
-    except (DatasetError, NotRunnable) as error:
+    except DatasetError as error:
         raise StageError(f"{evaluation.dataset.uri}: {error}") from error
     return [part.sample(index) for index in range(part.samples)]

@@ -49,9 +49,8 @@ def _accelerate_all(
     workspace: Workspace, plan: JobPlan, engine: EnginePlugin, optimiser: Optimiser
 ) -> str:
     results = []
-    sample = calibration_samples(
-        workspace, plan, engine, engine.model_in(workspace.folder(SOURCE))
-    )[0]
+    source = engine.model_in(workspace.folder(SOURCE))
+    sample = calibration_samples(workspace, plan, load(engine, source))[0]
     for candidate in workspace.built_candidates():
         problem = _optimise(engine, optimiser, candidate, workspace, sample)
         results.append(problem)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.engines import EnginePlugin
+    from skerry_runtime.engine import LoadedModel
 
 
 def assess(workspace: Workspace) -> str:
@@ -29,19 +30,19 @@ def assess(workspace: Workspace) -> str:
     """
     file = workspace.source / MODEL
     model = read_model(file)
-    check_runs(engine_of(_setting("SKERRY_ENGINE", "the engine of this image")), file)
+    open_source(engine_of(_setting("SKERRY_ENGINE", "the engine of this image")), file)
     digest = _setting("SKERRY_SOURCE_DIGEST", "the image's digest")
     return describe(model, digest, model_bytes(file)).model_dump_json(by_alias=True)
 
 
-def check_runs(engine: EnginePlugin, file: Path) -> None:
-    """Check that the engine loads the source and that its inputs can be sent to a server.
+def open_source(engine: EnginePlugin, file: Path) -> LoadedModel:
+    """Open the source, which checks that the engine loads it and that its inputs can be sent to a server.
 
     Raises:
         StageError: It does not.
     """
     try:
-        load(engine, file)
+        return load(engine, file)
     except NotRunnable as error:
         raise StageError(
             f"{error}; export it with operators and an opset that {engine.title}"

@@ -22,7 +22,7 @@ from skerry_optimizer.errors import StageError
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_samples
-from skerry_optimizer.stages.assess import check_runs
+from skerry_optimizer.stages.assess import open_source
 from skerry_optimizer.workspace import MODEL, Workspace, read_plan
 from skerry_runtime.errors import ModelError
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from skerry.engines import EnginePlugin
     from skerry_optimizer.samples import Sample
+    from skerry_runtime.engine import LoadedModel
 
 LEAST_OPSET = 13
 """From here on scales per channel can be written down."""
@@ -50,10 +51,9 @@ def convert(workspace: Workspace) -> str:
     """
     plan = read_plan()
     engine = engine_of(plan.engine)
-    original = workspace.source / MODEL
-    model = read_model(original)
-    check_runs(engine, original)
-    sample = calibration_samples(workspace, plan, engine, original)[0]
+    model = read_model(workspace.source / MODEL)
+    original = open_source(engine, workspace.source / MODEL)
+    sample = calibration_samples(workspace, plan, original)[0]
     target = engine.model_in(workspace.folder(SOURCE))
     target.parent.mkdir(parents=True, exist_ok=True)
     message = _convert(workspace, engine, model, target)
@@ -102,9 +102,11 @@ def _upgraded(model: ModelProto, version: int) -> ModelProto:
         ) from error
 
 
-def _check_same(engine: EnginePlugin, original: Path, converted: Path, sample: Sample) -> None:
+def _check_same(
+    engine: EnginePlugin, original: LoadedModel, converted: Path, sample: Sample
+) -> None:
     try:
-        before, after = (run(load(engine, file), sample) for file in (original, converted))
+        before, after = (run(one, sample) for one in (original, load(engine, converted)))
     except NotRunnable as error:
         raise StageError(
             f"the source does not run on a sample of the data set: {error}; do the data set's arrays"

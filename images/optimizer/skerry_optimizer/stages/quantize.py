@@ -70,9 +70,8 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
     plan = read_plan()
     engine = engine_of(plan.engine)
-    samples = calibration_samples(
-        workspace, plan, engine, engine.model_in(workspace.folder(SOURCE))
-    )
+    source = engine.model_in(workspace.folder(SOURCE))
+    samples = calibration_samples(workspace, plan, load(engine, source))
     for name in names:
         candidate = _built(workspace, engine, engine.recipe(name), samples)
         if candidate.outcome is not TrialOutcome.MEASURED:
