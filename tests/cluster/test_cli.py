@@ -42,7 +42,8 @@ def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """Nodes that are played, and an operator that runs."""
-    yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("cli"))
+    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("cli")) as made:
+        yield made
 
 
 def by_hand(registry: str) -> dict[str, Any]:

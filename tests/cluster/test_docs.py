@@ -116,14 +116,12 @@ def cluster(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kubectl]:
     """The administrator of a cluster with an operator, and with a ConfigMap that Argo CD has."""
-    world = running_world(
-        control_plane, kubectl, tmp_path_factory.mktemp("operator"), classes=CLASSES
-    )
-    for _ in world:
+    folder = tmp_path_factory.mktemp("operator")
+    with running_world(control_plane, kubectl, folder, classes=CLASSES):
         kubectl("create", "namespace", "argocd")
         kubectl.within("argocd")("create", "configmap", "argocd-cm")
         yield kubectl
-        kubectl("delete", "namespace", "argocd", "--wait=false")
+        kubectl("delete", "namespace", "argocd")
 
 
 @pytest.fixture

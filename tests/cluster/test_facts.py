@@ -41,7 +41,7 @@ def world(
 ) -> Iterator[World]:
     """One class of three devices that are alike, and an operator."""
     folder = tmp_path_factory.mktemp("operator")
-    for world in running_world(control_plane, kubectl, folder, classes={CLASS: NODES}):
+    with running_world(control_plane, kubectl, folder, classes={CLASS: NODES}) as world:
         for node in NODES:
             tell(world, node, FACTS)
         yield world

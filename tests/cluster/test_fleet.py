@@ -35,7 +35,8 @@ def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """An API server with nodes, classes, images in the registry, and an operator that runs."""
-    yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator"))
+    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
+        yield made
 
 
 def holder(world: World) -> str:

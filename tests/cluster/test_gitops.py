@@ -34,7 +34,8 @@ def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     """An API server with nodes, classes, images in the registry, and an operator that runs."""
-    yield from running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator"))
+    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +305,7 @@ def test_the_health_checks_reach_argocd_as_documented(
     merged = argocd.get("configmap", "argocd-cm")["data"]
     assert merged == {"url": "https://argocd.example", **health_config["data"]}
     assert len(merged) == 1 + 5
-    administrator("delete", "namespace", "argocd", "--wait=false")
+    administrator("delete", "namespace", "argocd")
     administrator.within(NAMESPACE)("delete", "configmap", health_config["metadata"]["name"])
 
 

@@ -37,7 +37,7 @@ def world(
     folder = tmp_path_factory.mktemp("operator")
     classes: dict[str, tuple[str, ...]] = {CLASS: ("held-a1",)}
     started = running_world(control_plane, kubectl, folder, classes=classes, speedups=SPEEDUPS)
-    for made in started:
+    with started as made:
         made.devices.shortfall = frozenset({"OnnxRuntime"})
         yield made
 

@@ -35,7 +35,8 @@ def world(
     """One class, and an operator that has both engines."""
     folder = tmp_path_factory.mktemp("operator")
     speedups = {"OpenVino": "2.6", "OnnxRuntime": "1.5"}
-    yield from running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups)
+    with running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups) as made:
+        yield made
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, object]:

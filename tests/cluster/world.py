@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,7 @@ def manifest(registry: str, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@contextmanager
 def running_world(
     control_plane: Lab,
     kubectl: Kubectl,
@@ -189,12 +191,14 @@ def running_world(
     operator = OperatorProcess(control_plane.kubeconfig, folder, registry, engines=engines)
     devices.start()
     operator.start()
-    yield World(api, kubectl, devices, operator, registry)
-    operator.stop()
-    devices.stop()
-    for name in classes:
-        kubectl("delete", "hardwareclass", name)
-    _print_log(operator.log)
+    try:
+        yield World(api, kubectl, devices, operator, registry)
+    finally:
+        operator.stop()
+        devices.stop()
+        for name in classes:
+            kubectl("delete", "hardwareclass", name)
+        _print_log(operator.log)
 
 
 def _namespace(name: str) -> dict[str, Any]:
