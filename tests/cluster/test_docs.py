@@ -23,6 +23,7 @@ from docs.tools.blocks import PYTHON, SHELL, YAML, Block, blocks
 from image_build import BuiltImage
 from image_build.spec import image_names
 from image_build.values import chart_values, engine_names, write
+from skerry.api.common import SYSTEM_NAMESPACE
 from tests.cluster.chart import CHART, NAMESPACE
 from tests.cluster.conftest import ROOT, Kubectl
 from tests.cluster.manifests import DIGEST
@@ -122,6 +123,8 @@ def cluster(
         kubectl.within("argocd")("create", "configmap", "argocd-cm")
         yield kubectl
         kubectl("delete", "namespace", "argocd")
+        ours = ("configmap", "skerry-argocd-health", "--ignore-not-found")
+        kubectl.within(SYSTEM_NAMESPACE)("delete", *ours)
 
 
 @pytest.fixture
