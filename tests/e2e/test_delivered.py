@@ -129,6 +129,9 @@ def test_both_engines_build_and_a_person_is_waited_for(
     # So small a model weighs less than what an engine needs itself: OpenVINO may miss the memory gate.
     assert outcomes["OpenVino"] in {"Certified", "Failed"}
     assert "OpenVino" in target.choice, "and what became of it is told"
+    for variant in world.environment.get("-n", namespace, "modelvariants")["items"]:
+        failed = [t for t in variant["status"]["trials"] if t["outcome"] == "Failed"]
+        assert not failed, "each recipe runs in the image that it is built into"
     assert target.choice.startswith(target.engine or "none"), target.choice
     assert seen_in_ring, "the ring was a wave of its own"
     assert all(nodes <= {bench} for nodes in seen_in_ring), "nobody else before the ring was done"

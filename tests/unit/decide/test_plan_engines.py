@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel import TargetStatus
 
 OPENVINO = EngineSettings(
-    version="2026.4.1", recipe_set="openvino/1", optimizer_image=IMAGE, runtime_image=IMAGE
+    version="2026.4.1", recipe_set="openvino/2", optimizer_image=IMAGE, runtime_image=IMAGE
 )
 BOTH = CONFIG.model_copy(update={"engines": CONFIG.engines | {"OpenVino": OPENVINO}})
 DIGESTS = {"OpenVino": "sha256:" + "1" * 64, "OnnxRuntime": "sha256:" + "2" * 64}
