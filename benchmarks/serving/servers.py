@@ -53,7 +53,7 @@ def skerry(folder: Path, model: Path) -> Iterator[tuple[Skerry, Skerry]]:
         for name, content in (("model", onnx.load(model)), ("idle", idle_model())):
             served = start(write_artifact(folder / name, content))
             backend = Server("127.0.0.1", 100, served.port)
-            front = gateway(folder / f"{name}-gateway", (f"demo.{MODEL}", backend))
+            front = gateway((f"demo.{MODEL}", backend))
             ports.append(Skerry(served.port, stack.enter_context(front)))
         yield ports[0], ports[1]
 

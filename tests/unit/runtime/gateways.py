@@ -6,6 +6,8 @@ import os
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,7 +21,6 @@ from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 REVISION = "0123456789"
 AUTHORITY = "encoder.demo.svc"
@@ -34,31 +35,38 @@ class Running:
 
 
 @contextmanager
-def gateway(folder: Path, *models: tuple[str, Server]) -> Iterator[int]:
+def gateway(*models: tuple[str, Server]) -> Iterator[int]:
     """The gateway in front of servers by `namespace.name`; yields its port."""
-    with gateway_process(folder, *models) as running:
+    with gateway_process(*models) as running:
         yield running.port
 
 
 @contextmanager
-def gateway_process(folder: Path, *models: tuple[str, Server]) -> Iterator[Running]:
+def gateway_process(*models: tuple[str, Server]) -> Iterator[Running]:
     """The same; yields its process too."""
-    paths = GatewayPaths(folder)
-    paths.run.mkdir(parents=True)
-    for file in (paths.callers, paths.reasons):
-        file.write_text("")
-    port = free_port()
-    backends = {key: Backend({REVISION: server}) for key, server in models}
-    paths.config.write_text(render(GatewayState(backends), paths, port, free_port()))
+    # Not below a test's own folder: a socket's path has 97 characters at most.
+    with TemporaryDirectory(prefix="gateway-", dir="/tmp") as folder:
+        paths = GatewayPaths(Path(folder))
+        paths.run.mkdir()
+        for file in (paths.callers, paths.reasons):
+            file.write_text("")
+        port = free_port()
+        backends = {key: Backend({REVISION: server}) for key, server in models}
+        paths.config.write_text(render(GatewayState(backends), paths, port, free_port()))
+        with _haproxy(paths.config, paths.directory / "haproxy.log", port) as process:
+            yield Running(port, process)
+
+
+@contextmanager
+def _haproxy(config: Path, log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {"POD_NAME": "gateway", "NODE_NAME": "here"}
-    log = folder / "haproxy.log"
     with log.open("wb") as said:
         process = subprocess.Popen(
-            ["haproxy", "-db", "-f", str(paths.config)], env=environment, stderr=said
+            ["haproxy", "-db", "-f", str(config)], env=environment, stderr=said
         )
     try:
         _wait_for(port, process, log)
-        yield Running(port, process)
+        yield process
     finally:
         process.terminate()
         process.wait(10)

@@ -63,12 +63,12 @@ def receive(connection: socket.socket, count: int) -> bytes:
 
 
 def test_a_call_that_crosses_the_good_bye_is_served(
-    start_server: Callable[..., Served], encoder_artifact: Path, tmp_path: Path
+    start_server: Callable[..., Served], encoder_artifact: Path
 ) -> None:
     served = start_server(encoder_artifact)
     model = ("demo.encoder", Server("127.0.0.1", 100, served.port))
     with (
-        gateway_process(tmp_path / "gateway", model) as running,
+        gateway_process(model) as running,
         socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection,
     ):
         connection.sendall(PREFACE + frame(SETTINGS, 0, 0) + call(1))

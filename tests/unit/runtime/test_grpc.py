@@ -49,8 +49,8 @@ def encoder(encoder_artifact: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def port(encoder: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with gateway(tmp_path_factory.mktemp("gateway"), ("demo.encoder", at(encoder))) as port:
+def port(encoder: Served) -> Iterator[int]:
+    with gateway(("demo.encoder", at(encoder))) as port:
         yield port
 
 
@@ -186,7 +186,7 @@ def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) 
         one = triton.InferInput(name, [1, 2], datatype)
         one.set_data_from_numpy(array)
         inputs.append(one)
-    with gateway(tmp_path / "gateway", ("demo.encoder", at(served))) as port:
+    with gateway(("demo.encoder", at(served))) as port:
         client = client_of(port)
         result = client.infer("encoder", inputs)
         client.close()
@@ -194,11 +194,9 @@ def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) 
         np.testing.assert_array_equal(result.as_numpy(f"{name}_out"), array)
 
 
-def test_a_full_queue_is_said(
-    start_server: Callable[..., Served], encoder_artifact: Path, tmp_path: Path
-) -> None:
+def test_a_full_queue_is_said(start_server: Callable[..., Served], encoder_artifact: Path) -> None:
     busy = start_server(encoder_artifact, SKERRY_MAX_WAITING="0")
-    with gateway(tmp_path, ("demo.encoder", at(busy))) as port:
+    with gateway(("demo.encoder", at(busy))) as port:
         client = client_of(port)
         rows = np.zeros((20_000, WIDTH), np.float32)
         with ThreadPoolExecutor(8) as pool:
@@ -217,7 +215,7 @@ def test_two_models_behind_one_gateway(
         write_artifact(tmp_path / "other", encoder_model(seed=7)), SKERRY_MODEL_NAME="second"
     )
     models = (("demo.encoder", at(encoder)), ("elsewhere.second", at(other)))
-    with gateway(tmp_path / "gateway", *models) as port:
+    with gateway(*models) as port:
         for name, namespace in (("encoder", "demo"), ("second", "elsewhere")):
             client = client_of(port, f"{name}.{namespace}.svc.cluster.local:80")
             row = np.ones((1, WIDTH), np.float32)

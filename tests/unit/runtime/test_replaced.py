@@ -143,12 +143,12 @@ def ask_grpc(client: Any) -> Any:
     return answer
 
 
-def test_every_route_of_the_protocol(pod: Pod, tmp_path: Path) -> None:
+def test_every_route_of_the_protocol(pod: Pod) -> None:
     np.testing.assert_allclose(ask_rest(f"127.0.0.1:{pod.http}"), expected(), atol=1e-5)
     direct = triton_grpc.InferenceServerClient(f"127.0.0.1:{pod.grpc}")
     np.testing.assert_allclose(ask_grpc(direct), expected(), atol=1e-5)
     server = Server("127.0.0.1", 100, pod.http, pod.grpc)
-    with gateway(tmp_path, ("demo.encoder", server)) as port:
+    with gateway(("demo.encoder", server)) as port:
         host = {"Host": AUTHORITY}
         by_host = ask_rest(f"127.0.0.1:{port}", headers=host)
         by_path = ask_rest(f"127.0.0.1:{port}/demo/encoder")
