@@ -20,7 +20,7 @@ from skerry.api import ModelRoute
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
-from skerry.api.job import JobPlan, JobSummary
+from skerry.api.job import AssessPlan, JobPlan, JobSummary
 from skerry.api.modelvariant import (
     GateOutcome,
     GateResult,
@@ -167,9 +167,11 @@ class Devices:
         """A job's pod at its end, with the messages that its containers would leave."""
         main = pod["spec"]["containers"][0]
         if main["name"] == "assess":
-            message = _assessment(environment(main)["SKERRY_SOURCE_DIGEST"])
+            assess = AssessPlan.model_validate_json(environment(main)["SKERRY_ASSESS_PLAN"])
+            message = assessment_of(assess.source_digest)
         else:
-            message = self._summary(JobPlan.model_validate_json(environment(main)["SKERRY_PLAN"]))
+            plan = JobPlan.model_validate_json(environment(main)["SKERRY_PLAN"])
+            message = json.dumps(self.summary(plan).to_wire())
         inits = [ended(c, f"{c['name']} done") for c in pod["spec"].get("initContainers", ())]
         return {
             "phase": "Succeeded",
@@ -177,7 +179,8 @@ class Devices:
             "containerStatuses": [ended(main, message)],
         }
 
-    def _summary(self, plan: JobPlan) -> str:
+    def summary(self, plan: JobPlan) -> JobSummary:
+        """What a job of this plan comes to."""
         short = plan.engine in self.shortfall
         trial = _trial(self.speedups.get(plan.engine, "1.5"), SHORT if short else ENOUGH)
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
@@ -187,7 +190,7 @@ class Devices:
             message="quality 0.900 misses at least 0.950" if short else "quality holds",
         )  # fmt: skip
         image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
-        summary = JobSummary(
+        return JobSummary(
             trials=(trial,),
             chosen=None if short else trial.recipe,
             certified=None if short else trial,
@@ -198,7 +201,6 @@ class Devices:
             engine_version=plan.engine_version,
             message=gate.message,
         )
-        return json.dumps(summary.to_wire())
 
     def _agent(self, node: str, pods: list[Object]) -> None:
         """What the node's agent reports; written when it has changed."""
@@ -297,7 +299,8 @@ def _building(pod: Object) -> Object:
     }
 
 
-def _assessment(digest: str) -> str:
+def assessment_of(digest: str) -> str:
+    """What a job says of any source."""
     return json.dumps(
         Assessment(
             source_digest=digest, format="ONNX", bytes=1024, parameters=256,

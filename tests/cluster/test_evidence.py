@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from skerry.artifacts.finished import ANNOTATION_PART, PART_EVIDENCE
 from skerry.artifacts.registry import Registry, RegistryError
-from skerry.cli.report.evidence import ANNOTATION_PART, PART_EVIDENCE, fetch
-from skerry_optimizer import builds, evidence
+from skerry.cli.report.evidence import fetch
 from tests.cluster.world import push_image
 from tests.unit.cli.measured import EVIDENCE, evidence_layer
 
@@ -25,10 +25,6 @@ async def fetched(registry: str, image: str) -> object:
     """What a report would get."""
     async with httpx.AsyncClient(trust_env=False) as http:
         return await fetch(Registry(http, registry), image)
-
-
-def test_the_names_are_those_that_the_job_writes() -> None:
-    assert (ANNOTATION_PART, PART_EVIDENCE) == (builds.ANNOTATION_PART, evidence.PART_EVIDENCE)
 
 
 async def test_the_report_of_a_build_is_read(control_plane: Lab) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.artifacts.finished import ANNOTATION_PART, KEY_DIGITS
 from skerry.artifacts.images import Image, Layer, pack_files
 from skerry_optimizer.workspace import CANDIDATE, Workspace
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from skerry.api.job import JobPlan
     from skerry.artifacts.images import RegistryClient
 
-KEY_DIGITS = 32
 ANNOTATION_RECIPE = "dev.skerry.recipe"
-ANNOTATION_PART = "dev.skerry.part"
 PART_CANDIDATES = "candidates"
 
 

@@ -2,7 +2,7 @@
 
 The image `evidence-KEY` is, where a candidate passed the gates, the certified artifact itself: one
 layer with the model and one with the evidence. Where none passed it has the evidence only, so
-nothing that failed can be mounted.
+nothing that failed can be mounted. The summary is an annotation of the evidence (docs/adr/0030).
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from pydantic import ValidationError
 
 from skerry.api.job import JobSummary, Validation
 from skerry.api.modelvariant import VariantArtifact
+from skerry.artifacts.finished import (
+    ANNOTATION_PART,
+    ANNOTATION_RESULT,
+    PART_EVIDENCE,
+    evidence_tag,
+)
 from skerry.artifacts.images import Image, Layer, pack_files
-from skerry_optimizer.builds import ANNOTATION_PART, KEY_DIGITS, model_layer
+from skerry_optimizer.builds import model_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +32,10 @@ if TYPE_CHECKING:
     from skerry.artifacts.images import RegistryClient
     from skerry_optimizer.workspace import Workspace
 
-PART_EVIDENCE = "evidence"
-SUMMARY = "summary.json"
 REPORT = "report.json"
 BLOCKS = "blocks.json"
 SERVED = "skerry.json"
 GOLDEN = "golden.npz"
-
-
-def evidence_tag(plan: JobPlan) -> str:
-    """Return the tag of a plan's finished work."""
-    return f"evidence-{plan.evidence_key[:KEY_DIGITS]}"
 
 
 def push_evidence(
@@ -50,25 +49,23 @@ def push_evidence(
     layers = [_evidence_layer(workspace, plan, summary)]
     if summary.chosen is not None:
         layers.insert(0, model_layer(workspace, summary.chosen))
-    digest = client.push(Image(tuple(layers)), evidence_tag(plan))
+    digest = client.push(Image(tuple(layers)), evidence_tag(plan.evidence_key))
     return _with_artifact(summary, plan, digest)
 
 
-def find_evidence(client: RegistryClient, workspace: Workspace, plan: JobPlan) -> JobSummary | None:
+def find_evidence(client: RegistryClient, plan: JobPlan) -> JobSummary | None:
     """Return the summary of a plan's finished work, or nothing when there is none that can be read.
 
     Raises:
         RegistryError: The registry was not reached, or refused.
     """
-    image = client.find(evidence_tag(plan))
+    image = client.find(evidence_tag(plan.evidence_key))
     layer = image.annotated(ANNOTATION_PART).get(PART_EVIDENCE) if image else None
     if image is None or layer is None:
         return None
-    folder = workspace.work / "evidence"
-    client.pull(layer, folder)
     try:
-        summary = JobSummary.model_validate_json((folder / SUMMARY).read_bytes())
-    except (ValidationError, OSError):
+        summary = JobSummary.model_validate_json(layer.annotations.get(ANNOTATION_RESULT, ""))
+    except ValidationError:
         return None  # of another release: measured anew, and overwritten
     return _with_artifact(summary, plan, image.digest)
 
@@ -85,14 +82,14 @@ def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) ->
     folder = workspace.work / "evidence"
     folder.mkdir(exist_ok=True)
     files = {
-        SUMMARY: _written(folder / SUMMARY, summary.to_wire()),
         REPORT: _written(folder / REPORT, _report(plan, validation)),
         BLOCKS: _written(folder / BLOCKS, _blocks(validation)),
     }
     if summary.chosen is not None and validation.served is not None:
         files[SERVED] = _written(folder / SERVED, validation.served.to_wire())
         files[GOLDEN] = workspace.measure / GOLDEN
-    return pack_files(files, workspace.work / "evidence.tar", {ANNOTATION_PART: PART_EVIDENCE})
+    annotations = {ANNOTATION_PART: PART_EVIDENCE, ANNOTATION_RESULT: json.dumps(summary.to_wire())}
+    return pack_files(files, workspace.work / "evidence.tar", annotations)
 
 
 def read_validation(workspace: Workspace) -> Validation:

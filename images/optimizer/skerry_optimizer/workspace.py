@@ -13,17 +13,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from skerry.api.job import CandidateFile, JobPlan
+from skerry.api.job import AssessPlan, CandidateFile, JobPlan
 from skerry.api.modelvariant import TrialOutcome
 from skerry_optimizer.errors import StageError
+
+Plan = TypeVar("Plan", JobPlan, AssessPlan)
 
 MODEL = "model.onnx"
 """The source, whatever the engine."""
 
 CANDIDATE = "candidate.json"
+SUMMARY = "summary.json"
+"""In `found`: the result of finished work."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +115,23 @@ def read_plan() -> JobPlan:
     Raises:
         StageError: It is missing or no plan.
     """
-    text = os.environ.get("SKERRY_PLAN", "")
+    return _read("SKERRY_PLAN", JobPlan)
+
+
+def read_assess_plan() -> AssessPlan:
+    """Read what the operator put into SKERRY_ASSESS_PLAN.
+
+    Raises:
+        StageError: It is missing or no plan.
+    """
+    return _read("SKERRY_ASSESS_PLAN", AssessPlan)
+
+
+def _read(variable: str, kind: type[Plan]) -> Plan:
     try:
-        return JobPlan.model_validate_json(text)
+        return kind.model_validate_json(os.environ.get(variable, ""))
     except ValidationError as error:
         raise StageError(
-            "SKERRY_PLAN does not hold a job's plan; operator and optimizer image must be of the"
+            f"{variable} does not hold a job's plan; operator and optimizer image must be of the"
             f" same release of Skerry ({error.error_count()} errors, first: {error.errors()[0]})"
         ) from error

@@ -36,6 +36,15 @@ class RegistryAccess(Model):
     docker_config: str | None = Field(default=None, description="Path of a mounted config.json.")
 
 
+class AssessPlan(Model):
+    """Everything that an assessing job needs to know; passed as JSON in SKERRY_PLAN."""
+
+    source_digest: Digest
+    engine: EngineName
+    assessment_key: str = Field(description="64 hex digits; see skerry.decide.identity.")
+    registry: RegistryAccess
+
+
 class JobPlan(Model):
     """Everything that an optimisation job needs to know; passed as JSON in SKERRY_PLAN."""
 

@@ -48,6 +48,20 @@ class Registry:
         path = f"{repository}/manifests/{tag}"
         return _digest(await self._ask("HEAD", host, path, uri), uri)
 
+    async def find(self, image: str) -> tuple[str, dict[str, Any]] | None:
+        """The digest and the manifest of HOST/REPOSITORY:TAG; None when there is no such tag.
+
+        Raises:
+            RegistryError: with what a person can do about it.
+        """
+        host, repository, tag = split(image)
+        answer = await self._ask("GET", host, f"{repository}/manifests/{tag}", image)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        content = _good(answer, image).content
+        parsed: dict[str, Any] = json.loads(content)
+        return f"sha256:{hashlib.sha256(content).hexdigest()}", parsed
+
     async def manifest(self, image: str) -> dict[str, Any]:
         """The manifest of HOST/REPOSITORY@sha256:...
 

@@ -67,6 +67,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         },
         jobs=tuple(job_view(job, pods) for job in _of(own, "Job")),
         pins=operator.pinner.pins(key, model),
+        finished=operator.lookups.answers(key, model),
         slots=_slots(operator, model),
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),

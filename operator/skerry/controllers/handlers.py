@@ -80,6 +80,7 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
         operator.fleet.models.drop(key)
         operator.queue.forget(key)
         operator.pinner.forget(key)
+        operator.lookups.forget(key)
         operator.fleet_stirred.set()
         return
     known = operator.fleet.models.put(key, version_of(item), EdgeModel.model_validate(item))

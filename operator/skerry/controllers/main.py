@@ -28,6 +28,7 @@ from skerry.controllers import handlers, leader, metrics
 from skerry.controllers.config import load_config
 from skerry.controllers.crash import crash_point
 from skerry.controllers.fleet_loop import refresh, run_fleet_loop
+from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
 from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
@@ -87,12 +88,14 @@ async def run(config: OperatorConfig) -> int:
 
 
 def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient) -> Operator:
-    insecure = config.registry.address if config.registry.insecure else None
+    settings = config.registry
+    registry = Registry(http, settings.address if settings.insecure else None)
 
     def wake(key: Key) -> None:
         operator.queue.add(key)
 
-    operator = Operator(config, cluster, Pinner(Registry(http, insecure), wake), crash_point())
+    lookups = Lookups(registry, f"{settings.address}/{settings.prefix}", wake)
+    operator = Operator(config, cluster, Pinner(registry, wake), lookups, crash_point())
     return operator
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
     from skerry.cluster.client import Cluster
     from skerry.controllers.crash import CrashPoint
+    from skerry.controllers.lookups import Lookups
     from skerry.controllers.pins import Pinner
 
 
@@ -32,6 +33,7 @@ class Operator:
     config: OperatorConfig
     cluster: Cluster
     pinner: Pinner
+    lookups: Lookups
     crash: CrashPoint
     fleet: Fleet = field(default_factory=Fleet)
     queue: WorkQueue = field(default_factory=WorkQueue)

@@ -57,6 +57,7 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
         operator.conflicts.pop(key, None)
         return None
     decision = decide(gathered.snapshot, datetime.now(UTC))
+    operator.lookups.ask(key, gathered.snapshot.model, decision.lookups)
     applier = Applier(operator, gathered)
     await applier.apply(decision)
     return _again(operator, key, tuple(applier.conflicts), decision.requeue_after)

@@ -78,6 +78,11 @@ class TargetBuild:
         """The jobs to start."""
         return tuple(build.job for build in self.builds if build.job)
 
+    @property
+    def lookups(self) -> tuple[str, ...]:
+        """Tags in the registry to look at."""
+        return tuple(build.lookup for build in self.builds if build.lookup)
+
 
 def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[TargetBuild, ...]:
     """The builds of all targets, in the order of the spec; jobs are started while slots last."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.api.fetch import FetchPlan
     from skerry.api.hardwareclass import ReplacedRuntime
-    from skerry.api.job import JobPlan
+    from skerry.api.job import AssessPlan, JobPlan
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import Placement
 
@@ -78,7 +78,7 @@ class AssessJob:
 
     made: JobTry
     source: PinnedArtifact
-    engine: str
+    plan: AssessPlan
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Decision:
         daemonsets: to apply, unchanged ones included.
         variants: to be there, by name.
         jobs: to start.
+        lookups: tags of finished work to look for in the registry, before jobs do it again.
         deletions: what goes.
         events: after all writes.
         requeue_after: seconds until time alone can change the decision; None for never.
@@ -151,6 +152,7 @@ class Decision:
     daemonsets: tuple[DaemonSetPlan, ...] = ()
     variants: Mapping[str, ModelVariantSpec] = field(default_factory=dict)
     jobs: tuple[FetchJob | AssessJob | BuildJob, ...] = ()
+    lookups: tuple[str, ...] = ()
     deletions: Deletions = Deletions()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None

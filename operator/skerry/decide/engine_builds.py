@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Phase
-from skerry.api.job import JobPlan, RegistryAccess
+from skerry.api.job import JobPlan
 from skerry.api.modelvariant import EvaluationPlan, ModelVariantSpec
+from skerry.artifacts.finished import evidence_tag
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
-from skerry.decide.stages import DOCKER_CONFIG_FILE
+from skerry.decide.registry import LOOKING_UP, registry_access
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
-from skerry.decide.variants import Progress, from_job, regated, remembered
+from skerry.decide.variants import Progress, from_finished, from_job, regated, remembered
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +47,7 @@ class EngineBuild:
         reason, message: why it is where it is.
         status: of the variant, to be written; None for one that is not there yet.
         job: to start.
+        lookup: tag in the registry to look at before a job is started.
         served: the revision that it would be; None unless certified.
         tried_before: a job for the same work has failed: what else is certified need not wait.
     """
@@ -58,6 +60,7 @@ class EngineBuild:
     message: str
     status: ModelVariantStatus | None = None
     job: BuildJob | None = None
+    lookup: str | None = None
     served: ServedRevision | None = None
     tried_before: bool = False
 
@@ -128,20 +131,35 @@ def engine_build(
     )  # fmt: skip
     variant = snapshot.variants.get(name)
     state = _state(snapshot, variant, work, now) if variant else None
-    if variant is None or state is None:
-        return _started(
-            replace(made, job=_job(snapshot, hardware_class, spec, name, work)), snapshot
-        )
-    return _with_state(snapshot, made, variant, state)
+    if variant is not None and state is not None:
+        return _with_state(snapshot, made, variant, state)
+    if not snapshot.nodes.get(spec.hardware_class):
+        return _without_nodes(made)
+    return _started(snapshot, made, _job(snapshot, hardware_class, spec, name, work), now)
 
 
-def _started(build: EngineBuild, snapshot: Snapshot) -> EngineBuild:
+def _without_nodes(build: EngineBuild) -> EngineBuild:
     """A build on a class without nodes waits instead of starting a job that nothing can run."""
-    hardware_class = build.spec.hardware_class
-    if snapshot.nodes.get(hardware_class):
-        return build
-    message = f"no node carries class {hardware_class}: nothing can be measured there"
-    return replace(build, job=None, phase=Phase.PENDING, reason=NO_NODES, message=message)
+    name = build.spec.hardware_class
+    message = f"no node carries class {name}: nothing can be measured there"
+    return replace(build, phase=Phase.PENDING, reason=NO_NODES, message=message)
+
+
+def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime) -> EngineBuild:
+    """What an earlier job left under the same keys; else the job."""
+    tag = evidence_tag(job.plan.evidence_key)
+    if tag not in snapshot.finished:
+        message = "the registry is asked whether this was built and measured before"
+        return replace(made, lookup=tag, reason=LOOKING_UP, message=message)
+    finished = snapshot.finished[tag]
+    variant = snapshot.variants.get(made.variant)
+    if variant is None:
+        # Its status has to have somewhere to go first.
+        return made if finished else replace(made, job=job)
+    state = (
+        from_finished(variant, finished, job.plan, gates_key(snapshot), now) if finished else None
+    )
+    return _with_state(snapshot, made, variant, state) if state else replace(made, job=job)
 
 
 def _state(
@@ -226,14 +244,3 @@ def _job(
     )  # fmt: skip
     deadline = round(parse_duration(search.time_limit))
     return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)
-
-
-def registry_access(snapshot: Snapshot) -> RegistryAccess:
-    """Where the jobs of the EdgeModel push."""
-    settings, metadata = snapshot.config.registry, snapshot.model.metadata
-    return RegistryAccess(
-        address=settings.address,
-        repository=f"{settings.prefix}/{metadata.namespace}/{metadata.name}",
-        insecure=settings.insecure,
-        docker_config=DOCKER_CONFIG_FILE if settings.push_secret else None,
-    )

@@ -25,6 +25,8 @@ REVISION_DIGITS = 10
 MEASURING = 2
 """Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
 has changed. It is part of no name, so finished variants stay as they are."""
+ASSESSING = 1
+"""The same for what is read of a source."""
 NAME_KEY_DIGITS = 12
 """12 hex digits: two of a million variants of one model and class share them once in 500 times."""
 
@@ -58,6 +60,18 @@ def build_key(
             "engineVersion": engine_version,
             "recipeSet": recipe_set,
             "trials": trials,
+        }
+    )
+
+
+def assessment_key(source_digest: str, *, engine: str, engine_version: str) -> str:
+    """SHA-256, as 64 hex digits, of everything that decides what an assessment says of a source."""
+    return _sha256(
+        {
+            "assessing": ASSESSING,
+            "source": source_digest,
+            "engine": engine,
+            "engineVersion": engine_version,
         }
     )
 

@@ -78,6 +78,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
             if build.variant not in snapshot.variants
         },
         jobs=(*settled.jobs, *_jobs(assessed, builds)),
+        lookups=_lookups(assessed, builds),
         deletions=_deletions(snapshot, outcomes, settled),
         events=tuple(_events(snapshot.model.status, status)),
         requeue_after=_requeue_after(settled, outcomes),
@@ -159,6 +160,11 @@ def _stored(snapshot: Snapshot) -> Iterable[ServedRevision]:
 def _jobs(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[AssessJob | BuildJob, ...]:
     first = (assessed.job,) if assessed.job else ()
     return (*first, *(job for build in builds for job in build.jobs))
+
+
+def _lookups(assessed: Assessed, builds: Sequence[TargetBuild]) -> tuple[str, ...]:
+    first = (assessed.lookup,) if assessed.lookup else ()
+    return (*first, *(tag for build in builds for tag in build.lookups))
 
 
 def _deletions(

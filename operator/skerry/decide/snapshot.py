@@ -109,6 +109,19 @@ class Pins:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """Finished work in the registry.
+
+    Attributes:
+        digest: of its image.
+        result: as the job that did it wrote it, JSON.
+    """
+
+    digest: str
+    result: str
+
+
+@dataclass(frozen=True)
 class BuildSlots:
     """Optimisation jobs of the whole cluster, and fetch jobs.
 
@@ -145,6 +158,8 @@ class Snapshot:
         variants: the model's ModelVariants, by name.
         jobs: the model's Jobs.
         pins: resolved digests.
+        finished: what was looked up in the registry, by tag; None where there is nothing. A tag that is
+            not here was not looked up yet.
         slots: room for optimisation jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
@@ -159,6 +174,7 @@ class Snapshot:
     variants: Mapping[str, ModelVariant] = field(default_factory=dict)
     jobs: tuple[JobView, ...] = ()
     pins: Pins = Pins()
+    finished: Mapping[str, Finished | None] = field(default_factory=dict)
     slots: BuildSlots = BuildSlots()
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from skerry.api.edgemodel import Assessment, Phase
-from skerry.api.job import BASELINE_ENGINE
+from skerry.api.job import BASELINE_ENGINE, AssessPlan
+from skerry.artifacts.finished import assessment_tag
+from skerry.decide import identity
 from skerry.decide.decision import AssessJob
+from skerry.decide.registry import LOOKING_UP, registry_access
 from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 
 if TYPE_CHECKING:
     from skerry.api.modelvariant import PinnedArtifact
-    from skerry.decide.snapshot import JobView, Snapshot
+    from skerry.decide.snapshot import Finished, JobView, Snapshot
 
 
 NOT_RESOLVED = "SourceNotResolved"
@@ -29,11 +32,13 @@ class Assessed:
     Attributes:
         assessment: of the source as it is pinned now; None while there is none.
         job: to start.
+        lookup: tag in the registry to look at first.
         phase, reason, message: why there is no assessment.
     """
 
     assessment: Assessment | None = None
     job: AssessJob | None = None
+    lookup: str | None = None
     phase: Phase = Phase.OPTIMIZING
     reason: str = ""
     message: str = ""
@@ -68,18 +73,47 @@ def _unresolved(snapshot: Snapshot) -> Assessed:
 
 
 def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:
+    """What an earlier job found out about the same source; else a job that reads it."""
     if snapshot.model.spec.suspend:
         message = "the source is not read while spec.suspend is true"
         return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
-    engines = snapshot.config.engines
-    # What the baseline's engine can't run, no engine's candidates can be compared with.
-    engine = BASELINE_ENGINE if BASELINE_ENGINE in engines else next(iter(engines))
+    plan = _plan(snapshot, source)
+    tag = assessment_tag(plan.assessment_key)
+    if tag not in snapshot.finished:
+        message = "the registry is asked whether the source was read before"
+        return Assessed(lookup=tag, reason=LOOKING_UP, message=message)
+    found = _read_before(snapshot.finished[tag], source)
+    if found is not None:
+        return Assessed(assessment=found)
     made = next_try(snapshot, work)
     return Assessed(
-        job=AssessJob(made, source, engine),
+        job=AssessJob(made, source, plan),
         reason="Assessing",
         message=f"job {made.name} reads the source {source.uri}",
     )
+
+
+def _plan(snapshot: Snapshot, source: PinnedArtifact) -> AssessPlan:
+    engines = snapshot.config.engines
+    # What the baseline's engine can't run, no engine's candidates can be compared with.
+    engine = BASELINE_ENGINE if BASELINE_ENGINE in engines else next(iter(engines))
+    key = identity.assessment_key(
+        source.digest, engine=engine, engine_version=engines[engine].version
+    )
+    return AssessPlan(
+        source_digest=source.digest, engine=engine, assessment_key=key,
+        registry=registry_access(snapshot),
+    )  # fmt: skip
+
+
+def _read_before(found: Finished | None, source: PinnedArtifact) -> Assessment | None:
+    """The assessment that lies in the registry; one that can't be read is made anew."""
+    try:
+        assessment = Assessment.model_validate_json(found.result) if found else None
+    except ValidationError:
+        return None
+    right = assessment is not None and assessment.source_digest == source.digest
+    return assessment if right else None
 
 
 def _from_job(job: JobView, source: PinnedArtifact) -> Assessed:

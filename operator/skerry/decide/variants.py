@@ -1,4 +1,4 @@
-"""The status of one ModelVariant: from its job's containers and summary, or from new gates.
+"""The status of one ModelVariant: from its job, from what an earlier job left, or from new gates.
 
 A finished variant keeps its trials. When only gates or weights change, they are applied to the
 stored trials; a new job runs only where another candidate wins or the certificate no longer holds.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import Certificate, ModelVariantStatus
+from skerry.api.modelvariant import Certificate, ModelVariantStatus, VariantArtifact
 from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.edgemodel import Gates, Weights
-    from skerry.api.job import JobSummary
+    from skerry.api.job import JobPlan, JobSummary
     from skerry.api.modelvariant import GateResult, ModelVariant
-    from skerry.decide.snapshot import JobView
+    from skerry.decide.snapshot import Finished, JobView
 
 CERTIFIED = "Certified"
 GATES_NOT_MET = "GatesNotMet"
@@ -123,6 +123,35 @@ def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str)
     return "; ".join(missed) or otherwise
 
 
+def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gates_key: str,
+                  now: datetime) -> VariantState | None:  # fmt: skip
+    """The variant as an earlier job's result in the registry tells it; None when that can't be read.
+
+    Args:
+        variant: without anything finished under these keys.
+        finished: what was found under the plan's evidence key.
+        plan: of the job that would be started else.
+        gates_key: names the gates and weights of now.
+        now: UTC; when the certificate is issued.
+    """
+    try:
+        summary = decode_summary(finished.result)
+    except ValueError:
+        return None
+    if summary.chosen is not None:
+        image = f"{plan.registry.address}/{plan.registry.repository}@{finished.digest}"
+        artifact = VariantArtifact(image=image, digest=finished.digest)
+        summary = summary.model_copy(update={"artifact": artifact})
+    before = variant.status.model_copy(
+        update={
+            "observed_generation": variant.metadata.generation or 0,
+            "gates_key": gates_key,
+        }
+    )
+    summary = summary.model_copy(update={"reused": True})
+    return _with_summary(variant, before, summary, plan.gates, now=now, issued_at=now)
+
+
 def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
                 now: datetime) -> VariantState:  # fmt: skip
     """The variant as the job's summary (its last container's termination message) tells it."""
@@ -135,6 +164,12 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
             " delete that job and it is run again (what it built is found in the registry)"
         )
         return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
+    issued_at = job.finished_at or now
+    return _with_summary(variant, live, summary, gates, now=now, issued_at=issued_at)
+
+
+def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobSummary, gates: Gates,
+                  *, now: datetime, issued_at: datetime) -> VariantState:  # fmt: skip
     results = tuple(told(result) for result in summary.gates)
     status = live.model_copy(
         update={
@@ -143,7 +178,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
             "front": pareto_front(summary.trials),
             "gates": results,
             "artifact": summary.artifact,
-            "certificate": _certificate(variant, summary, job, now),
+            "certificate": _certificate(variant, summary, issued_at),
             "reused": summary.reused,
         }
     )
@@ -154,7 +189,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
 
 
 def _certificate(
-    variant: ModelVariant, summary: JobSummary, job: JobView, now: datetime
+    variant: ModelVariant, summary: JobSummary, issued_at: datetime
 ) -> Certificate | None:
     if summary.certified is None or summary.model_digest is None:
         return None
@@ -164,7 +199,7 @@ def _certificate(
         engine_version=summary.engine_version or variant.spec.engine_version,
         baseline=summary.baseline,
         certified=summary.certified,
-        issued_at=job.finished_at or now,
+        issued_at=issued_at,
     )
 
 

@@ -71,19 +71,20 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
 
 def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Object:
     """The Job that reads a source once; it runs on any node."""
-    image = config.engines[assess.engine].optimizer_image
+    image = config.engines[assess.plan.engine].optimizer_image
     limits = config.builds.resources.limits()
     container = {
         **job_parts.container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
         "env": parts.environment(
             {
                 **_SCRATCH_ENV,
-                "SKERRY_SOURCE_DIGEST": assess.source.digest,
-                "SKERRY_ENGINE": assess.engine,
+                "SKERRY_ASSESS_PLAN": assess.plan.model_dump_json(by_alias=True, exclude_none=True),
             }
         ),
-        "volumeMounts": [_SOURCE_MOUNT, _SCRATCH_MOUNT],
-    }
+        "volumeMounts": [
+            _SOURCE_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),
+        ],
+    }  # fmt: skip
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(assess.source.pull_secret, config.registry.push_secret),
@@ -91,6 +92,7 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
         "volumes": [
             parts.image_volume("source", parts.pinned_reference(assess.source)),
             {"name": "scratch", "emptyDir": {}},
+            *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
     labelled = {

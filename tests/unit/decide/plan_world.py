@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from skerry.decide.rollout import NodeView
 from skerry.decide.snapshot import (
     ContainerPhase,
     ContainerView,
+    Finished,
     JobView,
     Pins,
     PodView,
@@ -111,6 +113,17 @@ def summary(*trials: Trial, passed: bool = True) -> JobSummary:
         model_digest=digest if passed else None,
         message="" if passed else gate.message,
     )
+
+
+class NothingFinished(UserDict[str, Finished | None]):
+    """A registry without finished work, in which every tag was looked up."""
+
+    def __contains__(self, tag: object) -> bool:
+        """Every one was looked up."""
+        return True
+
+    def __getitem__(self, tag: str) -> None:
+        """Nothing was found."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +252,7 @@ def world(*classes: str, **spec: Any) -> World:
             classes={name: hardware_class(name) for name in names},
             nodes={name: (NodeView(f"{name}-1", 0, reachable=True),) for name in names},
             pins=Pins(SOURCE, DATASET),
+            finished=NothingFinished(),
         )
     )
 

@@ -13,7 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
-from skerry.api.job import JobPlan, MeasuredTrial, ServedModel, TensorInfo, Tolerance, Validation
+from skerry.api.job import (
+    AssessPlan,
+    JobPlan,
+    MeasuredTrial,
+    ServedModel,
+    TensorInfo,
+    Tolerance,
+    Validation,
+)
 from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
 from skerry.engines import find_engine
 from skerry.precision import Precision
@@ -126,8 +134,10 @@ def start_job(
     np.savez(workspace.dataset / "dataset.npz", x=samples, labels=np.arange(SAMPLES) % CLASSES)
     plan = make_plan(registry, key, evidence, trials, engine)
     monkeypatch.setenv("SKERRY_PLAN", plan.model_dump_json(by_alias=True))
-    monkeypatch.setenv("SKERRY_SOURCE_DIGEST", DIGEST)
-    monkeypatch.setenv("SKERRY_ENGINE", engine)
+    assess = AssessPlan(
+        source_digest=DIGEST, engine=engine, assessment_key=plan.build_key, registry=registry
+    )
+    monkeypatch.setenv("SKERRY_ASSESS_PLAN", assess.model_dump_json(by_alias=True))
     for name in ("source", "dataset", "scratch"):
         monkeypatch.setenv(f"SKERRY_{name.upper()}_DIR", str(getattr(workspace, name)))
     monkeypatch.setenv("SKERRY_TERMINATION_LOG", str(folder / "termination-log"))

@@ -11,8 +11,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from skerry.api.job import AssessPlan
 from skerry.api.termination import decode_summary
-from tests.unit.optimizer.models import classifier, make_plan, start_job
+from tests.unit.optimizer.models import DIGEST, classifier, make_plan, start_job
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +118,10 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
         update={"engine": "Reference", "engine_version": "3.2.1", "recipe_set": "reference/1"}
     )
     job = type(job)(job.workspace, foreign, job.log)
-    monkeypatch.setenv("SKERRY_ENGINE", "Reference")
+    assess = AssessPlan(
+        source_digest=DIGEST, engine="Reference", assessment_key="e" * 64, registry=access
+    )
+    monkeypatch.setenv("SKERRY_ASSESS_PLAN", assess.model_dump_json(by_alias=True))
     for stage in ("assess", "find-finished", "convert", "quantize", "accelerate"):
         run(job, site, "skerry_optimizer", stage)
     assert job.message == "ONNX Reference optimises graphs for the CPU at hand while it loads them"

@@ -18,11 +18,11 @@ from skerry.api.edgemodel import Assessment
 from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
 from skerry.api.termination import MESSAGE_BYTES, decode_summary
+from skerry.artifacts.finished import assessment_tag, evidence_tag, result_of
 from skerry.artifacts.images import RegistryClient
 from skerry.engines import find_engine
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.builds import build_tag
-from skerry_optimizer.evidence import evidence_tag
 from skerry_optimizer.models.running import likeness, load, run
 from tests.unit.optimizer.models import (
     DIGEST,
@@ -137,7 +137,7 @@ def test_the_chosen_candidate_is_packed_with_its_evidence_and_shares_its_blob(
     for layer in image.layers:
         client.pull(layer, tmp_path / "mounted")
     names = {path.name for path in (tmp_path / "mounted").iterdir()}
-    evidence = {"skerry.json", "golden.npz", "report.json", "blocks.json", "summary.json"}
+    evidence = {"skerry.json", "golden.npz", "report.json", "blocks.json"}
     assert names == {"model.onnx"} | evidence
     served = json.loads((tmp_path / "mounted" / "skerry.json").read_text())
     assert served["recipe"] == "dynamic-int8"
@@ -153,7 +153,7 @@ def test_where_nothing_passed_no_model_is_pushed_under_the_evidence(
     run_stages("pack")
     summary = decode_summary(job.message)
     assert (summary.chosen, summary.artifact, summary.model_digest) == (None, None, None)
-    image = RegistryClient(access).find(evidence_tag(job.plan))
+    image = RegistryClient(access).find(evidence_tag(job.plan.evidence_key))
     assert image is not None
     RegistryClient(access).pull(image.layers[0], tmp_path / "out")
     assert len(image.layers) == 1
@@ -171,7 +171,7 @@ def test_a_choice_that_was_not_certified_is_never_pushed(
     (job.workspace.measure / "validation.json").write_text(text)
     assert main(["pack"]) == 1
     assert "did not certify" in job.message
-    assert RegistryClient(access).find(evidence_tag(job.plan)) is None
+    assert RegistryClient(access).find(evidence_tag(job.plan.evidence_key)) is None
 
 
 def test_finished_work_is_found_again_and_every_stage_is_skipped(
@@ -190,6 +190,11 @@ def test_finished_work_is_found_again_and_every_stage_is_skipped(
     run_stages("pack")
     before, after = decode_summary(first.message), decode_summary(again.message)
     assert after == before.model_copy(update={"reused": True})
+    image = RegistryClient(access).find(evidence_tag(first.plan.evidence_key))
+    told = (
+        decode_summary(result_of(json.loads(image.manifest), "evidence") or "") if image else None
+    )
+    assert told == before.model_copy(update={"artifact": None})
 
 
 def test_a_try_after_a_crash_only_measures_what_was_built(
@@ -245,6 +250,21 @@ def test_assess_describes_the_source(
     assert found.operators == {"MatMul": 2, "Add": 1, "Relu": 1}
     assert float(found.quantizable) == pytest.approx(0.973, abs=0.001)
     assert found.family == "Other"
+
+
+def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = registry.access("t/assess-kept")
+    job = start_job(tmp_path / "kept", monkeypatch, access, classifier())
+    run_stages("assess")
+    image = RegistryClient(access).find(assessment_tag(job.plan.build_key))
+    assert image is not None
+    assert result_of(json.loads(image.manifest), "assessment") == job.message
+    nowhere = RegistryAccess(address=f"127.0.0.1:{free_port()}", repository="a/b", insecure=True)
+    other = start_job(tmp_path / "not", monkeypatch, nowhere, classifier())
+    run_stages("assess")
+    assert other.message == job.message
 
 
 def assess_error(job: Job) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import RegistryClient
 from skerry_optimizer.builds import pull_build
-from skerry_optimizer.evidence import SUMMARY, find_evidence
-from skerry_optimizer.workspace import read_plan
+from skerry_optimizer.evidence import find_evidence
+from skerry_optimizer.workspace import SUMMARY, read_plan
 
 if TYPE_CHECKING:
     from skerry_optimizer.workspace import Workspace
@@ -25,7 +25,7 @@ def find_finished(workspace: Workspace) -> str:
     """
     plan = read_plan()
     client = RegistryClient(plan.registry)
-    summary = find_evidence(client, workspace, plan)
+    summary = find_evidence(client, plan)
     if summary is not None:
         workspace.found.mkdir()
         (workspace.found / SUMMARY).write_text(summary.model_dump_json(by_alias=True))

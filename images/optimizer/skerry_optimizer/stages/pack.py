@@ -14,8 +14,8 @@ from skerry.api.termination import encode_summary
 from skerry.artifacts.images import RegistryClient
 from skerry.artifacts.images.layers import digest_of
 from skerry_optimizer.errors import StageError
-from skerry_optimizer.evidence import SUMMARY, push_evidence, read_validation
-from skerry_optimizer.workspace import read_plan
+from skerry_optimizer.evidence import push_evidence, read_validation
+from skerry_optimizer.workspace import SUMMARY, read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

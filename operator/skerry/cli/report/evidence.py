@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.modelvariant import Trial
+from skerry.artifacts.finished import PART_EVIDENCE, part_of
 from skerry.artifacts.registry import RegistryError
 
 if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
 
-ANNOTATION_PART = "dev.skerry.part"
-PART_EVIDENCE = "evidence"
 REPORT = "report.json"
 MOST_BYTES = 64 * 2**20
 
@@ -42,13 +41,10 @@ async def fetch(registry: Registry, image: str) -> Evidence:
         RegistryError: it can't be had, or is not of this version.
     """
     manifest = await registry.manifest(image)
-    layers = [
-        layer for layer in manifest.get("layers", ())
-        if layer.get("annotations", {}).get(ANNOTATION_PART) == PART_EVIDENCE
-    ]  # fmt: skip
-    if not layers:
+    layer = part_of(manifest, PART_EVIDENCE)
+    if layer is None:
         raise RegistryError("it has no evidence layer", image, "was it made by Skerry?")
-    blob = await registry.blob(image, layers[0]["digest"], MOST_BYTES)
+    blob = await registry.blob(image, layer["digest"], MOST_BYTES)
     return _parsed(blob, image)
 
 

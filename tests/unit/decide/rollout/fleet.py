@@ -307,7 +307,9 @@ class Fleet:
 
     def _check_server_left(self, device: Device, revision: str, *, was_ready: bool) -> None:
         first_rollout = self.route is None or self.route.stable is None
-        if not was_ready or first_rollout or device.unreported_crash:
+        # What a first rollout left on a node that was cut off since, and never had traffic there.
+        left_over = device.serving is None and (device.route is None or device.route.stable is None)
+        if not was_ready or first_rollout or left_over or device.unreported_crash:
             return
         assert any(device.pods.values()), f"{device.name} lost {revision}, its last healthy server"
 

@@ -1,0 +1,90 @@
+"""Finished work, asked for in the registry beside the passes: a job that would only find it need not start.
+
+A registry that can't be asked without credentials, or does not answer, is taken for one that holds
+nothing: the job looks again, with the EdgeModel's own Secret (docs/adr/0019), and tells what is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from skerry.artifacts.finished import PART_ASSESSMENT, PART_EVIDENCE, result_of
+from skerry.artifacts.registry import RegistryError
+from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.decide.snapshot import Finished
+from skerry.decide.tries import retry_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from skerry.api import EdgeModel
+    from skerry.artifacts.registry import Registry
+
+PATIENCE_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Asked:
+    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them anew."""
+
+    retry: str
+    tasks: dict[str, asyncio.Task[Finished | None]] = field(default_factory=dict)
+
+
+@dataclass
+class Lookups:
+    """Remembers what was looked up, by EdgeModel.
+
+    Attributes:
+        registry: to ask.
+        repositories: HOST/PREFIX, below which each EdgeModel has a repository.
+        wake: told of an EdgeModel when an answer comes.
+    """
+
+    registry: Registry
+    repositories: str
+    wake: Callable[[Key], None]
+    _asked: dict[Key, _Asked] = field(default_factory=dict)
+
+    def answers(self, key: Key, model: EdgeModel) -> dict[str, Finished | None]:
+        """What is known by now, by tag."""
+        asked = self._asked.get(key)
+        if asked is None or asked.retry != retry_of(model):
+            return {}
+        return {tag: task.result() for tag, task in asked.tasks.items() if task.done()}
+
+    def ask(self, key: Key, model: EdgeModel, tags: Iterable[str]) -> None:
+        """Look at these tags, unless that was done."""
+        retry = retry_of(model)
+        asked = self._asked.get(key)
+        if asked is None or asked.retry != retry:
+            asked = self._asked[key] = _Asked(retry)
+        for tag in tags:
+            if tag not in asked.tasks:
+                task = asyncio.create_task(self._look(key, tag))
+                task.add_done_callback(lambda _: self.wake(key))
+                asked.tasks[tag] = task
+
+    def forget(self, key: Key) -> None:
+        """The EdgeModel is gone."""
+        self._asked.pop(key, None)
+
+    async def _look(self, key: Key, tag: str) -> Finished | None:
+        image = f"{self.repositories}/{'/'.join(key)}:{tag}"
+        try:
+            found = await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
+        except (RegistryError, TimeoutError, ValueError) as error:
+            told = str(error) or f"no answer within {PATIENCE_SECONDS:.0f} s"
+            logger.info("%s: not looked up, a job will do it: %s", image, told)
+            return None
+        if found is None:
+            return None
+        digest, manifest = found
+        part = PART_ASSESSMENT if tag.startswith(PART_ASSESSMENT) else PART_EVIDENCE
+        result = result_of(manifest, part)
+        return Finished(digest, result) if result is not None else None

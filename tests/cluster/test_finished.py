@@ -1,0 +1,108 @@
+"""A model that is applied again is served without a job: what was done for it lies in the real registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skerry.api.common import LABEL_COMPONENT
+from skerry.api.job import JobPlan
+from skerry.artifacts.finished import (
+    ANNOTATION_PART,
+    ANNOTATION_RESULT,
+    PART_ASSESSMENT,
+    PART_EVIDENCE,
+    assessment_tag,
+    evidence_tag,
+)
+from skerry.cluster import kinds
+from skerry.decide.identity import assessment_key
+from tests.cluster.devices import assessment_of
+from tests.cluster.pod_states import environment
+from tests.cluster.world import (
+    CLASSES,
+    NAME,
+    ROLLOUT_SECONDS,
+    World,
+    manifest,
+    push_image,
+    running_world,
+)
+from tests.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.conftest import Kubectl
+    from tests.lab import Lab
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
+        yield made
+
+
+def push_result(world: World, tag: str, part: str, result: str) -> None:
+    """What a job leaves in the registry at its end."""
+    annotations = {ANNOTATION_PART: part, ANNOTATION_RESULT: result}
+    repository = f"skerry/{world.namespace}/{NAME}"
+    push_image(world.registry, repository, tag, [(tag.encode(), annotations)])
+
+
+def keep_results(world: World) -> None:
+    """Push what the containers of the jobs, which are only played, would have pushed."""
+    source = world.model().status.source_digest
+    assert source is not None
+    for job in world.api.list(kinds.JOB, world.namespace, f"{LABEL_COMPONENT}=optimizer"):
+        variables = environment(job["spec"]["template"]["spec"]["containers"][0])
+        plan = JobPlan.model_validate_json(variables["SKERRY_PLAN"])
+        summary = world.devices.summary(plan).model_copy(update={"artifact": None})
+        text = summary.model_dump_json(by_alias=True)
+        push_result(world, evidence_tag(plan.evidence_key), PART_EVIDENCE, text)
+        key = assessment_key(source, engine=plan.engine, engine_version=plan.engine_version)
+        push_result(world, assessment_tag(key), PART_ASSESSMENT, assessment_of(source))
+
+
+def test_what_was_certified_before_is_served_again_without_a_job(world: World) -> None:
+    world.kubectl.apply(manifest(world.registry, NAME))
+    world.until_ready(1)
+    first = {name: world.route(name).spec.stable for name in CLASSES}
+    keep_results(world)
+
+    world.kubectl("delete", "edgemodel", NAME, "--wait=true")
+    wait_for(
+        "all that was the model's to be gone",
+        lambda: [
+            item
+            for kind in (kinds.JOB, kinds.MODEL_VARIANT, kinds.DAEMON_SET, kinds.MODEL_ROUTE)
+            for item in world.api.list(kind, world.namespace)
+        ],
+        lambda items: not items,
+        ROLLOUT_SECONDS,
+    )
+    world.kubectl.apply(manifest(world.registry, NAME))
+    model = world.until_ready(1)
+    assert world.api.list(kinds.JOB, world.namespace) == []
+    variants = world.api.list(kinds.MODEL_VARIANT, world.namespace)
+    assert [v["status"]["reused"] for v in variants] == [True, True]
+    assert model.status.assessment is not None
+    # Another image than the played jobs named, so other revisions, of the image that is there.
+    for name, before in first.items():
+        stable = world.route(name).spec.stable
+        assert stable is not None
+        assert stable != before
+    images = {v["status"]["artifact"]["image"].partition("@")[0] for v in variants}
+    assert images == {f"{world.registry}/skerry/{world.namespace}/{NAME}"}
+
+
+def test_other_limits_are_measured_by_a_job(world: World) -> None:
+    generation = world.serve("600m")
+    world.until_ready(generation)
+    jobs = world.api.list(kinds.JOB, world.namespace, f"{LABEL_COMPONENT}=optimizer")
+    assert len(jobs) == len(CLASSES)

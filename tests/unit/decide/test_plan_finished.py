@@ -1,0 +1,157 @@
+"""Finished work in the registry is looked up before a job does it again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from skerry.api.edgemodel import Phase
+from skerry.api.job import JobSummary
+from skerry.decide.conditions import condition_of
+from skerry.decide.decision import AssessJob, BuildJob
+from skerry.decide.snapshot import Finished
+from tests.unit.decide.plan_world import (
+    ASSESSMENT,
+    CONFIG,
+    DATASET,
+    World,
+    assessed,
+    summary,
+    trial,
+    world,
+)
+
+DIGEST = "sha256:" + "e" * 64
+
+
+def unasked(made: World) -> World:
+    """The same, before anything was looked up."""
+    return made.with_(finished={})
+
+
+def answered(made: World, *results: str | None) -> World:
+    """What is decided, written, and what was to be looked up answered."""
+    tags = made.decide().lookups
+    assert len(tags) == len(results)
+    found = [Finished(DIGEST, result) if result is not None else None for result in results]
+    known = {**made.snapshot.finished, **dict(zip(tags, found, strict=True))}
+    return made.step().with_(finished=known)
+
+
+def result(*, passed: bool = True) -> str:
+    """What a job left: it can't name the image that it is part of."""
+    told = summary(trial(), passed=passed).model_copy(update={"artifact": None})
+    return told.model_dump_json(by_alias=True)
+
+
+def test_a_source_that_was_read_before_is_not_read_again() -> None:
+    decision = unasked(world()).decide()
+    assert (len(decision.lookups), decision.jobs) == (1, ())
+    assert {target.reason for target in decision.status.targets} == {"LookingUp"}
+    known = answered(unasked(world()), ASSESSMENT.model_dump_json(by_alias=True))
+    assert known.decide().status.assessment == ASSESSMENT
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        "half a {",
+        ASSESSMENT.model_copy(update={"source_digest": DATASET.digest}).model_dump_json(),
+    ],
+)
+def test_without_a_right_assessment_a_job_reads_the_source(found: str | None) -> None:
+    (job,) = answered(unasked(world()), found).decide().jobs
+    assert isinstance(job, AssessJob)
+    assert job.plan.source_digest == world().snapshot.pins.source.digest  # type: ignore[union-attr]
+
+
+def test_another_release_of_the_engine_asks_for_another_assessment() -> None:
+    newer = CONFIG.engines["OnnxRuntime"].model_copy(update={"version": "1.33.0"})
+    config = CONFIG.model_copy(update={"engines": {"OnnxRuntime": newer}})
+    tags = {unasked(world()).with_(config=c).decide().lookups for c in (CONFIG, config)}
+    assert len(tags) == 2
+
+
+def test_what_was_built_and_certified_before_is_served_without_a_job() -> None:
+    asked = unasked(assessed())
+    assert (len(asked.decide().lookups), asked.decide().jobs) == (1, ())
+    decision = answered(asked, result()).decide()
+    assert decision.jobs == ()
+    (status,) = decision.variant_statuses.values()
+    assert status.reused
+    assert status.artifact is not None
+    assert status.artifact.image == f"reg.example:5000/skerry/assist/intent@{DIGEST}"
+    certified = condition_of(status.conditions, "Certified")
+    assert certified is not None
+    assert certified.status == "True"
+    (plan,) = decision.daemonsets
+    assert plan.served is not None
+    assert plan.served.image == status.artifact.image
+
+
+def test_gates_that_were_missed_before_are_missed_without_a_job() -> None:
+    decision = answered(unasked(assessed()), result(passed=False)).decide()
+    assert decision.jobs == ()
+    assert decision.daemonsets == ()
+    assert decision.status.phase is Phase.FAILED
+    (status,) = decision.variant_statuses.values()
+    assert (status.reused, status.artifact) == (True, None)
+
+
+@pytest.mark.parametrize("found", [None, "half a {", "zlib:nonsense"])
+def test_without_a_result_that_can_be_read_the_job_starts(found: str | None) -> None:
+    (job,) = answered(unasked(assessed()), found).decide().jobs
+    assert isinstance(job, BuildJob)
+
+
+def test_an_answer_waits_for_the_variant_that_it_is_written_to() -> None:
+    asked = unasked(assessed())
+    (tag,) = asked.decide().lookups
+    decision = asked.with_(finished={tag: Finished(DIGEST, result())}).decide()
+    assert (decision.jobs, decision.variant_statuses, len(decision.variants)) == ((), {}, 1)
+
+
+def test_each_class_has_evidence_of_its_own() -> None:
+    asked = unasked(assessed("x86", "arm"))
+    half = answered(asked, result(), None)
+    (job,) = half.decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.hardware_class == "arm"
+    assert [one.phase for one in half.decide().status.targets][1] is Phase.OPTIMIZING
+
+
+def test_a_running_job_is_waited_for_whatever_the_registry_holds() -> None:
+    running = assessed().step()
+    (job,) = running.snapshot.jobs
+    known = unasked(running)
+    assert (known.decide().lookups, known.decide().jobs) == ((), ())
+    assert job.name in {one.name for one in known.step().snapshot.jobs}
+
+
+def test_a_suspended_model_asks_for_nothing_new() -> None:
+    suspended = unasked(world(suspend=True))
+    assert (suspended.decide().lookups, suspended.decide().jobs) == ((), ())
+
+
+def test_a_class_without_nodes_waits_for_one_first() -> None:
+    bare = unasked(assessed()).with_(nodes={})
+    assert (bare.decide().lookups, bare.decide().jobs) == ((), ())
+
+
+def test_what_a_job_would_say_and_what_is_looked_up_come_to_the_same_revision() -> None:
+    told = JobSummary.model_validate_json(result())
+    by_job = assessed().step().job_ends(summary(trial()).model_dump_json(by_alias=True))
+    looked_up = answered(unasked(assessed()), told.model_dump_json(by_alias=True))
+    image = summary(trial()).artifact
+    assert image is not None
+    found = {
+        tag: replace(one, digest=image.digest)
+        for tag, one in looked_up.snapshot.finished.items()
+        if one
+    }
+    same = looked_up.with_(finished=found)
+    assert {p.revision for p in same.decide().daemonsets} == {
+        p.revision for p in by_job.decide().daemonsets
+    }
