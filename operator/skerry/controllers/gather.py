@@ -66,7 +66,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
             for item in _of(own, "ModelVariant")
         },
         jobs=tuple(job_view(job, pods) for job in _of(own, "Job")),
-        pins=operator.pinner.pins(key, model),
+        pins=await operator.pinner.pins(key, model),
         finished=operator.lookups.answers(key, model),
         slots=_slots(operator, model),
         gateway=await _gateway(operator),

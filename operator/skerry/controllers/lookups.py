@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
 
 PATIENCE_SECONDS = 5.0
+QUICK_SECONDS = 0.25
+"""A pass waits this long for an answer, once: a registry that is near saves it writing that it asks."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class _Asked:
 
     retry: str
     tasks: dict[str, asyncio.Task[Finished | None]] = field(default_factory=dict)
+    until: float = 0.0
 
 
 @dataclass
@@ -58,17 +61,20 @@ class Lookups:
             return {}
         return {tag: task.result() for tag, task in asked.tasks.items() if task.done()}
 
-    def ask(self, key: Key, model: EdgeModel, tags: Iterable[str]) -> None:
-        """Look at these tags, unless that was done."""
+    async def ask(self, key: Key, model: EdgeModel, tags: Iterable[str]) -> None:
+        """Look at these tags, unless that was done; returns with the answers, or without slow ones."""
         retry = retry_of(model)
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry:
             asked = self._asked[key] = _Asked(retry)
+        now = asyncio.get_running_loop().time()
         for tag in tags:
             if tag not in asked.tasks:
-                task = asyncio.create_task(self._look(key, tag))
-                task.add_done_callback(lambda _: self.wake(key))
-                asked.tasks[tag] = task
+                asked.until = now + QUICK_SECONDS
+                asked.tasks[tag] = asyncio.create_task(self._look(key, tag))
+                asked.tasks[tag].add_done_callback(lambda _: self.wake(key))
+        if asked.tasks:
+            await asyncio.wait(asked.tasks.values(), timeout=max(asked.until - now, 0.0))
 
     def forget(self, key: Key) -> None:
         """The EdgeModel is gone."""

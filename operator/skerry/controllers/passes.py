@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from skerry.decide.plan import decide
 if TYPE_CHECKING:
     from skerry.cluster.fleet import Key
     from skerry.controllers.operator import Operator
+    from skerry.decide.decision import Decision
+    from skerry.decide.snapshot import Snapshot
 
 WORKERS = 4
 CONFLICT_SECONDS = 30.0
@@ -56,11 +59,23 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     if gathered is None:
         operator.conflicts.pop(key, None)
         return None
-    decision = decide(gathered.snapshot, datetime.now(UTC))
-    operator.lookups.ask(key, gathered.snapshot.model, decision.lookups)
+    decision = await _decided(operator, key, gathered.snapshot)
     applier = Applier(operator, gathered)
     await applier.apply(decision)
     return _again(operator, key, tuple(applier.conflicts), decision.requeue_after)
+
+
+async def _decided(operator: Operator, key: Key, snapshot: Snapshot) -> Decision:
+    """The decision, with the answers of a registry that answers at once."""
+    decision = decide(snapshot, datetime.now(UTC))
+    while decision.lookups:
+        await operator.lookups.ask(key, snapshot.model, decision.lookups)
+        finished = operator.lookups.answers(key, snapshot.model)
+        if finished.keys() == snapshot.finished.keys():
+            break
+        snapshot = replace(snapshot, finished=finished)
+        decision = decide(snapshot, datetime.now(UTC))
+    return decision
 
 
 def _again(

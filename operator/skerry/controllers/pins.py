@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
 
 FAILURE_HOLDS_SECONDS = 20.0
+QUICK_SECONDS = 0.25
+"""A pass waits this long for an answer, once: with a registry that is near it has it at once."""
 
 
 @dataclass
@@ -44,8 +46,20 @@ class Pinner:
     wake: Callable[[Key], None]
     _asked: dict[tuple[Key, str, str], _Asked] = field(default_factory=dict)
 
-    def pins(self, key: Key, model: EdgeModel) -> Pins:
-        """The digests as far as they are known; the queue hears of the EdgeModel when one comes."""
+    async def pins(self, key: Key, model: EdgeModel) -> Pins:
+        """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
+        known = self._pins(key, model)
+        if known.problem or (known.source and known.dataset):
+            return known
+        now = asyncio.get_running_loop().time()
+        asked = [one for (of, _, _), one in self._asked.items() if of == key]
+        left = max((one.at + QUICK_SECONDS - now for one in asked), default=0.0)
+        if left <= 0:
+            return known
+        await asyncio.wait([one.task for one in asked], timeout=left)
+        return self._pins(key, model)
+
+    def _pins(self, key: Key, model: EdgeModel) -> Pins:
         status = model.status
         try:
             source = self._pin(
