@@ -1,8 +1,8 @@
 """The threads that answer requests: the one that ended its work last gets the next.
 
 Waitress' own threads take turns. A device mostly has one request at a time; given to another thread
-each time, it finds neither that thread's stack nor the engine's buffers of it in the processor's cache,
-and each thread that ever computed holds such buffers. Here a lone caller is always answered by one.
+each time, it meets memory that was last touched many requests ago, and every thread grows to what a
+request needs. Here a lone caller is always answered by one (figures: docs/adr/0006).
 """
 
 from __future__ import annotations
