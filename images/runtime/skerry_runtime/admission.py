@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Busy(Exception):  # noqa: N818 - a state, not a fault
@@ -15,11 +10,14 @@ class Busy(Exception):  # noqa: N818 - a state, not a fault
 
 
 class Admission:
-    """Gives `capacity` places to requests that run or wait; who of them runs, the batcher says."""
+    """Gives `capacity` places to requests that run or wait; who of them runs, the batcher says.
+
+    `with admission:` holds a place while a request is read, computed and answered; it raises Busy
+    where there is none.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._places = threading.BoundedSemaphore(self.capacity)
         self._idle = threading.Condition()
         self._in_flight = 0
 
@@ -28,28 +26,25 @@ class Admission:
         """Requests that run or wait."""
         return self._in_flight
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place in the queue while a request is read, computed and answered.
+    def __enter__(self) -> None:
+        """Take a place.
 
         Raises:
             Busy: There is none.
         """
-        if not self._places.acquire(blocking=False):
-            raise Busy
-        self._count(1)
-        try:
-            yield
-        finally:
-            self._places.release()
-            self._count(-1)
+        with self._idle:
+            if self._in_flight == self.capacity:
+                raise Busy
+            self._in_flight += 1
+
+    def __exit__(self, *_ended: object) -> None:
+        """Give the place back."""
+        with self._idle:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.notify_all()
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until nothing is in flight; False when that took longer."""
         with self._idle:
             return self._idle.wait_for(lambda: self._in_flight == 0, timeout=seconds)
-
-    def _count(self, change: int) -> None:
-        with self._idle:
-            self._in_flight += change
-            self._idle.notify_all()

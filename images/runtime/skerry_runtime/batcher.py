@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,11 +34,22 @@ class _Waiting:
 
     inputs: Mapping[str, NDArray[Any]]
     outputs: tuple[str, ...]
-    form: Form | None
-    rows: int
     answer: Arrays = field(default_factory=dict)
     error: Exception | None = None
     done: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows of a request that may be joined with others."""
+        return len(next(iter(self.inputs.values())))
+
+    @cached_property
+    def form(self) -> Form | None:
+        """What two requests must share to be joined; None: never."""
+        if len({len(array) for array in self.inputs.values()}) != 1:
+            return None
+        shapes = sorted((name, array.shape[1:]) for name, array in self.inputs.items())
+        return self.outputs, tuple(shapes)
 
 
 class Batcher:
@@ -72,7 +84,9 @@ class Batcher:
         Raises:
             InputError: The engine refused this request's own values.
         """
-        mine = self._enter(inputs, tuple(outputs))
+        mine = _Waiting(inputs, tuple(outputs))
+        with self._changed:
+            self._queue.append(mine)
         while not mine.done:
             with self._changed:
                 self._changed.wait_for(lambda: mine.done or not self._busy)
@@ -90,28 +104,14 @@ class Batcher:
             raise mine.error
         return mine.answer
 
-    def _enter(self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]) -> _Waiting:
-        form, rows = self._form(inputs, outputs)
-        mine = _Waiting(inputs, outputs, form, rows)
-        with self._changed:
-            self._queue.append(mine)
-        return mine
-
-    def _form(
-        self, inputs: Mapping[str, NDArray[Any]], outputs: tuple[str, ...]
-    ) -> tuple[Form | None, int]:
-        """What two requests must share to be joined (None: never), and the request's rows."""
-        counts = {len(array) for array in inputs.values()} if self._joins else set()
-        if len(counts) != 1:
-            return None, MOST_ROWS
-        shapes = sorted((name, array.shape[1:]) for name, array in inputs.items())
-        return (outputs, tuple(shapes)), counts.pop()
-
     def _take(self) -> list[_Waiting]:
         """Take the first that waits, and those behind it that may be computed with it."""
         first = self._queue.pop(0)
-        group, rows = [first], first.rows
-        for other in list(self._queue) if first.form is not None else ():
+        group = [first]
+        if not self._joins or not self._queue or first.form is None:
+            return group
+        rows = first.rows
+        for other in list(self._queue):
             if other.form == first.form and rows + other.rows <= MOST_ROWS:
                 self._queue.remove(other)
                 group.append(other)

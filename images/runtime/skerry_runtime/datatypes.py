@@ -7,6 +7,7 @@ tensors (server, data set, measuring) goes through this one table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,11 @@ class Datatype:
     protocol: str
     onnx: str
     numpy: np.dtype[Any]
+
+    @cached_property
+    def wire(self) -> np.dtype[Any]:
+        """Of the elements in their binary form, which is little-endian."""
+        return self.numpy.newbyteorder("<")
 
     @property
     def is_bytes(self) -> bool:

@@ -25,6 +25,7 @@ CONTENT_TYPE = "application/grpc"
 MOST_DETAILS = 1024
 SERVERS_FAULT = 500
 _FRAME = struct.Struct(">BI")
+Headers = tuple[tuple[str, str], ...]
 # What `grpc-message` keeps as it is: printable ASCII but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
@@ -35,8 +36,8 @@ class HttpAnswer:
 
     status: int
     body: bytes
-    headers: tuple[tuple[str, str], ...]
-    trailers: tuple[tuple[str, str], ...] = ()
+    headers: Headers
+    trailers: Headers = ()
 
 
 def call(service: GrpcService, path: str, body: bytes) -> HttpAnswer:
@@ -63,7 +64,7 @@ def _answer(service: GrpcService, path: str, body: bytes) -> GrpcAnswer:
     return service.answer(path, body[_FRAME.size :])
 
 
-def _status(answer: GrpcAnswer) -> tuple[tuple[str, str], ...]:
+def _status(answer: GrpcAnswer) -> Headers:
     code = (("grpc-status", str(answer.code)),)
     if not answer.details:
         return code

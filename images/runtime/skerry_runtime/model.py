@@ -105,7 +105,7 @@ class Model:
             RequestError: The request is wrong.
             InputError: The engine refused its values.
         """
-        with self.admission.place():
+        with self.admission:
             request = read()
             arrays = self._batcher.run(request.inputs, request.outputs)
             return write(request, arrays)

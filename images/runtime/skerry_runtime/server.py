@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 import time
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
@@ -20,12 +21,12 @@ from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
 
 from skerry_runtime.service import REASONS
+from skerry_runtime.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-    from skerry_runtime.grpc_service import GrpcService
-    from skerry_runtime.grpc_wire import HttpAnswer
+    from skerry_runtime.grpc_wire import Headers, HttpAnswer
     from skerry_runtime.model import Model
     from skerry_runtime.service import Service
     from skerry_runtime.settings import Settings
@@ -37,6 +38,8 @@ SPARE_THREADS = 4
 # A request that is being computed when the drain ends gets this long, in seconds.
 LAST_REQUESTS_SECONDS = 20.0
 CONNECTIONS = 256
+# Bytes of a request that are read at once; a body of an image is not to be read in 75 pieces.
+RECEIVED_TOGETHER = 65536
 
 
 class ProtocolErrorTask(ErrorTask):
@@ -59,17 +62,21 @@ class GrpcCalls:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._service: GrpcService | None = None
+        self._answer: Callable[[str, bytes], HttpAnswer] | None = None
         self._making = threading.Lock()
 
     def answer(self, path: str, body: bytes) -> HttpAnswer:
         """Answer a call."""
+        return (self._answer or self._made())(path, body)
+
+    def _made(self) -> Callable[[str, bytes], HttpAnswer]:
         from skerry_runtime import grpc_service, grpc_wire  # noqa: PLC0415 - 4 MB, for whoever asks
 
         with self._making:
-            if self._service is None:
-                self._service = grpc_service.GrpcService(self._model)
-        return grpc_wire.call(self._service, path, body)
+            if self._answer is None:
+                service = grpc_service.GrpcService(self._model)
+                self._answer = partial(grpc_wire.call, service)
+        return self._answer
 
 
 class ProtocolTask(WSGITask):
@@ -93,22 +100,34 @@ class ProtocolTask(WSGITask):
             self.content_length = len(answer.body)
             self.write(answer.body)
 
+    def write(self, data: bytes) -> None:
+        """Send head and body as one piece: by two, gateway and client would be woken twice."""
+        if self.wrote_header or not data or self.content_length != len(data):
+            super().write(data)
+            return
+        self.wrote_header = True
+        self.content_bytes_written = len(data)
+        self.channel.write_soon(self.build_response_header() + data)
+
     def _chunk(self, answer: HttpAnswer) -> None:
         """Write a chunked body with trailers on a connection that stays; waitress' own would not."""
         request: Any = self.request
         self.close_on_finish = request.headers.get("CONNECTION", "").lower() == "close"
-        headers = [
-            *self.response_headers,
-            ("Transfer-Encoding", "chunked"),
-            ("Trailer", ", ".join(name for name, _ in answer.trailers)),
-        ]
-        head = f"HTTP/1.1 {self.status}\r\n{_lines(headers)}\r\n"
-        chunk = b"%x\r\n%b\r\n0\r\n" % (len(answer.body), answer.body)
+        head, tail = _around(self.status, answer.headers, answer.trailers)
         self.wrote_header = True
-        self.channel.write_soon(head.encode() + chunk + f"{_lines(answer.trailers)}\r\n".encode())
+        self.channel.write_soon(b"%b%x\r\n%b\r\n%b" % (head, len(answer.body), answer.body, tail))
 
 
-def _lines(headers: Iterable[tuple[str, str]]) -> str:
+@lru_cache(maxsize=8)
+def _around(status: str, headers: Headers, trailers: Headers) -> tuple[bytes, bytes]:
+    """What goes before and behind the one chunk; nearly always the same."""
+    names = ", ".join(name for name, _ in trailers)
+    all_headers = (*headers, ("Transfer-Encoding", "chunked"), ("Trailer", names))
+    head = f"HTTP/1.1 {status}\r\n{_lines(all_headers)}\r\n"
+    return head.encode(), f"0\r\n{_lines(trailers)}\r\n".encode()
+
+
+def _lines(headers: Headers) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in headers)
 
 
@@ -126,7 +145,9 @@ def channel_class(model: Model) -> type[HTTPChannel]:
 
 def serve(service: Service, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; returns when all that was in flight is answered."""
-    server: Any = create_server(service, **_options(service.model, settings))
+    # Any: waitress asks for a class of its own, and uses add_task and shutdown.
+    workers: Any = Workers(service.model.admission.capacity + SPARE_THREADS)
+    server: Any = create_server(service, _dispatcher=workers, **_options(settings))
     server.channel_class = channel_class(service.model)
     stop = _Stop(service.model, server, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,12 +155,14 @@ def serve(service: Service, settings: Settings) -> None:
     server.run()
 
 
-def _options(model: Model, settings: Settings) -> dict[str, Any]:
+def _options(settings: Settings) -> dict[str, Any]:
     return {
         "sockets": [_listen(settings.port)],
         "ident": "skerry-runtime",
-        "threads": model.admission.capacity + SPARE_THREADS,
         "connection_limit": CONNECTIONS,
+        "recv_bytes": RECEIVED_TOGETHER,
+        # Nothing here reads them; taking them off each request costs its caller time.
+        "clear_untrusted_proxy_headers": False,
         # Waitress refuses a body that reaches its limit, and spills to disk what is over these
         # two; the root file system is read-only.
         "max_request_body_size": settings.max_body_bytes + 1,

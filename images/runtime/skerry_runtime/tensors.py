@@ -267,9 +267,9 @@ def from_bytes(tensor: dict[str, Any], spec: TensorSpec, data: memoryview) -> ND
             f"input `{spec.name}` has {len(data)} bytes, {datatype.protocol} of shape"
             f" {list(shape)} needs {math.prod(shape) * datatype.numpy.itemsize}"
         )
-    array = np.frombuffer(data, datatype.numpy.newbyteorder("<"))
+    array = np.frombuffer(data, datatype.wire).reshape(shape)
     # Behind JSON of any length the elements lie at any address, which the engine doesn't expect.
-    return np.require(array.reshape(shape), dtype=datatype.numpy, requirements=["A", "C"])
+    return array.astype(datatype.numpy, copy=not array.flags.aligned)
 
 
 def _strings(data: memoryview, name: str) -> NDArray[Any]:
@@ -302,7 +302,7 @@ def text_of(element: Any) -> str:
 def to_bytes(array: NDArray[Any], datatype: Datatype) -> bytes:
     """Return the binary form of an array's elements."""
     if not datatype.is_bytes:
-        return array.astype(datatype.numpy.newbyteorder("<"), copy=False).tobytes()
+        return array.astype(datatype.wire, copy=False).tobytes()
     encoded = [text_of(element).encode() for element in array.ravel()]
     return b"".join(_LENGTH.pack(len(element)) + element for element in encoded)
 
