@@ -42,9 +42,9 @@ TAKEOVER_SECONDS = 60.0
 @pytest.fixture(scope="module")
 def upgraded(world: World) -> Iterator[World]:
     """`helm upgrade` to two operators and init containers; back again afterwards."""
-    install.install_chart(world.environment, world.images, WIDE)
+    install.install_chart(world.environment, world.built, WIDE)
     yield world
-    install.install_chart(world.environment, world.images, STANDARD)
+    install.install_chart(world.environment, world.built, STANDARD)
 
 
 @pytest.fixture(scope="module")

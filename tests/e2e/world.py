@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from examples.demo.environment import Environment
+    from examples.demo.install import Values
 
 POLL_SECONDS = 0.5
 REQUESTS_PER_SECOND = 8.0
@@ -32,7 +33,7 @@ class World:
     """The cluster with Skerry on it."""
 
     environment: Environment
-    images: dict[str, str]
+    built: Values
     registry: str
 
     def model(self, namespace: str, name: str) -> EdgeModel:
@@ -54,7 +55,7 @@ class World:
     ) -> Load:
         """Steady requests for a model (namespace, name) from every node of a class."""
         label = {"skerry.dev/example-class": hardware_class}
-        image, name = self.images["agent"], f"load-{hardware_class}"
+        image, name = self.built["images"]["agent"], f"load-{hardware_class}"
         return Load(*where, image, requests, REQUESTS_PER_SECOND, label, name)
 
     def nodes(self) -> dict[str, EdgeNode]:
