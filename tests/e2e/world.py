@@ -63,6 +63,17 @@ class World:
         items = self.environment.get("edgenodes")["items"]
         return {item["metadata"]["name"]: EdgeNode.model_validate(item) for item in items}
 
+    def nodes_of(self, hardware_class: str) -> list[str]:
+        """The names of a class's nodes, in order."""
+        devices = self.nodes().items()
+        return sorted(name for name, node in devices if node.spec.hardware_class == hardware_class)
+
+    def serving_pods(self, namespace: str) -> list[dict[str, Any]]:
+        """The pods of a namespace that serve a model."""
+        selector = "app.kubernetes.io/component=runtime"
+        found = self.environment.get("-n", namespace, "pods", "-l", selector)
+        return list(found["items"])
+
     def patch(self, namespace: str, name: str, change: dict[str, Any]) -> int:
         """Merge a change into the spec; returns the new generation."""
         self.environment.kubectl(
