@@ -97,8 +97,8 @@ def _answers(client: httpx.Client, url: str, request: dict[str, Any]) -> bool:
 
 def prepare(environment: Environment) -> Stage:
     """Install Skerry, push the tiny model, let it be built once; nothing is deployed afterwards."""
-    images = install.build_and_push(environment)
-    install.install_chart(environment, images, {"agent.heartbeatSeconds": "5"})
+    built = install.build_and_push(environment)
+    install.install_chart(environment, built, {"agent.heartbeatSeconds": "5"})
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)
         run(sys.executable, "examples/tiny/make.py", str(made))

@@ -64,9 +64,9 @@ class Environment:
         """Run kubectl and return what it printed."""
         return run(*self.kubectl_command(*arguments), stdin=stdin)
 
-    def helm(self, *arguments: str) -> str:
+    def helm(self, *arguments: str, stdin: str | None = None) -> str:
         """Run helm and return what it printed."""
-        return run(self.helm_path, *arguments, env=self.variables)
+        return run(self.helm_path, *arguments, stdin=stdin, env=self.variables)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """`kubectl apply` some objects."""

@@ -4,59 +4,56 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from examples.demo.environment import ROOT, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from examples.demo.environment import Environment
 
 NAMESPACE = "skerry-system"
 INSTALL_TIMEOUT = "150s"
-# Image -> value of the chart.
-IMAGES = {
-    "operator": "images.operator",
-    "agent": "images.agent",
-    "gateway": "images.gateway",
-    "fetcher": "images.fetcher",
-    "optimizer-onnxruntime": "engines.OnnxRuntime.optimizerImage",
-    "runtime-onnxruntime": "engines.OnnxRuntime.runtimeImage",
-    "optimizer-openvino": "engines.OpenVino.optimizerImage",
-    "runtime-openvino": "engines.OpenVino.runtimeImage",
-}
+Values = dict[str, Any]
+"""The chart's values that name the images, as `images/build.py --values` writes them."""
 
 
-def build_and_push(environment: Environment) -> dict[str, str]:
-    """Build what changed, push it, and return image folder -> HOST/NAME@sha256:..."""
+def build_and_push(environment: Environment) -> Values:
+    """Build what changed, push it, and return the values that name it: `values["images"]["agent"]`."""
     insecure = ["--insecure"] if environment.insecure else []
-    printed = run(
-        sys.executable,
-        "images/build.py",
-        "--json",
-        "--push",
-        environment.registry,
-        *insecure,
-        *IMAGES,
-    )
-    return {built["name"]: built["reference"] for built in json.loads(printed)}
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "values.yaml"
+        run(
+            sys.executable,
+            "images/build.py",
+            "--push",
+            environment.registry,
+            *insecure,
+            "--values",
+            str(file),
+        )
+        values: Values = yaml.safe_load(file.read_text())
+    return values
 
 
-def install_chart(environment: Environment, images: dict[str, str], values: dict[str, str]) -> None:
-    """`helm upgrade --install`, then wait until the operator and both DaemonSets are ready."""
-    settings = {
-        "registry.address": environment.registry,
-        "registry.insecure": str(environment.insecure).lower(),
-        # Only the nodes of the demonstration's own classes are touched.
-        "defaultClasses.create": "false",
-        **{value: images[name] for name, value in IMAGES.items()},
-        **values,
-    }
+def install_chart(environment: Environment, built: Values, settings: dict[str, str]) -> None:
+    """`helm upgrade --install`, then wait until the operator and both DaemonSets are ready.
+
+    Args:
+        environment: where.
+        built: what `build_and_push` returned; the registry is named in it too.
+        settings: values of the chart by their paths, as in `builds.maxConcurrent`.
+    """
+    # Only the nodes of the demonstration's own classes are touched.
+    settings = {"defaultClasses.create": "false", **settings}
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     environment.helm(
         "upgrade", "--install", "skerry", str(ROOT / "charts" / "skerry"),
-        "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", INSTALL_TIMEOUT, *flags,
+        "--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", INSTALL_TIMEOUT,
+        "--values", "-", *flags, stdin=json.dumps(built),
     )  # fmt: skip
 
 

@@ -245,10 +245,10 @@ def look_around(environment: Environment) -> None:
 def play(environment: Environment) -> None:
     """The whole story."""
     say("Images: what changed is built, all of it is in the registry")
-    images = install.build_and_push(environment)
+    built = install.build_and_push(environment)
     say("Skerry is installed with Helm")
     install.install_chart(
-        environment, images, {"agent.heartbeatSeconds": "5", "builds.maxConcurrent": "2"}
+        environment, built, {"agent.heartbeatSeconds": "5", "builds.maxConcurrent": "2"}
     )
     say("The example's model and data set are made and pushed")
     made = make_sources()
@@ -256,7 +256,7 @@ def play(environment: Environment) -> None:
     with Traffic(environment) as traffic:
         story = Story(environment, Watcher(environment, NAMESPACE, MODEL), traffic)
         first_revision(story)
-        start_traffic(story, made, images["agent"])
+        start_traffic(story, made, built["images"]["agent"])
         second_revision(story)
         tell_the_end(story, third_revision(story))
     look_around(environment)

@@ -16,6 +16,7 @@ from skerry.cluster.kinds import OURS
 from tests.cluster.chart import rendered
 from tests.cluster.cli import Cli
 from tests.cluster.verdicts import Verdicts
+from tests.cluster.world import World, running_world
 from tests.lab.commands import wait_for
 
 if TYPE_CHECKING:
@@ -100,6 +101,15 @@ def kubectl(administrator: Kubectl, request: pytest.FixtureRequest) -> Iterator[
     administrator("create", "namespace", name)
     yield administrator.within(name)
     administrator("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def world(
+    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """Nodes that are played and an operator that runs; a module that needs others makes its own."""
+    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -20,30 +20,17 @@ import yaml
 from skerry.api.common import LABEL_REVISION
 from skerry.api.edgemodel import Outcome, Phase
 from skerry.cluster import kinds
-from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, manifest, running_world
+from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, manifest
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from skerry.api import EdgeModel
     from tests.cluster.cli import Cli
-    from tests.cluster.conftest import Kubectl
-    from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 NAME = "tiny"
 RING = {"example.com/ring": "bench"}
-
-
-@pytest.fixture(scope="module")
-def world(
-    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """Nodes that are played, and an operator that runs."""
-    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("cli")) as made:
-        yield made
 
 
 def by_hand(registry: str) -> dict[str, Any]:

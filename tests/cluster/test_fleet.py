@@ -12,14 +12,13 @@ from skerry.controllers.default_classes import MARKER
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
 from skerry.decide.default_classes import default_classes
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, manifest, running_world
+from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, manifest
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -28,15 +27,6 @@ SYSTEM = "skerry-system"
 FIRST = "operator-under-test"
 START_SECONDS = 240.0
 """A process starts in two seconds on a free machine."""
-
-
-@pytest.fixture(scope="module")
-def world(
-    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """An API server with nodes, classes, images in the registry, and an operator that runs."""
-    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
-        yield made
 
 
 def holder(world: World) -> str:

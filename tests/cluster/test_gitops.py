@@ -23,7 +23,6 @@ from tests.cluster.world import (
     World,
     is_true,
     manifest,
-    running_world,
 )
 from tests.waiting import wait_for
 
@@ -32,18 +31,8 @@ if TYPE_CHECKING:
 
     from tests.cluster.conftest import Kubectl
     from tests.cluster.verdicts import Verdicts
-    from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(scope="module")
-def world(
-    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """An API server with nodes, classes, images in the registry, and an operator that runs."""
-    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -164,14 +153,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
     """Degraded for Argo CD, Failed for Flux, while what serves goes on serving."""
     world.serve("700m")
     waits["Stalled"] = wait_in_background(world.kubectl, NAME, "Stalled")
-    tried = wait_for(
-        "a candidate in op-a",
-        lambda: world.route("op-a").spec.candidate,
-        lambda candidate: candidate is not None,
-        ROLLOUT_SECONDS,
-    )
-    assert tried is not None
-    world.devices.bad[tried.revision] = "errors"
+    world.devices.bad[world.candidate("op-a").revision] = "errors"
     halted = wait_for(
         "the halt",
         lambda: next((r for r in routes(world) if "halted" in r["spec"]), None),

@@ -12,29 +12,17 @@ from skerry.api.edgemodel import Outcome, Phase
 from skerry.api.modelvariant import StageOutcome
 from skerry.cluster import kinds
 from skerry.decide.conditions import condition_of
-from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, is_true, manifest, running_world
+from tests.cluster.world import CLASSES, ROLLOUT_SECONDS, World, is_true, manifest
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.cluster.conftest import Kubectl
-    from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 NAME = "tiny"
 CRASH_EXIT_CODE = 70
 ROLLBACK_SECONDS = 1.0
-
-
-@pytest.fixture(scope="module")
-def world(
-    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """An API server with nodes, classes, images in the registry, and an operator that runs."""
-    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
-        yield made
 
 
 def test_first_rollout_to_promotion(world: World) -> None:
@@ -105,13 +93,7 @@ def test_bad_revision_is_taken_back_in_its_class_alone(world: World) -> None:
     """Rolled back and remembered within a second of the verdict; spec unwritten; others go on."""
     before = {t.hardware_class: t.stable for t in world.model().status.targets}
     generation = world.serve("700m")
-    tried = wait_for(
-        "a candidate in op-a",
-        lambda: world.route("op-a").spec.candidate,
-        lambda candidate: candidate is not None,
-        ROLLOUT_SECONDS,
-    )
-    assert tried is not None
+    tried = world.candidate("op-a")
     world.devices.bad[tried.revision] = "errors"
     halted = wait_for(
         "the halt",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from skerry.api.modelroute import RouteCandidate
     from tests.cluster.conftest import Kubectl
     from tests.lab import Lab
 
@@ -55,6 +56,17 @@ class World:
         """A model's route of one class."""
         name = route_name(name, hardware_class)
         return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
+
+    def candidate(self, hardware_class: str, name: str = NAME) -> RouteCandidate:
+        """Wait until a class tries a candidate of a model that has a route there; returns it."""
+        tried = wait_for(
+            f"a candidate of {name} in {hardware_class}",
+            lambda: self.route(hardware_class, name).spec.candidate,
+            lambda candidate: candidate is not None,
+            ROLLOUT_SECONDS,
+        )
+        assert tried is not None
+        return tried
 
     def patch(self, change: dict[str, Any], name: str = NAME) -> int:
         """Change the spec; returns the new generation."""

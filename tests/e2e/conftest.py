@@ -34,8 +34,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def world(lab: Lab, tiny: Path) -> World:
     """Skerry on the lab, hardware classes applied, the tiny models in the registry."""
     environment = of_lab(lab)
-    images = install.build_and_push(environment)
-    install.install_chart(environment, images, {"agent.heartbeatSeconds": "2"})
+    built = install.build_and_push(environment)
+    install.install_chart(environment, built, {"agent.heartbeatSeconds": "2"})
     for folder, reference in (
         ("v1", "models/tiny:1"),
         ("v2", "models/tiny:2"),
@@ -44,7 +44,7 @@ def world(lab: Lab, tiny: Path) -> World:
     ):
         install.push_folder(environment, tiny / folder, reference)
     environment.kubectl("apply", "-f", str(ROOT / "examples" / "minilm" / "hardwareclasses.yaml"))
-    return World(environment, images, environment.registry)
+    return World(environment, built, environment.registry)
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,9 @@ TAKEOVER_SECONDS = 60.0
 @pytest.fixture(scope="module")
 def upgraded(world: World) -> Iterator[World]:
     """`helm upgrade` to two operators and init containers; back again afterwards."""
-    install.install_chart(world.environment, world.images, WIDE)
+    install.install_chart(world.environment, world.built, WIDE)
     yield world
-    install.install_chart(world.environment, world.images, STANDARD)
+    install.install_chart(world.environment, world.built, STANDARD)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def claim(world: World, namespace: str, tiny: Path, lab: Lab) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def bench(world: World) -> Iterator[str]:
     """The node of the class that is in the first ring."""
-    node = min(name for name, n in world.nodes().items() if n.spec.hardware_class == CLASS)
+    node = world.nodes_of(CLASS)[0]
     world.environment.kubectl("label", "node", node, f"{RING}=bench")
     yield node
     world.environment.kubectl("label", "node", node, f"{RING}-")
@@ -139,10 +139,7 @@ def test_both_engines_build_and_a_person_is_waited_for(
 
 def serving_nodes(world: World, namespace: str) -> set[str]:
     """The nodes with a pod that serves the model."""
-    pods = world.environment.get(
-        "-n", namespace, "pods", "-l", "app.kubernetes.io/component=runtime"
-    )
-    return {pod["spec"].get("nodeName", "") for pod in pods["items"]} - {""}
+    return {p["spec"].get("nodeName", "") for p in world.serving_pods(namespace)} - {""}
 
 
 def test_a_person_promotes(upgraded: World, namespace: str) -> None:
@@ -152,9 +149,7 @@ def test_a_person_promotes(upgraded: World, namespace: str) -> None:
     tree = skerry(upgraded, namespace, "status", NAME)
     assert "OpenVino" in tree
     assert "OnnxRuntime" in tree
-    pods = upgraded.environment.get(
-        "-n", namespace, "pods", "-l", "app.kubernetes.io/component=runtime"
-    )["items"]
+    pods = upgraded.serving_pods(namespace)
     assert len(pods) == 2
     for pod in pods:
         assert not [volume for volume in pod["spec"]["volumes"] if "image" in volume]
@@ -164,7 +159,7 @@ def test_a_person_promotes(upgraded: World, namespace: str) -> None:
 def test_clients_speak_grpc_by_the_same_port(
     upgraded: World, namespace: str, lab: Lab, tiny: Path
 ) -> None:
-    node = next(n for n in lab.nodes if upgraded.nodes()[n.name].spec.hardware_class == CLASS)
+    node = next(n for n in lab.nodes if n.name in upgraded.nodes_of(CLASS))
     authority = [("grpc.default_authority", f"{NAME}.{namespace}.svc")]
     client = triton.InferenceServerClient(f"{node.ip}:30080", channel_args=authority)
     assert [one.name for one in client.get_model_metadata(NAME).outputs]

@@ -56,12 +56,10 @@ def test_another_server_answers_what_was_certified(
         lambda m: condition(m, "Ready") == "True",
         ROLLOUT_SECONDS,
     )
-    pods = world.environment.get(
-        "-n", namespace, "pods", "-l", "app.kubernetes.io/component=runtime"
-    )["items"]
+    pods = world.serving_pods(namespace)
     assert len(pods) == 2
     assert all(served_by_mlserver in {c["image"] for c in p["spec"]["containers"]} for p in pods)
-    node = next(n for n in lab.nodes if world.nodes()[n.name].spec.hardware_class == CLASS)
+    node = next(n for n in lab.nodes if n.name in world.nodes_of(CLASS))
     url = f"http://{node.ip}:30080/{namespace}/{NAME}/v2/models/{NAME}"
     body = json.dumps(infer_request(tiny / "dataset" / "dataset.npz"))
     answer = json.loads(run("curl", "-fsS", "-m", "5", "--json", body, f"{url}/infer"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from examples.demo.environment import Environment
+    from examples.demo.install import Values
 
 POLL_SECONDS = 0.5
 REQUESTS_PER_SECOND = 8.0
@@ -32,7 +33,7 @@ class World:
     """The cluster with Skerry on it."""
 
     environment: Environment
-    images: dict[str, str]
+    built: Values
     registry: str
 
     def model(self, namespace: str, name: str) -> EdgeModel:
@@ -54,13 +55,24 @@ class World:
     ) -> Load:
         """Steady requests for a model (namespace, name) from every node of a class."""
         label = {"skerry.dev/example-class": hardware_class}
-        image, name = self.images["agent"], f"load-{hardware_class}"
+        image, name = self.built["images"]["agent"], f"load-{hardware_class}"
         return Load(*where, image, requests, REQUESTS_PER_SECOND, label, name)
 
     def nodes(self) -> dict[str, EdgeNode]:
         """All devices by name."""
         items = self.environment.get("edgenodes")["items"]
         return {item["metadata"]["name"]: EdgeNode.model_validate(item) for item in items}
+
+    def nodes_of(self, hardware_class: str) -> list[str]:
+        """The names of a class's nodes, in order."""
+        devices = self.nodes().items()
+        return sorted(name for name, node in devices if node.spec.hardware_class == hardware_class)
+
+    def serving_pods(self, namespace: str) -> list[dict[str, Any]]:
+        """The pods of a namespace that serve a model."""
+        selector = "app.kubernetes.io/component=runtime"
+        found = self.environment.get("-n", namespace, "pods", "-l", selector)
+        return list(found["items"])
 
     def patch(self, namespace: str, name: str, change: dict[str, Any]) -> int:
         """Merge a change into the spec; returns the new generation."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import AUTO, Phase
 from skerry.decide.contest import Contender, decide_contest
 from skerry.decide.device import device_of
-from skerry.decide.engine_builds import NO_NODES, engine_build, served_by, work_of
+from skerry.decide.engine_builds import engine_build
 from skerry.decide.select import rank_engines
 from skerry.decide.sources import SUSPENDED
 from skerry.decide.variants import GATES_NOT_MET
@@ -33,17 +33,6 @@ QUEUED = "BuildQueued"
 CLASS_MISSING = "HardwareClassNotFound"
 ENGINE_MISSING = "EngineNotInstalled"
 CHOSEN = "Chosen"
-
-__all__ = [
-    "CLASS_MISSING",
-    "ENGINE_MISSING",
-    "NO_NODES",
-    "QUEUED",
-    "TargetBuild",
-    "plan_builds",
-    "served_by",
-    "work_of",
-]
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import ANNOTATION_RETRY, Outcome
-from skerry.decide.builds import plan_builds, served_by, work_of
+from skerry.decide.builds import plan_builds
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.engine_builds import served_by, work_of
 from skerry.decide.fetches import settle
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.model import matches

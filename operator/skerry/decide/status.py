@@ -19,10 +19,11 @@ from skerry.api.edgemodel import (
     TargetStatus,
 )
 from skerry.api.fetch import Refusal, Role
-from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING, NO_NODES
+from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING
 from skerry.decide.choose import score
 from skerry.decide.conditions import Finding, conditions
 from skerry.decide.contest import joint_front
+from skerry.decide.engine_builds import NO_NODES
 from skerry.decide.fetches import FETCHER_MISSING
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
