@@ -24,28 +24,15 @@ from tests.cluster.world import (
     CLASSES,
     NAME,
     ROLLOUT_SECONDS,
-    World,
     manifest,
     push_image,
-    running_world,
 )
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.cluster.conftest import Kubectl
-    from tests.lab import Lab
+    from tests.cluster.world import World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
-
-
-@pytest.fixture(scope="module")
-def world(
-    control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
-        yield made
 
 
 def push_result(world: World, tag: str, part: str, result: str) -> None:
