@@ -203,14 +203,28 @@ def running_world(
     operator = OperatorProcess(control_plane.kubeconfig, folder, registry, engines=engines)
     devices.start()
     operator.start()
+    made = World(api, kubectl, devices, operator, registry)
     try:
-        yield World(api, kubectl, devices, operator, registry)
+        yield made
     finally:
+        _clear(made)
         operator.stop()
         devices.stop()
         for name in classes:
             kubectl("delete", "hardwareclass", name)
         _print_log(operator.log)
+
+
+def _clear(world: World) -> None:
+    """Let the models go while there are nodes: a pod that nobody ends holds a build slot of the next module."""
+    # Not the models alone: for half a minute after a CRD is new, nobody clears up after its objects.
+    world.kubectl("delete", "edgemodels,jobs,daemonsets", "--all", "--wait=false")
+    wait_for(
+        "the models' pods to go",
+        lambda: world.api.list(kinds.POD, world.namespace),
+        lambda pods: not pods,
+        ROLLOUT_SECONDS,
+    )
 
 
 def _namespace(name: str) -> dict[str, Any]:
