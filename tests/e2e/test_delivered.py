@@ -159,7 +159,8 @@ def test_a_person_promotes(upgraded: World, namespace: str) -> None:
 def test_clients_speak_grpc_by_the_same_port(
     upgraded: World, namespace: str, lab: Lab, tiny: Path
 ) -> None:
-    node = next(n for n in lab.nodes if n.name in upgraded.nodes_of(CLASS))
+    names = upgraded.nodes_of(CLASS)
+    node = next(n for n in lab.nodes if n.name in names)
     authority = [("grpc.default_authority", f"{NAME}.{namespace}.svc")]
     client = triton.InferenceServerClient(f"{node.ip}:30080", channel_args=authority)
     assert [one.name for one in client.get_model_metadata(NAME).outputs]

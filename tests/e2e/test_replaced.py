@@ -59,7 +59,8 @@ def test_another_server_answers_what_was_certified(
     pods = world.serving_pods(namespace)
     assert len(pods) == 2
     assert all(served_by_mlserver in {c["image"] for c in p["spec"]["containers"]} for p in pods)
-    node = next(n for n in lab.nodes if n.name in world.nodes_of(CLASS))
+    names = world.nodes_of(CLASS)
+    node = next(n for n in lab.nodes if n.name in names)
     url = f"http://{node.ip}:30080/{namespace}/{NAME}/v2/models/{NAME}"
     body = json.dumps(infer_request(tiny / "dataset" / "dataset.npz"))
     answer = json.loads(run("curl", "-fsS", "-m", "5", "--json", body, f"{url}/infer"))

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.job import JobSummary, Validation
-from skerry.api.modelvariant import VariantArtifact
 from skerry.artifacts.finished import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
@@ -50,7 +49,7 @@ def push_evidence(
     if summary.chosen is not None:
         layers.insert(0, model_layer(workspace, summary.chosen))
     digest = client.push(Image(tuple(layers)), evidence_tag(plan.evidence_key))
-    return _with_artifact(summary, plan, digest)
+    return summary.in_image(plan.registry, digest)
 
 
 def find_evidence(client: RegistryClient, plan: JobPlan) -> JobSummary | None:
@@ -67,14 +66,7 @@ def find_evidence(client: RegistryClient, plan: JobPlan) -> JobSummary | None:
         summary = JobSummary.model_validate_json(layer.annotations.get(ANNOTATION_RESULT, ""))
     except ValidationError:
         return None  # of another release: measured anew, and overwritten
-    return _with_artifact(summary, plan, image.digest)
-
-
-def _with_artifact(summary: JobSummary, plan: JobPlan, digest: str) -> JobSummary:
-    if summary.chosen is None:
-        return summary
-    image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
-    return summary.model_copy(update={"artifact": VariantArtifact(image=image, digest=digest)})
+    return summary.in_image(plan.registry, image.digest)
 
 
 def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) -> Layer:

@@ -168,3 +168,10 @@ class JobSummary(Model):
     engine_version: str = ""
     reused: bool = False
     message: Message = ""
+
+    def in_image(self, registry: RegistryAccess, digest: str) -> JobSummary:
+        """The summary with its artifact, where a build was chosen: it can't name the image that it is part of."""
+        if self.chosen is None:
+            return self
+        image = f"{registry.address}/{registry.repository}@{digest}"
+        return self.model_copy(update={"artifact": VariantArtifact(image=image, digest=digest)})

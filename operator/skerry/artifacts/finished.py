@@ -37,7 +37,7 @@ def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
     return None
 
 
-def result_of(manifest: Mapping[str, Any], part: str) -> str | None:
-    """The result of a part as its job wrote it; None where there is none."""
-    layer = part_of(manifest, part)
-    return layer["annotations"].get(ANNOTATION_RESULT) if layer is not None else None
+def result_of(manifest: Mapping[str, Any]) -> str | None:
+    """The result as its job wrote it beside one of the layers; None where there is none."""
+    annotations = (layer.get("annotations", {}) for layer in manifest.get("layers", ()))
+    return next((a[ANNOTATION_RESULT] for a in annotations if ANNOTATION_RESULT in a), None)

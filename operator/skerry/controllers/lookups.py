@@ -11,9 +11,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import PART_ASSESSMENT, PART_EVIDENCE, result_of
+from skerry.artifacts.finished import result_of
 from skerry.artifacts.registry import RegistryError
 from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.controllers.pins import QUICK_SECONDS
 from skerry.decide.snapshot import Finished
 from skerry.decide.tries import retry_of
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
 
 PATIENCE_SECONDS = 5.0
-QUICK_SECONDS = 0.25
-"""A pass waits this long for an answer, once: a registry that is near saves it writing that it asks."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +90,5 @@ class Lookups:
         if found is None:
             return None
         digest, manifest = found
-        part = PART_ASSESSMENT if tag.startswith(PART_ASSESSMENT) else PART_EVIDENCE
-        result = result_of(manifest, part)
+        result = result_of(manifest)
         return Finished(digest, result) if result is not None else None

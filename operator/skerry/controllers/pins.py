@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FAILURE_HOLDS_SECONDS = 20.0
 QUICK_SECONDS = 0.25
-"""A pass waits this long for an answer, once: with a registry that is near it has it at once."""
+"""A pass waits this long for a registry, once: one that is near saves it writing that it asks."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import Certificate, ModelVariantStatus, VariantArtifact
+from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
@@ -135,13 +135,9 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
         now: UTC; when the certificate is issued.
     """
     try:
-        summary = decode_summary(finished.result)
+        summary = decode_summary(finished.result).in_image(plan.registry, finished.digest)
     except ValueError:
         return None
-    if summary.chosen is not None:
-        image = f"{plan.registry.address}/{plan.registry.repository}@{finished.digest}"
-        artifact = VariantArtifact(image=image, digest=finished.digest)
-        summary = summary.model_copy(update={"artifact": artifact})
     before = variant.status.model_copy(
         update={
             "observed_generation": variant.metadata.generation or 0,

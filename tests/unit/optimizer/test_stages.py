@@ -191,9 +191,7 @@ def test_finished_work_is_found_again_and_every_stage_is_skipped(
     before, after = decode_summary(first.message), decode_summary(again.message)
     assert after == before.model_copy(update={"reused": True})
     image = RegistryClient(access).find(evidence_tag(first.plan.evidence_key))
-    told = (
-        decode_summary(result_of(json.loads(image.manifest), "evidence") or "") if image else None
-    )
+    told = decode_summary(result_of(json.loads(image.manifest)) or "") if image else None
     assert told == before.model_copy(update={"artifact": None})
 
 
@@ -260,7 +258,7 @@ def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
     run_stages("assess")
     image = RegistryClient(access).find(assessment_tag(job.plan.build_key))
     assert image is not None
-    assert result_of(json.loads(image.manifest), "assessment") == job.message
+    assert result_of(json.loads(image.manifest)) == job.message
     nowhere = RegistryAccess(address=f"127.0.0.1:{free_port()}", repository="a/b", insecure=True)
     other = start_job(tmp_path / "not", monkeypatch, nowhere, classifier())
     run_stages("assess")
