@@ -23,7 +23,7 @@ WORKERS = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it was answered (seconds since the epoch), by whom, with what."""
+    """One request: when it was asked (seconds since the epoch), who answered it, with what."""
 
     at: float
     status: int
@@ -69,14 +69,15 @@ class Load:
             yield lambda: self._ask(client)
 
     def _ask(self, client: httpx.Client) -> Answer:
+        asked = time()
         try:
             answer = client.post(self.url, json=BODY)
         except httpx.HTTPError:
-            return Answer(time(), 0, "")
-        return Answer(time(), answer.status_code, answer.headers.get("X-Skerry-Revision", ""))
+            return Answer(asked, 0, "")
+        return Answer(asked, answer.status_code, answer.headers.get("X-Skerry-Revision", ""))
 
     def since(self, moment: float) -> list[Answer]:
-        """Answers that came after a moment."""
+        """Answers to what was asked after a moment: one under way then may come from either side."""
         return [answer for answer in list(self.answers) if answer.at > moment]
 
     def lost(self) -> list[Answer]:
@@ -84,7 +85,7 @@ class Load:
         return [answer for answer in list(self.answers) if answer.status != httpx.codes.OK]
 
     def shares(self, moment: float) -> Counter[str]:
-        """Answers by revision since a moment."""
+        """Answers by revision to what was asked since a moment."""
         return Counter(answer.revision for answer in self.since(moment))
 
 
