@@ -78,6 +78,17 @@ def test_errors_alone_need_to_be_beyond_doubt() -> None:
     assert errors.judge(counted(200, 20), None, 0.01, LEAST, 10.0).outcome is FAIL
 
 
+def test_a_stall_that_fills_the_queue_fails_no_build_that_is_alone() -> None:
+    """As a demonstration met it: a node stood still for seconds, 10 of 80 requests were refused."""
+    alone = errors.Counts()
+    for number in range(80):
+        alone.add(number / 16, failed=number in {8, 9, 11, 28, 29, 30, 31, 32, 33, 34})
+    assert errors.judge(alone, None, 0.01, LEAST, 5.0).outcome is INCONCLUSIVE
+    alone.add(6.0, failed=True)
+    found = errors.judge(alone, None, 0.01, LEAST, 6.0)
+    assert (found.outcome, found.first_bad_at) == (FAIL, 0.5)
+
+
 def test_five_in_a_row_fail_at_once_unless_stable_fails_too() -> None:
     candidate, stable = errors.Counts(), errors.Counts()
     for number in range(5):

@@ -8,7 +8,8 @@ Three ways to fail:
 - a rate that is above stable's beyond doubt (Fisher, p < 1e-4) and above `tolerate` (p < 0.025);
 - a rate that is above `tolerate` beyond doubt (p < 1e-6), with its lower 95 % bound above stable's
   upper one (Wilson 1927): so stable's few answers at a tenth of the traffic can't hide a fault. With
-  nothing to compare (a first rollout, after a promotion) the first half decides.
+  nothing to compare (a first rollout, after a promotion) the first half decides, on failures from
+  more than five seconds: a device that stands still for a moment fills the queue of any build.
 
 Whether a rate is above `tolerate` is tested exactly (binomial), not by Wilson's bound: three failures
 of 20 lift that bound above 1 % even at z = 4.3, and this happens by chance to a build with a true
@@ -31,6 +32,8 @@ RULE = "errors"
 IN_A_ROW = 5
 RUN_SECONDS = 1.0
 """A burst that meets a full queue is answered by many failures at one instant: they are one event."""
+STALL_SECONDS = 5.0
+"""Longer than a node's stall refuses requests (seen: 1.5 s, while an image was unpacked there)."""
 SHORT_SECONDS = 60.0
 LONG_SECONDS = 900.0
 SLICE_SECONDS = 5.0
@@ -45,7 +48,8 @@ BEYOND_DOUBT_P = 1e-6
 class Counts:
     """Answers and failures of one side, by slices of time, and its present run of failures."""
 
-    slices: deque[list[float]] = field(default_factory=deque)  # [start, answers, failures]
+    # [start, answers, failures, when the first of them came]
+    slices: deque[list[float]] = field(default_factory=deque)
     run: int = 0
     run_began: float | None = None
     last_failure: float | None = None
@@ -53,13 +57,15 @@ class Counts:
     def add(self, at: float, *, failed: bool) -> None:
         """Counts one answer at `at`, in seconds."""
         if not self.slices or at - self.slices[-1][0] >= SLICE_SECONDS:
-            self.slices.append([at, 0, 0])
+            self.slices.append([at, 0, 0, at])
             while self.slices[0][0] < at - LONG_SECONDS:
                 self.slices.popleft()
         self.slices[-1][1] += 1
         if not failed:
             self.run, self.run_began = 0, None
             return
+        if not self.slices[-1][2]:
+            self.slices[-1][3] = at
         self.slices[-1][2] += 1
         self.run += 1
         self.run_began = at if self.run_began is None else self.run_began
@@ -71,8 +77,13 @@ class Counts:
         return int(sum(p[2] for p in chosen)), int(sum(p[1] for p in chosen))
 
     def first_failure(self, start: float) -> float | None:
-        """About when (to a slice) the first failure at or after `start` came."""
-        return next((p[0] for p in self.slices if p[0] >= start and p[2]), None)
+        """When the first failure came of the slices that began at or after `start`."""
+        return next((p[3] for p in self.slices if p[0] >= start and p[2]), None)
+
+    def span(self, start: float) -> float:
+        """Seconds from the first to the last failure of the slices that began at or after `start`."""
+        first = self.first_failure(start)
+        return 0.0 if first is None or self.last_failure is None else self.last_failure - first
 
 
 def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | None:
@@ -115,6 +126,8 @@ def judge(
             continue
         other = stable.within(now - span) if stable is not None else None
         outcome = _weigh(failed, answers, other, tolerate)
+        if outcome is VerdictOutcome.FAIL and other is None:
+            outcome = _unless_a_stall(candidate.span(now - span))
         if outcome is VerdictOutcome.PASS and best.outcome is VerdictOutcome.INCONCLUSIVE:
             continue
         best = _finding(outcome, failed, answers, tolerate, candidate.first_failure(now - span))
@@ -136,6 +149,10 @@ def _weigh(
     if other is not None and fisher(failed, answers, *other) < ABOVE_STABLE_P:
         return VerdictOutcome.FAIL
     return VerdictOutcome.INCONCLUSIVE
+
+
+def _unless_a_stall(seconds: float) -> VerdictOutcome:
+    return VerdictOutcome.FAIL if seconds > STALL_SECONDS else VerdictOutcome.INCONCLUSIVE
 
 
 def _apart(failed: int, answers: int, other: tuple[int, int]) -> bool:
