@@ -33,6 +33,7 @@ from skerry.api.common import (
 from skerry.api.edgemodel_status import (
     Address,
     Assessment,
+    CatchingUp,
     EdgeModelStatus,
     EngineBuildStatus,
     EngineRank,
@@ -289,6 +290,7 @@ __all__ = [
     "Address",
     "Artifact",
     "Assessment",
+    "CatchingUp",
     "EdgeModel",
     "EdgeModelSpec",
     "EdgeModelStatus",

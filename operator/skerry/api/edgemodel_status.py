@@ -151,6 +151,13 @@ class WaveStatus(Model):
     message: Note = Field(default="", description="What the wave waits for.")
 
 
+class CatchingUp(Model):
+    """Reachable nodes that a promoted revision does not serve on yet, or no longer."""
+
+    nodes: int = Field(description="How many.")
+    progressed_at: Time = Field(description="When there were last fewer of them, or the first.")
+
+
 class TargetStatus(Model):
     """One hardware class of the model."""
 
@@ -209,6 +216,10 @@ class TargetStatus(Model):
     )
     nodes: NodeCounts = Field(default=NodeCounts(), description="Nodes of the class, as counts.")
     wave: WaveStatus | None = Field(default=None, description="The wave that is open, if any.")
+    catching_up: CatchingUp | None = Field(
+        default=None,
+        description="Nodes that the promoted revision still has to reach; unset when there are none.",
+    )
     offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
         Field(default=(), description="The first few nodes that failed or are lost.")
     )

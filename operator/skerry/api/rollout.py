@@ -124,7 +124,8 @@ class Rollout(Model):
     progress_deadline: Duration = Field(
         default="1h",
         description="A wave in which for so long, beyond `soak`, no node joined or passed is said to be"
-        " Stalled, with the nodes that it waits for. It goes on when they do; nothing is taken back.",
+        " Stalled, with the nodes that it waits for; so is a promoted revision that no further node"
+        " came to serve. It goes on when they do; nothing is taken back.",
     )
     max_concurrent_pulls: CountOrPercent | None = Field(
         default=None,

@@ -124,7 +124,8 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
         engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
-        nodes=rollout.counts, wave=rollout.wave, offenders=rollout.offenders,
+        nodes=rollout.counts, wave=rollout.wave, catching_up=rollout.catching_up,
+        offenders=rollout.offenders,
     )  # fmt: skip
     known = _known(snapshot, build.lead) if build.lead else None
     return status.model_copy(update=_measured(known))

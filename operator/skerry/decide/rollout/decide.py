@@ -8,6 +8,7 @@ from skerry.decide.rollout import report
 from skerry.decide.rollout.by_hand import used_approval
 from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.placement import place
+from skerry.decide.rollout.progress import catching_up
 from skerry.decide.rollout.record import new_history, new_rejections
 from skerry.decide.rollout.roles import next_route
 from skerry.decide.rollout.schedule import requeue_after
@@ -55,6 +56,7 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         candidate=_revision(route.candidate) if route else None,
         previous=_revision(route.previous) if route else None,
         wave=report.wave_status(facts),
+        catching_up=catching_up(view, route, now),
         offenders=report.offenders(facts),
         approved=used_approval(view, route) if route else None,
         rejections=rejections,

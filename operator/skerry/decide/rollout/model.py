@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from skerry.api.actions import Mark
     from skerry.api.edgemodel import (
+        CatchingUp,
         GuardRule,
         HistoryEntry,
         NodeCounts,
@@ -202,8 +203,8 @@ class TargetDecision:
         route: wanted spec of the ModelRoute; None: there is none and none is needed yet. A route that
             exists is never taken away.
         approved: the approval that was last used, to be kept in the status.
-        stable, candidate, previous, wave, desired, attempt, counts, offenders, phase, reason, message:
-            fields of TargetStatus. `phase` and what explains it know nothing of builds: while
+        stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders, phase,
+            reason, message: fields of TargetStatus. `phase` and what explains it know nothing of builds: while
             `desired` is None the operator's own reason (Optimizing, GatesNotMet) goes first.
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
@@ -225,6 +226,7 @@ class TargetDecision:
     candidate: str | None = None
     previous: str | None = None
     wave: WaveStatus | None = None
+    catching_up: CatchingUp | None = None
     offenders: tuple[str, ...] = ()
     approved: str | None = None
     rejections: tuple[Rejection, ...] = ()

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView
 
 
+def serves(node: NodeView, revision: str | None) -> bool:
+    """The node's traffic goes to the revision."""
+    return node.model is not None and revision is not None and node.model.serving == revision
+
+
 def has_passed(node: NodeView, revision: str, attempt: int, generation: int) -> bool:
     """The node's agent passed this attempt, and has seen the route as it is now."""
     tried = _trial(node, revision, attempt)

@@ -1,16 +1,19 @@
-"""Whether a wave gets on: when a node last joined it or passed, and until when another should have."""
+"""Whether a rollout gets on: when a node last joined its wave, passed it or caught up after it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from skerry.api.edgemodel import CatchingUp
+from skerry.decide.rollout.nodes import serves
 from skerry.decide.rollout.wave import remembered_wave
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from skerry.decide.rollout.model import TargetView
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView, TargetView
     from skerry.decide.rollout.wave import Wave
 
 
@@ -35,10 +38,40 @@ def progressed_at(
     return now if nodes > before.nodes or passed > before.passed else before.progressed_at
 
 
-def deadline(view: TargetView) -> datetime | None:
-    """When the remembered wave counts as stalled unless it gets on; None without one."""
+def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
+    """Reachable nodes that a promoted revision does not serve on; none before it is promoted."""
+    if route is None or route.candidate is not None or route.stable is None:
+        return []
+    if route.stable.revision != view.desired:
+        return []
+    return [node for node in view.nodes if node.reachable and not serves(node, view.desired)]
+
+
+def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> CatchingUp | None:
+    """What the status keeps of the nodes that are behind, so that the next pass knows since when.
+
+    Args:
+        view: with the status as last written.
+        route: as of this pass.
+        now: UTC.
+    """
+    nodes = len(behind(view, route))
+    if nodes == 0:
+        return None
     status = view.status
-    if status is None or status.wave is None or status.wave.progressed_at is None:
+    before = status.catching_up if status and status.stable == view.desired else None
+    if before is None or nodes < before.nodes:
+        return CatchingUp(nodes=nodes, progressed_at=now)
+    return CatchingUp(nodes=nodes, progressed_at=before.progressed_at)
+
+
+def deadline(view: TargetView) -> datetime | None:
+    """When what the status remembers, a wave or nodes behind, counts as stalled; None: nothing is."""
+    status = view.status
+    if status is None:
+        return None
+    remembered = status.wave or status.catching_up
+    if remembered is None or remembered.progressed_at is None:
         return None
     patience = view.policy.soak_seconds + view.policy.progress_seconds
-    return status.wave.progressed_at + timedelta(seconds=patience)
+    return remembered.progressed_at + timedelta(seconds=patience)

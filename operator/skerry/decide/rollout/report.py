@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
 from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
-from skerry.decide.rollout.nodes import has_failed
+from skerry.decide.rollout.nodes import has_failed, serves
 from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes, to_open
-from skerry.decide.rollout.progress import deadline, progressed_at
+from skerry.decide.rollout.progress import behind, catching_up, deadline, progressed_at
 from skerry.decide.rollout.rejected import rejection_of
 from skerry.decide.rollout.retire import holders, leaving
 from skerry.decide.rollout.wave import (
@@ -71,7 +71,7 @@ def count(facts: Facts) -> NodeCounts:
     reachable = [node for node in view.nodes if node.reachable]
     return NodeCounts(
         desired=len(view.nodes),
-        updated=sum(_serves(node, view.desired) for node in view.nodes),
+        updated=sum(serves(node, view.desired) for node in view.nodes),
         ready=sum(_answers(node) for node in reachable),
         degraded=len(_failed(facts)),
         offline=len(view.nodes) - len(reachable),
@@ -120,7 +120,7 @@ def _no_fallback(facts: Facts) -> Story | None:
         node
         for revision in leaving(view, route, facts.now)
         for node in view.nodes
-        if node.reachable and _serves(node, revision) and node.model and not node.model.healthy
+        if node.reachable and serves(node, revision) and node.model and not node.model.healthy
     ]
     if not alone:
         return None
@@ -273,11 +273,17 @@ def _waiting_to_start(facts: Facts) -> Story | None:
 
 
 def _catching_up(facts: Facts) -> Story | None:
-    behind = [n for n in facts.view.nodes if n.reachable and not _serves(n, facts.view.desired)]
-    if not behind:
+    view = facts.view
+    late, before = behind(view, facts.route), catching_up(view, facts.route, facts.now)
+    if before is None:
         return None
-    text = f"{facts.view.desired} is promoted; {_names(behind)} still catching up"
-    return Story(Phase.ROLLING_OUT, "CatchingUp", text)
+    text = f"{view.desired} is promoted; {_names(late)} still catching up"
+    until = deadline(view)
+    if until is None or facts.now < until or before.progressed_at == facts.now:
+        return Story(Phase.ROLLING_OUT, "CatchingUp", text)
+    text += f" and has not got on since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC: "
+    text += "look at these nodes' EdgeNodes and at what their pods wait for; the others serve"
+    return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
 
 def _serving(facts: Facts) -> Story:
@@ -324,10 +330,6 @@ def _failed(facts: Facts) -> list[NodeView]:
     if tried is None:
         return []
     return [node for node in facts.view.nodes if has_failed(node, tried.revision, tried.attempt)]
-
-
-def _serves(node: NodeView, revision: str | None) -> bool:
-    return node.model is not None and revision is not None and node.model.serving == revision
 
 
 def _answers(node: NodeView) -> bool:

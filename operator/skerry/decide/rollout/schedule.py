@@ -29,7 +29,7 @@ def _deadlines(view: TargetView, route: ModelRouteSpec) -> Iterator[datetime]:
         yield route.previous.until
         yield route.previous.until + OFFLINE_GRACE
     stalled_at = deadline(view)
-    if route.candidate is not None and stalled_at is not None:
+    if stalled_at is not None:
         yield stalled_at
     roles = {role.revision for role in (route.stable, route.candidate, route.previous) if role}
     leftovers = bool(view.daemonsets.keys() - roles)

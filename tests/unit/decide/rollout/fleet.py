@@ -254,7 +254,7 @@ class Fleet:
             hardware_class="x86", phase=made.phase, reason=made.reason, message=made.message,
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
-            offenders=made.offenders, approved=made.approved,
+            catching_up=made.catching_up, offenders=made.offenders, approved=made.approved,
         )  # fmt: skip
 
     def _write_status(self, made: TargetDecision) -> None:

@@ -284,6 +284,41 @@ def test_a_wave_that_does_not_get_on_is_called_stalled_and_goes_on_later() -> No
     assert stable(made) == B
 
 
+def test_a_node_that_never_catches_up_is_called_stalled_and_settles_later() -> None:
+    made = serving(2, (100,))
+    made.settle(deadlines=True)
+    assert stable(made) == B
+    made.devices["late"] = Device("late", shard=7)
+    made.full_pass()
+    assert reason(made) == "CatchingUp"
+    patience = made.decide().requeue_after
+    assert patience == made.policy.soak_seconds + made.policy.progress_seconds
+    made.advance(patience)
+    made.full_pass()
+    assert made.status is not None
+    assert made.status.reason == DEADLINE_EXCEEDED
+    assert "late" in made.status.message
+    assert "n0" not in made.status.message
+    made.settle()
+    assert (reason(made), made.status.catching_up) == ("Serving", None)
+
+
+def test_a_fleet_that_catches_up_node_by_node_is_not_called_stalled() -> None:
+    made = serving(1, (100,))
+    made.settle(deadlines=True)
+    made.devices |= {f"late{n}": Device(f"late{n}", shard=7 + n) for n in range(3)}
+    for device in list(made.devices.values())[1:]:
+        made.full_pass()
+        made.advance(500)
+        made.full_pass()
+        assert reason(made) == "CatchingUp"
+        for act in (made.sync, made.start_pods, made.watch, made.act):
+            act(device)
+        device.report()
+    made.settle()
+    assert reason(made) == "Serving"
+
+
 def test_a_ring_without_a_node_is_called_stalled_with_its_labels() -> None:
     made = serving(4, RINGS)
     made.settle(deadlines=True)
