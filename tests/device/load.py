@@ -114,6 +114,7 @@ class GrpcLoad(Load):
 
     def _call(self, infer: Any, request: Any) -> Answer:
         """A call; its status is 200 or gRPC's own code."""
+        asked = time()
         try:
             _, call = infer.with_call(request, timeout=10)
         except grpc.RpcError as error:
@@ -123,5 +124,5 @@ class GrpcLoad(Load):
                 **dict(error.trailing_metadata() or ()),
             }
             revision = metadata.get("x-skerry-revision", "")
-            return Answer(time(), error.code().value[0], revision, error.details())
-        return Answer(time(), 200, dict(call.initial_metadata()).get("x-skerry-revision", ""))
+            return Answer(asked, error.code().value[0], revision, error.details())
+        return Answer(asked, 200, dict(call.initial_metadata()).get("x-skerry-revision", ""))
