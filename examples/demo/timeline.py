@@ -158,7 +158,9 @@ def rollback_timeline(
 
 
 def lost(answers: Iterable[Answer]) -> Counter[str]:
-    """Requests without a good answer, counted by what came instead (status or error)."""
+    """Requests without a good answer, counted by what came instead (status or error), and where."""
     return Counter(
-        f"HTTP {a.status}" if a.status else a.revision for a in answers if a.status != HTTP_OK
+        f"{f'HTTP {a.status}' if a.status else a.revision} on {a.node}"
+        for a in answers
+        if a.status != HTTP_OK
     )

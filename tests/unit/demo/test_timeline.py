@@ -48,9 +48,9 @@ def test_nothing_bad_gives_no_timeline() -> None:
     assert rollback_timeline(good, [], "cccccccccc", verdict_at=33.5, bad_node="n1") is None
 
 
-def test_lost_requests_are_counted_by_what_came_instead() -> None:
+def test_lost_requests_are_counted_by_what_came_instead_and_where() -> None:
     some = [Answer(0, 1, 503, STABLE, "n1"), Answer(0, 1, 0, "ConnectError", "n1")]
-    assert lost(some + answers()) == {"HTTP 503": 1, "ConnectError": 1}
+    assert lost(some + answers()) == {"HTTP 503 on n1": 1, "ConnectError on n1": 1}
 
 
 def test_p95_of_few_values() -> None:
