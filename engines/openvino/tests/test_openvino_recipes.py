@@ -65,6 +65,11 @@ def test_a_transformer_keeps_its_answers_in_int8(tmp_path: Path) -> None:
         assert made.likeness(made.make(recipe)) > 0.98, recipe
 
 
+def test_a_transformer_in_int4_still_resembles_itself(tmp_path: Path) -> None:
+    made = encoder(tmp_path)
+    assert made.likeness(made.make(engine.WEIGHT_INT4)) > 0.9
+
+
 def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(tmp_path: Path) -> None:
     made = encoder(tmp_path, layers=1)
     source, accurate = (

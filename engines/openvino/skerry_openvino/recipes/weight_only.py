@@ -34,16 +34,14 @@ def build_weight_int8(ingredients: Ingredients) -> None:
 def build_weight_int4(ingredients: Ingredients) -> None:
     """Write the candidate in 4 bits, a scale per group; embeddings and the last layer in 8.
 
-    Scales are fitted to the layers' outputs on calibration samples.
+    Scales are the weights' own: fitted to calibration samples (NNCF's scale_estimation) MiniLM's
+    answers have nothing to do with the source's (cosine 0.01, against 0.96 like this).
     """
     model = nncf.compress_weights(
         read(ingredients.source),
         mode=nncf.CompressWeightsMode.INT4_SYM,
         ratio=1.0,
         group_size=GROUP,
-        dataset=nncf.Dataset(ingredients.calibration),
-        subset_size=len(ingredients.calibration),
-        scale_estimation=True,
     )
     _finish(model, ingredients)
 
