@@ -44,41 +44,51 @@ ABOVE_STABLE_P = 1e-4
 BEYOND_DOUBT_P = 1e-6
 
 
+@dataclass(slots=True)
+class _Slice:
+    """Answers and failures of some seconds."""
+
+    start: float
+    answers: int = 0
+    failures: int = 0
+    first_failure: float | None = None
+
+
 @dataclass
 class Counts:
     """Answers and failures of one side, by slices of time, and its present run of failures."""
 
-    # [start, answers, failures, when the first of them came]
-    slices: deque[list[float]] = field(default_factory=deque)
+    slices: deque[_Slice] = field(default_factory=deque)
     run: int = 0
     run_began: float | None = None
     last_failure: float | None = None
 
     def add(self, at: float, *, failed: bool) -> None:
         """Counts one answer at `at`, in seconds."""
-        if not self.slices or at - self.slices[-1][0] >= SLICE_SECONDS:
-            self.slices.append([at, 0, 0, at])
-            while self.slices[0][0] < at - LONG_SECONDS:
+        if not self.slices or at - self.slices[-1].start >= SLICE_SECONDS:
+            self.slices.append(_Slice(at))
+            while self.slices[0].start < at - LONG_SECONDS:
                 self.slices.popleft()
-        self.slices[-1][1] += 1
+        newest = self.slices[-1]
+        newest.answers += 1
         if not failed:
             self.run, self.run_began = 0, None
             return
-        if not self.slices[-1][2]:
-            self.slices[-1][3] = at
-        self.slices[-1][2] += 1
+        if newest.first_failure is None:
+            newest.first_failure = at
+        newest.failures += 1
         self.run += 1
         self.run_began = at if self.run_began is None else self.run_began
         self.last_failure = at
 
     def within(self, start: float) -> tuple[int, int]:
         """(failures, answers) of the slices that began at or after `start`."""
-        chosen = [piece for piece in self.slices if piece[0] >= start]
-        return int(sum(p[2] for p in chosen)), int(sum(p[1] for p in chosen))
+        chosen = [piece for piece in self.slices if piece.start >= start]
+        return sum(piece.failures for piece in chosen), sum(piece.answers for piece in chosen)
 
     def first_failure(self, start: float) -> float | None:
         """When the first failure came of the slices that began at or after `start`."""
-        return next((p[3] for p in self.slices if p[0] >= start and p[2]), None)
+        return next((p.first_failure for p in self.slices if p.start >= start and p.failures), None)
 
     def span(self, start: float) -> float:
         """Seconds from the first to the last failure of the slices that began at or after `start`."""
