@@ -23,6 +23,7 @@ packages=(
     haproxy                                                  # the tests of the device's gateway
     prometheus                                               # the tests of alerts and of the board
     nginx-light                                              # the tests of sources: a web server
+    skopeo                                                   # the tests of what is pushed: another's eyes
     ca-certificates git
 )
 if [ "${1:-}" = images ]; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tests.unit.optimizer.registries import Registry
 
 EXAMPLES = ("digits", "regression", "pairs")
+BOTH_MISSED = re.compile(
+    r"x86-a: speed-up .* misses at least 10\.00x; size \d+ kB misses at most 8 kB"
+)
 
 
 @pytest.fixture
@@ -110,8 +114,8 @@ def test_gates_that_can_not_be_met_are_named_one_by_one_and_nothing_is_rolled_ou
         condition = condition_of(found, kind)
         assert condition is not None
         assert (condition.status, condition.reason) == (status, GATES_NOT_MET)
-        assert "misses at least 10.00x; size 5" in condition.message
-        assert condition.message.endswith("kB misses at most 8 kB")
+        # which candidate misses least is the machine's to say: on some the source is the fastest
+        assert BOTH_MISSED.fullmatch(condition.message), condition.message
     assert condition_of(found, "Optimized").status == "True"  # type: ignore[union-attr]
     assert all(trial.speedup for trial in variant_of(state).status.trials), "all were measured"
     assert not state.snapshot.routes
