@@ -85,24 +85,43 @@ class Batcher:
             InputError: The engine refused this request's own values.
         """
         mine = _Waiting(inputs, tuple(outputs))
+        if self._begin(mine):
+            self._work_on([mine])
+        else:
+            self._wait_for(mine)
+        if mine.error is not None:
+            raise mine.error
+        return mine.answer
+
+    def _begin(self, mine: _Waiting) -> bool:
+        """Whether nobody else computes or waits, so that this may be computed at once."""
         with self._changed:
-            self._queue.append(mine)
+            idle = not self._busy and not self._queue
+            if idle:
+                self._busy = True
+            else:
+                self._queue.append(mine)
+        return idle
+
+    def _wait_for(self, mine: _Waiting) -> None:
+        """Wait until somebody has computed it, or it is on this thread to compute what waits."""
         while not mine.done:
             with self._changed:
                 self._changed.wait_for(lambda: mine.done or not self._busy)
                 if mine.done:
-                    break
+                    return
                 self._busy = True
                 group = self._take()
-            try:
-                self._work(group)
-            finally:
-                with self._changed:
-                    self._busy = False
-                    self._changed.notify_all()
-        if mine.error is not None:
-            raise mine.error
-        return mine.answer
+            self._work_on(group)
+
+    def _work_on(self, group: list[_Waiting]) -> None:
+        """Compute what this thread took, and let the others know."""
+        try:
+            self._work(group)
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
 
     def _take(self) -> list[_Waiting]:
         """Take the first that waits, and those behind it that may be computed with it."""

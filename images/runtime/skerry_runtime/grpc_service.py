@@ -6,7 +6,7 @@ How calls get here is grpc_wire's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,15 @@ CODES = {OK: 0, 400: 3, 404: 5, 405: 12, 415: 12, 500: 13, UNIMPLEMENTED: 12, 50
 
 @dataclass(frozen=True)
 class GrpcAnswer:
-    """What a call ended with: an HTTP status that says the same, and a message or an error's text."""
+    """What a call ended with: an HTTP status that says the same, and a message or an error's text.
+
+    `counted` is the status that an inference is counted under.
+    """
 
     status: int
     message: bytes = b""
     details: str = ""
+    counted: int | None = None
 
     @property
     def code(self) -> int:
@@ -61,12 +65,8 @@ class GrpcService:
     def answer(self, path: str, message: bytes) -> GrpcAnswer:
         """Answer one call; `path` is /SERVICE/METHOD, `message` what came without its frame."""
         method = path.removeprefix(PREFIX)
-        if method != "ModelInfer":
-            return self._answer(method, message)
-        with self._model.metrics.request_seconds.time():
-            answer = self._answer(method, message)
-        self._model.metrics.count("grpc", answer.status)
-        return answer
+        answer = self._answer(method, message)
+        return replace(answer, counted=answer.status) if method == "ModelInfer" else answer
 
     def _answer(self, method: str, message: bytes) -> GrpcAnswer:
         if method not in self._methods:

@@ -26,18 +26,20 @@ MOST_DETAILS = 1024
 SERVERS_FAULT = 500
 _FRAME = struct.Struct(">BI")
 Headers = tuple[tuple[str, str], ...]
+_HEADERS: Headers = (("Content-Type", CONTENT_TYPE),)
 # What `grpc-message` keeps as it is: printable ASCII but the percent sign.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """An answer as HTTP/1.1; with `chunked` the headers in `trailers` follow the body."""
+    """An answer as HTTP/1.1, whose `trailers` follow the body; `counted` is as in GrpcAnswer."""
 
     status: int
     body: bytes
     headers: Headers
     trailers: Headers = ()
+    counted: int | None = None
 
 
 def call(service: GrpcService, path: str, body: bytes) -> HttpAnswer:
@@ -46,9 +48,9 @@ def call(service: GrpcService, path: str, body: bytes) -> HttpAnswer:
     status = _status(answer)
     if answer.status == OK:
         framed = _FRAME.pack(0, len(answer.message)) + answer.message
-        return HttpAnswer(OK, framed, (("Content-Type", CONTENT_TYPE),), status)
+        return HttpAnswer(OK, framed, _HEADERS, status, answer.counted)
     http = answer.status if answer.status in (SERVERS_FAULT, 503) else OK
-    return HttpAnswer(http, b"", (("Content-Type", CONTENT_TYPE), *status))
+    return HttpAnswer(http, b"", (*_HEADERS, *status), counted=answer.counted)
 
 
 def _answer(service: GrpcService, path: str, body: bytes) -> GrpcAnswer:

@@ -36,7 +36,7 @@ class Metrics:
             ["protocol", "code"],
             registry=self._registry,
         )
-        self.request_seconds = Histogram(
+        self._request_seconds = Histogram(
             "skerry_runtime_request_seconds",
             "Time of an inference request in the runtime, waiting included.",
             buckets=BUCKETS,
@@ -70,9 +70,16 @@ class Metrics:
         """Say what is served."""
         self._model.labels(**labels).set(1)
 
-    def count(self, protocol: str, code: int) -> None:
-        """Count an inference request by `protocol` (rest, grpc) that was answered with `code`."""
+    def count(self, protocol: str, code: int, seconds: float) -> None:
+        """Count an inference request.
+
+        Args:
+            protocol: Its form: rest or grpc.
+            code: The HTTP status that it was answered with, or that says the same.
+            seconds: From when it was read whole to its answer.
+        """
         self._requests.labels(protocol, str(code)).inc()
+        self._request_seconds.observe(seconds)
 
     def text(self) -> bytes:
         """Return the exposition."""

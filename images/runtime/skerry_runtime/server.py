@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import json
 import logging
+import select
 import signal
 import socket
 import threading
@@ -18,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import ErrorTask, Task
 
-from skerry_runtime.service import REASONS
+from skerry_runtime.service import REASONS, Request
 from skerry_runtime.workers import Workers
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ LAST_REQUESTS_SECONDS = 20.0
 CONNECTIONS = 256
 # Bytes of a request that are read at once; a body of an image is not to be read in 75 pieces.
 RECEIVED_TOGETHER = 65536
+# How long a thread waits for the next request of the connection that it answered.
+ATTENDED_SECONDS = 0.02
 
 
 class ProtocolErrorTask(ErrorTask):
@@ -79,41 +82,50 @@ class GrpcCalls:
         return self._answer
 
 
-class ProtocolTask(WSGITask):
-    """A request: REST goes to the WSGI application, a gRPC call past it, as WSGI has no trailers."""
+class ProtocolTask(Task):
+    """A request in either form of the protocol; not by WSGI, which has no trailers."""
 
+    rest: Service
     calls: GrpcCalls
 
     def execute(self) -> None:
-        """Answer the request."""
+        """Answer the request, and count it when its caller has the answer."""
         request: Any = self.request
-        if not request.headers.get("CONTENT_TYPE", "").startswith("application/grpc"):
-            super().execute()
+        begun = time.perf_counter()
+        body = request.get_body_stream().read()
+        if request.headers.get("CONTENT_TYPE", "").startswith("application/grpc"):
+            self._answer_call(self.calls.answer(request.path, body), begun)
             return
-        answer = self.calls.answer(request.path, request.get_body_stream().read())
-        self.status = f"{answer.status} {REASONS[answer.status].partition(' ')[2]}"
-        self.response_headers = list(answer.headers)
+        asked = Request(request.command, request.path, request.headers, body)
+        answer = self.rest.answer(asked)
+        headers = [("Content-Type", answer.content_type), *answer.headers]
+        self._send(answer.status, headers, answer.body)
+        self._count("rest", answer.counted, begun)
+
+    def _answer_call(self, answer: HttpAnswer, begun: float) -> None:
         if answer.trailers:
             self._chunk(answer)
         else:
-            self.complete = True  # what start_response would say
-            self.content_length = len(answer.body)
-            self.write(answer.body)
+            self._send(answer.status, list(answer.headers), answer.body)
+        self._count("grpc", answer.counted, begun)
 
-    def write(self, data: bytes) -> None:
+    def _count(self, form: str, status: int | None, begun: float) -> None:
+        if status is not None:
+            self.rest.model.metrics.count(form, status, time.perf_counter() - begun)
+
+    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         """Send head and body as one piece: by two, gateway and client would be woken twice."""
-        if self.wrote_header or not data or self.content_length != len(data):
-            super().write(data)
-            return
+        self.status = REASONS[status]
+        self.response_headers = headers
+        self.content_length = len(body)
         self.wrote_header = True
-        self.content_bytes_written = len(data)
-        self.channel.write_soon(self.build_response_header() + data)
+        self.channel.write_soon(self.build_response_header() + body)
 
     def _chunk(self, answer: HttpAnswer) -> None:
         """Write a chunked body with trailers on a connection that stays; waitress' own would not."""
         request: Any = self.request
         self.close_on_finish = request.headers.get("CONNECTION", "").lower() == "close"
-        head, tail = _around(self.status, answer.headers, answer.trailers)
+        head, tail = _around(REASONS[answer.status], answer.headers, answer.trailers)
         self.wrote_header = True
         self.channel.write_soon(b"%b%x\r\n%b\r\n%b" % (head, len(answer.body), answer.body, tail))
 
@@ -131,28 +143,85 @@ def _lines(headers: Headers) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in headers)
 
 
-def channel_class(model: Model) -> type[HTTPChannel]:
+class ProtocolChannel(HTTPChannel):
+    """A connection; the thread that answered is for a moment the one that reads it.
+
+    A caller that asks again at once is then heard by a thread that waits for nothing else, where
+    waitress' loop would have to wake, to read and to wake another.
+    """
+
+    error_task_class = ProtocolErrorTask
+    workers: Workers
+    attended = False
+
+    def service(self) -> None:
+        """Answer what was asked, and what is asked within a moment after it."""
+        self.attended = True
+        try:
+            super().service()
+            while self._asked_again():
+                super().service()
+        finally:
+            self.attended = False
+            self.server.pull_trigger()
+
+    def readable(self) -> bool:
+        """Whether waitress' loop is to read."""
+        return not self.attended and super().readable()
+
+    def _asked_again(self) -> bool:
+        end = time.monotonic() + ATTENDED_SECONDS
+        while not self.requests:
+            left = end - time.monotonic()
+            if left <= 0 or not super().readable() or not self.workers.idle:
+                return False
+            if not self._read(left):
+                return False
+        return True
+
+    def _read(self, seconds: float) -> bool:
+        """Read what comes within that time; errors and ends are left for waitress to find."""
+        connection: Any = self.socket  # waitress' types have None in it, for one not yet made
+        poll = select.poll()
+        try:
+            poll.register(connection, select.POLLIN)
+            data = connection.recv(RECEIVED_TOGETHER) if poll.poll(seconds * 1000) else b""
+        except (OSError, ValueError):  # the latter: closed
+            return False
+        self.last_activity = time.time()
+        return self.received(data)
+
+
+class AttendingWorkers(Workers):
+    """Leaves a connection's next request to the thread that attends to it."""
+
+    def add_task(self, task: Any) -> None:
+        """Give a connection on which a request waits to a thread."""
+        if not task.attended:
+            super().add_task(task)
+
+
+def channel_class(service: Service, workers: Workers) -> type[HTTPChannel]:
     """Return the class of connections whose answers and errors are the protocol's."""
-    return type(
-        "ProtocolChannel",
-        (HTTPChannel,),
-        {
-            "task_class": type("Task", (ProtocolTask,), {"calls": GrpcCalls(model)}),
-            "error_task_class": ProtocolErrorTask,
-        },
-    )
+    forms = {"rest": service, "calls": GrpcCalls(service.model)}
+    task = type("Task", (ProtocolTask,), forms)
+    return type("Channel", (ProtocolChannel,), {"task_class": task, "workers": workers})
 
 
 def serve(service: Service, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; returns when all that was in flight is answered."""
     # Any: waitress asks for a class of its own, and uses add_task and shutdown.
-    workers: Any = Workers(service.model.admission.capacity + SPARE_THREADS)
-    server: Any = create_server(service, _dispatcher=workers, **_options(settings))
-    server.channel_class = channel_class(service.model)
+    workers: Any = AttendingWorkers(service.model.admission.capacity + SPARE_THREADS)
+    server: Any = create_server(_no_wsgi, _dispatcher=workers, **_options(settings))
+    server.channel_class = channel_class(service, workers)
     stop = _Stop(service.model, server, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.begin)
     server.run()
+
+
+def _no_wsgi(_environ: dict[str, Any], _start: Callable[..., Any]) -> list[bytes]:
+    raise NotImplementedError("requests are ProtocolTask's")
 
 
 def _options(settings: Settings) -> dict[str, Any]:

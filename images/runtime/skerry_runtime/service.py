@@ -1,12 +1,12 @@
 """The Open Inference Protocol v2 over REST: from a request's path to its answer, without a socket.
 
-`Service` is a plain WSGI application; the server around it (server.py) is exchangeable.
+The server around it (server.py) is exchangeable.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from skerry_runtime import golden, metrics
 from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     from skerry_runtime.datatypes import Arrays, TensorSpec
     from skerry_runtime.model import Model
@@ -35,13 +35,24 @@ REASONS = {
 
 
 @dataclass(frozen=True)
+class Request:
+    """An HTTP request that was read whole; `headers` by their names in capitals, `_` for each dash."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
 class Response:
-    """An HTTP answer."""
+    """An HTTP answer; `counted` is the status that an inference is counted under."""
 
     status: int
     body: bytes
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = field(default=())
+    counted: int | None = None
 
 
 class Service:
@@ -50,18 +61,9 @@ class Service:
     def __init__(self, model: Model) -> None:
         self.model = model
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Answer one WSGI request."""
-        response = self._answer(lambda: self._route(environ))
-        headers = [
-            ("Content-Type", response.content_type),
-            ("Content-Length", str(len(response.body))),
-            *response.headers,
-        ]
-        start_response(REASONS[response.status], headers)
-        return [response.body]
+    def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        return self._answer(lambda: self._route(request))
 
     def _answer(self, answer: Callable[[], Response]) -> Response:
         """Run a handler and turn its errors into the protocol's."""
@@ -70,11 +72,11 @@ class Service:
         except Exception as error:  # noqa: BLE001 - each becomes an answer, the unexpected ones a 500
             return failure(*self.model.refusal(error))
 
-    def _route(self, environ: dict[str, Any]) -> Response:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].strip("/")
+    def _route(self, request: Request) -> Response:
+        method, path = request.method, request.path.strip("/")
         parts = tuple(path.split("/"))
         if parts[:2] == ("v2", "models") and len(parts) > 2:  # noqa: PLR2004 - v2/models/NAME
-            return self._model_route(method, self._within_model(parts[2:]), environ)
+            return self._model_route(self._within_model(parts[2:]), request)
         routes: dict[str, Callable[[], Response]] = {
             "v2": self._server_metadata,
             "v2/health/live": lambda: success({"live": True}),
@@ -96,14 +98,13 @@ class Service:
         self.model.check(name, rest[1] if len(rest) > 1 else "")
         return rest[2:]
 
-    def _model_route(
-        self, method: str, action: tuple[str, ...], environ: dict[str, Any]
-    ) -> Response:
+    def _model_route(self, action: tuple[str, ...], request: Request) -> Response:
         path = "/".join(action)
         if path == "infer":
-            _demand("POST", method, path)
-            return self._counted_infer(environ)
-        _demand("GET", method, path)
+            _demand("POST", request.method, path)
+            answer = self._answer(lambda: self._infer(request))
+            return replace(answer, counted=answer.status)
+        _demand("GET", request.method, path)
         if path == "":
             return success(self._model_metadata())
         if path == "ready":
@@ -144,19 +145,13 @@ class Service:
         session = self.model.session
         return golden.replay_set(self.model.artifact, session.inputs, session.outputs)
 
-    def _counted_infer(self, environ: dict[str, Any]) -> Response:
-        with self.model.metrics.request_seconds.time():
-            response = self._answer(lambda: self._infer(environ))
-        self.model.metrics.count("rest", response.status)
-        return response
-
-    def _infer(self, environ: dict[str, Any]) -> Response:
+    def _infer(self, request: Request) -> Response:
         session = self.model.session
 
         def read() -> InferRequest:
-            return parse_request(
-                _body(environ), _header_length(environ), session.inputs, session.outputs
-            )
+            _demand_plain(request.headers)
+            length = _header_length(request.headers)
+            return parse_request(request.body, length, session.inputs, session.outputs)
 
         return self.model.infer(read, self._packed)
 
@@ -195,16 +190,14 @@ def _demand(wanted: str, method: str, path: str) -> None:
         raise RequestError(f"/{path} takes {wanted}, not {method}", 405)
 
 
-def _body(environ: dict[str, Any]) -> bytes:
-    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
+def _demand_plain(headers: Mapping[str, str]) -> None:
+    encoding = headers.get("CONTENT_ENCODING", "identity")
     if encoding != "identity":
         raise RequestError(f"Content-Encoding {encoding} is not read here: send it plain", 415)
-    body: bytes = environ["wsgi.input"].read()
-    return body
 
 
-def _header_length(environ: dict[str, Any]) -> int | None:
-    text = environ.get("HTTP_INFERENCE_HEADER_CONTENT_LENGTH")
+def _header_length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("INFERENCE_HEADER_CONTENT_LENGTH")
     if text is None:
         return None
     if not text.isdecimal():

@@ -49,6 +49,11 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether a thread has nothing to do."""
+        return bool(self._idle)
+
     def add_task(self, task: Task) -> None:
         """Give a task to a thread, or let it wait for one."""
         with self._lock:
