@@ -10,7 +10,7 @@ VALUES ?= skerry-values.yaml
 # An environment that has everything serves; else one for building images and the command line alone.
 ENVIRONMENT = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.images)
 
-.PHONY: help setup images demo demo-down test unit lint format crds chart docs protos
+.PHONY: help setup registry-named images demo demo-down test unit lint format crds chart docs protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -25,8 +25,11 @@ setup: .venv/.ready ## system packages, Go where it is too old, the Python envir
 	$(SUDO) tests/lab/bootstrap.sh images
 	touch $@
 
-images: $(ENVIRONMENT) ## build Skerry's images, push them to REGISTRY=HOST[:PORT], write the chart's values
+# First of the prerequisites: what is missing is told before minutes of installing.
+registry-named:
 	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images REGISTRY=HOST[:PORT]" >&2; exit 1; }
+
+images: registry-named $(ENVIRONMENT) ## build Skerry's images, push them to REGISTRY=HOST[:PORT], write the chart's values
 	$(SUDO) $(PYTHON) images/build.py --push $(REGISTRY) $(if $(filter 1,$(REGISTRY_INSECURE)),--insecure) \
 		--values $(VALUES)
 	@echo "helm install skerry charts/skerry --namespace skerry-system --create-namespace --values $(VALUES)"

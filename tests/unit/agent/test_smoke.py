@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from skerry.api.edgenode import VerdictOutcome
+from skerry_agent import golden
 from skerry_agent.golden import Golden, Target
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 CANDIDATE = Target("bbbbbbbbbb", "127.0.77.2", "m")
 STABLE = Target("aaaaaaaaaa", "127.0.77.1", "m")
-# The server takes four times as long in mode `slow`: 160 ms against 3 x 40 + 20.
-MILLISECONDS = 40
+# In mode `slow` 400 ms against 3 x 40 + 20, and three times what a busy machine adds to stable's.
+MILLISECONDS, SLOWER_TIMES = 40, 10
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ async def set_mode(client: httpx.AsyncClient, mode: str) -> None:
     """How the candidate answers from now on; waits until its server is there."""
     for _ in range(100):
         try:
-            await client.post(CANDIDATE.url("/mode"), json={"mode": mode})
+            await client.post(CANDIDATE.url("/mode"), json={"mode": mode, "times": SLOWER_TIMES})
             await client.get(STABLE.url("/v2/health/ready"))
         except httpx.TransportError:
             await asyncio.sleep(0.1)
@@ -61,7 +62,25 @@ async def test_slow_for_a_moment_passes(tmp_path: Path) -> None:
         assert (await check).outcome is VerdictOutcome.PASS
 
 
-@pytest.mark.usefixtures("servers")
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy for seconds is not what these tests are about."""
+    monkeypatch.setattr(golden, "ROUND_PAUSE_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("servers", "short_pauses")
+async def test_slow_at_the_first_round_s_pace_alone_passes(tmp_path: Path) -> None:
+    """A CPU limit that is enough for traffic is enough for the smoke check (PACE_SECONDS)."""
+    async with httpx.AsyncClient() as client:
+        await set_mode(client, "throttled")
+        check = Golden(tmp_path, client)
+        mine = await check.get(CANDIDATE)
+        first = await check._round(CANDIDATE, mine, STABLE, golden.PACE_TIMES)
+        assert first.outcome is VerdictOutcome.FAIL
+        assert (await check.smoke(CANDIDATE, STABLE)).outcome is VerdictOutcome.PASS
+
+
+@pytest.mark.usefixtures("servers", "short_pauses")
 async def test_slow_all_the_time_fails(tmp_path: Path) -> None:
     async with httpx.AsyncClient() as client:
         await set_mode(client, "slow")
