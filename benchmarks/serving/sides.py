@@ -1,37 +1,43 @@
-"""One side of the comparison, measured in a process of its own: `python -m benchmarks.serving.sides ...`.
+"""One side of the comparison, in a process of its own that stays.
 
-Every side gets the same arrays and answers the same question: calls a second and latencies of N clients
-that each ask again as soon as they are answered. Each client of a server is a connection of its own.
+Every side gets the same arrays and answers the same question, block by block: the latencies of N clients
+that each ask again as soon as they are answered. Each client of a server is a connection of its own. Blocks
+are short and sides take turns: what a neighbour on the machine takes away for seconds, it takes from all.
 """
 # ruff: noqa: PLC0415 - a side has nothing of the others in memory
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
+import multiprocessing
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
 
     from numpy.typing import NDArray
 
     Ask = Callable[[], NDArray[Any]]
     Inputs = dict[str, NDArray[Any]]
 
+SPAWN = multiprocessing.get_context("spawn")
+"""A new interpreter for each side: a fork would share this process's memory."""
+
 TOKENS = 64
 MODEL = "encoder"
 AUTHORITY = f"{MODEL}.demo.svc"
 WARM_CALLS = 10
+"""Of each client when it is made; and of each at the start of a block, as other sides have run between:"""
+WOKEN_CALLS = 2
 DATATYPES = {"int64": "INT64", "float32": "FP32"}
 
 
@@ -42,23 +48,46 @@ class Side:
     way: str
     address: str
     dataset: str
-    clients: int
-    seconds: float
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Calls a second and latencies in milliseconds; and the answer, to see that all sides gave one."""
+class Block:
+    """Calls a second of all clients together, and each call's latency in milliseconds."""
 
-    figures: dict[str, float]
-    answer: list[float]
+    calls_per_second: float
+    milliseconds: list[float]
 
 
-def measure_side(side: Side) -> Measured:
-    """Measure one side in a fresh process."""
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(side))]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return Measured(**json.loads(done.stdout))
+class RunningSide:
+    """A side's process, which measures a block whenever it is asked.
+
+    Attributes:
+        answer: To see that all sides gave the same.
+    """
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self.answer: list[float] = connection.recv()
+
+    def block(self, clients: int, seconds: float) -> Block:
+        """Measure one block of `clients` clients, so many seconds long."""
+        self._connection.send((clients, seconds))
+        found: Block = self._connection.recv()
+        return found
+
+
+@contextmanager
+def running(side: Side) -> Iterator[RunningSide]:
+    """Start a side's process; it ends with the context."""
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=_measure_blocks, args=(side, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield RunningSide(ours)
+    finally:
+        ours.close()
+        process.join()
 
 
 def inputs_of(dataset: Path) -> Inputs:
@@ -71,28 +100,43 @@ def inputs_of(dataset: Path) -> Inputs:
     }
 
 
-def measured(make: Callable[[], Ask], clients: int, seconds: float) -> dict[str, float]:
-    """Return calls a second and latencies in milliseconds of `clients` threads, each with its own `make()`."""
-    ready = threading.Barrier(clients)
+class Clients:
+    """Clients that wait to be sent off together, each with a connection that stays."""
 
-    def work(_: int) -> list[float]:
-        ask, times = make(), []
+    def __init__(self, make: Callable[[], Ask]) -> None:
+        self._make = make
+        self._made: list[Ask] = []
+
+    def block(self, clients: int, seconds: float) -> Block:
+        """Let that many ask again and again until the time is over."""
+        while len(self._made) < clients:
+            self._made.append(self._warm())
+        ready = threading.Barrier(clients)
+
+        def work(ask: Ask) -> tuple[float, float, list[float]]:
+            for _ in range(WOKEN_CALLS):
+                ask()
+            ready.wait()
+            times: list[float] = []
+            first = begun = time.perf_counter()
+            while begun < first + seconds:
+                ask()
+                ended = time.perf_counter()
+                times.append((ended - begun) * 1000)
+                begun = ended
+            return first, begun, times
+
+        with ThreadPoolExecutor(clients) as pool:
+            done = list(pool.map(work, self._made[:clients]))
+        lasted = max(end for _, end, _ in done) - min(first for first, _, _ in done)
+        times = [t for _, _, each in done for t in each]
+        return Block(len(times) / lasted, times)
+
+    def _warm(self) -> Ask:
+        ask = self._make()
         for _ in range(WARM_CALLS):
             ask()
-        ready.wait()
-        end = time.perf_counter() + seconds
-        while (begun := time.perf_counter()) < end:
-            ask()
-            times.append((time.perf_counter() - begun) * 1000)
-        return times
-
-    with ThreadPoolExecutor(clients) as pool:
-        times = sorted(t for each in pool.map(work, range(clients)) for t in each)
-    return {
-        "callsPerSecond": len(times) / seconds,
-        "p50": times[len(times) // 2],
-        "p99": times[int(len(times) * 0.99)],
-    }
+        return ask
 
 
 def raw(file: Path, inputs: Inputs) -> Ask:
@@ -138,26 +182,24 @@ def grpc(address: str, inputs: Inputs) -> Ask:
     return lambda: client.infer(MODEL, tensors, request_id="1").as_numpy("embedding")
 
 
-def main() -> None:
-    """Measure the side that the argument describes, and print what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("side", type=json.loads)
-    side = Side(**parser.parse_args().side)
+def maker(side: Side) -> Callable[[], Ask]:
+    """Return what makes one client of a side."""
     inputs = inputs_of(Path(side.dataset))
     if side.way == "raw":
-        engine = raw(Path(side.address), inputs)
-        ways: dict[str, Callable[[], Ask]] = {"raw": lambda: engine}
-    else:
-        ways = {
-            "rest": lambda: rest(side.address, inputs, binary=True),
-            "json": lambda: rest(side.address, inputs, binary=False),
-            "grpc": lambda: grpc(side.address, inputs),
-        }
-    make = ways[side.way]
-    answer = make()().ravel().tolist()
-    found = Measured(measured(make, side.clients, side.seconds), answer)
-    sys.stdout.write(json.dumps(asdict(found)))
+        return cache(lambda: raw(Path(side.address), inputs))
+    ways: dict[str, Callable[[], Ask]] = {
+        "rest": lambda: rest(side.address, inputs, binary=True),
+        "json": lambda: rest(side.address, inputs, binary=False),
+        "grpc": lambda: grpc(side.address, inputs),
+    }
+    return ways[side.way]
 
 
-if __name__ == "__main__":
-    main()
+def _measure_blocks(side: Side, connection: Connection[Any, Any]) -> None:
+    """Answer once, then measure a block for each (clients, seconds) until there are no more."""
+    make = maker(side)
+    connection.send(make()().ravel().tolist())
+    clients = Clients(make)
+    with suppress(EOFError):
+        while True:
+            connection.send(clients.block(*connection.recv()))

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +18,11 @@ import tritonclient.grpc as triton
 from examples.demo import install
 from examples.demo.environment import run
 from examples.demo.traffic import infer_request
-from tests.e2e.world import World, condition, tiny_model, wait_for
+from tests.e2e.world import World, condition, skerry, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.lab import Lab
 
@@ -82,13 +81,6 @@ def bench(world: World) -> Iterator[str]:
     world.environment.kubectl("label", "node", node, f"{RING}-")
 
 
-def skerry(world: World, namespace: str, *words: str) -> str:
-    """The command line, as the administrator."""
-    scope = ["--namespace", namespace, "--kubeconfig", str(world.environment.kubeconfig)]
-    command = str(Path(sys.executable).parent / "skerry")
-    return run(command, words[0], *scope, *words[1:])
-
-
 def wanted_model(world: World, namespace: str, claim: str) -> dict[str, Any]:
     """Every installed engine, a ring before the rest, a person before promotion."""
     model = tiny_model(world.registry, namespace, NAME, [CLASS])
@@ -115,7 +107,8 @@ def test_both_engines_build_and_a_person_is_waited_for(
     seen_in_ring: list[set[str]] = []
 
     def waits(model: Any) -> bool:
-        nodes = serving_nodes(world, namespace)
+        pods = world.serving_pods(namespace, NAME)
+        nodes = {p["spec"].get("nodeName", "") for p in pods} - {""}
         # Read after the pods: the next wave was not open when they were listed.
         if any(t.wave and t.wave.index == 0 for t in world.model(namespace, NAME).status.targets):
             seen_in_ring.append(nodes)
@@ -137,11 +130,6 @@ def test_both_engines_build_and_a_person_is_waited_for(
     assert all(nodes <= {bench} for nodes in seen_in_ring), "nobody else before the ring was done"
 
 
-def serving_nodes(world: World, namespace: str) -> set[str]:
-    """The nodes with a pod that serves the model."""
-    return {p["spec"].get("nodeName", "") for p in world.serving_pods(namespace)} - {""}
-
-
 def test_a_person_promotes(upgraded: World, namespace: str) -> None:
     said = skerry(upgraded, namespace, "promote", NAME)
     assert CLASS in said
@@ -149,7 +137,7 @@ def test_a_person_promotes(upgraded: World, namespace: str) -> None:
     tree = skerry(upgraded, namespace, "status", NAME)
     assert "OpenVino" in tree
     assert "OnnxRuntime" in tree
-    pods = upgraded.serving_pods(namespace)
+    pods = upgraded.serving_pods(namespace, NAME)
     assert len(pods) == 2
     for pod in pods:
         assert not [volume for volume in pod["spec"]["volumes"] if "image" in volume]

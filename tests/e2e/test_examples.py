@@ -1,83 +1,135 @@
-"""The digits example on real kubelets, applied as its README says; beside it the variant that can't pass.
+"""The examples on real kubelets, applied as their READMEs say, with answers that are right.
 
-As its README says, but for fewer trials: each recipe more is a quarter of a minute of two busy cores.
+As their READMEs say but for time: fewer trials, as each recipe more is a quarter of a minute of two busy
+cores; the examples of rollouts soak for seconds and are built by one engine. All are applied before the
+first is waited for, so that one is built while another is rolled out. (tests/e2e/test_docs_start.py applies
+`tiny`, tests/e2e/test_replaced.py `replaced-runtime`, tests/sources and tests/e2e/test_delivered.py have
+the sources.)
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from examples.demo import install
 from examples.demo.environment import ROOT, run
-from tests.e2e.world import World, condition
+from tests.e2e.world import World, condition, skerry, tiny_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from skerry.api import EdgeModel
     from tests.lab import Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-NAME, IMPOSSIBLE = "digits", "digits-impossible"
-TRIALS = 3
-ROLLOUT_SECONDS = 420.0
+CLASS = "x86-a"
+TRIALS = {"search": {"trials": 3}}
+ROLLOUT_SECONDS = 600.0
+IMPOSSIBLE = "digits-impossible"
+RING, REGION = "example.com/ring", "topology.kubernetes.io/region"
+
+# What `examples.ask` is to print of ten samples.
+CLASSIFIERS = {"digits": r"^(9|10) of 10 right$", "pairs": r"^(9|10) of 10 right$"}
+ANSWERS = {**CLASSIFIERS, "regression": r"^sample 9: \S+, and its label is \S+$"}
+
+
+def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest below examples/ with this registry in place of the one that it names."""
+    text = (ROOT / "examples" / path).read_text().replace("registry.example:5000", world.registry)
+    body: dict[str, Any] = yaml.safe_load(text)
+    for part, values in change.items():
+        body["spec"][part] = {**body["spec"].get(part, {}), **values}
+    return body
+
+
+def quick(world: World, path: str) -> dict[str, Any]:
+    """An example that is about its rollout, with what makes the tests' own rollouts quick."""
+    pattern = tiny_model(world.registry, "", "", [CLASS])["spec"]
+    parts = ("evaluation", "optimization", "gates", "serving", "guard")
+    change: dict[str, Any] = {part: pattern[part] for part in parts}
+    body = manifest(world, path, {**change, "rollout": {"soak": "3s", "traffic": [50]}})
+    for target in body["spec"]["targets"]:
+        target["engine"] = "OnnxRuntime"
+    return body
 
 
 @pytest.fixture(scope="module")
-def digits(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the example's script makes, pushed; returns the data set."""
-    made = tmp_path_factory.mktemp("digits")
-    run(sys.executable, "-m", "examples.digits.make", str(made))
-    install.push_folder(world.environment, made / "model", "models/digits:1")
-    install.push_folder(world.environment, made / "dataset", "datasets/digits:1")
-    return made / "dataset" / "dataset.npz"
+def rings(world: World) -> Iterator[tuple[str, str]]:
+    """The nodes of the class with the labels of the first and of the second ring."""
+    bench, north = world.nodes_of(CLASS)
+    world.environment.kubectl("label", "node", bench, f"{RING}=bench")
+    world.environment.kubectl("label", "node", north, f"{REGION}=north")
+    yield bench, north
+    world.environment.kubectl("label", "node", bench, f"{RING}-")
+    world.environment.kubectl("label", "node", north, f"{REGION}-")
 
 
-def apply(world: World, namespace: str, manifest: str) -> None:
-    """Apply a manifest of the example, with this registry in place of the one that it names."""
-    text = (ROOT / "examples" / "digits" / manifest).read_text()
-    body = yaml.safe_load(text.replace("registry.example:5000", world.registry))
-    body["metadata"]["namespace"] = namespace
-    body["spec"]["optimization"] = {"search": {"trials": TRIALS}}
-    world.environment.apply(body)
+@pytest.fixture(scope="module")
+def applied(
+    world: World, namespace: str, rings: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Everything made, pushed and applied; the data sets by the example."""
+    assert rings
+    datasets = {}
+    for name in ANSWERS:
+        made = tmp_path_factory.mktemp(name)
+        run(sys.executable, "-m", f"examples.{name}.make", str(made))
+        install.push_folder(world.environment, made / "model", f"models/{name}:1")
+        install.push_folder(world.environment, made / "dataset", f"datasets/{name}:1")
+        datasets[name] = made / "dataset" / "dataset.npz"
+    bodies = [
+        *(manifest(world, f"{name}/edgemodel.yaml", {"optimization": TRIALS}) for name in ANSWERS),
+        manifest(world, "digits/impossible.yaml", {"optimization": TRIALS}),
+        *(quick(world, f"{name}/edgemodel.yaml") for name in ("rings", "manual-promotion")),
+    ]
+    for body in bodies:
+        body["metadata"]["namespace"] = namespace
+        world.environment.apply(body)
+    return datasets
 
 
-def right_answers(world: World, lab: Lab, namespace: str, dataset: Path) -> None:
+def until_ready(world: World, namespace: str, name: str) -> EdgeModel:
+    """Wait until the model serves what its spec asks for."""
+    return world.until(
+        f"{name} is ready",
+        (namespace, name),
+        lambda m: condition(m, "Ready") == "True",
+        ROLLOUT_SECONDS,
+    )
+
+
+def right_answers(world: World, lab: Lab, where: tuple[str, str], dataset: Path) -> None:
     """Ask each node of the class as the README does, from outside; nearly all is to be right."""
-    address = world.model(namespace, NAME).status.address
+    address = world.model(*where).status.address
     assert address is not None
     assert address.node_port_url is not None
-    names = world.nodes_of("x86-a")
+    names = world.nodes_of(CLASS)
     for node in lab.nodes:
         if node.name in names:
             url = address.node_port_url.replace("NODE", node.ip)
             told = run(sys.executable, "-m", "examples.ask", str(dataset), url)
-            assert re.search(r"^(9|10) of 10 right$", told, re.MULTILINE), told
+            assert re.search(ANSWERS[where[1]], told, re.MULTILINE), told
 
 
-def test_digits_is_applied_becomes_ready_and_reads_digits(
-    world: World, lab: Lab, namespace: str, digits: Path
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_example_is_applied_becomes_ready_and_answers(
+    name: str, world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
-    apply(world, namespace, "edgemodel.yaml")
-    model = world.until(
-        "digits is ready",
-        (namespace, NAME),
-        lambda m: condition(m, "Ready") == "True",
-        ROLLOUT_SECONDS,
-    )
+    model = until_ready(world, namespace, name)
     assert {target.nodes.updated for target in model.status.targets} == {2}
-    right_answers(world, lab, namespace, digits)
+    right_answers(world, lab, (namespace, name), applied[name])
 
 
 def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
-    world: World, lab: Lab, namespace: str, digits: Path
+    world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
-    apply(world, namespace, "impossible.yaml")
     world.environment.kubectl(
         "-n", namespace, "wait", "--for=condition=Stalled", "--timeout=420s", f"em/{IMPOSSIBLE}"
     )
@@ -89,5 +141,30 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
     selector = ("-n", namespace, "-l", f"skerry.dev/model={IMPOSSIBLE}")
     assert world.environment.get("daemonsets", *selector)["items"] == []
     assert world.environment.get("modelroutes", *selector)["items"] == []
-    assert condition(world.model(namespace, NAME), "Ready") == "True"
-    right_answers(world, lab, namespace, digits)
+    assert condition(world.model(namespace, "digits"), "Ready") == "True"
+    right_answers(world, lab, (namespace, "digits"), applied["digits"])
+
+
+@pytest.mark.usefixtures("applied")
+def test_rings_are_served_in_their_order(
+    world: World, namespace: str, rings: tuple[str, str]
+) -> None:
+    until_ready(world, namespace, "rings")
+    pods = world.serving_pods(namespace, "rings")
+    made = {pod["spec"]["nodeName"]: pod["metadata"]["creationTimestamp"] for pod in pods}
+    bench, north = (made[node] for node in rings)
+    assert bench < north, "a wave later, which is seconds"
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_person_has_the_last_word(world: World, namespace: str) -> None:
+    name = "manual-promotion"
+    waits = world.until(
+        "a person is asked",
+        (namespace, name),
+        lambda m: condition(m, "Ready") == "False: AwaitingPromotion",
+        ROLLOUT_SECONDS,
+    )
+    assert waits.status.phase == "Paused"
+    skerry(world, namespace, "promote", name)
+    until_ready(world, namespace, name)

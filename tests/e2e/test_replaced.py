@@ -56,7 +56,7 @@ def test_another_server_answers_what_was_certified(
         lambda m: condition(m, "Ready") == "True",
         ROLLOUT_SECONDS,
     )
-    pods = world.serving_pods(namespace)
+    pods = world.serving_pods(namespace, NAME)
     assert len(pods) == 2
     assert all(served_by_mlserver in {c["image"] for c in p["spec"]["containers"]} for p in pods)
     names = world.nodes_of(CLASS)

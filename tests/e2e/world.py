@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from examples.demo.environment import run
 from examples.demo.traffic import Load
 from skerry.api import EdgeModel, EdgeNode, ModelRoute
 from tests import waiting
@@ -68,9 +71,9 @@ class World:
         devices = self.nodes().items()
         return sorted(name for name, node in devices if node.spec.hardware_class == hardware_class)
 
-    def serving_pods(self, namespace: str) -> list[dict[str, Any]]:
-        """The pods of a namespace that serve a model."""
-        selector = "app.kubernetes.io/component=runtime"
+    def serving_pods(self, namespace: str, model: str) -> list[dict[str, Any]]:
+        """The pods that serve a model."""
+        selector = f"app.kubernetes.io/component=runtime,skerry.dev/model={model}"
         found = self.environment.get("-n", namespace, "pods", "-l", selector)
         return list(found["items"])
 
@@ -98,6 +101,13 @@ class World:
     ) -> EdgeModel:
         """Wait until the EdgeModel (namespace, name) is as wanted."""
         return wait_for(what, lambda: self.model(*where), reached, seconds)
+
+
+def skerry(world: World, namespace: str, *words: str) -> str:
+    """The command line, as the administrator."""
+    scope = ["--namespace", namespace, "--kubeconfig", str(world.environment.kubeconfig)]
+    command = str(Path(sys.executable).parent / "skerry")
+    return run(command, words[0], *scope, *words[1:])
 
 
 def condition(model: EdgeModel, name: str) -> str:

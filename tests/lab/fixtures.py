@@ -12,7 +12,7 @@ from tests.lab import Lab
 from tests.lab.toolchain import Toolchain, pinned
 
 CONTROL_PLANE_NAME = "test-api"
-# Set by pytest-xdist: gw0, gw1, ... Each of its workers has an API server of its own.
+# Set by pytest-xdist: gw0, gw1, ... Each of its workers has labs of its own.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 SERVERS = {"s3": "versitygw", "gs": "fake-gcs-server"}
 """Fixtures of tests of sources (tests/sources), and what they run."""
@@ -21,14 +21,13 @@ SERVERS = {"s3": "versitygw", "gs": "fake-gcs-server"}
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A whole lab: four nodes of two classes; its name is SKERRY_LAB_NAME, else `test`."""
-    yield from _running(os.environ.get("SKERRY_LAB_NAME", "test"), nodes=4)
+    yield from _running(_own(os.environ.get("SKERRY_LAB_NAME", "test")), nodes=4)
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Lab]:
     """An API server with its controllers and a registry, without nodes; ready in seconds."""
-    name = os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME)
-    yield from _running(f"{name}-{WORKER}" if WORKER else name, nodes=0)
+    yield from _running(_own(os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME)), nodes=0)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -40,6 +39,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         capture = session.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled():
             Toolchain().ensure(wanted)
+
+
+def _own(name: str) -> str:
+    """The name of the lab of this worker."""
+    return f"{name}-{WORKER}" if WORKER else name
 
 
 def _running(name: str, nodes: int) -> Iterator[Lab]:

@@ -1,41 +1,35 @@
-"""The calibration samples of the mounted data set: what building may look at, and nothing else."""
+"""The calibration samples of the data set: what building may look at, and nothing else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from skerry_optimizer.errors import StageError
-from skerry_optimizer.models.running import inputs_of
-from skerry_runtime.dataset import (
-    DATASET_FILE,
-    DatasetError,
-    Split,
-    load_dataset,
-    sizes_for,
-    split_dataset,
-)
+from skerry_runtime.dataset import Split
+from skerry_runtime.measure.files import Places, read_baseline, samples_of
+from skerry_runtime.measure.process import WorkerError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from skerry.api.job import JobPlan
     from skerry_optimizer.workspace import Workspace
-    from skerry_runtime.engine import LoadedModel
 
 Sample = dict[str, "NDArray[Any]"]
 
 
-def calibration_samples(workspace: Workspace, plan: JobPlan, model: LoadedModel) -> list[Sample]:
-    """Return the calibration split, each sample as the inputs of one inference of `model`.
+def calibration_samples(workspace: Workspace) -> list[Sample]:
+    """Return the calibration split, each sample as the inputs of one inference.
 
     Raises:
-        StageError: The data set does not fit the model, or has too few samples.
+        StageError: The stage that measures the baseline, which splits the data set, did not run.
     """
-    evaluation = plan.evaluation
-    sizes = sizes_for(evaluation.metric, evaluation.golden_samples, evaluation.calibration_samples)
+    places = Places(workspace.source, workspace.dataset, workspace.scratch)
     try:
-        dataset = load_dataset(workspace.dataset / DATASET_FILE.name, inputs_of(model))
-        part = split_dataset(dataset, evaluation.dataset.digest, sizes)[Split.CALIBRATION]
-    except DatasetError as error:
-        raise StageError(f"{evaluation.dataset.uri}: {error}") from error
-    return [part.sample(index) for index in range(part.samples)]
+        samples = samples_of(places, Split.CALIBRATION, read_baseline(places).inputs)
+    except WorkerError as error:
+        raise StageError(str(error)) from error
+    arrays = samples.inputs()
+    return [
+        {name: array[row : row + 1] for name, array in arrays.items()}
+        for row in range(samples.count)
+    ]

@@ -1,9 +1,8 @@
 """The evaluation data: read, checked against the model's inputs, and split into disjoint parts.
 
-Optimizer (calibration) and runtime (golden, choice, certification) both split the same file, in
-containers that do not talk to each other. So the split depends on nothing but the data set's digest
-and the sizes in the plan: samples are ordered by a hash of (digest, index), which stays the same
-across numpy versions, where a seeded numpy permutation may not.
+Jobs that measure the same build at different times must split alike. So the split depends on nothing
+but the data set's digest and the sizes in the plan: samples are ordered by a hash of (digest, index),
+which stays the same across numpy versions, where a seeded numpy permutation may not.
 
 The best of several candidates is biased upward on the samples that chose it: hence choice and
 certification are different halves.

@@ -26,8 +26,11 @@ from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Tr
 from skerry.engines import find_engine
 from skerry.precision import Precision
 from skerry_optimizer.workspace import Workspace
+from skerry_runtime.dataset import load_dataset, sizes_for, split_dataset
+from skerry_runtime.measure.files import BASELINE, BaselineFile, Places, samples_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
@@ -133,6 +136,7 @@ def start_job(
     samples = np.random.default_rng(5).normal(size=(SAMPLES, *shape[1:])).astype("f4")
     np.savez(workspace.dataset / "dataset.npz", x=samples, labels=np.arange(SAMPLES) % CLASSES)
     plan = make_plan(registry, key, evidence, trials, engine)
+    write_baseline(workspace, plan, shape)
     monkeypatch.setenv("SKERRY_PLAN", plan.model_dump_json(by_alias=True))
     assess = AssessPlan(
         source_digest=DIGEST, engine=engine, assessment_key=plan.build_key, registry=registry
@@ -168,6 +172,22 @@ def make_plan(
         weights=Weights(),
         registry=registry,
     )
+
+
+def write_baseline(workspace: Workspace, plan: JobPlan, shape: Sequence[int]) -> None:
+    """Write what the stage that measures the baseline would: it has tests of its own."""
+    inputs = (TensorInfo(name="x", datatype="FP32", shape=(-1, *shape[1:])),)
+    places = Places(workspace.source, workspace.dataset, workspace.scratch)
+    evaluation = plan.evaluation
+    sizes = sizes_for(evaluation.metric, evaluation.golden_samples, evaluation.calibration_samples)
+    dataset = load_dataset(workspace.dataset / "dataset.npz", inputs)
+    for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
+        samples_of(places, split, inputs).write(part)
+    found = BaselineFile(
+        engine_version="tests", inputs=inputs, outputs=(), p50_milliseconds=1,
+        empty_peaks=(1,), baseline_peaks=(1,), anonymous_bytes=1,
+    )  # fmt: skip
+    (places.measure / BASELINE).write_text(found.model_dump_json(by_alias=True))
 
 
 def write_validation(job: Job, chosen: str | None) -> Validation:

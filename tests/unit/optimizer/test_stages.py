@@ -352,15 +352,14 @@ def test_an_old_opset_is_converted_and_answers_alike(
     assert onnx.load(job.workspace.folder("source") / "model.onnx").opset_import[0].version == 17
 
 
-def test_a_data_set_that_does_not_fit_is_said_with_its_uri(
+def test_building_before_the_baseline_is_measured_says_what_is_missing(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = start_job(tmp_path, monkeypatch, registry.access("t/data"), classifier())
-    np.savez(job.workspace.dataset / "dataset.npz", other=np.zeros((600, 2)))
+    (job.workspace.measure / "baseline.json").unlink()
     run_stages("find-finished")
     assert main(["convert"]) == 1
-    assert "oci://registry.test/a:1" in job.message
-    assert "has no array `x`" in job.message
+    assert "the stage baseline-measurement has to run before" in job.message
 
 
 def test_a_missing_plan_and_an_unknown_stage_are_explained(

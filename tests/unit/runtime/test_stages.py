@@ -337,7 +337,7 @@ def test_finished_work_ends_all_stages_at_once(job: Job) -> None:
         (
             lambda root: np.savez(root / "dataset/dataset.npz", x=np.ones((99, WIDTH), np.float32)),
             "baseline",
-            "99 samples and 1019 are needed",
+            "oci://registry.example/x: the data set has 99 samples and 1019 are needed",
         ),
         (lambda _: None, "quality", "baseline-measurement has to run before"),
         (lambda _: None, "validate", "baseline-measurement has to run before"),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.job import TensorInfo
 from skerry_optimizer.errors import first_line
 from skerry_runtime.engine import load_model
 from skerry_runtime.errors import ModelError
@@ -57,13 +56,6 @@ def run(model: LoadedModel, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
         if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
             raise NotRunnable(f"output {name} is not a finite number")
     return dict(zip(names, values, strict=True))
-
-
-def inputs_of(model: LoadedModel) -> tuple[TensorInfo, ...]:
-    """Describe the inputs in the protocol's terms."""
-    return tuple(
-        TensorInfo(name=one.name, datatype=one.datatype, shape=one.shape) for one in model.inputs
-    )
 
 
 def likeness(first: Arrays, second: Arrays) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import RegistryClient
-from skerry.engines import SOURCE
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
@@ -18,7 +17,7 @@ from skerry_optimizer.workspace import Workspace, read_plan
 from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
-    from skerry.api.job import CandidateFile, JobPlan
+    from skerry.api.job import CandidateFile
     from skerry.engines import EnginePlugin
     from skerry_optimizer.engine import Optimiser
     from skerry_optimizer.samples import Sample
@@ -39,18 +38,15 @@ def accelerate(workspace: Workspace) -> str:
     message = (
         f"{engine.title} optimises graphs for the CPU at hand while it loads them"
         if optimiser is None
-        else _accelerate_all(workspace, plan, engine, optimiser)
+        else _accelerate_all(workspace, engine, optimiser)
     )
     push_build(RegistryClient(plan.registry), workspace, plan)
     return message
 
 
-def _accelerate_all(
-    workspace: Workspace, plan: JobPlan, engine: EnginePlugin, optimiser: Optimiser
-) -> str:
+def _accelerate_all(workspace: Workspace, engine: EnginePlugin, optimiser: Optimiser) -> str:
     results = []
-    source = engine.model_in(workspace.folder(SOURCE))
-    sample = calibration_samples(workspace, plan, load(engine, source))[0]
+    sample = calibration_samples(workspace)[0]
     for candidate in workspace.built_candidates():
         problem = _optimise(engine, optimiser, candidate, workspace, sample)
         results.append(problem)

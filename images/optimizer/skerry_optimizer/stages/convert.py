@@ -53,7 +53,7 @@ def convert(workspace: Workspace) -> str:
     engine = engine_of(plan.engine)
     model = read_model(workspace.source / MODEL)
     original = open_source(engine, workspace.source / MODEL)
-    sample = calibration_samples(workspace, plan, original)[0]
+    sample = calibration_samples(workspace)[0]
     target = engine.model_in(workspace.folder(SOURCE))
     target.parent.mkdir(parents=True, exist_ok=True)
     message = _convert(workspace, engine, model, target)

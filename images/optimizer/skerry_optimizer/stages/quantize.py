@@ -68,10 +68,8 @@ def recipes_to_build(workspace: Workspace, engine: EnginePlugin) -> list[str]:
 
 def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
-    plan = read_plan()
-    engine = engine_of(plan.engine)
-    source = engine.model_in(workspace.folder(SOURCE))
-    samples = calibration_samples(workspace, plan, load(engine, source))
+    engine = engine_of(read_plan().engine)
+    samples = calibration_samples(workspace)
     for name in names:
         candidate = _built(workspace, engine, engine.recipe(name), samples)
         if candidate.outcome is not TrialOutcome.MEASURED:

@@ -1,6 +1,6 @@
 """The stage BaselineMeasurement: the unoptimised source in float32, as every ratio's denominator.
 
-It also splits the data set for the stages after. The source's answers are the stage `quality`'s:
+It also splits the data set, for all stages after. The source's answers are the stage `quality`'s:
 under the serving CPU limit they would take minutes and be the same.
 """
 
@@ -11,7 +11,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from skerry.api.job import TensorInfo
-from skerry_runtime.dataset import Split, load_dataset, sizes_for, split_dataset
+from skerry_runtime.dataset import (
+    DATASET_FILE,
+    DatasetError,
+    Split,
+    load_dataset,
+    sizes_for,
+    split_dataset,
+)
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.blocks import pace_for
 from skerry_runtime.measure.files import BASELINE, BaselineFile, Samples, samples_of
@@ -20,6 +27,7 @@ from skerry_runtime.measure.increments import increments
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skerry_runtime.dataset import Dataset
     from skerry_runtime.datatypes import TensorLike
     from skerry_runtime.measure.memory import Memory
 
@@ -70,16 +78,21 @@ def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
 
 def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
     """Put each split on disk; returns the one to choose on."""
-    evaluation = bench.plan.evaluation
-    sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
-    file = bench.places.dataset / "dataset.npz"
-    dataset = load_dataset(file, inputs, metric=bench.metric)
-    for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
-        if split is Split.CALIBRATION:  # the optimizer's, which splits the same way
-            continue
+    for split, part in _splits(bench, inputs).items():
         written = samples_of(bench.places, split, inputs)
         written.write(part.first(MOST_SAMPLES.get(split, part.samples)))
     return samples_of(bench.places, Split.CHOICE, inputs)
+
+
+def _splits(bench: Bench, inputs: tuple[TensorInfo, ...]) -> dict[Split, Dataset]:
+    evaluation = bench.plan.evaluation
+    sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
+    file = bench.places.dataset / DATASET_FILE.name
+    try:
+        dataset = load_dataset(file, inputs, metric=bench.metric)
+        return split_dataset(dataset, evaluation.dataset.digest, sizes)
+    except DatasetError as error:
+        raise DatasetError(f"{evaluation.dataset.uri}: {error}") from error
 
 
 def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:
