@@ -11,10 +11,11 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 SPAWN = multiprocessing.get_context("spawn")
 """A new interpreter for each side: a fork would share this process's memory."""
+
+Times = list[float]
+"""When a client began, and when each of its calls ended."""
 
 TOKENS = 64
 MODEL = "encoder"
@@ -100,43 +104,49 @@ def inputs_of(dataset: Path) -> Inputs:
     }
 
 
+class Client:
+    """One client in a thread of its own, which Triton's needs, with a connection that stays."""
+
+    def __init__(self, make: Callable[[], Ask]) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._ask = self._thread.submit(make).result()
+        self._thread.submit(self._call, WARM_CALLS).result()
+
+    def work(self, together: threading.Barrier, seconds: float) -> Future[Times]:
+        """Ask again and again until the time is over, which begins when all are ready."""
+        return self._thread.submit(self._work, together, seconds)
+
+    def _work(self, together: threading.Barrier, seconds: float) -> Times:
+        self._call(WOKEN_CALLS)
+        together.wait()
+        ended = [time.perf_counter()]
+        while ended[-1] < ended[0] + seconds:
+            self._ask()
+            ended.append(time.perf_counter())
+        return ended
+
+    def _call(self, times: int) -> None:
+        for _ in range(times):
+            self._ask()
+
+
 class Clients:
-    """Clients that wait to be sent off together, each with a connection that stays."""
+    """As many clients as a block asks for."""
 
     def __init__(self, make: Callable[[], Ask]) -> None:
         self._make = make
-        self._made: list[Ask] = []
+        self._made: list[Client] = []
 
     def block(self, clients: int, seconds: float) -> Block:
-        """Let that many ask again and again until the time is over."""
+        """Let that many ask for so long."""
         while len(self._made) < clients:
-            self._made.append(self._warm())
-        ready = threading.Barrier(clients)
-
-        def work(ask: Ask) -> tuple[float, float, list[float]]:
-            for _ in range(WOKEN_CALLS):
-                ask()
-            ready.wait()
-            times: list[float] = []
-            first = begun = time.perf_counter()
-            while begun < first + seconds:
-                ask()
-                ended = time.perf_counter()
-                times.append((ended - begun) * 1000)
-                begun = ended
-            return first, begun, times
-
-        with ThreadPoolExecutor(clients) as pool:
-            done = list(pool.map(work, self._made[:clients]))
-        lasted = max(end for _, end, _ in done) - min(first for first, _, _ in done)
-        times = [t for _, _, each in done for t in each]
-        return Block(len(times) / lasted, times)
-
-    def _warm(self) -> Ask:
-        ask = self._make()
-        for _ in range(WARM_CALLS):
-            ask()
-        return ask
+            self._made.append(Client(self._make))
+        together = threading.Barrier(clients)
+        working = [client.work(together, seconds) for client in self._made[:clients]]
+        done = [one.result() for one in working]
+        calls = [(end - begun) * 1000 for times in done for begun, end in pairwise(times)]
+        lasted = max(times[-1] for times in done) - min(times[0] for times in done)
+        return Block(len(calls) / lasted, calls)
 
 
 def raw(file: Path, inputs: Inputs) -> Ask:

@@ -160,7 +160,8 @@ def _of_other_labs() -> list[str]:
         for plan in others
         if plan is not None
     ]
-    return [*patterns, r"file \S+/\.[\w.-]+\.lock"]
+    # Others build images meanwhile, whose file systems are mounted for a while.
+    return [*patterns, r"file \S+/\.[\w.-]+\.lock", r"mount \S*/(buildah|containers/storage)"]
 
 
 def _lines(file: Path) -> list[str]:

@@ -3,13 +3,18 @@
 Nobody waits for company: requests join only while another inference runs, so the wait is at most one
 call of at most MOST_ROWS rows, and an idle device answers as fast as without. A batch that the
 engine refuses is computed again one by one, so that one caller's mistake stays that caller's.
+
+A lone request is computed by the thread that asked. What waits is computed by one thread that does nothing
+else: it is in the engine again before those whose answers it made have the interpreter to send them.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cached_property
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,15 +33,21 @@ if TYPE_CHECKING:
 Form = tuple[Any, ...]
 
 
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False)
 class _Waiting:
-    """A request, and what became of it."""
+    """A request, and what became of it; `done` is released when it was computed."""
 
     inputs: Mapping[str, NDArray[Any]]
     outputs: tuple[str, ...]
     answer: Arrays = field(default_factory=dict)
     error: Exception | None = None
-    done: bool = False
+    done: threading.Lock = field(default_factory=_locked)
 
     @property
     def rows(self) -> int:
@@ -74,9 +85,12 @@ class Batcher:
         self._compute = compute
         self._joins = batching and all(spec.shape[:1] == (-1,) for spec in specs)
         self._observe = observe
-        self._queue: list[_Waiting] = []
-        self._changed = threading.Condition()
+        self._queue: deque[_Waiting] = deque()
+        self._state = threading.Lock()
         self._busy = False
+        """Somebody computes; while it holds, what comes is left in the queue."""
+        self._left: SimpleQueue[None] = SimpleQueue()
+        threading.Thread(target=self._work_off, name="batcher", daemon=True).start()
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> Arrays:
         """Compute one request, alone or with others; blocks until it is done.
@@ -86,46 +100,45 @@ class Batcher:
         """
         mine = _Waiting(inputs, tuple(outputs))
         if self._begin(mine):
-            self._work_on([mine])
+            self._alone(mine)
+            self._end()
         else:
-            self._wait_for(mine)
+            mine.done.acquire()
         if mine.error is not None:
             raise mine.error
         return mine.answer
 
     def _begin(self, mine: _Waiting) -> bool:
-        """Whether nobody else computes or waits, so that this may be computed at once."""
-        with self._changed:
-            idle = not self._busy and not self._queue
-            if idle:
-                self._busy = True
-            else:
+        """Whether nobody else computes, so that this may be computed at once; else it waits."""
+        with self._state:
+            if self._busy:
                 self._queue.append(mine)
-        return idle
+                return False
+            self._busy = True
+            return True
 
-    def _wait_for(self, mine: _Waiting) -> None:
-        """Wait until somebody has computed it, or it is on this thread to compute what waits."""
-        while not mine.done:
-            with self._changed:
-                self._changed.wait_for(lambda: mine.done or not self._busy)
-                if mine.done:
-                    return
-                self._busy = True
-                group = self._take()
-            self._work_on(group)
+    def _end(self) -> None:
+        """Leave what came meanwhile to the thread that computes what waits."""
+        with self._state:
+            self._busy = bool(self._queue)
+            if self._busy:
+                self._left.put(None)
 
-    def _work_on(self, group: list[_Waiting]) -> None:
-        """Compute what this thread took, and let the others know."""
-        try:
-            self._work(group)
-        finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+    def _work_off(self) -> None:
+        """Compute what was left in the queue, and what comes meanwhile, until nothing waits."""
+        while True:
+            self._left.get()
+            while group := self._next():
+                self._work(group)
+
+    def _next(self) -> list[_Waiting]:
+        with self._state:
+            self._busy = bool(self._queue)
+            return self._take() if self._busy else []
 
     def _take(self) -> list[_Waiting]:
         """Take the first that waits, and those behind it that may be computed with it."""
-        first = self._queue.pop(0)
+        first = self._queue.popleft()
         group = [first]
         if not self._joins or not self._queue or first.form is None:
             return group
@@ -144,14 +157,15 @@ class Batcher:
                     self._alone(one)
         finally:
             for one in group:
-                one.done = True
+                one.done.release()
 
     def _together(self, group: list[_Waiting]) -> bool:
         """Compute a group in one call; False where the engine refused it."""
-        joined = {
-            name: np.concatenate([one.inputs[name] for one in group]) for name in group[0].inputs
-        }
         try:
+            joined = {
+                name: np.concatenate([one.inputs[name] for one in group])
+                for name in group[0].inputs
+            }
             answer = self._compute(joined, group[0].outputs)
         except Exception:  # noqa: BLE001 - whoever caused it finds out when computed alone
             return False

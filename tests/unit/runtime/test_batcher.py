@@ -28,6 +28,7 @@ class Engine:
     """y = 2x, refuses negative values; the first call waits until it is let go."""
 
     rows: list[int] = field(default_factory=list)
+    threads: list[str] = field(default_factory=list)
     entered: threading.Event = field(default_factory=threading.Event)
     let_go: threading.Event = field(default_factory=threading.Event)
 
@@ -36,6 +37,7 @@ class Engine:
     ) -> dict[str, NDArray[Any]]:
         """Compute one call."""
         self.rows.append(len(inputs["x"]))
+        self.threads.append(threading.current_thread().name)
         self.entered.set()
         assert self.let_go.wait(10)
         if inputs["x"].min() < 0:
@@ -88,6 +90,15 @@ def test_what_is_joined(
     assert engine.rows == calls
     for array, answer in zip(arrays, answers, strict=True):
         np.testing.assert_array_equal(answer, array * 2)
+
+
+def test_a_lone_request_stays_in_its_thread_and_what_waits_has_one_of_its_own() -> None:
+    engine = Engine()
+    fixed = [TensorSpec("x", "FP32", (1, 2)), TensorSpec("y", "FP32", (1, 2))]
+    ask_together(Batcher(engine, fixed, batching=True), engine, [rows(1)] * 4)
+    first, *others = engine.threads
+    assert first.startswith("ThreadPoolExecutor")
+    assert others == ["batcher"] * 3
 
 
 def test_each_gets_its_own_rows() -> None:
