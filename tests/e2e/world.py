@@ -140,7 +140,7 @@ def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> 
                 },
                 # One engine: what is tested here is the rollout, and a second would build as long again.
                 "targets": [{"hardwareClass": c, "engine": "OnnxRuntime"} for c in classes],
-                "optimization": {"search": {"trials": 3}},
+                "optimization": {"search": {"trials": 2}},
                 # Two busy cores: what is tested here is the rollout, not the speed of a tiny model.
                 "gates": {
                     "quality": "0.95",
