@@ -2,9 +2,8 @@
 
 As their READMEs say but for time: two trials, as each recipe more is a quarter of a minute of two busy
 cores; the examples of rollouts have one class, soak for seconds and are built by one engine. All are applied
-before the first is waited for, so that one is built while another is rolled out. (tests/e2e/test_docs_start.py applies
-`tiny`, tests/e2e/test_replaced.py `replaced-runtime`, tests/sources and tests/e2e/test_delivered.py have
-the sources.)
+before the first is waited for, so that one is built while another is rolled out. (test_docs_start.py applies
+`tiny`, test_replaced.py `replaced-runtime`; tests/sources and test_delivered.py have the sources.)
 """
 
 from __future__ import annotations
