@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import onnxruntime
 
-from skerry_onnxruntime.model import ERRORS_ONLY, open_session
+from skerry_onnxruntime.model import ERRORS_ONLY, OnnxModel, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def convert(source: Path, target: Path) -> str:
     return ""
 
 
-def optimise(file: Path, optimised: Path) -> None:
+def optimise(file: Path, optimised: Path) -> OnnxModel:
     """Write the graph as ONNX Runtime optimises it; see `skerry_optimizer.engine.Optimiser`.
 
     Fused operators start a revision two to four times sooner and load with less memory.
@@ -31,4 +31,4 @@ def optimise(file: Path, optimised: Path) -> None:
     # anyway, on each device for its own CPU: saved, it would answer wrongly on another.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(optimised)
-    open_session(file, options)
+    return OnnxModel(open_session(file, options), file)

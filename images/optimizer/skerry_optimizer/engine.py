@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.engines import EnginePlugin
+    from skerry_runtime.engine import LoadedModel
 
 
 class Converter(Protocol):
@@ -32,8 +33,8 @@ class Converter(Protocol):
 class Optimiser(Protocol):
     """Stores a graph as the engine would optimise it while loading."""
 
-    def __call__(self, file: Path, optimised: Path) -> None:
-        """Write `optimised`, for any CPU of the class.
+    def __call__(self, file: Path, optimised: Path) -> LoadedModel:
+        """Write `optimised`, for any CPU of the class; return the model as it was optimised in memory.
 
         Raises:
             ModelError: It can't be stored; the message is for people.
