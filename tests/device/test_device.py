@@ -64,6 +64,10 @@ def test_ways_to_a_model(device: Device) -> None:
     unknown = httpx.post(base + path, json=BODY, headers={"Host": f"other.{device.name}.svc"})
     assert unknown.status_code == httpx.codes.NOT_FOUND
     assert f"{MODEL}.{device.name}" in unknown.json()["error"]
+    slip = httpx.post(f"{base}/{device.name}/itent{path}", json=BODY)
+    assert slip.status_code == httpx.codes.NOT_FOUND
+    assert f'"/{device.name}/itent{path}" has no prefix' in slip.json()["error"]
+    assert f"Served here: {MODEL}.{device.name}" in slip.json()["error"]
     # a caller whose pod is known needs no namespace: the pod of stable calls
     transport = httpx.HTTPTransport(local_address=device.addresses[STABLE])
     with httpx.Client(transport=transport) as pod:

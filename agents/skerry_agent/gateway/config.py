@@ -87,6 +87,7 @@ frontend models
     http-request return status 200 hdr grpc-status 3 hdr grpc-message '{bare_grpc}' if grpc !by_host !{{ var(txn.namespace) -m found }}
     http-request return status 200 hdr grpc-status 5 hdr grpc-message '{unknown_grpc}' if grpc !by_host
     http-request return status 400 content-type application/json lf-string '{bare}' if !by_host !{{ var(txn.namespace) -m found }}
+    http-request return status 404 content-type application/json lf-string '{no_path}' if !by_host {{ var(txn.host) -m reg ^[0-9.]+$ }}
     http-request return status 404 content-type application/json lf-string '{unknown}' if !by_host
 {two_ports}    use_backend %[var(txn.model)]
 """  # noqa: E501 - HAProxy knows no continued lines
@@ -113,6 +114,10 @@ UNKNOWN = (
     '{"error":"no EdgeModel \\"%[var(txn.name),json(utf8s)]\\" in namespace'
     ' \\"%[var(txn.namespace),json(utf8s)]\\" is served on node ${NODE_NAME}, and the path'
     ' has no prefix /NAMESPACE/NAME/ of one. Served here: {served}"}'
+)
+NO_PATH = (
+    '{"error":"asked by an address, the path says which EdgeModel, and \\"%[path,json(utf8s)]\\" has no prefix'
+    ' /NAMESPACE/NAME/ of one that node ${NODE_NAME} serves. Served here: {served}"}'
 )
 BACKEND = """\
 
@@ -145,7 +150,8 @@ def render(
         metrics_port=metrics_port,
         known=_known(state),
         bare=BARE,
-        unknown=_unknown(state),
+        unknown=_with_served(UNKNOWN, state),
+        no_path=_with_served(NO_PATH, state),
         bare_grpc=BARE_GRPC,
         unknown_grpc=UNKNOWN_GRPC,
         unary=UNARY,
@@ -168,11 +174,11 @@ def _known(state: GatewayState) -> str:
     return "\n".join(lines)
 
 
-def _unknown(state: GatewayState) -> str:
+def _with_served(message: str, state: GatewayState) -> str:
     names = [".".join(reversed(key.split("."))) for key in sorted(state.backends)]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     served = ", ".join(names[:MOST_NAMED]) + more if names else "none yet"
-    return UNKNOWN.replace("${NODE_NAME}", "%[env(NODE_NAME)]").replace("{served}", served)
+    return message.replace("${NODE_NAME}", "%[env(NODE_NAME)]").replace("{served}", served)
 
 
 def _two_ports(state: GatewayState) -> str:

@@ -46,5 +46,5 @@ def _build(ingredients: Ingredients, *, bits: int, block: int) -> None:
     quantizer.process()
     model = quantizer.model.model
     if not any(node.op_type == OPERATOR for node in model.graph.node):
-        raise NotSupported("the model has no matrix multiplication by constant weights to shrink")
+        raise NotSupported("the model has no MatMul by constant weights, the one operator that this shrinks")
     ingredients.target.write_bytes(model.SerializeToString(deterministic=True))

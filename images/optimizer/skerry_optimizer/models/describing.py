@@ -36,7 +36,7 @@ def describe(model: ModelProto, source_digest: str, size: int) -> Assessment:
         operators=dict(operators.most_common(MOST_OPERATORS)),
         quantizable=f"{share:.3f}",
         family=family,
-        message=f"{family} of {total / 1e6:.1f} million parameters in {len(operators)} operators;"
+        message=f"{family} of {total:,} parameters in {len(operators)} operators;"
         f" {share:.0%} can be quantised",
     )
 

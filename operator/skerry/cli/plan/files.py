@@ -17,6 +17,8 @@ from skerry.cli.errors import CliError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pydantic_core import ErrorDetails
+
 STDIN = "-"
 KINDS: dict[str, type[EdgeModel | HardwareClass]] = {
     "EdgeModel": EdgeModel,
@@ -108,21 +110,38 @@ def _documents(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _validated(
     kind: type[EdgeModel | HardwareClass], document: dict[str, Any], place: str
 ) -> EdgeModel | HardwareClass:
+    todo = f"`kubectl explain {kind.info.short} --recursive` tells all fields"
     try:
-        return kind.model_validate(document)
+        parsed = kind.model_validate(document)
     except ValidationError as error:
-        what = _mistakes(error)
-        raise CliError(
-            what, place, f"`kubectl explain {kind.info.short} --recursive` tells all fields"
-        ) from error
+        raise CliError(_mistakes(error), place, todo) from error
+    read = parsed.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if unknown := list(_unknown(document.get("spec"), read, "spec")):
+        raise CliError("; ".join(f"{one}: there is no such field" for one in unknown), place, todo)
+    return parsed
+
+
+def _unknown(written: Any, read: Any, path: str) -> Iterator[str]:
+    """Yield the fields of a manifest that its model did not read: the API server refuses them too."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        for key, value in written.items():
+            if key in read:
+                yield from _unknown(value, read[key], f"{path}.{key}")
+            elif value is not None:
+                yield f"{path}.{key}"
+    elif isinstance(written, list) and isinstance(read, list):
+        for number, (one, other) in enumerate(zip(written, read, strict=False)):
+            yield from _unknown(one, other, f"{path}[{number}]")
 
 
 def _mistakes(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, mistake['loc'])) or 'the manifest'}: {_said(mistake['msg'])}"
+        f"{'.'.join(map(str, mistake['loc'])) or 'the manifest'}: {_said(mistake)}"
         for mistake in error.errors()
     )
 
 
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _said(mistake: ErrorDetails) -> str:
+    if mistake["type"] == "string_type" and isinstance(mistake["input"], int | float):
+        return f'this is text, so write it in quotes: "{mistake["input"]}"'
+    return mistake["msg"].removeprefix("Value error, ")

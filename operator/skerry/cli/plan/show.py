@@ -50,7 +50,12 @@ def plan(
     return Group(
         f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
         f"  {escape(assessment.message)}",
-        *(_class(model, target, assessment, classes, config) for target in model.spec.targets),
+        *(
+            _class(model, target, assessment, classes, config)
+            if target.hardware_class in classes
+            else _no_class(target.hardware_class, classes, in_cluster=in_cluster)
+            for target in model.spec.targets
+        ),
         *(_difference(model, live) if in_cluster else ()),
     )
 
@@ -63,14 +68,7 @@ def _class(
     config: OperatorConfig | None,
 ) -> RenderableType:
     name = target.hardware_class
-    hardware = classes.get(name)
-    if hardware is None:
-        known = ", ".join(sorted(classes)) or "none"
-        return (
-            f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
-            " its manifest by -f"
-        )
-    device = device_of(hardware)
+    device = device_of(classes[name])
     if config is None:
         first = rank_engines(assessment, device, {})
         ranks = rank_engines(assessment, device, {r.engine: _any() for r in first})
@@ -86,6 +84,16 @@ def _class(
         table.add_row(mark, rank.engine, installed, rank.reason)
     constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
     return Group(table, *constraints, _verdict(model, target, chosen, known=config is not None))
+
+
+def _no_class(name: str, classes: Mapping[str, HardwareClass], *, in_cluster: bool) -> str:
+    if not in_cluster:
+        return f"[yellow]{name}[/]: the class is not known here; add its manifest by -f, or ask a cluster"
+    known = ", ".join(sorted(classes)) or "none"
+    return (
+        f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
+        " its manifest by -f"
+    )
 
 
 def _any() -> EngineSettings:
