@@ -39,5 +39,5 @@ def test_a_convolution_takes_static_scales_and_has_nothing_for_weights_alone(
 ) -> None:
     made = kitchen("OnnxRuntime", convolutional(), tmp_path)
     assert made.likeness(made.make(engine.STATIC_INT8)) > 0.99
-    with pytest.raises(NotSupported, match="no matrix multiplication by constant weights"):
+    with pytest.raises(NotSupported, match="no MatMul by constant weights"):
         made.make(engine.WEIGHT_INT8)
