@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+from skerry.api.termination import EXIT_FINAL
 from skerry.artifacts.stage import StageError, end, first_line
 from skerry_fetcher.errors import RefusedError
 from skerry_fetcher.stages import fetch, look, read_plan
@@ -14,8 +15,6 @@ LONGEST_MESSAGE = 4096
 """Bytes of a termination message; the pod has two containers, so that no more is cut."""
 
 FAILED = 1
-FINAL = 3
-"""Tells the Job that another pod would fare no better; see skerry.render.fetch_jobs."""
 
 STAGES = {"look": look, "fetch": fetch}
 
@@ -34,7 +33,7 @@ def main(arguments: list[str]) -> int:
         workspace.scratch.joinpath("tmp").mkdir(exist_ok=True)
         message = STAGES[arguments[0]](read_plan(), workspace)
     except RefusedError as error:
-        return end(str(error), LONGEST_MESSAGE, FINAL if error.lasting else FAILED)
+        return end(str(error), LONGEST_MESSAGE, EXIT_FINAL if error.lasting else FAILED)
     except StageError as error:
         return end(str(error), LONGEST_MESSAGE, FAILED)
     except Exception as error:

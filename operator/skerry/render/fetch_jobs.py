@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CREDENTIALS_DIRECTORY = "/credentials"
 CLAIM_DIRECTORY = "/claim"
-EXIT_FINAL = 3
-"""The fetcher's exit code for what no further try can mend."""
 
 _COMMAND = ("python3", "-m", "skerry_fetcher")
 
@@ -56,10 +54,7 @@ def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
         **parts.labels(owner, parts.COMPONENT_FETCHER),
         job_parts.LABEL_WORK: fetch.made.work,
     }
-    rendered = job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
-    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [EXIT_FINAL]}}
-    rendered["spec"]["podFailurePolicy"]["rules"].append(final)
-    return rendered
+    return job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
 
 
 def _stage(name: str, fetch: FetchJob, config: OperatorConfig, mounts: list[Object]) -> Object:

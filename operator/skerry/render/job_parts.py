@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.termination import EXIT_FINAL
 from skerry.decide.stages import DOCKER_CONFIG_DIRECTORY
 from skerry.render import parts
 
@@ -20,11 +21,12 @@ BACKOFF_LIMIT = 2
 def job(
     owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
 ) -> Object:
-    """A Job around a pod; a try that an eviction ended does not count."""
+    """A Job around a pod; a try that an eviction ended does not count, one that ended finally is the last."""
     evicted = {
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
+    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [EXIT_FINAL]}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -35,7 +37,7 @@ def job(
         "spec": {
             "activeDeadlineSeconds": deadline_seconds,
             "backoffLimit": BACKOFF_LIMIT,
-            "podFailurePolicy": {"rules": [evicted]},
+            "podFailurePolicy": {"rules": [evicted, final]},
             "template": {"metadata": {"labels": labelled}, "spec": pod},
         },
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from skerry.api.fetch import FetchPlan
 from skerry.api.modelvariant import PinnedArtifact
+from skerry.api.termination import EXIT_FINAL
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
-from skerry_fetcher.__main__ import FINAL
 from tests.unit.decide.plan_world import CONFIG
 from tests.unit.render.test_objects import OWNER, a_fetch_job, build_job, the_assess_job
 
@@ -50,12 +52,18 @@ def test_a_claim_is_mounted_to_read_and_keeps_its_group() -> None:
     assert "fsGroup" not in pod["securityContext"]
 
 
-def test_what_no_other_pod_can_mend_ends_the_job() -> None:
-    rules = fetch_job(OWNER, a_fetch_job("s3://models/intent.onnx"), CONFIG)["spec"][
-        "podFailurePolicy"
-    ]["rules"]
+@pytest.mark.parametrize(
+    "job",
+    [
+        fetch_job(OWNER, a_fetch_job("s3://models/intent.onnx"), CONFIG),
+        optimisation_job(OWNER, build_job(), CONFIG),
+    ],
+    ids=["fetch", "optimisation"],
+)
+def test_what_no_other_pod_can_mend_ends_the_job(job: dict[str, Any]) -> None:
+    rules = job["spec"]["podFailurePolicy"]["rules"]
     assert [rule["action"] for rule in rules] == ["Ignore", "FailJob"]
-    assert rules[1]["onExitCodes"] == {"operator": "In", "values": [FINAL]}
+    assert rules[1]["onExitCodes"] == {"operator": "In", "values": [EXIT_FINAL]}
 
 
 def test_jobs_pull_with_the_secrets_of_their_images() -> None:

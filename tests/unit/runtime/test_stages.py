@@ -20,6 +20,7 @@ from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
+from skerry.api.termination import EXIT_FINAL
 from skerry.decide.stages import QUALITY, VALIDATION
 from skerry.precision import Precision
 from skerry_runtime.artifact import read_artifact, read_golden
@@ -325,31 +326,28 @@ def test_finished_work_ends_all_stages_at_once(job: Job) -> None:
     assert not (job.root / "scratch/measure").exists()
 
 
+def without_samples(root: Path) -> None:
+    np.savez(root / "dataset/dataset.npz", x=np.ones((99, WIDTH), np.float32))
+
+
 @pytest.mark.parametrize(
-    ("break_it", "stage", "message"),
+    ("break_it", "stage", "code", "message"),
     [
-        (
-            lambda root: (root / "dataset/dataset.npz").unlink(),
-            "baseline",
-            "dataset.npz is missing",
-        ),
-        (lambda root: (root / "source/model.onnx").unlink(), "baseline", "model.onnx is missing"),
-        (
-            lambda root: np.savez(root / "dataset/dataset.npz", x=np.ones((99, WIDTH), np.float32)),
-            "baseline",
-            "oci://registry.example/x: the data set has 99 samples and 1019 are needed",
-        ),
-        (lambda _: None, "quality", "baseline-measurement has to run before"),
-        (lambda _: None, "validate", "baseline-measurement has to run before"),
-        (lambda _: None, "nonsense", "name one stage: baseline, quality, validate"),
+        (lambda root: (root / "dataset/dataset.npz").unlink(), "baseline", EXIT_FINAL, "dataset.npz is missing"),
+        (without_samples, "baseline", EXIT_FINAL,
+         "oci://registry.example/x: the data set has 99 samples and 1019 are needed"),
+        (lambda root: (root / "source/model.onnx").unlink(), "baseline", 1, "model.onnx is missing"),
+        (lambda _: None, "quality", 1, "baseline-measurement has to run before"),
+        (lambda _: None, "validate", 1, "baseline-measurement has to run before"),
+        (lambda _: None, "nonsense", 1, "name one stage: baseline, quality, validate"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_is_the_termination_message(
-    job: Job, break_it: Any, stage: str, message: str
+    job: Job, break_it: Any, stage: str, code: int, message: str
 ) -> None:
     break_it(job.root)
-    code, told = job.run(stage)
-    assert code == 1
+    ended, told = job.run(stage)
+    assert ended == code
     assert message in told
 
 

@@ -46,5 +46,7 @@ def _build(ingredients: Ingredients, *, bits: int, block: int) -> None:
     quantizer.process()
     model = quantizer.model.model
     if not any(node.op_type == OPERATOR for node in model.graph.node):
-        raise NotSupported("the model has no MatMul by constant weights, the one operator that this shrinks")
+        raise NotSupported(
+            "the model has no MatMul by constant weights, the one operator that this shrinks"
+        )
     ingredients.target.write_bytes(model.SerializeToString(deterministic=True))

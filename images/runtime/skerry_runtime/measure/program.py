@@ -1,6 +1,7 @@
 """Runs one of the stages that measure.
 
-Each leaves one line for people as its termination message, on failure too, and exits 0 or 1.
+Each leaves one line for people as its termination message, on failure too, and exits 0 or 1; or with
+EXIT_FINAL where the data set can't be used, which another pod would not mend.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from skerry.api.job import JobPlan
-from skerry.api.termination import MESSAGE_BYTES
+from skerry.api.termination import EXIT_FINAL, MESSAGE_BYTES
 from skerry.decide.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
 from skerry_runtime.dataset import DatasetError
 from skerry_runtime.errors import ModelError
@@ -43,13 +44,19 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
         message = _run(arguments)
-    except (PlanError, DatasetError, ModelError, WorkerError, BaselineError, OSError) as error:
-        _say(str(error))
-        log.error("%s", error)  # noqa: TRY400 - for people, without a stack
-        return 1
+    except DatasetError as error:
+        return _failed(error, EXIT_FINAL)
+    except (PlanError, ModelError, WorkerError, BaselineError, OSError) as error:
+        return _failed(error, 1)
     _say(message)
     log.info("%s", message)
     return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    _say(str(error))
+    log.error("%s", error)
+    return code
 
 
 def _run(arguments: list[str]) -> str:
