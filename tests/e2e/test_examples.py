@@ -35,8 +35,11 @@ IMPOSSIBLE = "digits-impossible"
 RING, REGION = "example.com/ring", "topology.kubernetes.io/region"
 
 # What `examples.ask` is to print of ten samples.
-CLASSIFIERS = {"digits": r"^(9|10) of 10 right$", "pairs": r"^(9|10) of 10 right$"}
-ANSWERS = {**CLASSIFIERS, "regression": r"^sample 9: \S+, and its label is \S+$"}
+ANSWERS = {
+    "digits": r"^(9|10) of 10 right$",
+    "pairs": r"^(9|10) of 10 right$",
+    "regression": r"^sample 9: \S+, and its label is \S+$",
+}
 
 
 def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skerry_optimizer.errors import StageError
-from skerry_runtime.dataset import Split
+from skerry_runtime.dataset import Dataset, Split
 from skerry_runtime.measure.files import Places, read_baseline, samples_of
 from skerry_runtime.measure.process import WorkerError
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skerry_optimizer.workspace import Workspace
+    from skerry_runtime.measure.files import Samples
 
 Sample = dict[str, "NDArray[Any]"]
 
@@ -23,13 +24,18 @@ def calibration_samples(workspace: Workspace) -> list[Sample]:
     Raises:
         StageError: The stage that measures the baseline, which splits the data set, did not run.
     """
+    part = Dataset(_calibration(workspace).inputs())
+    return [part.sample(row) for row in range(part.samples)]
+
+
+def calibration_sample(workspace: Workspace) -> Sample:
+    """Return one of them, reading no other; raises as `calibration_samples`."""
+    return _calibration(workspace).first()
+
+
+def _calibration(workspace: Workspace) -> Samples:
     places = Places(workspace.source, workspace.dataset, workspace.scratch)
     try:
-        samples = samples_of(places, Split.CALIBRATION, read_baseline(places).inputs)
+        return samples_of(places, Split.CALIBRATION, read_baseline(places).inputs)
     except WorkerError as error:
         raise StageError(str(error)) from error
-    arrays = samples.inputs()
-    return [
-        {name: array[row : row + 1] for name, array in arrays.items()}
-        for row in range(samples.count)
-    ]

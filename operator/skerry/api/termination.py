@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from skerry.api.modelvariant import GateResult, Interval, Trial
 
+EXIT_FINAL = 3
+"""The exit status of a container whose fault no further try can mend: it ends the whole job."""
+
 POD_MESSAGE_BYTES = 12 * 1024
 """What the kubelet keeps of all containers of a pod, in equal shares."""
 CONTAINERS = 8
 """Of an optimisation job's pod."""
-EXIT_FINAL = 3
-"""The exit status of a container whose fault no further try can mend: it ends the whole job."""
-
 MESSAGE_BYTES = POD_MESSAGE_BYTES // (CONTAINERS + 1)
 """Greatest length, 1365: fits a pod with one container more than ours (a mesh may add its own)."""
 

@@ -12,7 +12,7 @@ from skerry.artifacts.images import RegistryClient
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.samples import calibration_samples
+from skerry_optimizer.samples import calibration_sample
 from skerry_optimizer.workspace import Workspace, read_plan
 from skerry_runtime.errors import ModelError
 
@@ -46,7 +46,7 @@ def accelerate(workspace: Workspace) -> str:
 
 def _accelerate_all(workspace: Workspace, engine: EnginePlugin, optimiser: Optimiser) -> str:
     results = []
-    sample = calibration_samples(workspace)[0]
+    sample = calibration_sample(workspace)
     for candidate in workspace.built_candidates():
         problem = _optimise(engine, optimiser, candidate, workspace, sample)
         results.append(problem)

@@ -21,7 +21,7 @@ from skerry_optimizer.engine import engine_of
 from skerry_optimizer.errors import StageError
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.samples import calibration_samples
+from skerry_optimizer.samples import calibration_sample
 from skerry_optimizer.stages.assess import open_source
 from skerry_optimizer.workspace import MODEL, Workspace, read_plan
 from skerry_runtime.errors import ModelError
@@ -53,7 +53,7 @@ def convert(workspace: Workspace) -> str:
     engine = engine_of(plan.engine)
     model = read_model(workspace.source / MODEL)
     original = open_source(engine, workspace.source / MODEL)
-    sample = calibration_samples(workspace)[0]
+    sample = calibration_sample(workspace)
     target = engine.model_in(workspace.folder(SOURCE))
     target.parent.mkdir(parents=True, exist_ok=True)
     message = _convert(workspace, engine, model, target)
