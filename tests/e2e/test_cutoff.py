@@ -10,7 +10,7 @@ import pytest
 
 from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.test_story import trigger
-from tests.e2e.world import World, condition, tiny_model, wait_for
+from tests.e2e.world import World, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,9 +91,7 @@ def test_a_cut_off_node_goes_back_by_itself(
     world.environment.apply(wanted)
     traffic.start(world.load((namespace, NAME), CLASS, (json.loads(bodies.good.read_text()),)))
     where = (namespace, NAME)
-    served = world.until(
-        "first rollout", where, lambda m: condition(m, "Ready") == "True", ROLLOUT_SECONDS
-    )
+    served = world.until_ready(where, ROLLOUT_SECONDS)
     stable = world.route(namespace, NAME, CLASS).spec.stable
     assert stable is not None
     assert served.status.address is not None

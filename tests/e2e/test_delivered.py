@@ -134,7 +134,7 @@ def test_both_engines_build_and_a_person_is_waited_for(
 def test_a_person_promotes(upgraded: World, namespace: str) -> None:
     said = skerry(upgraded, namespace, "promote", NAME)
     assert CLASS in said
-    upgraded.until("promotion", (namespace, NAME), lambda m: condition(m, "Ready") == "True", 120)
+    upgraded.until_ready((namespace, NAME), 120)
     tree = skerry(upgraded, namespace, "status", NAME)
     assert "OpenVino" in tree
     assert "OnnxRuntime" in tree

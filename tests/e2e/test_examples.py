@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from skerry.api import EdgeModel
     from tests.lab import Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -96,16 +95,6 @@ def applied(
     return datasets
 
 
-def until_ready(world: World, namespace: str, name: str) -> EdgeModel:
-    """Wait until the model serves what its spec asks for."""
-    return world.until(
-        f"{name} is ready",
-        (namespace, name),
-        lambda m: condition(m, "Ready") == "True",
-        ROLLOUT_SECONDS,
-    )
-
-
 def right_answers(world: World, lab: Lab, where: tuple[str, str], dataset: Path) -> None:
     """Ask each node of the class as the README does, from outside; nearly all is to be right."""
     address = world.model(*where).status.address
@@ -123,7 +112,7 @@ def right_answers(world: World, lab: Lab, where: tuple[str, str], dataset: Path)
 def test_an_example_is_applied_becomes_ready_and_answers(
     name: str, world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
-    model = until_ready(world, namespace, name)
+    model = world.until_ready((namespace, name), ROLLOUT_SECONDS)
     assert {target.nodes.updated for target in model.status.targets} == {2}
     right_answers(world, lab, (namespace, name), applied[name])
 
@@ -150,7 +139,7 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
 def test_rings_are_served_in_their_order(
     world: World, namespace: str, rings: tuple[str, str]
 ) -> None:
-    until_ready(world, namespace, "rings")
+    world.until_ready((namespace, "rings"), ROLLOUT_SECONDS)
     pods = world.serving_pods(namespace, "rings")
     made = {pod["spec"]["nodeName"]: pod["metadata"]["creationTimestamp"] for pod in pods}
     bench, north = (made[node] for node in rings)
@@ -168,4 +157,4 @@ def test_a_person_has_the_last_word(world: World, namespace: str) -> None:
     )
     assert waits.status.phase == "Paused"
     skerry(world, namespace, "promote", name)
-    until_ready(world, namespace, name)
+    world.until_ready((namespace, name), ROLLOUT_SECONDS)

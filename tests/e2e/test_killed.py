@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from examples.demo.traffic import Traffic, infer_request
-from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
+from tests.e2e.world import World, is_ready, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +73,7 @@ def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
     plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
     with Traffic(world.environment) as followed:
         followed.start(world.load((namespace, name), CLASS, plain))
-        world.until(
-            "first rollout",
-            (namespace, name),
-            lambda m: condition(m, "Ready") == "True",
-            ROLLOUT_SECONDS,
-        )
+        world.until_ready((namespace, name), ROLLOUT_SECONDS)
         yield name
 
 

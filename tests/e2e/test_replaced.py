@@ -10,7 +10,7 @@ import pytest
 
 from examples.demo.environment import run
 from examples.demo.traffic import infer_request
-from tests.e2e.world import World, condition, tiny_model
+from tests.e2e.world import World, tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +50,7 @@ def test_another_server_answers_what_was_certified(
     model["spec"]["rollout"] |= {"waves": [{"percent": 100}], "soak": "3s", "traffic": [50]}
     model["spec"]["serving"]["resources"]["limits"]["memory"] = "512Mi"
     world.environment.apply(model)
-    world.until(
-        "MLServer is promoted",
-        (namespace, NAME),
-        lambda m: condition(m, "Ready") == "True",
-        ROLLOUT_SECONDS,
-    )
+    world.until_ready((namespace, NAME), ROLLOUT_SECONDS)
     pods = world.serving_pods(namespace, NAME)
     assert len(pods) == 2
     assert all(served_by_mlserver in {c["image"] for c in p["spec"]["containers"]} for p in pods)

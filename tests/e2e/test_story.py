@@ -56,12 +56,7 @@ def traffic(world: World, tiny: Path, namespace: str) -> Iterator[Traffic]:
 
 def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -> None:
     world.environment.apply(tiny_model(world.registry, namespace, NAME, list(CLASSES)))
-    model = world.until(
-        "first rollout",
-        (namespace, NAME),
-        lambda m: condition(m, "Ready") == "True",
-        ROLLOUT_SECONDS,
-    )
+    model = world.until_ready((namespace, NAME), ROLLOUT_SECONDS)
     for name in ("Accepted", "Optimized", "Certified", "RolledOut", "Available"):
         assert condition(model, name) == "True"
     assert model.status.phase == "Serving"

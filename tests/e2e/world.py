@@ -102,6 +102,11 @@ class World:
         """Wait until the EdgeModel (namespace, name) is as wanted."""
         return wait_for(what, lambda: self.model(*where), reached, seconds)
 
+    def until_ready(self, where: tuple[str, str], seconds: float) -> EdgeModel:
+        """Wait until the EdgeModel (namespace, name) serves what its spec asks for."""
+        ready = f"{where[1]} is ready"
+        return self.until(ready, where, lambda m: condition(m, "Ready") == "True", seconds)
+
 
 def skerry(world: World, namespace: str, *words: str) -> str:
     """The command line, as the administrator."""
