@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,10 +77,10 @@ def present(system: Kubectl) -> set[str]:
     return {f"{name.split('/')[0].split('.')[0]}/{name.split('/')[1]}" for name in names}
 
 
-def run_hook(account: Kubectl, word: str) -> subprocess.CompletedProcess[str]:
+def run_hook(account: Kubectl, *words: str) -> subprocess.CompletedProcess[str]:
     """The command of a hook's container, with its account's token."""
     environment = {**os.environ, "KUBECONFIG": str(account.kubeconfig)}
-    command = [sys.executable, "-m", "skerry.install", word]
+    command = [sys.executable, "-m", "skerry.install", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -157,7 +158,7 @@ def test_crds_that_cannot_be_brought_along_stop_the_upgrade_with_the_reason(
 def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
     system: Kubectl, api: Api, control_plane: Lab, tmp_path: Path
 ) -> None:
-    """Without an operator that leads it fails; with one, by the operator's own token, it passes."""
+    """Without an operator that leads it fails; it waits for one, whose token is the operator's own."""
     operator = system.as_account("skerry-operator", tmp_path)
     process = OperatorProcess(
         operator.kubeconfig, tmp_path, control_plane.registry, "release", default_classes=True
@@ -165,13 +166,15 @@ def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
     with in_background(control_plane, "test", "skerry") as test:
         pod = appear(api, kinds.POD, "skerry-test")
         account = system.as_account(pod["spec"]["serviceAccountName"], tmp_path)
-        first = run_hook(account, "check")
+        first = run_hook(account, "check", "--patience", "0")
         assert first.returncode == 1
         assert "no operator leads" in first.stderr
         assert "kubectl -n skerry-system logs deploy/skerry-operator" in first.stderr
-        process.start()
+        with ThreadPoolExecutor() as beside:
+            waiting = beside.submit(run_hook, account, "check")
+            process.start()
         try:
-            wait_for("all to be well", lambda: run_hook(account, "check"), is_well, SECONDS)
+            assert is_well(waiting.result()), waiting.result().stderr
             wait_for("the marker", lambda: find_marker(api), bool, SECONDS)
         finally:
             process.stop()

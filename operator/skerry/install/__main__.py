@@ -8,28 +8,37 @@ import sys
 
 from skerry.cluster.connect import connected
 from skerry.cluster.errors import SkerryError
-from skerry.install.check import check
+from skerry.install.check import PATIENCE_SECONDS, check
 from skerry.install.crds import apply_crds
-
-WORDS = {"crds": apply_crds, "check": check}
 
 
 def main() -> int:
     """Run one of the words."""
-    parser = argparse.ArgumentParser(prog="python -m skerry.install")
-    parser.add_argument("word", choices=WORDS)
-    word = parser.parse_args().word
+    options = _parser().parse_args()
     try:
-        asyncio.run(_run(word))
+        asyncio.run(_run(options))
     except SkerryError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-async def _run(word: str) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m skerry.install")
+    words = parser.add_subparsers(dest="word", required=True)
+    words.add_parser("crds", help="bring the CRDs up to date")
+    checks = words.add_parser("check", help="tell whether all of Skerry is well")
+    checks.add_argument(
+        "--patience", type=float, default=PATIENCE_SECONDS, metavar="SECONDS",
+        help="until it must be (default: %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> None:
     async with connected() as cluster:
-        async for line in WORDS[word](cluster):
+        found = check(cluster, options.patience) if options.word == "check" else apply_crds(cluster)
+        async for line in found:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 

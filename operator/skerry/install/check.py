@@ -1,11 +1,15 @@
 """What `helm test` asks: are the kinds served, does an operator lead, do the devices' parts run.
 
-It reads and writes nothing. Each finding is a line; a failed one ends it with what to do.
+It only reads. Each finding is a line; one that is not well gets time to become so, as right after an
+installation, and then ends it with what to do.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from skerry.api import KINDS
@@ -16,24 +20,39 @@ from skerry.cluster.views import parse_time
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from skerry.cluster.client import Cluster, Object
 
 DEVICE_PARTS = ("skerry-agent", "skerry-gateway")
+PATIENCE_SECONDS = 60.0
+"""Until all of it must be well: pods that have just been made need a while until they are ready."""
+AGAIN_SECONDS = 1.0
 
 
-async def check(cluster: Cluster) -> AsyncIterator[str]:
-    """Yield what was found to be well.
+async def check(cluster: Cluster, patience: float = PATIENCE_SECONDS) -> AsyncIterator[str]:
+    """Yield what was found to be well, within `patience` seconds in all.
 
     Raises:
         SkerryError: the first thing that is not.
     """
+    end = time.monotonic() + patience
     for kind in KINDS:
         yield await _kind_is_served(cluster, f"{kind.info.plural}.{GROUP}")
-    yield await _operator_leads(cluster)
+    yield await _in_time(end, partial(_operator_leads, cluster))
     for name in DEVICE_PARTS:
-        yield await _runs_everywhere(cluster, name)
+        yield await _in_time(end, partial(_runs_everywhere, cluster, name))
+
+
+async def _in_time(end: float, find: Callable[[], Awaitable[str]]) -> str:
+    """Look again until it is well or the time is over; the last error counts."""
+    while True:
+        try:
+            return await find()
+        except SkerryError:
+            if time.monotonic() >= end:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _kind_is_served(cluster: Cluster, name: str) -> str:
