@@ -2,9 +2,10 @@
 
 `raw` is the engine's session in a process of its own, called in a loop. `rest` and `grpc` go through gateway
 and server, as any caller's requests do; `server` is REST without the gateway. kserve's and mlserver's own
-servers answer the same requests with the same engine and options. All stay up; each side is asked by 1 and
-by 8 clients for a short block, round after round, and every ratio is taken within a round. A 99th percentile
-needs more calls than a block has: it is of ten rounds together. The Service in front of the gateway is a name
+servers answer the same requests with the same engine and options. All stay up; each side is asked for a short
+block, round after round, and every ratio is taken within a round: first all rounds with 1 client, then those
+with 8, whose full cores would otherwise be what the lone client comes after. A 99th percentile needs more calls
+than a block has: it is of ten rounds together. The Service in front of the gateway is a name
 and a translation of addresses in the kernel; there is no cluster here, so it is not in these figures.
 """
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("benchmarks.serving")
 
-SECONDS = {1: 0.5, 8: 1.0}
-"""How long a block is, by the count of clients."""
+CLIENTS = (1, 8)
+SECONDS = 1.0
+"""How long a block is."""
 POOLED = 10
 REST_OF = {"kserve": "rest", "mlserver": "json"}
 """The others' servers, and their quickest form of REST: mlserver takes no binary tensors."""
@@ -91,14 +93,13 @@ def _ways(model: Path, ports: Skerry) -> dict[str, tuple[str, str]]:
 
 
 def _rounds(count: int, sides: dict[str, RunningSide]) -> Rounds:
-    rounds: Rounds = {}
-    for number, order in enumerate(alternated(tuple(sides), count), start=1):
-        for clients, seconds in SECONDS.items():
+    rounds: Rounds = {(name, clients): [] for clients in CLIENTS for name in sides}
+    for clients in CLIENTS:
+        for number, order in enumerate(alternated(tuple(sides), count), start=1):
             for name in order:
-                found = sides[name].block(clients, seconds)
-                rounds.setdefault((name, clients), []).append(found)
-        log.info("round %d: %s", number, {f"{name} {clients}": round(blocks[-1].calls_per_second, 1)
-                                          for (name, clients), blocks in rounds.items()})  # fmt: skip
+                rounds[name, clients].append(sides[name].block(clients, SECONDS))
+            speeds = {name: round(rounds[name, clients][-1].calls_per_second, 1) for name in order}
+            log.info("%d clients, round %d: %s", clients, number, speeds)
     return rounds
 
 
