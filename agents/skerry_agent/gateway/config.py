@@ -73,6 +73,7 @@ frontend models
     http-request wait-for-body time 10s unless grpc !unary
     http-request set-var(txn.started) date(0,us)
     http-request set-var(txn.host) req.hdr(host),field(1,:),lower,rtrim(.)
+    acl by_address var(txn.host) -m reg ^([0-9.]+$|[[])
     http-request set-var(txn.name) var(txn.host),field(1,.)
     http-request set-var(txn.namespace) var(txn.host),field(2,.)
     http-request set-var(txn.namespace) src,map_ip({callers}) unless {{ var(txn.namespace) -m found }}
@@ -84,10 +85,10 @@ frontend models
     http-request set-var(txn.model) var(txn.path_model) if {{ var(txn.prefixed) -m bool }}
     http-request replace-path /[^/]+/[^/]+/?(.*) /\\1 if {{ var(txn.prefixed) -m bool }}
     http-request set-log-level silent unless by_host
-    http-request return status 200 hdr grpc-status 3 hdr grpc-message '{bare_grpc}' if grpc !by_host !{{ var(txn.namespace) -m found }}
+    http-request return status 200 hdr grpc-status 3 hdr grpc-message '{bare_grpc}' if grpc !by_host by_address or grpc !by_host !{{ var(txn.namespace) -m found }}
     http-request return status 200 hdr grpc-status 5 hdr grpc-message '{unknown_grpc}' if grpc !by_host
+    http-request return status 404 content-type application/json lf-string '{no_path}' if !by_host by_address
     http-request return status 400 content-type application/json lf-string '{bare}' if !by_host !{{ var(txn.namespace) -m found }}
-    http-request return status 404 content-type application/json lf-string '{no_path}' if !by_host {{ var(txn.host) -m reg ^[0-9.]+$ }}
     http-request return status 404 content-type application/json lf-string '{unknown}' if !by_host
 {two_ports}    use_backend %[var(txn.model)]
 """  # noqa: E501 - HAProxy knows no continued lines
