@@ -15,6 +15,7 @@ from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls, told
+from skerry.decide.nearest import passing_gates
 from skerry.decide.stages import (
     PACK,
     Trouble,
@@ -118,9 +119,12 @@ def remembered(variant: ModelVariant) -> VariantState:
 
 
 def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str) -> str:
-    """Each shortfall by name; without any, the explanation that the choice gave."""
+    """Each shortfall by name, and what would pass; without any, the explanation that the choice gave."""
     missed = shortfalls(results, allow_marginal=gates.allow_marginal)
-    return "; ".join(missed) or otherwise
+    if not missed:
+        return otherwise
+    nearest = passing_gates(results, gates)
+    return "; ".join([*missed, *([f"it would pass with {nearest}"] if nearest else [])])
 
 
 def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gates_key: str,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
+from skerry.decide.gates import told
+from skerry.decide.nearest import passing_gates
 from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
@@ -54,8 +56,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         for gate in build.variant.status.gates:
             if gate.outcome is not GateOutcome.PASS:
                 kind = "required" if gate.required else "an aim"
-                said = f"{figure(gate.observed)} against {gate.threshold}, {gate.outcome}."
-                yield content.told(build, f"gate {gate.name} ({kind}): {said}")
+                yield content.told(build, f"gate {gate.name} ({kind}): {told(gate).message}.")
 
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -90,6 +91,17 @@ def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         if point.trial.outcome is not TrialOutcome.MEASURED:
             why = f": {point.trial.message.rstrip('.')}" if point.trial.message else ""
             yield f"{point.name}: {point.trial.outcome}{why}."
+
+
+def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+    """Where nothing is certified: what the nearest miss would pass."""
+    for build in content.builds:
+        status = build.variant.status
+        nearest = "" if status.artifact else passing_gates(status.gates, model.spec.gates)
+        if nearest:
+            yield content.told(
+                build, f"the nearest miss passes {nearest}, if that is good enough for this use."
+            )
 
 
 def _faster_but_for_quality(model: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -178,6 +190,7 @@ BOTTLENECKS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
 )
 RECOMMENDATIONS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
     _taken_back,
+    _gates_to_pass,
     _faster_but_for_quality,
     _narrow_the_interval,
     _speed_aim,
