@@ -22,6 +22,7 @@ from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.job import AssessPlan, JobPlan, JobSummary
 from skerry.api.modelvariant import (
+    EvaluationPlan,
     GateOutcome,
     GateResult,
     Interval,
@@ -168,7 +169,7 @@ class Devices:
         main = pod["spec"]["containers"][0]
         if main["name"] == "assess":
             assess = AssessPlan.model_validate_json(environment(main)["SKERRY_ASSESS_PLAN"])
-            message = assessment_of(assess.source_digest)
+            message = assessment_of(assess.source_digest, assess.evaluation)
         else:
             plan = JobPlan.model_validate_json(environment(main)["SKERRY_PLAN"])
             message = json.dumps(self.summary(plan).to_wire())
@@ -299,12 +300,13 @@ def _building(pod: Object) -> Object:
     }
 
 
-def assessment_of(digest: str) -> str:
-    """What a job says of any source."""
+def assessment_of(digest: str, evaluation: EvaluationPlan) -> str:
+    """What a job says of any source and data set."""
     return json.dumps(
         Assessment(
             source_digest=digest, format="ONNX", bytes=1024, parameters=256,
             operators={"MatMul": 4}, quantizable="0.9", family="Transformer",
+            dataset=evaluation.assessed(1000),
         ).to_wire()
     )  # fmt: skip
 

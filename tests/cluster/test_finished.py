@@ -52,8 +52,11 @@ def keep_results(world: World) -> None:
         summary = world.devices.summary(plan).model_copy(update={"artifact": None})
         text = summary.model_dump_json(by_alias=True)
         push_result(world, evidence_tag(plan.evidence_key), PART_EVIDENCE, text)
-        key = assessment_key(source, engine=plan.engine, engine_version=plan.engine_version)
-        push_result(world, assessment_tag(key), PART_ASSESSMENT, assessment_of(source))
+        key = assessment_key(
+            source, plan.evaluation, engine=plan.engine, engine_version=plan.engine_version
+        )
+        assessment = assessment_of(source, plan.evaluation)
+        push_result(world, assessment_tag(key), PART_ASSESSMENT, assessment)
 
 
 def test_what_was_certified_before_is_served_again_without_a_job(world: World) -> None:

@@ -1,8 +1,8 @@
 """`EdgeModel`: the model a user wants on the fleet. The user writes `spec`, the operator `status`.
 
 Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
-rollout's and the guard's parts of the spec are in `skerry.api.rollout` and `skerry.api.guard`, the
-status in `skerry.api.edgemodel_status`.
+evaluation's, the rollout's and the guard's parts of the spec are in `skerry.api.evaluation`, `rollout` and
+`guard`, the status in `skerry.api.edgemodel_status`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from skerry.api.common import (
 )
 from skerry.api.edgemodel_status import (
     Address,
+    AssessedDataset,
     Assessment,
     CatchingUp,
     EdgeModelStatus,
@@ -46,51 +47,13 @@ from skerry.api.edgemodel_status import (
     TargetStatus,
     WaveStatus,
 )
+from skerry.api.evaluation import Evaluation, Metric
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
 from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
 from skerry.api.units import parse_ratio
 
 MAX_NAME_LENGTH = 40
-
-
-class Metric(StrEnum):
-    """How quality is measured, against the unoptimised source in float32.
-
-    accuracy: share of right labels, as a ratio to the baseline's.
-    f1: F1 score, the mean over the classes, as a ratio to the baseline's (rare classes count).
-    rmse: root mean square error; the baseline's over the candidate's, so more is better.
-    neighbours: share of nearest neighbours kept, with a cosine of at least 0.99 (embeddings).
-    """
-
-    ACCURACY = "accuracy"
-    F1 = "f1"
-    RMSE = "rmse"
-    NEIGHBOURS = "neighbours"
-
-
-class Evaluation(Model):
-    """The data that quality, calibration and golden samples are taken from.
-
-    The parts are disjoint: what calibrated or chose a build never certifies it.
-    """
-
-    dataset: Artifact = Field(
-        description="Holds dataset.npz: arrays named as the model's inputs, first axis samples, and"
-        " `labels` for every metric but neighbours: classes as integers, or values for rmse. A"
-        " single .npz file may have any name."
-    )
-    metric: Metric
-    calibration_samples: Int = Field(
-        default=128, ge=16, le=4096, description="Samples that static quantisation calibrates on."
-    )
-    golden_samples: Int = Field(
-        default=8,
-        ge=1,
-        le=64,
-        description="Samples that are replayed on every device and compared with the certified"
-        " answers; they keep the guard supplied where there is no traffic.",
-    )
 
 
 AUTO = "Auto"
@@ -289,6 +252,7 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "Address",
     "Artifact",
+    "AssessedDataset",
     "Assessment",
     "CatchingUp",
     "EdgeModel",

@@ -17,6 +17,7 @@ from skerry.api.common import (
     Digest,
     DnsLabel,
     EngineName,
+    Int,
     Message,
     Model,
     Note,
@@ -24,6 +25,7 @@ from skerry.api.common import (
     RevisionName,
     Time,
 )
+from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap
 from skerry.precision import Precision
 
@@ -83,8 +85,18 @@ class FrontEntry(Model):
     )
 
 
+class AssessedDataset(Model):
+    """The data set that fits the source: its inputs, the metric's labels, enough samples."""
+
+    digest: Digest = Field(description="The data set that was read.")
+    metric: Metric = Field(description="The metric that it was checked for.")
+    calibration_samples: Int = Field(description="spec.evaluation.calibrationSamples then.")
+    golden_samples: Int = Field(description="spec.evaluation.goldenSamples then.")
+    samples: Int = Field(description="Number of samples.")
+
+
 class Assessment(Model):
-    """What the assessing job read out of the source, once per source digest."""
+    """What the assessing job read out of source and data set, once for both digests."""
 
     source_digest: Digest = Field(description="The source that was read.")
     format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
@@ -99,6 +111,9 @@ class Assessment(Model):
     family: Annotated[str, Field(max_length=40)] = Field(
         default="",
         description="Transformer, Convolutional or Other; decides which recipes are tried first.",
+    )
+    dataset: AssessedDataset | None = Field(
+        default=None, description="What it is measured with; unset where only the source was read."
     )
     message: Message = Field(default="", description="What a reader should know about the source.")
 

@@ -40,6 +40,7 @@ class AssessPlan(Model):
     """Everything that an assessing job needs to know; passed as JSON in SKERRY_PLAN."""
 
     source_digest: Digest
+    evaluation: EvaluationPlan
     engine: EngineName
     assessment_key: str = Field(description="64 hex digits; see skerry.decide.identity.")
     registry: RegistryAccess

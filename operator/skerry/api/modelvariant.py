@@ -27,7 +27,8 @@ from skerry.api.common import (
     ResourceLimits,
     Time,
 )
-from skerry.api.edgemodel import Metric
+from skerry.api.edgemodel_status import AssessedDataset
+from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap, Rule
 from skerry.precision import Precision
 
@@ -59,6 +60,16 @@ class EvaluationPlan(Model):
     metric: Metric = Field(description="How quality is measured.")
     calibration_samples: Int = Field(ge=1, description="Samples for static quantisation.")
     golden_samples: Int = Field(ge=1, description="Samples that devices replay.")
+
+    def assessed(self, samples: int) -> AssessedDataset:
+        """What the assessment says once a data set of so many samples was found to fit."""
+        return AssessedDataset(
+            digest=self.dataset.digest,
+            metric=self.metric,
+            calibration_samples=self.calibration_samples,
+            golden_samples=self.golden_samples,
+            samples=samples,
+        )
 
 
 class ModelVariantSpec(Model):

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 EXIT_FINAL = 3
 """The exit status of a container whose fault no further try can mend: it ends the whole job."""
+EXIT_EVALUATION = 4
+"""The same, where the data set can't be used, or not with the metric."""
+EXIT_SOURCE = 5
+"""The same, where the source can't be used."""
+UNUSABLE = {EXIT_EVALUATION: "EvaluationUnusable", EXIT_SOURCE: "SourceUnusable"}
+"""The reasons that users see for these, by exit status."""
 
 POD_MESSAGE_BYTES = 12 * 1024
 """What the kubelet keeps of all containers of a pod, in equal shares."""

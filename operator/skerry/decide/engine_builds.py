@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Phase
 from skerry.api.job import JobPlan
-from skerry.api.modelvariant import EvaluationPlan, ModelVariantSpec
+from skerry.api.modelvariant import ModelVariantSpec
 from skerry.artifacts.finished import evidence_tag
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.registry import LOOKING_UP, registry_access
+from skerry.decide.sources import evaluation_of
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
 from skerry.decide.variants import Progress, from_finished, from_job, regated, remembered
@@ -200,12 +201,7 @@ def _variant_spec(
     source, dataset = snapshot.pins.source, snapshot.pins.dataset
     if source is None or dataset is None:
         raise ValueError("a variant needs resolved digests; assess_source comes first")
-    evaluation = EvaluationPlan(
-        dataset=dataset,
-        metric=spec.evaluation.metric,
-        calibration_samples=spec.evaluation.calibration_samples,
-        golden_samples=spec.evaluation.golden_samples,
-    )
+    evaluation = evaluation_of(spec.evaluation, dataset)
     key = identity.build_key(
         source.digest, evaluation,
         architecture=hardware_class.spec.architecture, features=hardware_class.spec.features,

@@ -25,8 +25,8 @@ REVISION_DIGITS = 10
 MEASURING = 2
 """Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
 has changed. It is part of no name, so finished variants stay as they are."""
-ASSESSING = 1
-"""The same for what is read of a source."""
+ASSESSING = 2
+"""The same for what is read of a source and its data set."""
 NAME_KEY_DIGITS = 12
 """12 hex digits: two of a million variants of one model and class share them once in 500 times."""
 
@@ -50,10 +50,7 @@ def build_key(
     return _sha256(
         {
             "source": source_digest,
-            "dataset": evaluation.dataset.digest,
-            "metric": str(evaluation.metric),
-            "calibrationSamples": evaluation.calibration_samples,
-            "goldenSamples": evaluation.golden_samples,
+            **_evaluation(evaluation),
             "architecture": architecture,
             "features": sorted(set(features)),
             "engine": str(engine),
@@ -64,12 +61,15 @@ def build_key(
     )
 
 
-def assessment_key(source_digest: str, *, engine: str, engine_version: str) -> str:
-    """SHA-256, as 64 hex digits, of everything that decides what an assessment says of a source."""
+def assessment_key(
+    source_digest: str, evaluation: EvaluationPlan, *, engine: str, engine_version: str
+) -> str:
+    """SHA-256, as 64 hex digits, of everything that decides what an assessment says."""
     return _sha256(
         {
             "assessing": ASSESSING,
             "source": source_digest,
+            **_evaluation(evaluation),
             "engine": engine,
             "engineVersion": engine_version,
         }
@@ -133,6 +133,15 @@ def revision(
             "image": digest, "args": list(replaced.args), "protocol": str(replaced.protocol)
         }  # fmt: skip
     return _sha256(parts)[:REVISION_DIGITS]
+
+
+def _evaluation(evaluation: EvaluationPlan) -> dict[str, Any]:
+    return {
+        "dataset": evaluation.dataset.digest,
+        "metric": str(evaluation.metric),
+        "calibrationSamples": evaluation.calibration_samples,
+        "goldenSamples": evaluation.golden_samples,
+    }
 
 
 def _limits(limits: ResourceLimits) -> dict[str, Any]:

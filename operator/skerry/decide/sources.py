@@ -1,4 +1,4 @@
-"""The first steps of every model, shared by its targets: digests, then one assessment of the source."""
+"""The first steps of every model, shared by its targets: digests, then one assessment of source and data set."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from skerry.api.edgemodel import Assessment, Phase
 from skerry.api.job import BASELINE_ENGINE, AssessPlan
+from skerry.api.modelvariant import EvaluationPlan
+from skerry.api.termination import UNUSABLE
 from skerry.artifacts.finished import assessment_tag
 from skerry.decide import identity
 from skerry.decide.decision import AssessJob
@@ -17,6 +19,7 @@ from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 
 if TYPE_CHECKING:
+    from skerry.api.evaluation import Evaluation
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.snapshot import Finished, JobView, Snapshot
 
@@ -27,10 +30,10 @@ SUSPENDED = "Suspended"
 
 @dataclass(frozen=True)
 class Assessed:
-    """How far the source is.
+    """How far source and data set are.
 
     Attributes:
-        assessment: of the source as it is pinned now; None while there is none.
+        assessment: of both as they are pinned now; None while there is none.
         job: to start.
         lookup: tag in the registry to look at first.
         phase, reason, message: why there is no assessment.
@@ -45,18 +48,38 @@ class Assessed:
 
 
 def assess_source(snapshot: Snapshot) -> Assessed:
-    """The assessment of the source, or the step towards it."""
-    source = snapshot.pins.source
-    if source is None or snapshot.pins.dataset is None:
+    """The assessment of source and data set, or the step towards it."""
+    source, dataset = snapshot.pins.source, snapshot.pins.dataset
+    if source is None or dataset is None:
         return _unresolved(snapshot)
+    evaluation = evaluation_of(snapshot.model.spec.evaluation, dataset)
     known = snapshot.model.status.assessment
-    if known is not None and known.source_digest == source.digest:
+    if known is not None and _is_of(known, source, evaluation):
         return Assessed(assessment=known)
-    work = short_key("assess", source.digest)
+    plan = _plan(snapshot, source, evaluation)
+    work = short_key("assess", plan.assessment_key)
     job = job_for(snapshot, work)
     if job is None:
-        return _start(snapshot, source, work)
-    return _from_job(job, source)
+        return _start(snapshot, source, plan, work)
+    return _from_job(job, source, plan)
+
+
+def evaluation_of(evaluation: Evaluation, dataset: PinnedArtifact) -> EvaluationPlan:
+    """What builds and assessment depend on of `spec.evaluation`, with the data set as it is pinned."""
+    return EvaluationPlan(
+        dataset=dataset,
+        metric=evaluation.metric,
+        calibration_samples=evaluation.calibration_samples,
+        golden_samples=evaluation.golden_samples,
+    )
+
+
+def _is_of(assessment: Assessment, source: PinnedArtifact, evaluation: EvaluationPlan) -> bool:
+    """Whether an assessment is of this source and of this evaluation."""
+    checked = assessment.dataset
+    if checked is None or assessment.source_digest != source.digest:
+        return False
+    return checked == evaluation.assessed(checked.samples)
 
 
 def _unresolved(snapshot: Snapshot) -> Assessed:
@@ -72,76 +95,85 @@ def _unresolved(snapshot: Snapshot) -> Assessed:
     return Assessed(phase=Phase.PENDING, reason="Resolving", message=message)
 
 
-def _start(snapshot: Snapshot, source: PinnedArtifact, work: str) -> Assessed:
-    """What an earlier job found out about the same source; else a job that reads it."""
+def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: str) -> Assessed:
+    """What an earlier job found out about the same; else a job that reads it."""
     if snapshot.model.spec.suspend:
         message = "the source is not read while spec.suspend is true"
         return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
-    plan = _plan(snapshot, source)
     tag = assessment_tag(plan.assessment_key)
     if tag not in snapshot.finished:
         message = "the registry is asked whether the source was read before"
         return Assessed(lookup=tag, reason=LOOKING_UP, message=message)
-    found = _read_before(snapshot.finished[tag], source)
+    found = _read_before(snapshot.finished[tag], source, plan.evaluation)
     if found is not None:
         return Assessed(assessment=found)
     made = next_try(snapshot, work)
     return Assessed(
         job=AssessJob(made, source, plan),
         reason="Assessing",
-        message=f"job {made.name} reads the source {source.uri}",
+        message=_reads(made.name, source, plan),
     )
 
 
-def _plan(snapshot: Snapshot, source: PinnedArtifact) -> AssessPlan:
+def _reads(job: str, source: PinnedArtifact, plan: AssessPlan) -> str:
+    return f"job {job} reads the source {source.uri} and the data set {plan.evaluation.dataset.uri}"
+
+
+def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan) -> AssessPlan:
     engines = snapshot.config.engines
     # What the baseline's engine can't run, no engine's candidates can be compared with.
     engine = BASELINE_ENGINE if BASELINE_ENGINE in engines else next(iter(engines))
     key = identity.assessment_key(
-        source.digest, engine=engine, engine_version=engines[engine].version
+        source.digest, evaluation, engine=engine, engine_version=engines[engine].version
     )
     return AssessPlan(
-        source_digest=source.digest, engine=engine, assessment_key=key,
+        source_digest=source.digest, evaluation=evaluation, engine=engine, assessment_key=key,
         registry=registry_access(snapshot),
     )  # fmt: skip
 
 
-def _read_before(found: Finished | None, source: PinnedArtifact) -> Assessment | None:
+def _read_before(
+    found: Finished | None, source: PinnedArtifact, evaluation: EvaluationPlan
+) -> Assessment | None:
     """The assessment that lies in the registry; one that can't be read is made anew."""
     try:
         assessment = Assessment.model_validate_json(found.result) if found else None
     except ValidationError:
         return None
-    right = assessment is not None and assessment.source_digest == source.digest
+    right = assessment is not None and _is_of(assessment, source, evaluation)
     return assessment if right else None
 
 
-def _from_job(job: JobView, source: PinnedArtifact) -> Assessed:
+def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
     if job.failure is not None:
         found = failure(job, "the operator's deadline is fixed; look at the pod's log")
-        return Assessed(phase=Phase.FAILED, reason=f"Assess{found.reason}", message=found.message)
+        unusable = found.reason in UNUSABLE.values()
+        reason = found.reason if unusable else f"Assess{found.reason}"
+        return Assessed(phase=Phase.FAILED, reason=reason, message=found.message)
     if job.succeeded:
-        return _parsed(job, source)
+        return _parsed(job, source, plan)
     stuck = trouble(job)
     if stuck is not None:
         return Assessed(reason=stuck.reason, message=stuck.message)
-    return Assessed(reason="Assessing", message=f"job {job.name} reads the source {source.uri}")
+    return Assessed(reason="Assessing", message=_reads(job.name, source, plan))
 
 
-def _parsed(job: JobView, source: PinnedArtifact) -> Assessed:
+def _parsed(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
     """The assessment in the job's termination message."""
     text = last_words(job.pods[-1].containers, ASSESS) if job.pods else ""
     try:
-        return Assessed(
-            assessment=Assessment.model_validate_json(text).model_copy(
-                update={"source_digest": source.digest}
-            )
-        )
+        assessment = Assessment.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]["msg"]
-        return Assessed(
-            phase=Phase.FAILED,
-            reason="AssessmentUnreadable",
-            message=f"job {job.name} ended without a readable assessment ({first}):"
-            " delete that job and it is run again",
-        )
+        return _unreadable(job, error.errors()[0]["msg"])
+    if not _is_of(assessment, source, plan.evaluation):
+        return _unreadable(job, "it is of another source or data set")
+    return Assessed(assessment=assessment)
+
+
+def _unreadable(job: JobView, why: str) -> Assessed:
+    return Assessed(
+        phase=Phase.FAILED,
+        reason="AssessmentUnreadable",
+        message=f"job {job.name} ended without a readable assessment ({why}):"
+        " delete that job and it is run again",
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import Stage, StageOutcome, StageStatus
+from skerry.api.termination import UNUSABLE
 from skerry.decide.snapshot import ContainerPhase
 
 if TYPE_CHECKING:
@@ -136,7 +137,13 @@ def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> 
         setting = memory_setting(container.name)
         return Trouble("OOMKilled", f"{where} needed more memory than its limit: raise {setting}")
     said = container.message.strip() or f"exit code {container.exit_code} without a message"
-    return Trouble("StageFailed", f"{where}: {said}")
+    message = f"{where}: {said}"
+    return _unusable(container.exit_code, message) or Trouble("StageFailed", message)
+
+
+def _unusable(exit_code: int | None, message: str) -> Trouble | None:
+    """Told by the exit status: the fault is not the stage's but of what it was given."""
+    return Trouble(UNUSABLE[exit_code], message) if exit_code in UNUSABLE else None
 
 
 def _where(job: JobView, pod: PodView, container: ContainerView) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.termination import EXIT_FINAL
+from skerry.api.termination import EXIT_FINAL, UNUSABLE
 from skerry.decide.stages import DOCKER_CONFIG_DIRECTORY
 from skerry.render import parts
 
@@ -26,7 +26,8 @@ def job(
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
-    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [EXIT_FINAL]}}
+    codes = [EXIT_FINAL, *UNUSABLE]
+    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": codes}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -70,8 +70,9 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
 
 
 def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Object:
-    """The Job that reads a source once; it runs on any node."""
+    """The Job that reads a source and its data set once; it runs on any node."""
     image = config.engines[assess.plan.engine].optimizer_image
+    dataset = assess.plan.evaluation.dataset
     limits = config.builds.resources.limits()
     container = {
         **job_parts.container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
@@ -82,15 +83,19 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
             }
         ),
         "volumeMounts": [
-            _SOURCE_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),
+            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT,
+            *job_parts.docker_mounts(config.registry.push_secret),
         ],
     }  # fmt: skip
     pod = {
         **job_parts.pod(),
-        **parts.pull_secrets(assess.source.pull_secret, config.registry.push_secret),
+        **parts.pull_secrets(
+            assess.source.pull_secret, dataset.pull_secret, config.registry.push_secret
+        ),
         "containers": [container],
         "volumes": [
             parts.image_volume("source", parts.pinned_reference(assess.source)),
+            parts.image_volume("dataset", parts.pinned_reference(dataset)),
             {"name": "scratch", "emptyDir": {}},
             *job_parts.docker_volumes(config.registry.push_secret),
         ],

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import Assessment
+from skerry.api.edgemodel import Assessment, Metric
 from skerry.api.job import JobSummary
 from skerry.api.modelvariant import (
+    EvaluationPlan,
     GateOutcome,
     GateResult,
     Interval,
@@ -55,9 +56,13 @@ CONFIG = OperatorConfig.model_validate(
     }
 )  # fmt: skip
 MAIN = {FetchJob: "fetch", AssessJob: "assess", BuildJob: "pack"}
-ASSESSMENT = Assessment(
-    source_digest=SOURCE.digest, format="ONNX", bytes=100, parameters=10, family="Transformer"
+EVALUATION = EvaluationPlan(
+    dataset=DATASET, metric=Metric.ACCURACY, calibration_samples=128, golden_samples=8
 )
+ASSESSMENT = Assessment(
+    source_digest=SOURCE.digest, format="ONNX", bytes=100, parameters=10, family="Transformer",
+    dataset=EVALUATION.assessed(1000),
+)  # fmt: skip
 
 
 def edge_model(*classes: str, **spec: Any) -> EdgeModel:

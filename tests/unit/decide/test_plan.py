@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from skerry.api.common import ConditionStatus
-from skerry.api.edgemodel import Phase
+from skerry.api.edgemodel import Metric, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
@@ -54,6 +55,25 @@ def test_the_assessment_is_read_and_its_job_goes() -> None:
 
 def test_an_assessment_that_cannot_be_read_is_told() -> None:
     assert ready(world().step().job_ends("half a {"))[1] == "AssessmentUnreadable"
+
+
+@pytest.mark.parametrize(
+    "change", [{"metric": Metric.F1}, {"calibration_samples": 64}, {"golden_samples": 2}]
+)
+def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
+    made = assessed()
+    model = made.snapshot.model
+    evaluation = model.spec.evaluation.model_copy(update=change)
+    spec = model.spec.model_copy(update={"evaluation": evaluation})
+    (job,) = made.with_(model=model.model_copy(update={"spec": spec})).decide().jobs
+    assert isinstance(job, AssessJob)
+
+
+def test_an_assessment_of_something_else_is_not_taken_for_this_one() -> None:
+    other = ASSESSMENT.model_copy(update={"dataset": None})
+    assert ready(world().step().job_ends(other.model_dump_json(by_alias=True)))[1] == (
+        "AssessmentUnreadable"
+    )
 
 
 def test_waiting_for_the_registry_is_no_failure() -> None:
@@ -117,7 +137,10 @@ def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
         .job_ends(summary(trial(quality=0.9), passed=False).model_dump_json(by_alias=True))
     )
     # What the job had to cut is told in full again.
-    shortfall = "x86: quality 0.900 (0.891 to 0.909) misses at least 0.950"
+    shortfall = (
+        "x86: quality 0.900 (0.891 to 0.909) misses at least 0.950; it would pass with"
+        ' spec.gates.quality: "0.89", as far as it was measured'
+    )
     assert ready(made) == (ConditionStatus.FALSE, "GatesNotMet", shortfall)
     assert {"Stalled"} <= types(made)
     certified = condition_of(made.decide().status.conditions, "Certified")

@@ -59,6 +59,7 @@ def test_a_source_that_was_read_before_is_not_read_again() -> None:
         None,
         "half a {",
         ASSESSMENT.model_copy(update={"source_digest": DATASET.digest}).model_dump_json(),
+        ASSESSMENT.model_copy(update={"dataset": None}).model_dump_json(),
     ],
 )
 def test_without_a_right_assessment_a_job_reads_the_source(found: str | None) -> None:

@@ -133,6 +133,8 @@ def test_a_container_that_waits_its_turn_is_no_trouble() -> None:
             "spec.serving.resources.limits.memory",
         ),
         (ended("pack", "", 3, "Error"), "StageFailed", "exit code 3"),
+        (ended("baseline-measurement", "no labels", 4, "Error"), "EvaluationUnusable", "no labels"),
+        (ended("assess", "damaged", 5, "Error"), "SourceUnusable", "damaged"),
     ],
 )
 def test_a_failed_job_names_stage_pod_node_and_what_to_do(

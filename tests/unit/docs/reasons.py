@@ -151,6 +151,8 @@ def _parts(node: ast.expr, context: Context) -> list[ast.expr]:
             return [body, otherwise]
         case ast.Call(func=ast.Attribute(value=ast.Name(id=table), attr="get"), args=[_, *default]):
             return [*map(ast.Constant, context.constants[table].values()), *default]
+        case ast.Subscript(value=ast.Name(id=table)):
+            return [*map(ast.Constant, context.constants[table].values())]
         case ast.Name(id=name) if found := _assigned(context.node, name):
             return found
     raise UnknownReasonError(_unknown(context.place, node))

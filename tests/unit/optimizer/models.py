@@ -139,8 +139,9 @@ def start_job(
     write_baseline(workspace, plan, shape)
     monkeypatch.setenv("SKERRY_PLAN", plan.model_dump_json(by_alias=True))
     assess = AssessPlan(
-        source_digest=DIGEST, engine=engine, assessment_key=plan.build_key, registry=registry
-    )
+        source_digest=DIGEST, evaluation=plan.evaluation, engine=engine,
+        assessment_key=plan.build_key, registry=registry,
+    )  # fmt: skip
     monkeypatch.setenv("SKERRY_ASSESS_PLAN", assess.model_dump_json(by_alias=True))
     for name in ("source", "dataset", "scratch"):
         monkeypatch.setenv(f"SKERRY_{name.upper()}_DIR", str(getattr(workspace, name)))

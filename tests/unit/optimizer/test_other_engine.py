@@ -119,8 +119,9 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
     )
     job = type(job)(job.workspace, foreign, job.log)
     assess = AssessPlan(
-        source_digest=DIGEST, engine="Reference", assessment_key="e" * 64, registry=access
-    )
+        source_digest=DIGEST, evaluation=foreign.evaluation, engine="Reference",
+        assessment_key="e" * 64, registry=access,
+    )  # fmt: skip
     monkeypatch.setenv("SKERRY_ASSESS_PLAN", assess.model_dump_json(by_alias=True))
     for stage in ("assess", "find-finished", "convert", "quantize", "accelerate"):
         run(job, site, "skerry_optimizer", stage)

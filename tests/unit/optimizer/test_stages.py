@@ -17,7 +17,7 @@ from onnx import external_data_helper
 from skerry.api.edgemodel import Assessment
 from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
-from skerry.api.termination import MESSAGE_BYTES, decode_summary
+from skerry.api.termination import EXIT_SOURCE, MESSAGE_BYTES, decode_summary
 from skerry.artifacts.finished import assessment_tag, evidence_tag, result_of
 from skerry.artifacts.images import RegistryClient
 from skerry.engines import find_engine
@@ -26,6 +26,7 @@ from skerry_optimizer.builds import build_tag
 from skerry_optimizer.models.running import likeness, load, run
 from tests.unit.optimizer.models import (
     DIGEST,
+    SAMPLES,
     Job,
     classifier,
     convolutional,
@@ -248,6 +249,8 @@ def test_assess_describes_the_source(
     assert found.operators == {"MatMul": 2, "Add": 1, "Relu": 1}
     assert float(found.quantizable) == pytest.approx(0.973, abs=0.001)
     assert found.family == "Other"
+    assert found.dataset == job.plan.evaluation.assessed(SAMPLES)
+    assert found.message.endswith("; 600 samples to measure it with")
 
 
 def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
@@ -266,7 +269,7 @@ def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
 
 
 def assess_error(job: Job) -> str:
-    assert main(["assess"]) == 1
+    assert main(["assess"]) == EXIT_SOURCE
     return job.message
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from skerry.api.fetch import FetchPlan
 from skerry.api.modelvariant import PinnedArtifact
-from skerry.api.termination import EXIT_FINAL
+from skerry.api.termination import EXIT_EVALUATION, EXIT_FINAL, EXIT_SOURCE
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
 from tests.unit.decide.plan_world import CONFIG
@@ -56,14 +56,16 @@ def test_a_claim_is_mounted_to_read_and_keeps_its_group() -> None:
     "job",
     [
         fetch_job(OWNER, a_fetch_job("s3://models/intent.onnx"), CONFIG),
+        assess_job(OWNER, the_assess_job(), CONFIG),
         optimisation_job(OWNER, build_job(), CONFIG),
     ],
-    ids=["fetch", "optimisation"],
+    ids=["fetch", "assess", "optimisation"],
 )
 def test_what_no_other_pod_can_mend_ends_the_job(job: dict[str, Any]) -> None:
     rules = job["spec"]["podFailurePolicy"]["rules"]
     assert [rule["action"] for rule in rules] == ["Ignore", "FailJob"]
-    assert rules[1]["onExitCodes"] == {"operator": "In", "values": [EXIT_FINAL]}
+    codes = [EXIT_FINAL, EXIT_EVALUATION, EXIT_SOURCE]
+    assert rules[1]["onExitCodes"] == {"operator": "In", "values": codes}
 
 
 def test_jobs_pull_with_the_secrets_of_their_images() -> None:

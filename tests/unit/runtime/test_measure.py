@@ -20,6 +20,7 @@ from skerry_runtime.measure.memory import memory_now, write_one_operator_model
 from skerry_runtime.measure.quality import (
     QualityError,
     accuracy,
+    check_answers,
     differing,
     f1,
     judge,
@@ -243,6 +244,43 @@ def test_answers_that_cannot_be_judged(
 ) -> None:
     with pytest.raises(QualityError, match=message):
         judge(metric, np.ones((5, 3)), candidate, labels)
+
+
+@pytest.mark.parametrize(
+    ("metric", "answers", "labels"),
+    [
+        ("neighbours", np.ones((4, 2)), None),
+        ("accuracy", np.ones((4, 3)), np.array([0, 2, 1, 0, 2])),
+        ("f1", np.array([[1], [0], [7], [1]]), np.full(5, 9)),
+        ("accuracy", np.array([1.0, 0.0, 7.0, 1.0]), np.full(5, 1)),
+        ("rmse", np.ones((4, 1)), np.zeros(5)),
+        ("rmse", np.ones((4, 2, 3)), np.zeros((5, 6))),
+    ],
+)
+def test_a_few_answers_show_that_the_metric_suits(
+    metric: str, answers: NDArray[Any], labels: NDArray[Any] | None
+) -> None:
+    check_answers(metric, answers, labels)
+
+
+@pytest.mark.parametrize(
+    ("metric", "answers", "labels", "message"),
+    [
+        ("neighbours", np.ones((4, 1)), None, "a vector per sample"),
+        ("neighbours", np.full((4, 2), np.inf), None, "not finite"),
+        ("accuracy", np.array(["yes", "no"]), np.ones(5), "is text"),
+        ("accuracy", np.ones((4, 3)), None, "needs labels"),
+        ("accuracy", np.ones((4, 3)), np.array([1, 2, 3]), "0 to 2, and the labels go from 1 to 3"),
+        ("f1", np.ones((4, 3)), np.array([-1, 2]), "the labels go from -1 to 2"),
+        ("f1", np.full((4, 1), 0.93), np.array([0, 1]), r"no class \(0.93\)"),
+        ("rmse", np.ones((4, 10)), np.zeros(5), "10 numbers a sample and the labels have 1"),
+    ],
+)
+def test_a_few_answers_show_that_the_metric_does_not_suit(
+    metric: str, answers: NDArray[Any], labels: NDArray[Any] | None, message: str
+) -> None:
+    with pytest.raises(QualityError, match=message):
+        check_answers(metric, answers, labels)
 
 
 def test_the_worse_of_alone_and_in_batches_counts_figure_by_figure() -> None:

@@ -20,7 +20,7 @@ from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
-from skerry.api.termination import EXIT_FINAL
+from skerry.api.termination import EXIT_EVALUATION
 from skerry.decide.stages import QUALITY, VALIDATION
 from skerry.precision import Precision
 from skerry_runtime.artifact import read_artifact, read_golden
@@ -333,8 +333,9 @@ def without_samples(root: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "stage", "code", "message"),
     [
-        (lambda root: (root / "dataset/dataset.npz").unlink(), "baseline", EXIT_FINAL, "dataset.npz is missing"),
-        (without_samples, "baseline", EXIT_FINAL,
+        (lambda root: (root / "dataset/dataset.npz").unlink(), "baseline", EXIT_EVALUATION,
+         "dataset.npz is missing"),
+        (without_samples, "baseline", EXIT_EVALUATION,
          "oci://registry.example/x: the data set has 99 samples and 1019 are needed"),
         (lambda root: (root / "source/model.onnx").unlink(), "baseline", 1, "model.onnx is missing"),
         (lambda _: None, "quality", 1, "baseline-measurement has to run before"),

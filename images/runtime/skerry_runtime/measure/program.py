@@ -1,19 +1,19 @@
 """Runs one of the stages that measure.
 
 Each leaves one line for people as its termination message, on failure too, and exits 0 or 1; or with
-EXIT_FINAL where the data set can't be used, which another pod would not mend.
+EXIT_EVALUATION where the data set can't be used, which another pod would not mend.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from skerry.api.job import JobPlan
-from skerry.api.termination import EXIT_FINAL, MESSAGE_BYTES
+from skerry.api.termination import EXIT_EVALUATION, MESSAGE_BYTES
+from skerry.artifacts.stage import end
 from skerry.decide.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
 from skerry_runtime.dataset import DatasetError
 from skerry_runtime.errors import ModelError
@@ -24,8 +24,6 @@ from skerry_runtime.measure.candidate import BaselineError
 from skerry_runtime.measure.files import places_from_environment
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.validate import validate
-
-log = logging.getLogger("skerry_runtime.measure")
 
 # By the command's argument: the container that it runs in, and what it does.
 STAGES = {
@@ -45,18 +43,10 @@ def main(arguments: list[str]) -> int:
     try:
         message = _run(arguments)
     except DatasetError as error:
-        return _failed(error, EXIT_FINAL)
+        return end(str(error), MESSAGE_BYTES, EXIT_EVALUATION)
     except (PlanError, ModelError, WorkerError, BaselineError, OSError) as error:
-        return _failed(error, 1)
-    _say(message)
-    log.info("%s", message)
-    return 0
-
-
-def _failed(error: Exception, code: int) -> int:
-    _say(str(error))
-    log.error("%s", error)
-    return code
+        return end(str(error), MESSAGE_BYTES, 1)
+    return end(message, MESSAGE_BYTES, 0)
 
 
 def _run(arguments: list[str]) -> str:
@@ -75,11 +65,3 @@ def _plan() -> JobPlan:
         return JobPlan.model_validate_json(text)
     except ValidationError as error:
         raise PlanError(f"SKERRY_PLAN can't be read: {error}") from error
-
-
-def _say(message: str) -> None:
-    file = Path(os.environ.get("SKERRY_TERMINATION_LOG", "/dev/termination-log"))
-    try:
-        file.write_bytes(message.encode()[:MESSAGE_BYTES])
-    except OSError as error:
-        log.warning("%s can't be written: %s", file, error)

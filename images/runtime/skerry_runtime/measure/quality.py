@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEIGHBOURS = "neighbours"
+RMSE = "rmse"
+NOT_FINITE = "the model answers with values that are not finite (NaN or infinity)"
 # Answers that differ by less than this share of their length are the same but for rounding.
 SAME_ANSWER = 1e-3
 
@@ -68,12 +70,54 @@ def judge(
             baseline is never right.
     """
     if candidate.dtype.kind == "f" and not np.isfinite(candidate).all():
-        raise QualityError("the model answers with values that are not finite (NaN or infinity)")
+        raise QualityError(NOT_FINITE)
     if metric == NEIGHBOURS:
         return neighbours(baseline, candidate)
     if labels is None:
         raise QualityError(f"the metric {metric} needs labels")
     return _BY_LABELS[metric](baseline, candidate, labels)
+
+
+def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | None) -> None:
+    """Check that answers and labels are of the sort that the metric compares, before anything is built.
+
+    Args:
+        metric: of `spec.evaluation`.
+        answers: of the first few samples.
+        labels: of all samples, for the metrics that need them.
+
+    Raises:
+        QualityError: They are not.
+    """
+    if answers.dtype.kind in "OSU":
+        raise QualityError("the first output is text, and the metrics compare numbers")
+    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+        raise QualityError(NOT_FINITE)
+    if metric == NEIGHBOURS:
+        _unit_rows(answers)
+    elif labels is None:
+        raise QualityError(f"the metric {metric} needs labels")
+    elif metric == RMSE:
+        _squared_errors(answers, labels[: len(answers)])
+    else:
+        _check_classes(answers, labels)
+
+
+def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
+    scores = answers.reshape(len(answers), -1).shape[1]
+    least, most = int(labels.min()), int(labels.max())
+    if scores == 1:
+        given = _classes(answers)
+        if (given != np.round(given)).any():
+            raise QualityError(
+                f"the first output is one number a sample and no class ({given[0]:g}): let the model"
+                f" give the class or a score for each, or use the metric {RMSE}"
+            )
+    elif least < 0 or most >= scores:
+        raise QualityError(
+            f"the first output has {scores} scores a sample, for the classes 0 to {scores - 1}, and"
+            f" the labels go from {least} to {most}"
+        )
 
 
 def neighbours(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
@@ -154,7 +198,7 @@ def rmse(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) 
 _BY_LABELS: dict[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Quality]] = {
     "accuracy": accuracy,
     "f1": f1,
-    "rmse": rmse,
+    RMSE: rmse,
 }
 
 
