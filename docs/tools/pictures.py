@@ -17,7 +17,7 @@ def way() -> str:
     made = Drawing(980, 330, "The way of a model: assess, build, measure, gate, roll out, guard")
     steps = (
         ("EdgeModel", ("source, data set,", "classes, gates"), YELLOW),
-        ("Assess", ("one small job reads", "format, size, operators"), GREY),
+        ("Assess", ("one small job reads", "model and data set"), GREY),
         ("Build and measure", ("a job per class and", "engine, on a node", "of the class"), BLUE),
         ("Gate and certify", ("best build that passes;", "none: nothing changes"), BLUE),
         ("Roll out", ("wave by wave,", "blue-green", "on each node"), GREEN),

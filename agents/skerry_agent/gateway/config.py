@@ -99,7 +99,7 @@ UNARY = " ".join(
     SERVICE + method for method in ("Server", "ModelInfer", "ModelReady", "ModelMetadata")
 )
 BARE_GRPC = (
-    'the authority "%[var(txn.host),json(utf8s)]" names no EdgeModel on its own: say which namespace, as in'
+    'the authority "%[req.hdr(host),json(utf8s)]" names no EdgeModel on its own: say which namespace, as in'
     " NAME.NAMESPACE.svc (most clients: the channel argument grpc.default_authority)"
 )
 UNKNOWN_GRPC = (

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from skerry.artifacts.stage import StageError, first_line
 
-__all__ = ["EvaluationError", "StageError", "first_line"]
+__all__ = ["EvaluationError", "SourceError", "StageError", "first_line"]
+
+
+class SourceError(StageError):
+    """The source can't be used, on whatever node; the message says what and what to do."""
 
 
 class EvaluationError(StageError):

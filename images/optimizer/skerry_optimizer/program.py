@@ -12,7 +12,7 @@ import pkgutil
 from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE, MESSAGE_BYTES
 from skerry.artifacts.stage import end
 from skerry_optimizer import BUILDING
-from skerry_optimizer.errors import EvaluationError, StageError, first_line
+from skerry_optimizer.errors import EvaluationError, SourceError, StageError, first_line
 from skerry_optimizer.workspace import Workspace
 
 logger = logging.getLogger("skerry_optimizer")
@@ -36,14 +36,15 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     workspace = Workspace.from_environment()
     workspace.work.parent.joinpath("tmp").mkdir(exist_ok=True)
-    assesses = arguments[:1] == ["assess"]
-    limit = LONGEST_ASSESSMENT if assesses else MESSAGE_BYTES
+    limit = LONGEST_ASSESSMENT if arguments[:1] == ["assess"] else MESSAGE_BYTES
     try:
         message = run_stage(workspace, arguments)
+    except SourceError as error:
+        return end(f"{error}", limit, EXIT_SOURCE)
     except EvaluationError as error:
         return end(f"{error}", limit, EXIT_EVALUATION)
     except StageError as error:
-        return end(f"{error}", limit, EXIT_SOURCE if assesses else 1)
+        return end(f"{error}", limit, 1)
     except Exception as error:
         logger.exception("the stage %s failed", arguments)
         told = f"{type(error).__name__}: {first_line(error)}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -140,6 +141,13 @@ def split_dataset(dataset: Dataset, digest: str, sizes: SplitSizes) -> dict[Spli
     return {split: dataset.take(chosen) for split, chosen in indices.items()}
 
 
+# What numpy and zipfile raise of broken, packed-otherwise and encrypted archives.
+_UNREADABLE = (
+    ValueError, OSError, EOFError, TypeError, NotImplementedError, RuntimeError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+
+
 def _order(samples: int, digest: str) -> NDArray[np.intp]:
     keys = [hashlib.sha256(f"{digest}/{index}".encode()).digest() for index in range(samples)]
     return np.array(sorted(range(samples), key=keys.__getitem__), dtype=np.intp)
@@ -155,7 +163,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         # Pickled arrays could run code of whoever made the data set.
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DatasetError(
             f"{path} cannot be read as a numpy archive of plain arrays ({error}):"
             " write it with numpy.savez, without object arrays"
@@ -209,6 +217,12 @@ def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
 
 
 def _check_lengths(arrays: dict[str, NDArray[Any]], path: Path) -> None:
+    single = sorted(name for name, array in arrays.items() if not array.ndim)
+    if single:
+        raise DatasetError(
+            f"{path}: {', '.join(single)} is one value for all samples: the first axis must be samples,"
+            " also where the model takes a scalar, so export it with that input as a constant"
+        )
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DatasetError(f"{path}: arrays differ in their count of samples: {lengths}")

@@ -34,12 +34,16 @@ def finished_before() -> bool:
 
 
 def end(message: str, limit: int, status: int) -> int:
-    """Write the message, cut to `limit` bytes, where the kubelet looks for it, and to the log.
+    """Write the message, cut to `limit` bytes, where the kubelet looks for it if it can, and to the log.
 
     Returns:
         The exit status, as given.
     """
     sys.stdout.write(f"{message}\n")
     cut = message.encode()[:limit].decode(errors="ignore")
-    Path(os.environ.get(TERMINATION_LOG_VARIABLE, TERMINATION_LOG)).write_text(cut)
+    file = Path(os.environ.get(TERMINATION_LOG_VARIABLE, TERMINATION_LOG))
+    try:
+        file.write_text(cut)
+    except OSError as error:  # by hand, outside of a pod
+        sys.stderr.write(f"{file} can't be written: {error}\n")
     return status

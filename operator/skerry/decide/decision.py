@@ -74,11 +74,16 @@ class JobTry:
 
 @dataclass(frozen=True)
 class AssessJob:
-    """Reads a source once."""
+    """Reads a source and its data set once.
+
+    Attributes:
+        deadline_seconds: after which the job is given up.
+    """
 
     made: JobTry
     source: PinnedArtifact
     plan: AssessPlan
+    deadline_seconds: int
 
 
 @dataclass(frozen=True)

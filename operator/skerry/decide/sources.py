@@ -17,6 +17,7 @@ from skerry.decide.decision import AssessJob
 from skerry.decide.registry import LOOKING_UP, registry_access
 from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
+from skerry.decide.units import parse_duration
 
 if TYPE_CHECKING:
     from skerry.api.evaluation import Evaluation
@@ -107,9 +108,9 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
     found = _read_before(snapshot.finished[tag], source, plan.evaluation)
     if found is not None:
         return Assessed(assessment=found)
-    made = next_try(snapshot, work)
+    made, search = next_try(snapshot, work), snapshot.model.spec.optimization.search
     return Assessed(
-        job=AssessJob(made, source, plan),
+        job=AssessJob(made, source, plan, round(parse_duration(search.time_limit))),
         reason="Assessing",
         message=_reads(made.name, source, plan),
     )
@@ -146,7 +147,7 @@ def _read_before(
 
 def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
     if job.failure is not None:
-        found = failure(job, "the operator's deadline is fixed; look at the pod's log")
+        found = failure(job, "spec.optimization.search.timeLimit")
         unusable = found.reason in UNUSABLE.values()
         reason = found.reason if unusable else f"Assess{found.reason}"
         return Assessed(phase=Phase.FAILED, reason=reason, message=found.message)
@@ -166,7 +167,7 @@ def _parsed(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
     except ValidationError as error:
         return _unreadable(job, error.errors()[0]["msg"])
     if not _is_of(assessment, source, plan.evaluation):
-        return _unreadable(job, "it is of another source or data set")
+        return _unreadable(job, "of another source or data set; is its image of this release?")
     return Assessed(assessment=assessment)
 
 

@@ -19,6 +19,7 @@ from skerry.api.edgemodel import (
     TargetStatus,
 )
 from skerry.api.fetch import Refusal, Role
+from skerry.api.termination import UNUSABLE
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING
 from skerry.decide.choose import score
 from skerry.decide.conditions import Finding, conditions
@@ -50,7 +51,8 @@ PHASE_ORDER = (
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
 _NOT_ACCEPTED = {
-    CLASS_MISSING, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *(word.value for word in Refusal),
+    CLASS_MISSING, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *UNUSABLE.values(),
+    *(word.value for word in Refusal),
 }  # fmt: skip
 FRONT_LENGTH = 16
 _STALLED = {Phase.FAILED, Phase.ROLLED_BACK}

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 ANNOTATION_VARIANT = "skerry.dev/variant"
 MEASURING_BYTES = 256 * 2**20
-ASSESS_DEADLINE_SECONDS = 600
 
 _OPTIMIZER = ("python3", "-m", "skerry_optimizer")
 _MEASURE = ("python3", "-m", "skerry_runtime.measure")
@@ -104,7 +103,7 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
         **parts.labels(owner, parts.COMPONENT_ASSESSOR),
         job_parts.LABEL_WORK: assess.made.work,
     }
-    return job_parts.job(owner, assess.made, labelled, pod, ASSESS_DEADLINE_SECONDS)
+    return job_parts.job(owner, assess.made, labelled, pod, assess.deadline_seconds)
 
 
 _SOURCE_MOUNT = {"name": "source", "mountPath": "/source", "readOnly": True}

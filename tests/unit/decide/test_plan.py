@@ -12,17 +12,21 @@ from skerry.api.edgemodel import Metric, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
-from skerry.decide.snapshot import BuildSlots, Pins
+from skerry.decide.snapshot import BuildSlots, Pins, PodView
 from tests.unit.decide.plan_world import (
     ASSESSMENT,
+    DATASET,
     NOW,
     World,
     assessed,
     built,
+    ended,
     summary,
     trial,
     world,
 )
+
+EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "accuracy"}
 
 
 def ready(made: World) -> tuple[ConditionStatus, str, str]:
@@ -67,6 +71,20 @@ def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
     spec = model.spec.model_copy(update={"evaluation": evaluation})
     (job,) = made.with_(model=model.model_copy(update={"spec": spec})).decide().jobs
     assert isinstance(job, AssessJob)
+
+
+def test_a_data_set_that_does_not_fit_is_not_accepted_and_nothing_is_built() -> None:
+    pod = PodView("pod-1", NOW, "node-1", containers=(ended("assess", "no labels", 4, "Error"),))
+    failed = world().step().job(pods=(pod,), failure=("PodFailurePolicy", "exit code 4")).step()
+    decision = failed.decide()
+    assert ready(failed)[1] == "EvaluationUnusable"
+    assert "no labels" in ready(failed)[2]
+    accepted = condition_of(decision.status.conditions, "Accepted")
+    assert accepted is not None
+    assert accepted.status is ConditionStatus.FALSE
+    assert not decision.jobs
+    (again,) = failed.model(evaluation={**EVALUATED, "metric": "f1"}).decide().jobs
+    assert isinstance(again, AssessJob)
 
 
 def test_an_assessment_of_something_else_is_not_taken_for_this_one() -> None:

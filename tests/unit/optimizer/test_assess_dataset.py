@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from skerry.api.edgemodel import Metric
-from skerry.api.termination import EXIT_EVALUATION
+from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.workspace import read_assess_plan
 from tests.unit.optimizer.models import CLASSES, SAMPLES, Job, classifier, start_job
@@ -40,6 +41,8 @@ def job(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ({"x": SAMPLE, "labels": LABELS + 1}, Metric.ACCURACY, "classes 0 to 3, and the labels go from 1 to 4"),
         ({"x": SAMPLE, "labels": LABELS}, Metric.RMSE, "4 numbers a sample and the labels have 1"),
         ({"x": SAMPLE, "labels": LABELS * 0.5}, Metric.ACCURACY, "`labels` holds float64"),
+        ({"x": SAMPLE, "labels": np.array(1)}, Metric.NEIGHBOURS, "labels is one value for all samples"),
+        ({"x": SAMPLE + np.nan, "labels": LABELS}, Metric.F1, "do the arrays hold what the model expects?"),
     ],
 )  # fmt: skip
 def test_a_data_set_that_does_not_fit_is_refused_with_its_name(
@@ -53,3 +56,33 @@ def test_a_data_set_that_does_not_fit_is_refused_with_its_name(
     assert main(["assess"]) == EXIT_EVALUATION
     assert words in job.message
     assert plan.evaluation.dataset.uri in job.message
+
+
+def test_an_archive_of_another_sort_is_refused(job: Job) -> None:
+    file = job.workspace.dataset / "dataset.npz"
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 10] = 99  # a way of packing that there is not
+    file.write_bytes(content)
+    assert main(["assess"]) == EXIT_EVALUATION
+    assert "cannot be read as a numpy archive" in job.message
+
+
+def test_a_model_whose_answers_are_not_one_a_sample_is_the_source_s_fault(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = classifier()
+    last = model.graph.node[-1]
+    answer, last.output[0] = last.output[0], "scores"
+    model.graph.node.append(helper.make_node("ReduceSum", ["scores"], [answer], keepdims=0))
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    job = start_job(tmp_path, monkeypatch, registry.access("t/sum"), model)
+    assert main(["assess"]) == EXIT_SOURCE
+    assert "the first axis must be the samples" in job.message
+
+
+def test_a_plan_of_another_release_may_be_tried_again(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKERRY_ASSESS_PLAN", "{}")
+    assert main(["assess"]) == 1
+    assert "must be of the same release" in job.message

@@ -250,7 +250,6 @@ def test_assess_describes_the_source(
     assert float(found.quantizable) == pytest.approx(0.973, abs=0.001)
     assert found.family == "Other"
     assert found.dataset == job.plan.evaluation.assessed(SAMPLES)
-    assert found.message.endswith("; 600 samples to measure it with")
 
 
 def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(

@@ -108,15 +108,17 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
     least, most = int(labels.min()), int(labels.max())
     if scores == 1:
         given = _classes(answers)
-        if (given != np.round(given)).any():
+        fractions = given[given != np.round(given)]
+        if len(fractions):
             raise QualityError(
-                f"the first output is one number a sample and no class ({given[0]:g}): let the model"
-                f" give the class or a score for each, or use the metric {RMSE}"
+                f"the first output is one number a sample and no class ({fractions[0]:g}): let the"
+                f" model give the class or a score for each, or use the metric {RMSE}"
             )
     elif least < 0 or most >= scores:
         raise QualityError(
             f"the first output has {scores} scores a sample, for the classes 0 to {scores - 1}, and"
-            f" the labels go from {least} to {most}"
+            f" the labels go from {least} to {most}: number the classes as the model does, and leave out"
+            " samples of none"
         )
 
 

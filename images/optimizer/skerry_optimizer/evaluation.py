@@ -1,0 +1,76 @@
+"""Whether a source can be measured as `spec.evaluation` asks: told before anything is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skerry_optimizer.errors import EvaluationError, SourceError
+from skerry_optimizer.models.running import NotRunnable, run
+from skerry_runtime.dataset import DatasetError, load_dataset, sizes_for, split_indices
+from skerry_runtime.measure.quality import QualityError, check_answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from skerry.api.modelvariant import EvaluationPlan
+    from skerry_runtime.dataset import Dataset
+    from skerry_runtime.engine import LoadedModel
+
+ASKED = 4
+"""Samples that the source answers, to see whether its answers suit the metric."""
+
+
+def check_evaluation(file: Path, plan: EvaluationPlan, source: LoadedModel) -> int:
+    """Check the data set (`file`): inputs, labels, count of samples; and the metric, by a few answers.
+
+    Returns:
+        How many samples it has.
+
+    Raises:
+        EvaluationError: The source can't be measured so.
+        SourceError: Its answers are not one for each sample.
+    """
+    try:
+        dataset = load_dataset(file, source.inputs, metric=plan.metric)
+        sizes = sizes_for(plan.metric, plan.golden_samples, plan.calibration_samples)
+        split_indices(dataset.samples, plan.dataset.digest, sizes)
+    except DatasetError as error:
+        raise EvaluationError(f"{plan.dataset.uri}: {error}") from error
+    answers = _joined(_answers(source, dataset, plan.dataset.uri), source.outputs[0].name)
+    try:
+        check_answers(plan.metric, answers, dataset.labels)
+    except QualityError as error:
+        raise EvaluationError(
+            f"spec.evaluation.metric {plan.metric} does not suit model and data set"
+            f" {plan.dataset.uri}: {error}"
+        ) from error
+    return dataset.samples
+
+
+def _answers(source: LoadedModel, dataset: Dataset, uri: str) -> list[NDArray[Any]]:
+    """Return the source's first output for each of the first samples, asked alone."""
+    first = source.outputs[0].name
+    try:
+        return [
+            run(source, dataset.sample(row))[first] for row in range(min(ASKED, dataset.samples))
+        ]
+    except NotRunnable as error:
+        raise EvaluationError(
+            f"{uri}: the source does not run on a sample of it: {error}; do the arrays hold what the"
+            " model expects?"
+        ) from error
+
+
+def _joined(answers: list[NDArray[Any]], name: str) -> NDArray[Any]:
+    shapes = sorted({answer.shape for answer in answers})
+    if len(shapes) > 1 or shapes[0][:1] != (1,):
+        told = ", ".join(map(str, shapes))
+        raise SourceError(
+            f"the source answers one sample each with {name} of shape {told}: the first axis must be the"
+            " samples, and the others the same for all; export it so, or with another first output"
+        )
+    return np.concatenate(answers)
