@@ -37,11 +37,16 @@ def candidates(variant: ModelVariant) -> Table:
     for trial in status.trials:
         chosen = trial.recipe == status.chosen
         drawn.add_row(
-            f"{trial.recipe}{' *' if chosen else ''}", trial.precision, f"{trial.bytes / MEGABYTE:.1f}",
+            f"{trial.recipe}{' *' if chosen else ''}", trial.precision, _megabytes(trial.bytes),
             interval(trial.quality), interval(trial.speedup, "x"), interval(trial.memory_reduction),
             trial.message[:48] or str(trial.outcome), style="bold green" if chosen else "",
         )  # fmt: skip
     return drawn
+
+
+def _megabytes(count: int) -> str:
+    """Nothing of what was not built."""
+    return f"{count / MEGABYTE:.1f}" if count else "-"
 
 
 def gates(variant: ModelVariant) -> Table:
