@@ -1,7 +1,8 @@
 """Serving against the raw engine: MiniLM, 64 tokens, one thread for the engine on every side.
 
 `raw` is the engine's session in a process of its own, called in a loop. `rest` and `grpc` go through gateway
-and server, as any caller's requests do; `server` is REST without the gateway. kserve's and mlserver's own
+and server, as any caller's requests do, by Triton's client; `grpc stub` is the same call without that client,
+`server` is REST without the gateway. kserve's and mlserver's own
 servers answer the same requests with the same engine and options. All stay up; each side is asked for a short
 block, round after round, and every ratio is taken within a round: first all rounds with 1 client, then those
 with 8, whose full cores would otherwise be what the lone client comes after. A 99th percentile needs more calls
@@ -38,7 +39,7 @@ POOLED = 10
 REST_OF = {"kserve": "rest", "mlserver": "json"}
 """The others' servers, and their quickest form of REST: mlserver takes no binary tensors."""
 
-OURS = ("server", "rest", "grpc")
+OURS = ("server", "rest", "grpc", "grpc stub")
 LEAST_THROUGHPUT = 0.90
 MOST_P99_MILLISECONDS = 2.0
 
@@ -89,6 +90,7 @@ def _ways(model: Path, ports: Skerry) -> dict[str, tuple[str, str]]:
         "server": ("rest", f"127.0.0.1:{ports.server}"),
         "rest": ("rest", f"127.0.0.1:{ports.gateway}"),
         "grpc": ("grpc", f"127.0.0.1:{ports.gateway}"),
+        "grpc stub": ("stub", f"127.0.0.1:{ports.gateway}"),
     }
 
 

@@ -47,7 +47,7 @@ DATATYPES = {"int64": "INT64", "float32": "FP32"}
 
 @dataclass(frozen=True)
 class Side:
-    """What is asked: `way` is raw, rest, json or grpc; `address` is HOST:PORT, or the raw model's file."""
+    """What is asked: `way` is raw, rest, json, grpc or stub; `address` is HOST:PORT, or the raw model's file."""
 
     way: str
     address: str
@@ -192,6 +192,31 @@ def grpc(address: str, inputs: Inputs) -> Ask:
     return lambda: client.infer(MODEL, tensors, request_id="1").as_numpy("embedding")
 
 
+def stub(address: str, inputs: Inputs) -> Ask:
+    """GRPC with raw tensors by a stub of the protocol's messages, as an application has it."""
+    import grpc as library
+    import tritonclient.grpc.service_pb2 as messages
+
+    options = [("grpc.default_authority", AUTHORITY), ("grpc.use_local_subchannel_pool", 1)]
+    infer = library.insecure_channel(address, options).unary_unary(
+        "/inference.GRPCInferenceService/ModelInfer",
+        messages.ModelInferRequest.SerializeToString,
+        messages.ModelInferResponse.FromString,
+    )
+
+    def ask() -> NDArray[Any]:
+        request = messages.ModelInferRequest(model_name=MODEL, id="1")
+        for name, array in inputs.items():
+            request.inputs.add(name=name, datatype=DATATYPES[str(array.dtype)], shape=array.shape)
+            request.raw_input_contents.append(array.tobytes())
+        answer = infer(request)
+        return np.frombuffer(answer.raw_output_contents[0], np.float32).reshape(
+            answer.outputs[0].shape
+        )
+
+    return ask
+
+
 def maker(side: Side) -> Callable[[], Ask]:
     """Return what makes one client of a side."""
     inputs = inputs_of(Path(side.dataset))
@@ -201,6 +226,7 @@ def maker(side: Side) -> Callable[[], Ask]:
         "rest": lambda: rest(side.address, inputs, binary=True),
         "json": lambda: rest(side.address, inputs, binary=False),
         "grpc": lambda: grpc(side.address, inputs),
+        "stub": lambda: stub(side.address, inputs),
     }
     return ways[side.way]
 
