@@ -16,6 +16,7 @@ import logging
 import os
 import tempfile
 from contextlib import ExitStack
+from itertools import compress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ CLIENTS = (1, 8)
 SECONDS = 1.0
 """How long a block is."""
 POOLED = 10
+STOLEN = 0.01
+"""Seconds of a block: the kernel counts in hundredths."""
 REST_OF = {"kserve": "rest", "mlserver": "json"}
 """The others' servers, and their quickest form of REST: mlserver takes no binary tensors."""
 
@@ -80,7 +83,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         }
         _check_alike({name: side.answer for name, side in sides.items()})
         rounds = _rounds(options.rounds, sides)
-    return {"tokens": TOKENS, "threads": 1, "gatewayAloneP50": alone, **_summary(rounds)}
+    found = {"tokens": TOKENS, "threads": 1, "gatewayAloneP50": alone, **_summary(rounds)}
+    return found | {"undisturbed": summary_of_undisturbed(rounds)}
 
 
 def _ways(model: Path, ports: Skerry) -> dict[str, tuple[str, str]]:
@@ -145,13 +149,29 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
     return told
 
 
+def summary_of_undisturbed(rounds: Rounds) -> dict[str, Any]:
+    """The same of the rounds in which neighbours took next to nothing from any side, by count of clients."""
+    told: dict[str, Any] = {}
+    for clients in CLIENTS:
+        sides = {key: blocks for key, blocks in rounds.items() if key[1] == clients}
+        quiet = [
+            all(one.stolen <= STOLEN for one in each) for each in zip(*sides.values(), strict=True)
+        ]
+        kept = {key: list(compress(blocks, quiet)) for key, blocks in sides.items()}
+        told[f"{clients} clients"] = {"rounds": sum(quiet), "of": len(quiet)} | (
+            _summary(kept) if sum(quiet) >= POOLED else {}
+        )
+    return told
+
+
 def _figures(block: Block) -> dict[str, float]:
     return {"callsPerSecond": block.calls_per_second, "p50": median(block.milliseconds)}
 
 
 def _pooled_p99(blocks: list[Block]) -> list[float]:
     """The 99th percentiles of each ten rounds' calls together."""
-    groups = [blocks[at : at + POOLED] for at in range(0, len(blocks), POOLED)]
+    starts = range(0, len(blocks) - POOLED + 1, POOLED)
+    groups = [blocks[at : at + POOLED] for at in starts]
     return [
         float(np.quantile([t for block in group for t in block.milliseconds], 0.99))
         for group in groups

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,10 +57,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Block:
-    """Calls a second of all clients together, and each call's latency in milliseconds."""
+    """Calls a second of all clients together, and each call's latency in milliseconds.
+
+    `stolen` is what neighbours on a virtual machine's host took of all processors meanwhile, in seconds.
+    """
 
     calls_per_second: float
     milliseconds: list[float]
+    stolen: float
 
 
 class RunningSide:
@@ -141,12 +146,12 @@ class Clients:
         """Let that many ask for so long."""
         while len(self._made) < clients:
             self._made.append(Client(self._make))
-        together = threading.Barrier(clients)
+        together, stolen = threading.Barrier(clients), psutil.cpu_times().steal
         working = [client.work(together, seconds) for client in self._made[:clients]]
         done = [one.result() for one in working]
         calls = [(end - begun) * 1000 for times in done for begun, end in pairwise(times)]
         lasted = max(times[-1] for times in done) - min(times[0] for times in done)
-        return Block(len(calls) / lasted, calls)
+        return Block(len(calls) / lasted, calls, psutil.cpu_times().steal - stolen)
 
 
 def raw(file: Path, inputs: Inputs) -> Ask:

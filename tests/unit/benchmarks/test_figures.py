@@ -11,6 +11,8 @@ import pytest
 from benchmarks.first_node.compare import by_hand
 from benchmarks.job.by_skerry import Work, containers
 from benchmarks.job.compare import UnlikeError, check_alike
+from benchmarks.serving.compare import summary_of_undisturbed
+from benchmarks.serving.sides import Block
 from benchmarks.shared.figures import alternated, difference, ratio, write
 from skerry.decide.rollout.model import Placement, PlacementKind
 from skerry.render.daemonsets import daemonset
@@ -54,6 +56,22 @@ def test_runs_that_differ_are_not_compared(change: dict[str, Any]) -> None:
     check_alike(FOUND, dict(FOUND))
     with pytest.raises(UnlikeError, match=next(iter(change))):
         check_alike(FOUND | change, FOUND)
+
+
+def test_rounds_that_neighbours_disturbed_are_told_apart() -> None:
+    """Two of twelve, in which they took a tenth of a second from one side, and a slow call from the other."""
+
+    def blocks(calls: float, latency: float, stolen: float) -> list[Block]:
+        return [Block(calls, [latency, latency], stolen if i < 2 else 0.01) for i in range(12)]
+
+    rounds = {("raw", 1): blocks(50, 20, 0.1), ("rest", 1): blocks(45, 21, 0)}
+    rounds["rest", 1][:2] = [Block(5, [300, 20], 0)] * 2
+    found = summary_of_undisturbed({**rounds, ("raw", 8): [], ("rest", 8): []})
+    assert (found["1 clients"]["rounds"], found["1 clients"]["of"]) == (10, 12)
+    rest = found["1 clients"]["rest, 1 clients"]
+    assert rest["throughputToRaw"]["value"] == pytest.approx(0.9)
+    assert rest["p99AboveRaw"]["value"] == pytest.approx(1)
+    assert found["8 clients"] == {"rounds": 0, "of": 0}
 
 
 def test_the_job_is_what_the_operator_renders(tmp_path: Path) -> None:
