@@ -2,12 +2,12 @@
 
 `raw` is the engine's session in a process of its own, called in a loop. `rest` and `grpc` go through gateway
 and server, as any caller's requests do, by Triton's client; `grpc stub` is the same call without that client,
-`server` is REST without the gateway. kserve's and mlserver's own
-servers answer the same requests with the same engine and options. All stay up; each side is asked for a short
-block, round after round, and every ratio is taken within a round: first all rounds with 1 client, then those
-with 8, whose full cores would otherwise be what the lone client comes after. A 99th percentile needs more calls
-than a block has: it is of ten rounds together. The Service in front of the gateway is a name
-and a translation of addresses in the kernel; there is no cluster here, so it is not in these figures.
+`server` is REST without the gateway. kserve's and mlserver's own servers answer the same requests with the same
+engine and options. All stay up; each side is asked for a short block, round after round, and every ratio is
+taken within a round: first all rounds with 1 client, then those with 8, whose full cores would otherwise be
+what the lone client comes after. A 99th percentile needs more calls than a block has: it is of ten rounds
+together. The Service in front of the gateway is a name and a translation of addresses in the kernel; there is
+no cluster here, so it is not in these figures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SECONDS = 1.0
 """How long a block is."""
 POOLED = 10
 STOLEN = 0.01
-"""Seconds of a block: the kernel counts in hundredths."""
+"""Seconds that neighbours may take of an undisturbed block: one count of the kernel's."""
 REST_OF = {"kserve": "rest", "mlserver": "json"}
 """The others' servers, and their quickest form of REST: mlserver takes no binary tensors."""
 

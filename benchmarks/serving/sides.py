@@ -43,6 +43,8 @@ AUTHORITY = f"{MODEL}.demo.svc"
 WARM_CALLS = 10
 """Of each client when it is made; and of each at the start of a block, as other sides have run between:"""
 WOKEN_CALLS = 2
+CHANNEL = [("grpc.default_authority", AUTHORITY), ("grpc.use_local_subchannel_pool", 1)]
+"""Without a pool of its own all clients of this process would share one connection."""
 DATATYPES = {"int64": "INT64", "float32": "FP32"}
 
 
@@ -186,9 +188,7 @@ def grpc(address: str, inputs: Inputs) -> Ask:
     """GRPC with raw tensors."""
     import tritonclient.grpc as triton
 
-    # without a pool of its own all clients of this process would share one connection
-    options = [("grpc.default_authority", AUTHORITY), ("grpc.use_local_subchannel_pool", 1)]
-    client = triton.InferenceServerClient(address, channel_args=options)
+    client = triton.InferenceServerClient(address, channel_args=CHANNEL)
     tensors = []
     for name, array in inputs.items():
         tensor = triton.InferInput(name, list(array.shape), DATATYPES[str(array.dtype)])
@@ -202,8 +202,7 @@ def stub(address: str, inputs: Inputs) -> Ask:
     import grpc as library
     import tritonclient.grpc.service_pb2 as messages
 
-    options = [("grpc.default_authority", AUTHORITY), ("grpc.use_local_subchannel_pool", 1)]
-    infer = library.insecure_channel(address, options).unary_unary(
+    infer = library.insecure_channel(address, CHANNEL).unary_unary(
         "/inference.GRPCInferenceService/ModelInfer",
         messages.ModelInferRequest.SerializeToString,
         messages.ModelInferResponse.FromString,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE
 from skerry.artifacts.stage import StageError, first_line
 
 __all__ = ["EvaluationError", "SourceError", "StageError", "first_line"]
@@ -10,6 +11,10 @@ __all__ = ["EvaluationError", "SourceError", "StageError", "first_line"]
 class SourceError(StageError):
     """The source can't be used, on whatever node; the message says what and what to do."""
 
+    exit_status = EXIT_SOURCE
+
 
 class EvaluationError(StageError):
     """The data set can't be used, or not with the metric; the message says what and what to do."""
+
+    exit_status = EXIT_EVALUATION

@@ -8,7 +8,7 @@ import numpy as np
 
 from skerry_optimizer.errors import EvaluationError, SourceError
 from skerry_optimizer.models.running import NotRunnable, run
-from skerry_runtime.dataset import DatasetError, load_dataset, sizes_for, split_indices
+from skerry_runtime.dataset import DatasetError, load_evaluation
 from skerry_runtime.measure.quality import QualityError, check_answers
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ def check_evaluation(file: Path, plan: EvaluationPlan, source: LoadedModel) -> i
         SourceError: Its answers are not one for each sample.
     """
     try:
-        dataset = load_dataset(file, source.inputs, metric=plan.metric)
-        sizes = sizes_for(plan.metric, plan.golden_samples, plan.calibration_samples)
-        split_indices(dataset.samples, plan.dataset.digest, sizes)
+        dataset = load_evaluation(file, source.inputs, plan)
     except DatasetError as error:
-        raise EvaluationError(f"{plan.dataset.uri}: {error}") from error
+        raise EvaluationError(str(error)) from error
     answers = _joined(_answers(source, dataset, plan.dataset.uri), source.outputs[0].name)
     try:
         check_answers(plan.metric, answers, dataset.labels)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import pkgutil
 
-from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE, MESSAGE_BYTES
+from skerry.api.termination import MESSAGE_BYTES
 from skerry.artifacts.stage import end
 from skerry_optimizer import BUILDING
-from skerry_optimizer.errors import EvaluationError, SourceError, StageError, first_line
+from skerry_optimizer.errors import StageError, first_line
 from skerry_optimizer.workspace import Workspace
 
 logger = logging.getLogger("skerry_optimizer")
@@ -39,12 +39,8 @@ def main(arguments: list[str]) -> int:
     limit = LONGEST_ASSESSMENT if arguments[:1] == ["assess"] else MESSAGE_BYTES
     try:
         message = run_stage(workspace, arguments)
-    except SourceError as error:
-        return end(f"{error}", limit, EXIT_SOURCE)
-    except EvaluationError as error:
-        return end(f"{error}", limit, EXIT_EVALUATION)
     except StageError as error:
-        return end(f"{error}", limit, 1)
+        return end(f"{error}", limit, error.exit_status)
     except Exception as error:
         logger.exception("the stage %s failed", arguments)
         told = f"{type(error).__name__}: {first_line(error)}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from skerry.api.modelvariant import EvaluationPlan
     from skerry_runtime.datatypes import TensorLike
 
 DATASET_FILE = Path("/dataset/dataset.npz")
@@ -39,6 +40,17 @@ LEAST_EVALUATION = {"neighbours": 500, "accuracy": 200, "f1": 200, "rmse": 200}
 _CLASSES = "the right class of each sample as integers"
 # What the labels of a metric are, for those that need them.
 LABELS_FOR = {"accuracy": _CLASSES, "f1": _CLASSES, "rmse": "the right values as numbers"}
+
+# What numpy and zipfile raise of archives that are broken, encrypted or packed in another way.
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 class DatasetError(Exception):
@@ -97,14 +109,7 @@ def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, N
     Raises:
         DatasetError: There are too few samples.
     """
-    needed = sizes.golden + sizes.calibration + 2 * sizes.least_evaluation
-    if samples < needed:
-        raise DatasetError(
-            f"the data set has {samples} samples and {needed} are needed: {sizes.golden} golden,"
-            f" {sizes.calibration} for calibration, and {sizes.least_evaluation} each to choose and"
-            " to certify. Add samples to spec.evaluation.dataset, or lower"
-            " spec.evaluation.calibrationSamples or goldenSamples"
-        )
+    _check_count(samples, sizes)
     order = _order(samples, digest)
     calibration_end = sizes.golden + sizes.calibration
     middle = calibration_end + (samples - calibration_end) // 2
@@ -141,11 +146,31 @@ def split_dataset(dataset: Dataset, digest: str, sizes: SplitSizes) -> dict[Spli
     return {split: dataset.take(chosen) for split, chosen in indices.items()}
 
 
-# What numpy and zipfile raise of broken, packed-otherwise and encrypted archives.
-_UNREADABLE = (
-    ValueError, OSError, EOFError, TypeError, NotImplementedError, RuntimeError, zlib.error,
-    zipfile.BadZipFile,
-)  # fmt: skip
+def load_evaluation(
+    path: Path, inputs: Sequence[TensorLike], evaluation: EvaluationPlan
+) -> Dataset:
+    """Read `path` as the data set of an evaluation: `load_dataset`, and enough samples for every split.
+
+    Raises:
+        DatasetError: It can't be used so; the message begins with its uri.
+    """
+    try:
+        dataset = load_dataset(path, inputs, metric=evaluation.metric)
+        _check_count(dataset.samples, sizes_for(evaluation))
+    except DatasetError as error:
+        raise DatasetError(f"{evaluation.dataset.uri}: {error}") from error
+    return dataset
+
+
+def _check_count(samples: int, sizes: SplitSizes) -> None:
+    needed = sizes.golden + sizes.calibration + 2 * sizes.least_evaluation
+    if samples < needed:
+        raise DatasetError(
+            f"the data set has {samples} samples and {needed} are needed: {sizes.golden} golden,"
+            f" {sizes.calibration} for calibration, and {sizes.least_evaluation} each to choose and"
+            " to certify. Add samples to spec.evaluation.dataset, or lower"
+            " spec.evaluation.calibrationSamples or goldenSamples"
+        )
 
 
 def _order(samples: int, digest: str) -> NDArray[np.intp]:
@@ -163,7 +188,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         # Pickled arrays could run code of whoever made the data set.
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DatasetError(
             f"{path} cannot be read as a numpy archive of plain arrays ({error}):"
             " write it with numpy.savez, without object arrays"
@@ -228,6 +253,7 @@ def _check_lengths(arrays: dict[str, NDArray[Any]], path: Path) -> None:
         raise DatasetError(f"{path}: arrays differ in their count of samples: {lengths}")
 
 
-def sizes_for(metric: str, golden: int, calibration: int) -> SplitSizes:
-    """Return the split sizes for a metric and the counts in `spec.evaluation`."""
-    return SplitSizes(golden, calibration, LEAST_EVALUATION[metric])
+def sizes_for(evaluation: EvaluationPlan) -> SplitSizes:
+    """Return the split sizes for the metric and the counts of an evaluation."""
+    least = LEAST_EVALUATION[evaluation.metric]
+    return SplitSizes(evaluation.golden_samples, evaluation.calibration_samples, least)

@@ -37,7 +37,7 @@ class RegistryAccess(Model):
 
 
 class AssessPlan(Model):
-    """Everything that an assessing job needs to know; passed as JSON in SKERRY_PLAN."""
+    """Everything that an assessing job needs to know; passed as JSON in SKERRY_ASSESS_PLAN."""
 
     source_digest: Digest
     evaluation: EvaluationPlan

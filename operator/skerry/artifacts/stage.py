@@ -21,6 +21,8 @@ FOUND = "found finished work"
 class StageError(Exception):
     """A stage cannot go on; the message says what, where and what to do."""
 
+    exit_status = 1
+
 
 def first_line(error: BaseException) -> str:
     """Return the telling part of a library's error, in one line."""

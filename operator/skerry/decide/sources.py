@@ -55,7 +55,7 @@ def assess_source(snapshot: Snapshot) -> Assessed:
         return _unresolved(snapshot)
     evaluation = evaluation_of(snapshot.model.spec.evaluation, dataset)
     known = snapshot.model.status.assessment
-    if known is not None and _is_of(known, source, evaluation):
+    if known is not None and _is_of(known, source.digest, evaluation):
         return Assessed(assessment=known)
     plan = _plan(snapshot, source, evaluation)
     work = short_key("assess", plan.assessment_key)
@@ -75,10 +75,10 @@ def evaluation_of(evaluation: Evaluation, dataset: PinnedArtifact) -> Evaluation
     )
 
 
-def _is_of(assessment: Assessment, source: PinnedArtifact, evaluation: EvaluationPlan) -> bool:
+def _is_of(assessment: Assessment, source_digest: str, evaluation: EvaluationPlan) -> bool:
     """Whether an assessment is of this source and of this evaluation."""
     checked = assessment.dataset
-    if checked is None or assessment.source_digest != source.digest:
+    if checked is None or assessment.source_digest != source_digest:
         return False
     return checked == evaluation.assessed(checked.samples)
 
@@ -105,7 +105,7 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
     if tag not in snapshot.finished:
         message = "the registry is asked whether the source was read before"
         return Assessed(lookup=tag, reason=LOOKING_UP, message=message)
-    found = _read_before(snapshot.finished[tag], source, plan.evaluation)
+    found = _read_before(snapshot.finished[tag], plan)
     if found is not None:
         return Assessed(assessment=found)
     made, search = next_try(snapshot, work), snapshot.model.spec.optimization.search
@@ -133,15 +133,13 @@ def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan
     )  # fmt: skip
 
 
-def _read_before(
-    found: Finished | None, source: PinnedArtifact, evaluation: EvaluationPlan
-) -> Assessment | None:
+def _read_before(found: Finished | None, plan: AssessPlan) -> Assessment | None:
     """The assessment that lies in the registry; one that can't be read is made anew."""
     try:
         assessment = Assessment.model_validate_json(found.result) if found else None
     except ValidationError:
         return None
-    right = assessment is not None and _is_of(assessment, source, evaluation)
+    right = assessment is not None and _is_of(assessment, plan.source_digest, plan.evaluation)
     return assessment if right else None
 
 
@@ -152,21 +150,21 @@ def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assesse
         reason = found.reason if unusable else f"Assess{found.reason}"
         return Assessed(phase=Phase.FAILED, reason=reason, message=found.message)
     if job.succeeded:
-        return _parsed(job, source, plan)
+        return _parsed(job, plan)
     stuck = trouble(job)
     if stuck is not None:
         return Assessed(reason=stuck.reason, message=stuck.message)
     return Assessed(reason="Assessing", message=_reads(job.name, source, plan))
 
 
-def _parsed(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
+def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
     """The assessment in the job's termination message."""
     text = last_words(job.pods[-1].containers, ASSESS) if job.pods else ""
     try:
         assessment = Assessment.model_validate_json(text)
     except ValidationError as error:
         return _unreadable(job, error.errors()[0]["msg"])
-    if not _is_of(assessment, source, plan.evaluation):
+    if not _is_of(assessment, plan.source_digest, plan.evaluation):
         return _unreadable(job, "of another source or data set; is its image of this release?")
     return Assessed(assessment=assessment)
 

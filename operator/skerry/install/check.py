@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 60.0
 AGAIN_SECONDS = 1.0
 
 
-async def check(cluster: Cluster, patience: float = PATIENCE_SECONDS) -> AsyncIterator[str]:
+async def check(cluster: Cluster, patience: float) -> AsyncIterator[str]:
     """Yield what was found to be well, within `patience` seconds in all.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skerry.api.common import ConditionStatus
-from skerry.api.edgemodel import Metric, Phase
+from skerry.api.edgemodel import Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
@@ -62,14 +62,10 @@ def test_an_assessment_that_cannot_be_read_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"metric": Metric.F1}, {"calibration_samples": 64}, {"golden_samples": 2}]
+    "change", [{"metric": "f1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
 )
 def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
-    made = assessed()
-    model = made.snapshot.model
-    evaluation = model.spec.evaluation.model_copy(update=change)
-    spec = model.spec.model_copy(update={"evaluation": evaluation})
-    (job,) = made.with_(model=model.model_copy(update={"spec": spec})).decide().jobs
+    (job,) = assessed().model(evaluation={**EVALUATED, **change}).decide().jobs
     assert isinstance(job, AssessJob)
 
 

@@ -26,7 +26,7 @@ from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Tr
 from skerry.engines import find_engine
 from skerry.precision import Precision
 from skerry_optimizer.workspace import Workspace
-from skerry_runtime.dataset import load_dataset, sizes_for, split_dataset
+from skerry_runtime.dataset import load_evaluation, sizes_for, split_dataset
 from skerry_runtime.measure.files import BASELINE, BaselineFile, Places, samples_of
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ def write_baseline(workspace: Workspace, plan: JobPlan, shape: Sequence[int]) ->
     inputs = (TensorInfo(name="x", datatype="FP32", shape=(-1, *shape[1:])),)
     places = Places(workspace.source, workspace.dataset, workspace.scratch)
     evaluation = plan.evaluation
-    sizes = sizes_for(evaluation.metric, evaluation.golden_samples, evaluation.calibration_samples)
-    dataset = load_dataset(workspace.dataset / "dataset.npz", inputs)
+    dataset = load_evaluation(workspace.dataset / "dataset.npz", inputs, evaluation)
+    sizes = sizes_for(evaluation)
     for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
         samples_of(places, split, inputs).write(part)
     found = BaselineFile(

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from skerry.api.job import TensorInfo
 from skerry_runtime.dataset import (
     DATASET_FILE,
-    DatasetError,
     Split,
-    load_dataset,
+    load_evaluation,
     sizes_for,
     split_dataset,
 )
@@ -86,13 +85,8 @@ def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
 
 def _splits(bench: Bench, inputs: tuple[TensorInfo, ...]) -> dict[Split, Dataset]:
     evaluation = bench.plan.evaluation
-    sizes = sizes_for(bench.metric, evaluation.golden_samples, evaluation.calibration_samples)
-    file = bench.places.dataset / DATASET_FILE.name
-    try:
-        dataset = load_dataset(file, inputs, metric=bench.metric)
-        return split_dataset(dataset, evaluation.dataset.digest, sizes)
-    except DatasetError as error:
-        raise DatasetError(f"{evaluation.dataset.uri}: {error}") from error
+    dataset = load_evaluation(bench.places.dataset / DATASET_FILE.name, inputs, evaluation)
+    return split_dataset(dataset, evaluation.dataset.digest, sizes_for(evaluation))
 
 
 def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:

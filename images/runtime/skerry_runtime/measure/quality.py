@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = "neighbours"
 RMSE = "rmse"
-NOT_FINITE = "the model answers with values that are not finite (NaN or infinity)"
 # Answers that differ by less than this share of their length are the same but for rounding.
 SAME_ANSWER = 1e-3
 
@@ -69,13 +68,10 @@ def judge(
         QualityError: The answers have the wrong shape for the metric, are not finite, or the
             baseline is never right.
     """
-    if candidate.dtype.kind == "f" and not np.isfinite(candidate).all():
-        raise QualityError(NOT_FINITE)
+    _check_finite(candidate)
     if metric == NEIGHBOURS:
         return neighbours(baseline, candidate)
-    if labels is None:
-        raise QualityError(f"the metric {metric} needs labels")
-    return _BY_LABELS[metric](baseline, candidate, labels)
+    return _BY_LABELS[metric](baseline, candidate, _needed(metric, labels))
 
 
 def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | None) -> None:
@@ -91,16 +87,24 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
     """
     if answers.dtype.kind in "OSU":
         raise QualityError("the first output is text, and the metrics compare numbers")
-    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
-        raise QualityError(NOT_FINITE)
+    _check_finite(answers)
     if metric == NEIGHBOURS:
         _unit_rows(answers)
-    elif labels is None:
-        raise QualityError(f"the metric {metric} needs labels")
     elif metric == RMSE:
-        _squared_errors(answers, labels[: len(answers)])
+        _squared_errors(answers, _needed(metric, labels)[: len(answers)])
     else:
-        _check_classes(answers, labels)
+        _check_classes(answers, _needed(metric, labels))
+
+
+def _check_finite(answers: NDArray[Any]) -> None:
+    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+        raise QualityError("the model answers with values that are not finite (NaN or infinity)")
+
+
+def _needed(metric: str, labels: NDArray[Any] | None) -> NDArray[Any]:
+    if labels is None:
+        raise QualityError(f"the metric {metric} needs labels")
+    return labels
 
 
 def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:

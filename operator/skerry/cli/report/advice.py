@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
-from skerry.decide.gates import told
 from skerry.decide.nearest import passing_gates
 from skerry.decide.variants import GATES_NOT_MET
 
@@ -56,7 +55,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         for gate in build.variant.status.gates:
             if gate.outcome is not GateOutcome.PASS:
                 kind = "required" if gate.required else "an aim"
-                yield content.told(build, f"gate {gate.name} ({kind}): {told(gate).message}.")
+                yield content.told(build, f"gate {gate.name} ({kind}): {gate.message}.")
 
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
