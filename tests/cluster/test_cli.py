@@ -181,6 +181,20 @@ def test_plan_says_what_would_change(world: World, cli: Cli, tmp_path: Path) -> 
     assert world.model().metadata.resource_version == before.metadata.resource_version
 
 
+def test_plan_ends_with_an_error_where_a_target_would_fail(
+    world: World, cli: Cli, tmp_path: Path
+) -> None:
+    """So that a pull request's check can stop on it."""
+    changed = by_hand(world.registry)
+    changed["spec"]["targets"].append({"hardwareClass": "op-c"})
+    file = tmp_path / "model.yaml"
+    file.write_text(yaml.safe_dump(changed))
+    code, said, wrong = cli.run("plan", "-f", str(file))
+    assert code == 1
+    assert "op-c: there is no such HardwareClass (known: " in said
+    assert f"{file}: would fail: {NAME} on op-c" in wrong
+
+
 def test_kubectl_runs_it_as_a_plug_in(world: World) -> None:
     """`kubectl skerry`: found on PATH, told by its own name."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

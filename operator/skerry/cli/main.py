@@ -23,8 +23,6 @@ from skerry.cluster.errors import SkerryError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import RenderableType
-
     from skerry.cli.by_hand import Order
     from skerry.cli.connection import Connection
     from skerry.cli.reading import Picture
@@ -225,21 +223,28 @@ def plan(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Say what an EdgeModel would do: engines for each class and why, what would change. Writes nothing."""
+    """Say what an EdgeModel would do: engines for each class and why, what would change. Writes nothing.
+
+    Ends with 1 where a target would fail: its class is not there, or no installed engine suits it.
+    """
     from skerry.cli.plan.files import read_config, read_manifests  # noqa: PLC0415
     from skerry.cli.plan.make import make, offline_plans  # noqa: PLC0415 - each command loads what it needs
 
     manifests = read_manifests(filename)
     settings = read_config(config) if config else None
     if offline:
-        plans: list[RenderableType] = offline_plans(manifests, model, settings)
+        plans = offline_plans(manifests, model, settings)
     else:
         plans = run(
             Where(kubeconfig, context, namespace),
             lambda connection: make(connection, manifests, model, settings),
         )
     for one in plans:
-        out.print(one)
+        out.print(one.shown)
+    if failing := [target for one in plans for target in one.failing]:
+        raise CliError(
+            f"would fail: {', '.join(failing)}", ", ".join(filename), "the plan says why"
+        )
 
 
 @app.command()

@@ -17,7 +17,7 @@ from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.registry import LOOKING_UP, registry_access
 from skerry.decide.sources import evaluation_of
-from skerry.decide.tries import job_for, next_try, short_key
+from skerry.decide.tries import gates_key, job_for, next_try, short_key
 from skerry.decide.units import parse_duration
 from skerry.decide.variants import Progress, from_finished, from_job, regated, remembered
 
@@ -78,17 +78,9 @@ class EngineBuild:
         return self.status.certificate.certified
 
 
-def gates_key(snapshot: Snapshot) -> str:
-    """Names the gates and weights of the spec; the chosen candidate depends on them."""
-    spec = snapshot.model.spec
-    return short_key(
-        spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json()
-    )
-
-
 def work_of(snapshot: Snapshot, variant: str) -> str:
     """Names the work of building a variant and choosing by the gates of now; jobs carry it."""
-    return short_key(variant, gates_key(snapshot))
+    return short_key(variant, gates_key(snapshot.model.spec))
 
 
 def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | None:
@@ -157,9 +149,8 @@ def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime
     if variant is None:
         # Its status has to have somewhere to go first.
         return made if finished else replace(made, job=job)
-    state = (
-        from_finished(variant, finished, job.plan, gates_key(snapshot), now) if finished else None
-    )
+    key = gates_key(snapshot.model.spec)
+    state = from_finished(variant, finished, job.plan, key, now) if finished else None
     return _with_state(snapshot, made, variant, state) if state else replace(made, job=job)
 
 
@@ -168,7 +159,7 @@ def _state(
 ) -> VariantState | None:
     """Where the variant stands under the gates of now; None when a job is to be started."""
     spec = snapshot.model.spec
-    key = gates_key(snapshot)
+    key = gates_key(spec)
     if variant.status.gates_key == key:
         return remembered(variant)
     job = job_for(snapshot, work)

@@ -1,4 +1,4 @@
-"""Pieces of work and their tries: which Job stands for a build, and when another one is due.
+"""Pieces of work, their names and their tries: which Job stands for a build, and when another one is due.
 
 A failed job is not started again by itself (it has retried already, by its own backoffLimit): a
 change of the spec or the retry annotation makes another try. Names are deterministic, so that an
@@ -15,6 +15,7 @@ from skerry.decide.decision import JobTry
 
 if TYPE_CHECKING:
     from skerry.api import EdgeModel
+    from skerry.api.edgemodel import EdgeModelSpec
     from skerry.decide.snapshot import JobView, Snapshot
 
 KEY_DIGITS = 12
@@ -23,6 +24,13 @@ KEY_DIGITS = 12
 def short_key(*parts: str) -> str:
     """Twelve hex digits of SHA-256 over the parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:KEY_DIGITS]
+
+
+def gates_key(spec: EdgeModelSpec) -> str:
+    """Names the gates and weights of a spec; the chosen candidate depends on them."""
+    return short_key(
+        spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json()
+    )
 
 
 def retry_of(model: EdgeModel) -> str:

@@ -31,7 +31,7 @@ def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
     with console.capture() as printed:
-        console.print(plan(model, UNREAD, classes, None, None, in_cluster=False))
+        console.print(plan(model, UNREAD, classes, None, None, in_cluster=False).shown)
     said = printed.get()
     assert "found on all 4 nodes that reported: avx512_vnni" in said
     assert "constraint: battery: feeds 1 of 4 nodes now" in said
@@ -67,10 +67,19 @@ def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
     live = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": auto}))
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
+    made = plan(model, UNREAD, classes, config, live, in_cluster=True)
     with console.capture() as printed:
-        console.print(plan(model, UNREAD, classes, config, live, in_cluster=True))
+        console.print(made.shown)
     said = printed.get()
     assert re.findall(r"│ (\d)[ *]+│ (\w+) ", said) == ORDER
     assert says in said
     changes = "targets[x86-vnni].engine" in said
     assert changes == (engine != "Auto")
+    assert made.failing == (("intent on x86-vnni",) if engine == "LlamaCpp" else ())
+
+
+@pytest.mark.parametrize("in_cluster", [True, False])
+def test_a_class_that_is_not_there_fails_where_that_is_known(*, in_cluster: bool) -> None:
+    model = EdgeModel.model_validate(MINIMAL)
+    made = plan(model, UNREAD, {}, None, None, in_cluster=in_cluster)
+    assert bool(made.failing) == in_cluster

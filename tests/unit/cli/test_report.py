@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from skerry.api import ModelVariantStatus
 from skerry.artifacts.registry import RegistryError
 from skerry.cli.report.advice import bottlenecks, recommendations
 from skerry.cli.report.content import classes
 from skerry.cli.report.evidence import _parsed
 from skerry.cli.report.page import render
 from skerry.cli.report.plot import pareto_svg
+from skerry.decide.tries import gates_key
 from tests.unit.cli.measured import (
     CHOICE,
     EVIDENCE,
@@ -22,6 +25,7 @@ from tests.unit.cli.measured import (
     evidence_layer,
     measured_picture,
     picture_of_two_engines,
+    variant_status,
 )
 
 VOID = {"meta", "br"}
@@ -126,6 +130,22 @@ def test_recommendations_have_their_figures() -> None:
     said = "\n".join(recommendations(picture.model, classes(picture, {})[0]))
     assert "dynamic-int8 is 1.75x [1.47, 2.25] as fast, with quality 0.88 [0.849, 0.906]" in said
     assert "spec.gates.quality at 0.85 or less" in said
+
+
+@pytest.mark.parametrize("of_now", [True, False])
+def test_gates_that_would_pass_are_told_of_results_by_the_gates_of_now(*, of_now: bool) -> None:
+    """While a job runs under new gates the status has what the gates of before said."""
+    picture = measured_picture()
+    missed = {"name": "quality", "required": True, "threshold": "0.95", "outcome": "Fail",
+              "observed": {"value": "0.93", "low": "0.92", "high": "0.94"}}  # fmt: skip
+    key = gates_key(picture.model.spec) if of_now else "of-before"
+    status = ModelVariantStatus.model_validate(
+        {**variant_status(), "gates": [missed], "artifact": None, "chosen": None, "gatesKey": key}
+    )
+    variant = picture.variants[0].model_copy(update={"status": status})
+    before = replace(picture, variants=(variant,))
+    said = "\n".join(recommendations(before.model, classes(before, {})[0]))
+    assert ("The nearest miss passes spec.gates.quality" in said) == of_now, said
 
 
 def test_a_class_without_a_build_says_so() -> None:

@@ -11,16 +11,15 @@ from skerry.cli.plan.source import UNREAD, read_local, remembered
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rich.console import RenderableType
-
     from skerry.api.config import OperatorConfig
     from skerry.cli.connection import Connection
     from skerry.cli.plan.files import Manifests
+    from skerry.cli.plan.show import Plan
 
 
 def offline_plans(
     manifests: Manifests, file: Path | None, config: OperatorConfig | None
-) -> list[RenderableType]:
+) -> list[Plan]:
     """What the files alone say.
 
     Raises:
@@ -35,7 +34,7 @@ def offline_plans(
 
 async def make(
     connection: Connection, manifests: Manifests, file: Path | None, config: OperatorConfig | None
-) -> list[RenderableType]:
+) -> list[Plan]:
     """What the files say, and what the cluster would make of it.
 
     Raises:
@@ -43,7 +42,7 @@ async def make(
     """
     found = await look(connection, manifests)
     local = read_local(file) if file else None
-    plans: list[RenderableType] = [f"[yellow]note:[/] {note}" for note in found.notes]
+    plans = [show.Plan(f"[yellow]note:[/] {note}") for note in found.notes]
     classes = {**found.classes, **manifests.classes}
     for model in manifests.models:
         live = found.live.get(model.metadata.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -28,6 +29,27 @@ if TYPE_CHECKING:
 _ANY_IMAGE = f"unknown@{NO_DIGEST}"
 
 
+@dataclass(frozen=True)
+class Plan:
+    """One EdgeModel's plan.
+
+    Attributes:
+        shown: for people.
+        failing: the targets that would fail, as far as that is known, for people.
+    """
+
+    shown: RenderableType
+    failing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Section:
+    """One target's part of a plan."""
+
+    shown: RenderableType
+    fails: bool = False
+
+
 def plan(
     model: EdgeModel,
     assessment: Assessment,
@@ -36,7 +58,7 @@ def plan(
     live: EdgeModel | None,
     *,
     in_cluster: bool,
-) -> RenderableType:
+) -> Plan:
     """All of one EdgeModel's plan.
 
     Args:
@@ -47,17 +69,22 @@ def plan(
         live: the model as it is in the cluster; None where it is not there.
         in_cluster: a cluster was asked.
     """
-    return Group(
-        f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
-        f"  {escape(assessment.message)}",
-        *(
+    sections = {
+        target.hardware_class: (
             _class(model, target, assessment, classes, config)
             if target.hardware_class in classes
             else _no_class(target.hardware_class, classes, in_cluster=in_cluster)
-            for target in model.spec.targets
-        ),
+        )
+        for target in model.spec.targets
+    }
+    shown = Group(
+        f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
+        f"  {escape(assessment.message)}",
+        *(section.shown for section in sections.values()),
         *(_difference(model, live) if in_cluster else ()),
     )
+    failing = (name for name, section in sections.items() if section.fails)
+    return Plan(shown, tuple(f"{model.metadata.name} on {name}" for name in failing))
 
 
 def _class(
@@ -66,7 +93,7 @@ def _class(
     assessment: Assessment,
     classes: Mapping[str, HardwareClass],
     config: OperatorConfig | None,
-) -> RenderableType:
+) -> _Section:
     name = target.hardware_class
     device = device_of(classes[name])
     if config is None:
@@ -83,17 +110,23 @@ def _class(
         mark = f"[green]{place} *[/]" if config and rank.engine in chosen else str(place)
         table.add_row(mark, rank.engine, installed, rank.reason)
     constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
-    return Group(table, *constraints, _verdict(model, target, chosen, known=config is not None))
+    known = config is not None
+    shown = Group(table, *constraints, _verdict(model, target, chosen, known=known))
+    return _Section(shown, fails=known and not chosen)
 
 
-def _no_class(name: str, classes: Mapping[str, HardwareClass], *, in_cluster: bool) -> str:
+def _no_class(name: str, classes: Mapping[str, HardwareClass], *, in_cluster: bool) -> _Section:
     if not in_cluster:
-        return f"[yellow]{name}[/]: the class is not known here; add its manifest by -f, or ask a cluster"
+        return _Section(
+            f"[yellow]{name}[/]: the class is not known here; add its manifest by -f, or ask a"
+            " cluster"
+        )
     known = ", ".join(sorted(classes)) or "none"
-    return (
+    said = (
         f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
         " its manifest by -f"
     )
+    return _Section(said, fails=True)
 
 
 def _any() -> EngineSettings:

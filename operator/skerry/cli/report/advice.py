@@ -11,6 +11,7 @@ from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
 from skerry.decide.nearest import passing_gates
+from skerry.decide.tries import gates_key
 from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
@@ -93,11 +94,15 @@ def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """Where nothing is certified: what the nearest miss would pass."""
+    """Where nothing is certified: what the nearest miss would pass.
+
+    Said of results by the gates of now only: a job that is under way has those of before beside it.
+    """
     for build in content.builds:
         status = build.variant.status
-        nearest = "" if status.artifact else passing_gates(status.gates, model.spec.gates)
-        if nearest:
+        if status.artifact or status.gates_key != gates_key(model.spec):
+            continue
+        if nearest := passing_gates(status.gates, model.spec.gates):
             yield content.told(
                 build, f"the nearest miss passes {nearest}, if that is good enough for this use."
             )
