@@ -112,10 +112,18 @@ def failure(job: JobView, deadline: str) -> Trouble:
     )
 
 
-def running_stage(pod: PodView | None) -> str:
-    """The container that runs now, or an empty string."""
-    running = (c.name for c in (pod.containers if pod else ()) if c.phase is ContainerPhase.RUNNING)
-    return next(running, "")
+def current_stage(pod: PodView | None) -> str:
+    """The container that the pod is at, or an empty string before the first has begun.
+
+    Between two it is the next one; after one that failed, or the last, it is that one.
+    """
+    containers = pod.containers if pod else ()
+    begun = [n for n, one in enumerate(containers) if one.phase is not ContainerPhase.WAITING]
+    if not begun:
+        return ""
+    last = begun[-1]
+    done = containers[last].phase is ContainerPhase.TERMINATED and not containers[last].exit_code
+    return containers[min(last + done, len(containers) - 1)].name
 
 
 def memory_setting(container: str) -> str:

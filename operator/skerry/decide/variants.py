@@ -21,7 +21,7 @@ from skerry.decide.stages import (
     Trouble,
     failure,
     last_words,
-    running_stage,
+    current_stage,
     stage_statuses,
     trouble,
 )
@@ -204,7 +204,7 @@ def _certificate(
 
 
 def _running(job: JobView) -> Trouble:
-    stage = running_stage(job.pods[-1] if job.pods else None)
+    stage = current_stage(job.pods[-1] if job.pods else None)
     attempt = f", try {len(job.pods)}" if len(job.pods) > 1 else ""
     node = job.pods[-1].node if job.pods else None
     if not stage:

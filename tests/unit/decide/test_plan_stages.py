@@ -9,7 +9,7 @@ import pytest
 
 from skerry.api.modelvariant import Stage, StageOutcome
 from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
-from skerry.decide.stages import failure, stage_statuses, trouble
+from skerry.decide.stages import current_stage, failure, stage_statuses, trouble
 from tests.unit.decide.plan_world import NOW, ended
 
 JOB = JobView("intent-1", "work", "1/", NOW)
@@ -80,6 +80,27 @@ def test_validation_spans_what_judges_and_what_times(
     assert (found.outcome, found.message) == (outcome, message)
     expected = [None if m is None else NOW + timedelta(minutes=m) for m in minutes]
     assert [found.started_at, found.finished_at] == expected
+
+
+@pytest.mark.parametrize(
+    ("quality", "validation", "said"),
+    [
+        ("waits", "waits", ""),
+        ("runs", "waits", "quality"),
+        ("is done", "waits", "validation"),
+        ("fails", "waits", "quality"),
+        ("is done", "runs", "validation"),
+        ("is done", "is done", "validation"),
+    ],
+)
+def test_a_pod_is_at_a_stage_also_between_two(quality: str, validation: str, said: str) -> None:
+    """Containers take seconds to start; a job that is at its end does not seem to begin again."""
+    views = (container("quality", quality), container("validation", validation))
+    assert current_stage(replace(POD, containers=tuple(view for view in views if view))) == said
+
+
+def test_without_a_pod_there_is_no_stage() -> None:
+    assert current_stage(None) == ""
 
 
 def test_a_stage_of_one_container_does_not_repeat_its_name() -> None:
