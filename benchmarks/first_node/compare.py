@@ -2,9 +2,9 @@
 
 Skerry: apply an EdgeModel whose source was built, measured and certified before, then ask the nodes' gateways
 until one answers 200. By hand: apply a DaemonSet whose pods are those of the revision (same image volume, same
-runtime image, same limits and probes) and a Service, then ask the nodes until one answers 200. Both delete
-all they made after each round, on the same nodes, with all images pulled. The steps of each tell where its
-time goes.
+runtime image, same limits and probes, on the nodes of the first wave) and a Service, then ask the nodes until
+one answers 200. Both delete all they made after each round, with all images pulled. The steps of each tell
+where its time goes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _built_once(stage: Stage) -> dict[str, Any]:
     stage.first_answer(GATEWAY_PORT, f"/{NAMESPACE}/{MODEL}{INFER}", BUILD_SECONDS)
     (made,) = stage.environment.get("-n", NAMESPACE, "daemonsets")["items"]
     template: dict[str, Any] = made["spec"]["template"]
-    # on every node of the class, as the one by hand: else images would be missing on one
+    # on every node of the class: whichever the first wave takes has the images
     stage.until("the whole class serves", lambda: _all_ready(stage), BUILD_SECONDS)
     stage.clear(f"edgemodel/{MODEL}")
     return template
@@ -110,25 +110,18 @@ def _by_hand(stage: Stage, template: dict[str, Any]) -> Steps:
 
 
 def by_hand(template: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the DaemonSet of a revision's pods, without Skerry's labels, and a Service in front of it."""
+    """Return the DaemonSet of a revision's pods, without Skerry's labels, and a Service in front of it.
+
+    It keeps the placement of the first wave: of a class at once the fastest of several nodes would be
+    compared with the one that Skerry begins with.
+    """
     labels = {"app": BY_HAND}
-    required = {
-        "requiredDuringSchedulingIgnoredDuringExecution": template["spec"]["affinity"][
-            "nodeAffinity"
-        ]["requiredDuringSchedulingIgnoredDuringExecution"]
-    }
-    # the whole class, not the first wave's shards
-    for term in required["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]:
-        term["matchExpressions"] = [
-            one for one in term["matchExpressions"] if not one["key"].endswith("/shard")
-        ]
-    pod = {**template["spec"], "affinity": {"nodeAffinity": required}}
     metadata = {"name": BY_HAND, "namespace": NAMESPACE}
     daemonset = {
         "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata,
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod},
+            "template": {"metadata": {"labels": labels}, "spec": template["spec"]},
         },
     }  # fmt: skip
     port = {"port": 80, "targetPort": 8080, "nodePort": BY_HAND_PORT}

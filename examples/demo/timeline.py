@@ -157,6 +157,37 @@ def rollback_timeline(
     )
 
 
+def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
+    """When each node moved between revisions, by its good answers: from and to, Unix seconds.
+
+    It moves from the first answer of a revision on for as long as an older one answers too; of one that is
+    taken back, until its last. `SECONDS_BEFORE` is added on both sides.
+    """
+    spans: dict[str, dict[str, tuple[float, float]]] = {}
+    for answer in sorted(answers, key=lambda a: a.sent):
+        if answer.status == HTTP_OK:
+            of_node = spans.setdefault(answer.node, {})
+            first, _ = of_node.get(answer.revision, (answer.sent, 0.0))
+            of_node[answer.revision] = (first, answer.sent)
+    return {
+        node: [
+            (first - SECONDS_BEFORE, max(first, min(last, _last(ordered[:n]))) + SECONDS_BEFORE)
+            for n, (first, last) in enumerate(ordered)
+            if n
+        ]
+        for node, ordered in ((node, list(found.values())) for node, found in spans.items())
+    }
+
+
+def _last(spans: Iterable[tuple[float, float]]) -> float:
+    return max(last for _, last in spans)
+
+
+def is_within(answer: Answer, periods: dict[str, list[tuple[float, float]]]) -> bool:
+    """Whether it was sent in one of its node's periods."""
+    return any(start <= answer.sent <= end for start, end in periods.get(answer.node, ()))
+
+
 def lost(answers: Iterable[Answer]) -> Counter[str]:
     """Requests without a good answer, counted by what came instead (status or error), and where."""
     return Counter(

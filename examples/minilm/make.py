@@ -8,8 +8,8 @@ Each folder is pushed by `examples/push.py`. The same Python version gives the s
 same digests: a repeated run is no new revision. Takes about five seconds.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,6 @@ def _write(file: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004 - the program's name and OUTDIR
-        sys.exit("usage: python examples/minilm/make.py OUTDIR")
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Makes the files of this example.")
+    parser.add_argument("folder", metavar="OUTDIR", type=Path, help="Where to.")
+    main(parser.parse_args().folder)

@@ -9,7 +9,7 @@ ReLU features and a ridge regression in closed form: no training loop, two secon
 layers are wide enough that quantisation pays off, so every gate has something to decide.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +115,6 @@ def graph(layers: list[tuple[Floats, Floats]]) -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004 - the program's name and OUTDIR
-        sys.exit("usage: python examples/tiny/make.py OUTDIR")
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Makes the files of this example.")
+    parser.add_argument("folder", metavar="OUTDIR", type=Path, help="Where to.")
+    main(parser.parse_args().folder)

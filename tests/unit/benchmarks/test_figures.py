@@ -84,14 +84,12 @@ def test_the_job_is_what_the_operator_renders(tmp_path: Path) -> None:
     assert given["SKERRY_PLAN"] == plan.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def test_by_hand_has_the_revisions_pods_on_the_whole_class() -> None:
+def test_by_hand_has_the_revisions_pods_on_the_nodes_of_its_first_wave() -> None:
     placed = daemonset(OWNER, SERVED, Placement(PlacementKind.IN, frozenset({1})))
     template = placed["spec"]["template"]
     made, service = by_hand(json.loads(json.dumps(template)))
     pod = made["spec"]["template"]
-    assert pod["spec"]["volumes"] == template["spec"]["volumes"]
-    assert pod["spec"]["containers"] == template["spec"]["containers"]
-    assert "shard" not in json.dumps(pod["spec"]["affinity"])
-    assert SERVED.hardware_class in json.dumps(pod["spec"]["affinity"])
+    assert pod["spec"] == template["spec"]
+    assert "shard" in json.dumps(pod["spec"]["affinity"])
     assert pod["metadata"]["labels"] == made["spec"]["selector"]["matchLabels"]
     assert service["spec"]["selector"] == pod["metadata"]["labels"]

@@ -1,6 +1,14 @@
 """The demonstration's arithmetic: what counts as bad, and when each thing happened."""
 
-from examples.demo.timeline import Answer, NodeEvent, lost, p95, rollback_timeline
+from examples.demo.timeline import (
+    Answer,
+    NodeEvent,
+    is_within,
+    lost,
+    p95,
+    rollback_timeline,
+    switches,
+)
 
 STABLE, BAD = "aaaaaaaaaa", "bbbbbbbbbb"
 
@@ -51,6 +59,29 @@ def test_nothing_bad_gives_no_timeline() -> None:
 def test_lost_requests_are_counted_by_what_came_instead_and_where() -> None:
     some = [Answer(0, 1, 503, STABLE, "n1"), Answer(0, 1, 0, "ConnectError", "n1")]
     assert lost(some + answers()) == {"HTTP 503 on n1": 1, "ConnectError on n1": 1}
+
+
+def test_a_node_switches_while_two_revisions_answer() -> None:
+    """Rolled back on n1 from second 20 to 34; promoted on n2 from 5 to 8; n3 serves one all the time."""
+    promoted = [
+        *(Answer(float(at), 10.0, 200, STABLE, "n2") for at in range(9)),
+        *(Answer(float(at), 10.0, 200, BAD, "n2") for at in range(5, 30)),
+    ]
+    calm = [Answer(float(at), 10.0, 200, STABLE, "n3") for at in range(30)]
+    found = switches([*answers(), *promoted, *calm])
+    assert found == {"n1": [(18.0, 36.0)], "n2": [(3.0, 10.0)], "n3": []}
+    assert is_within(Answer(9.5, 1, 503, "-", "n2"), found)
+    assert not is_within(Answer(11.0, 1, 503, "-", "n2"), found)
+    assert not is_within(Answer(9.5, 1, 503, "-", "unknown"), found)
+
+
+def test_a_node_that_goes_over_at_once_switches_then() -> None:
+    one = [
+        Answer(1.0, 1, 200, STABLE, "n1"),
+        Answer(5.0, 1, 200, BAD, "n1"),
+        Answer(9, 1, 200, BAD, "n1"),
+    ]
+    assert switches(one) == {"n1": [(3.0, 7.0)]}
 
 
 def test_p95_of_few_values() -> None:
