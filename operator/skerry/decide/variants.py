@@ -19,9 +19,9 @@ from skerry.decide.nearest import passing_gates
 from skerry.decide.stages import (
     PACK,
     Trouble,
+    current_stage,
     failure,
     last_words,
-    current_stage,
     stage_statuses,
     trouble,
 )
