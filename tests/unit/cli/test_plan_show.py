@@ -31,7 +31,8 @@ def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
     with console.capture() as printed:
-        console.print(plan(model, UNREAD, classes, None, None, in_cluster=False).shown)
+        made = plan(model, UNREAD, classes, None, None, in_cluster=False, all_classes=False)
+        console.print(made.shown)
     said = printed.get()
     assert "found on all 4 nodes that reported: avx512_vnni" in said
     assert "constraint: battery: feeds 1 of 4 nodes now" in said
@@ -67,7 +68,7 @@ def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
     live = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": auto}))
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
-    made = plan(model, UNREAD, classes, config, live, in_cluster=True)
+    made = plan(model, UNREAD, classes, config, live, in_cluster=True, all_classes=True)
     with console.capture() as printed:
         console.print(made.shown)
     said = printed.get()
@@ -78,8 +79,17 @@ def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
     assert made.failing == (("intent on x86-vnni",) if engine == "LlamaCpp" else ())
 
 
-@pytest.mark.parametrize("in_cluster", [True, False])
-def test_a_class_that_is_not_there_fails_where_that_is_known(*, in_cluster: bool) -> None:
+@pytest.mark.parametrize(
+    ("in_cluster", "all_classes"), [(True, True), (False, False), (True, False)]
+)
+def test_a_class_that_is_not_there_fails_where_that_is_known(
+    *, in_cluster: bool, all_classes: bool
+) -> None:
+    """A user who may not list classes learns nothing about one that is missing here."""
     model = EdgeModel.model_validate(MINIMAL)
-    made = plan(model, UNREAD, {}, None, None, in_cluster=in_cluster)
-    assert bool(made.failing) == in_cluster
+    made = plan(model, UNREAD, {}, None, None, in_cluster=in_cluster, all_classes=all_classes)
+    assert bool(made.failing) == all_classes
+    console = Console(width=400)
+    with console.capture() as printed:
+        console.print(made.shown)
+    assert ("there is no such HardwareClass" in printed.get()) == all_classes

@@ -30,12 +30,13 @@ class Found:
 
     Attributes:
         live: the models of the files as they are there, by name.
+        classes: all, by name; None where they may not be listed.
         config: the operator's, where it may be read.
         notes: what could not be looked at, for people.
     """
 
     live: dict[str, EdgeModel] = field(default_factory=dict)
-    classes: dict[str, HardwareClass] = field(default_factory=dict)
+    classes: dict[str, HardwareClass] | None = None
     config: OperatorConfig | None = None
     notes: tuple[str, ...] = ()
 
@@ -64,14 +65,14 @@ async def look(connection: Connection, manifests: Manifests) -> Found:
     return Found(live, classes, await installed(connection, notes), tuple(notes))
 
 
-async def _classes(connection: Connection, notes: list[str]) -> dict[str, HardwareClass]:
+async def _classes(connection: Connection, notes: list[str]) -> dict[str, HardwareClass] | None:
     try:
         found = await connection.cluster.list(kinds.HARDWARE_CLASS)
     except ClusterError as error:
         if error.status not in FORBIDDEN:
             raise
         notes.append("HardwareClasses are not known: your user may not list them (-f adds them)")
-        return {}
+        return None
     return {item["metadata"]["name"]: HardwareClass.model_validate(item) for item in found}
 
 

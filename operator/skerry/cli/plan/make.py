@@ -27,7 +27,9 @@ def offline_plans(
     """
     assessment = read_local(file) if file else UNREAD
     return [
-        show.plan(model, assessment, manifests.classes, config, None, in_cluster=False)
+        show.plan(
+            model, assessment, manifests.classes, config, None, in_cluster=False, all_classes=False
+        )
         for model in manifests.models
     ]
 
@@ -43,11 +45,20 @@ async def make(
     found = await look(connection, manifests)
     local = read_local(file) if file else None
     plans = [show.Plan(f"[yellow]note:[/] {note}") for note in found.notes]
-    classes = {**found.classes, **manifests.classes}
+    classes = {**(found.classes or {}), **manifests.classes}
+    listed = found.classes is not None
     for model in manifests.models:
         live = found.live.get(model.metadata.name)
         assessment = local or remembered(model, live) or UNREAD
         plans.append(
-            show.plan(model, assessment, classes, config or found.config, live, in_cluster=True)
+            show.plan(
+                model,
+                assessment,
+                classes,
+                config or found.config,
+                live,
+                in_cluster=True,
+                all_classes=listed,
+            )
         )
     return plans

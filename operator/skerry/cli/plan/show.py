@@ -31,7 +31,7 @@ _ANY_IMAGE = f"unknown@{NO_DIGEST}"
 
 @dataclass(frozen=True)
 class Plan:
-    """One EdgeModel's plan.
+    """A plan, or a part of one.
 
     Attributes:
         shown: for people.
@@ -42,14 +42,6 @@ class Plan:
     failing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Section:
-    """One target's part of a plan."""
-
-    shown: RenderableType
-    fails: bool = False
-
-
 def plan(
     model: EdgeModel,
     assessment: Assessment,
@@ -58,6 +50,7 @@ def plan(
     live: EdgeModel | None,
     *,
     in_cluster: bool,
+    all_classes: bool,
 ) -> Plan:
     """All of one EdgeModel's plan.
 
@@ -68,23 +61,21 @@ def plan(
         config: the operator's; None where it is not known which engines are installed.
         live: the model as it is in the cluster; None where it is not there.
         in_cluster: a cluster was asked.
+        all_classes: `classes` has all that there are; one that is not among them does not exist.
     """
-    sections = {
-        target.hardware_class: (
-            _class(model, target, assessment, classes, config)
-            if target.hardware_class in classes
-            else _no_class(target.hardware_class, classes, in_cluster=in_cluster)
-        )
+    parts = [
+        _class(model, target, assessment, classes, config)
+        if target.hardware_class in classes
+        else _no_class(model, target, classes, known=all_classes)
         for target in model.spec.targets
-    }
+    ]
     shown = Group(
         f"[bold]{escape(model.metadata.name)}[/]: {escape(model.spec.source.uri)}",
         f"  {escape(assessment.message)}",
-        *(section.shown for section in sections.values()),
+        *(part.shown for part in parts),
         *(_difference(model, live) if in_cluster else ()),
     )
-    failing = (name for name, section in sections.items() if section.fails)
-    return Plan(shown, tuple(f"{model.metadata.name} on {name}" for name in failing))
+    return Plan(shown, tuple(target for part in parts for target in part.failing))
 
 
 def _class(
@@ -93,7 +84,7 @@ def _class(
     assessment: Assessment,
     classes: Mapping[str, HardwareClass],
     config: OperatorConfig | None,
-) -> _Section:
+) -> Plan:
     name = target.hardware_class
     device = device_of(classes[name])
     if config is None:
@@ -112,21 +103,28 @@ def _class(
     constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
     known = config is not None
     shown = Group(table, *constraints, _verdict(model, target, chosen, known=known))
-    return _Section(shown, fails=known and not chosen)
+    return Plan(shown, _failing(model, target) if known and not chosen else ())
 
 
-def _no_class(name: str, classes: Mapping[str, HardwareClass], *, in_cluster: bool) -> _Section:
-    if not in_cluster:
-        return _Section(
+def _no_class(
+    model: EdgeModel, target: Target, classes: Mapping[str, HardwareClass], *, known: bool
+) -> Plan:
+    name = target.hardware_class
+    if not known:
+        return Plan(
             f"[yellow]{name}[/]: the class is not known here; add its manifest by -f, or ask a"
             " cluster"
         )
-    known = ", ".join(sorted(classes)) or "none"
+    names = ", ".join(sorted(classes)) or "none"
     said = (
-        f"[bold red]{name}[/]: there is no such HardwareClass (known: {known}); create it, or add"
+        f"[bold red]{name}[/]: there is no such HardwareClass (known: {names}); create it, or add"
         " its manifest by -f"
     )
-    return _Section(said, fails=True)
+    return Plan(said, _failing(model, target))
+
+
+def _failing(model: EdgeModel, target: Target) -> tuple[str, ...]:
+    return (f"{model.metadata.name} on {target.hardware_class}",)
 
 
 def _any() -> EngineSettings:
