@@ -221,13 +221,13 @@ def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
     bad = {timeline.bad_revision for timeline in found.values()}
     answers = list(story.traffic.answers)
     moving = switches(answers)
-    good = [a for a in answers if a.revision not in bad]
-    by_switching = lost(a for a in good if is_within(a, moving))
+    unanswered = lost(a for a in answers if a.revision not in bad)
+    by_switching = lost(a for a in answers if a.revision not in bad and is_within(a, moving))
     console.print(
         f"{len(answers)} requests in all. Lost by switching: {told(by_switching)}."
         f" Errors of the bad revision: {told(lost(a for a in answers if a.revision in bad))}."
     )
-    if elsewhen := lost(a for a in good if not is_within(a, moving)):
+    if elsewhen := unanswered - by_switching:
         console.print(
             f"Lost while their node switched nothing: {told(elsewhen)}. Four nodes with their builds and"
             " servers share this machine's processors; answers wait for them."

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SLOW_FACTOR = 1.5
 SECONDS_BEFORE = 2.0
 """Of stable alone: at the last step it answers too seldom to be counted from there only."""
+SECONDS_AROUND = 2.0
+"""Of a switch: requests that were under way, and what a gateway had not heard of yet."""
 HTTP_OK = 200
 
 
@@ -161,7 +163,7 @@ def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
     """When each node moved between revisions, by its good answers: from and to, Unix seconds.
 
     It moves from the first answer of a revision on for as long as an older one answers too; of one that is
-    taken back, until its last. `SECONDS_BEFORE` is added on both sides.
+    taken back, until its last. `SECONDS_AROUND` is added on both sides.
     """
     spans: dict[str, dict[str, tuple[float, float]]] = {}
     for answer in sorted(answers, key=lambda a: a.sent):
@@ -169,18 +171,18 @@ def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
             of_node = spans.setdefault(answer.node, {})
             first, _ = of_node.get(answer.revision, (answer.sent, 0.0))
             of_node[answer.revision] = (first, answer.sent)
-    return {
-        node: [
-            (first - SECONDS_BEFORE, max(first, min(last, _last(ordered[:n]))) + SECONDS_BEFORE)
-            for n, (first, last) in enumerate(ordered)
-            if n
-        ]
-        for node, ordered in ((node, list(found.values())) for node, found in spans.items())
-    }
+    return {node: _moves(list(of_node.values())) for node, of_node in spans.items()}
 
 
-def _last(spans: Iterable[tuple[float, float]]) -> float:
-    return max(last for _, last in spans)
+def _moves(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """From the first and last answer of each revision of a node, in the order of the first ones."""
+    moves = []
+    older_until = spans[0][1]
+    for first, last in spans[1:]:
+        end = max(first, min(last, older_until))
+        moves.append((first - SECONDS_AROUND, end + SECONDS_AROUND))
+        older_until = max(older_until, last)
+    return moves
 
 
 def is_within(answer: Answer, periods: dict[str, list[tuple[float, float]]]) -> bool:

@@ -91,5 +91,6 @@ def test_by_hand_has_the_revisions_pods_on_the_nodes_of_its_first_wave() -> None
     pod = made["spec"]["template"]
     assert pod["spec"] == template["spec"]
     assert "shard" in json.dumps(pod["spec"]["affinity"])
+    assert SERVED.hardware_class in json.dumps(pod["spec"]["affinity"])
     assert pod["metadata"]["labels"] == made["spec"]["selector"]["matchLabels"]
     assert service["spec"]["selector"] == pod["metadata"]["labels"]

@@ -98,9 +98,10 @@ def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
 
     Said of results by the gates of now only: a job that is under way has those of before beside it.
     """
+    now = gates_key(model.spec)
     for build in content.builds:
         status = build.variant.status
-        if status.artifact or status.gates_key != gates_key(model.spec):
+        if status.artifact or status.gates_key != now:
             continue
         if nearest := passing_gates(status.gates, model.spec.gates):
             yield content.told(
