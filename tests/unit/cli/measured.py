@@ -16,6 +16,7 @@ from skerry.api import EdgeModel, ModelVariant
 from skerry.api.modelvariant import Trial
 from skerry.cli.reading import Picture
 from skerry.cli.report.evidence import Evidence
+from skerry.decide.tries import gates_key
 from tests.cluster.manifests import DIGEST, MINIMAL, VARIANT, changed
 
 REPORT: dict[str, Any] = json.loads(
@@ -38,7 +39,7 @@ def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Pictu
         "hardwareClass": "x86-b", "phase": "Serving", "reason": "Serving", "message": "all is well",
         "variant": name, "desired": "0123456789", "stable": "0123456789", **target,
     }  # fmt: skip
-    model = changed(
+    written = changed(
         MINIMAL,
         {
             "metadata.name": "minilm", "metadata.namespace": "demo", "metadata.uid": "u1",
@@ -46,10 +47,12 @@ def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Pictu
             "status": {"phase": said["phase"], "targets": [said]}, **(spec or {}),
         },
     )  # fmt: skip
+    model = EdgeModel.model_validate(written)
+    status = {**variant_status(), "gatesKey": gates_key(model.spec)}
     variant = changed(
-        VARIANT, {"metadata.name": name, "spec.hardwareClass": "x86-b", "status": variant_status()}
+        VARIANT, {"metadata.name": name, "spec.hardwareClass": "x86-b", "status": status}
     )
-    return Picture(EdgeModel.model_validate(model), (), (ModelVariant.model_validate(variant),), {})
+    return Picture(model, (), (ModelVariant.model_validate(variant),), {})
 
 
 def picture_of_two_engines() -> Picture:

@@ -133,19 +133,31 @@ def test_recommendations_have_their_figures() -> None:
 
 
 @pytest.mark.parametrize("of_now", [True, False])
-def test_gates_that_would_pass_are_told_of_results_by_the_gates_of_now(*, of_now: bool) -> None:
+def test_what_is_said_of_gates_is_by_the_gates_of_now(*, of_now: bool) -> None:
     """While a job runs under new gates the status has what the gates of before said."""
     picture = measured_picture()
-    missed = {"name": "quality", "required": True, "threshold": "0.95", "outcome": "Fail",
-              "observed": {"value": "0.93", "low": "0.92", "high": "0.94"}}  # fmt: skip
+    gates = [_missed("quality", required=True), _missed("speedup", required=False)]
     key = gates_key(picture.model.spec) if of_now else "of-before"
     status = ModelVariantStatus.model_validate(
-        {**variant_status(), "gates": [missed], "artifact": None, "chosen": None, "gatesKey": key}
+        {**variant_status(), "gates": gates, "artifact": None, "chosen": None, "gatesKey": key}
     )
     variant = picture.variants[0].model_copy(update={"status": status})
     before = replace(picture, variants=(variant,))
-    said = "\n".join(recommendations(before.model, classes(before, {})[0]))
-    assert ("The nearest miss passes spec.gates.quality" in said) == of_now, said
+    (content,) = classes(before, {})
+    advised = "\n".join(recommendations(before.model, content))
+    seen = "\n".join(bottlenecks(before.model, content))
+    assert ("The nearest miss passes spec.gates.quality" in advised) == of_now, advised
+    assert ("Aims missed (speedup)" in advised) == of_now, advised
+    assert ("gate quality" in seen.lower()) == of_now, seen
+    page = render(before, {}, NOW)
+    assert "<td>speedup</td>" in page
+    assert ("By the gates of before; a job judges by those of now." in page) != of_now
+
+
+def _missed(name: str, *, required: bool) -> dict[str, object]:
+    observed = {"value": "0.93", "low": "0.92", "high": "0.94"}
+    return {"name": name, "required": required, "threshold": "0.95", "outcome": "Fail",
+            "observed": observed, "message": "0.93 is below 0.95"}  # fmt: skip
 
 
 def test_a_class_without_a_build_says_so() -> None:

@@ -11,7 +11,6 @@ from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
 from skerry.decide.nearest import passing_gates
-from skerry.decide.tries import gates_key
 from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for build in content.builds:
-        for gate in build.variant.status.gates:
+        for gate in build.gates:
             if gate.outcome is not GateOutcome.PASS:
                 kind = "required" if gate.required else "an aim"
                 yield content.told(build, f"gate {gate.name} ({kind}): {gate.message}.")
@@ -94,16 +93,11 @@ def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """Where nothing is certified: what the nearest miss would pass.
-
-    Said of results by the gates of now only: a job that is under way has those of before beside it.
-    """
-    now = gates_key(model.spec)
+    """Where nothing is certified: what the nearest miss would pass."""
     for build in content.builds:
-        status = build.variant.status
-        if status.artifact or status.gates_key != now:
+        if build.variant.status.artifact:
             continue
-        if nearest := passing_gates(status.gates, model.spec.gates):
+        if nearest := passing_gates(build.gates, model.spec.gates):
             yield content.told(
                 build, f"the nearest miss passes {nearest}, if that is good enough for this use."
             )
@@ -151,8 +145,9 @@ def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     served = (b for b in content.builds if b.variant.metadata.name == content.target.variant)
     for build in served:
-        gates = build.variant.status.gates
-        missed = [g.name for g in gates if not g.required and g.outcome is not GateOutcome.PASS]
+        missed = [
+            g.name for g in build.gates if not g.required and g.outcome is not GateOutcome.PASS
+        ]
         if missed:
             yield (
                 f"Aims missed ({', '.join(missed)}) reject nothing. To insist on them, set"

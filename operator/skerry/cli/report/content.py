@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from skerry.api.modelvariant import TrialOutcome
 from skerry.cli.reading import variants_of
 from skerry.decide.choose import pareto_front
+from skerry.decide.tries import gates_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skerry.api import ModelVariant
     from skerry.api.edgemodel import TargetStatus
-    from skerry.api.modelvariant import Trial
+    from skerry.api.modelvariant import GateResult, Trial
     from skerry.cli.reading import Picture
     from skerry.cli.report.evidence import Evidence
 
@@ -49,11 +50,18 @@ class Build:
     """What one engine has made for a class.
 
     Attributes:
+        by_gates_of_before: what it has of gates was judged before they changed; a job is under way.
         evidence: its raw figures; None where the registry was not reached, or has none.
     """
 
     variant: ModelVariant
+    by_gates_of_before: bool = False
     evidence: Evidence | None = None
+
+    @property
+    def gates(self) -> tuple[GateResult, ...]:
+        """How it came through the gates of now; none while that is being found out."""
+        return () if self.by_gates_of_before else self.variant.status.gates
 
     @property
     def engine(self) -> str:
@@ -92,8 +100,13 @@ def classes(picture: Picture, evidence: Mapping[str, Evidence]) -> tuple[ClassCo
 def _class(
     picture: Picture, target: TargetStatus, evidence: Mapping[str, Evidence]
 ) -> ClassContent:
+    now = gates_key(picture.model.spec)
     found = (picture.variant(name) for name in variants_of(target))
-    builds = tuple(Build(v, evidence.get(v.metadata.name)) for v in found if v is not None)
+    builds = tuple(
+        Build(v, v.status.gates_key != now, evidence.get(v.metadata.name))
+        for v in found
+        if v is not None
+    )
     return ClassContent(target, builds, _points(target, builds))
 
 
