@@ -36,7 +36,7 @@ from skerry_agent.store import Store
 from skerry_agent.timeline import tell
 
 if TYPE_CHECKING:
-    from skerry_agent.gateway.driver import Gateway
+    from skerry_agent.gateway.driver import Checks, Gateway
     from skerry_agent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Agent:
         self.store = Store(settings.state_dir)
         self.kept = self.store.load()
         self.runners: dict[str, Runner] = {}
-        self.checks: dict[str, dict[str, bool]] = {}
+        self.checks: Checks = {}
         self.mirrors: dict[str, tuple[Mirror, asyncio.Task[None]]] = {}
         self.golden = Golden(settings.state_dir, httpx.AsyncClient(trust_env=False))
         self.reporting = Reporting(api, settings, self.follow_anew)
@@ -68,7 +68,7 @@ class Agent:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        requests = Requests(self._weights, self._heard)
+        requests = Requests(self._weights, self._heard, self.wake.set)
         transport = await listen(self.gateway.paths.log, requests)
         works = (self._passes(), self.reporting.run(), self.facts.run())
         tasks = [asyncio.create_task(work) for work in works]
@@ -113,7 +113,10 @@ class Agent:
             namespace, model = key.split(".", 1)
             runner.tick(now, of_model(pods, namespace, model), self.checks.get(key, {}))
         backends = {key: runner.backend() for key, runner in self.runners.items()}
-        self.checks = await self.gateway.apply(GatewayState(backends, callers(pods)))
+        checks = await self.gateway.apply(GatewayState(backends, callers(pods)))
+        if checks != self.checks:
+            self.checks = checks
+            self.wake.set()  # the next pass goes by them
         self._tell_flips()
         self._keep()
         if self.facts.looked:

@@ -20,7 +20,7 @@ from skerry_agent.plan import Seen
 from skerry_agent.timeline import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
     from skerry.api.modelroute import ModelRoute
     from skerry.decide.guard import Answer, Finding
@@ -51,6 +51,7 @@ class Runner:
         self.evidence = Evidence()
         self.pods: dict[str, Pod] = {}
         self.up: frozenset[str] = frozenset()
+        self._answering: frozenset[str] = frozenset()
         self.finding: Finding | None = None
         self._kind: tuple[tuple[str, int], bool] | None = None
         self._pending: dict[str, list[Answer]] = {}
@@ -80,12 +81,11 @@ class Runner:
         if run == IN_A_ROW:
             self.wake.set()
 
-    def tick(self, now: float, pods: dict[str, Pod], checks: dict[str, bool]) -> None:
+    def tick(self, now: float, pods: dict[str, Pod], checks: Mapping[str, bool | None]) -> None:
         """One pass: answers in, trial onward, tasks started."""
         self.pods = pods
-        self.up = frozenset(
-            r for r, pod in pods.items() if pod.ready and not pod.leaving and checks.get(r, True)
-        )
+        self.up = frozenset(r for r, pod in pods.items() if self._answers(pod, checks))
+        self._answering = frozenset(pods[r].address for r in self.up)
         self._take_answers()
         before = self.memory.trial
         self.finding = self._judge(now)
@@ -97,6 +97,17 @@ class Runner:
         self.memory = plan.advance(self.route.spec, self.memory, seen)
         self._follow(before, self.memory.trial, now)
         metrics.observe(self)
+
+    def _answers(self, pod: Pod, checks: Mapping[str, bool | None]) -> bool:
+        """Whether the pod may get traffic: the gateway's own check says so, twice a second.
+
+        The kubelet asks the same of the pod every two seconds, and its word comes by way of the API server:
+        it counts where no check has told yet, as does what was known before a reload.
+        """
+        checked = checks.get(pod.address)
+        if checked is None:
+            checked = pod.ready or pod.address in self._answering
+        return checked and not pod.leaving
 
     def backend(self) -> Backend:
         """What the gateway shall do with this model."""

@@ -160,6 +160,38 @@ def test_first_rollout_that_fails_says_why(device: Device) -> None:
     assert "failed here (errors) and there is no stable revision yet" in answer.json()["error"]
 
 
+def test_a_pod_answers_as_soon_as_its_server_does(device: Device) -> None:
+    """The kubelet never calls it ready, and is not waited for."""
+    device.pod(CANDIDATE, ready=False)
+    device.route(candidate=TRIAL)
+    eventually(lambda: device.state() == "Waiting", 20, "Waiting")
+    refused = "no pod of its revisions is ready on this node"
+    eventually(lambda: refused in httpx.post(device.url, json=BODY).text, 10, refused)
+    threading.Event().wait(3)
+    states = [event["state"] for event in device.events("state")]
+    assert states == ["Waiting"], (
+        "a server that no check has reached yet is not taken for one that answers"
+    )
+    device.start_server(CANDIDATE)
+    served = time.time()
+    eventually(lambda: httpx.post(device.url, json=BODY).is_success, 10, "answers")
+    sys.stderr.write(f"answered {time.time() - served:.2f} s after its server was up\n")
+    states = [event["state"] for event in device.events("state")]
+    assert states == ["Waiting", "SmokeCheck", "Soaking"]
+
+
+def test_a_pod_that_is_replaced_gets_no_traffic_before_its_server_answers(device: Device) -> None:
+    """What the check said of the address before says nothing of the new one."""
+    stable_serves(device)
+    device.stop(STABLE, kill=True)
+    del device.addresses[STABLE]  # the new pod has another
+    device.pod(STABLE, ready=False)
+    eventually(lambda: not device.report()["healthy"], 15, "reported as not healthy")
+    assert "no pod" in httpx.post(device.url, json=BODY).json()["error"]
+    device.start_server(STABLE)
+    eventually(lambda: httpx.post(device.url, json=BODY).is_success, 10, "answers again")
+
+
 def test_idle_device_passes_by_its_golden_samples(device: Device) -> None:
     stable_serves(device)
     try_candidate(device, "Passed", seconds=120, soakSeconds=3, traffic=[50])

@@ -68,6 +68,7 @@ class Device:
     addresses: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     gateways: int = 0
+    given: int = 0
 
     @property
     def url(self) -> str:
@@ -142,13 +143,29 @@ class Device:
         grpc: bool = False,
         model: str = MODEL,
     ) -> None:
-        """A pod of the revision with its model server; with `grpc` it says that it has a port for it."""
-        # A network of the loopback for each run, as each model server needs an address.
-        address = f"127.77.{os.getpid() % 254 + 1}.{len(self.addresses) + 1}"
-        self.addresses[revision] = address
+        """A ready pod of the revision with its model server; with `grpc` it says that it has a port for it."""
+        self.start_server(revision, milliseconds)
+        self.pod(revision, grpc=grpc, model=model)
+
+    def start_server(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
+        """The revision's model server, which answers when this returns."""
+        address = self.address(revision)
         module = ("-m", "tests.device.model_server", address, str(milliseconds))
         self.start(revision, sys.executable, *module)
         eventually(lambda: self._serves(address), 60, f"{revision} serves")
+
+    def address(self, revision: str) -> str:
+        """Where the revision's pod is: a network of the loopback for each run."""
+        if revision not in self.addresses:
+            self.given += 1
+            self.addresses[revision] = f"127.77.{os.getpid() % 254 + 1}.{self.given}"
+        return self.addresses[revision]
+
+    def pod(
+        self, revision: str, *, ready: bool = True, grpc: bool = False, model: str = MODEL
+    ) -> None:
+        """The revision's pod, as the kubelet would have it."""
+        address = self.address(revision)
         labels = {LABEL_MODEL: model, LABEL_CLASS: self.name, LABEL_REVISION: revision}
         ports = [{"name": "http", "containerPort": 8080}]
         ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
@@ -160,12 +177,11 @@ class Device:
         }
         metadata = {"name": f"{model}-{revision}", "namespace": self.name}
         self.api.apply(POD, {"metadata": {**metadata, "labels": labels}, "spec": spec}, "test")
-        ready = {"type": "Ready", "status": "True"}
         status = {
             "phase": "Running",
             "podIP": address,
             "podIPs": [{"ip": address}],
-            "conditions": [ready],
+            "conditions": [{"type": "Ready", "status": str(ready)}],
         }
         self.api.merge(POD, {"metadata": metadata}, {"status": status}, "status")
 

@@ -8,7 +8,7 @@ request, a replaced one has a port for it and so a second backend, NAMESPACE.NAM
 taken when the whole request is there and `answered` when the answer's head comes, in microseconds: a
 slow client is not the model's fault. A request that fails is tried once more on the other revision
 where its body fits a buffer; the log's `%rc` then begins with '+', and the agent counts the failure
-of the one that was left.
+of the one that was left. What the health checks find is logged as well: the agent looks at once.
 
 A gateway that stops (each reload, each upgrade) counts no server of its backends as usable, while calls
 still come on the connections that it has: `nbsrv eq 0` alone would refuse them.
@@ -126,6 +126,7 @@ backend {name}
     balance roundrobin
     option httpchk GET /v2/health/ready
     http-check expect status 200
+    option log-health-checks
     http-request set-var(txn.reason) str("no revision of it may answer now")
     http-request set-var(txn.reason) str({key}),map_str({reasons}),url_dec if {{ str({key}),map_str({reasons}) -m found }}
     http-error status 503 content-type application/json lf-string '{{"error":"{key} on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
@@ -192,7 +193,7 @@ def _two_ports(state: GatewayState) -> str:
 
 def _backend(name: str, pool: dict[str, Server], paths: GatewayPaths) -> str:
     servers = "".join(
-        f"    server {revision} {server.address}:{server.port} {options(server)}\n"
+        f"    server {revision} {server.endpoint} {options(server)}\n"
         for revision, server in sorted(pool.items())
     )
     return BACKEND.format(name=name, key=model_of(name), reasons=paths.reasons) + servers

@@ -29,6 +29,8 @@ RELOAD_SECONDS = 3.0
 STALE_SECONDS = 120.0
 
 Live = dict[str, dict[str, LiveServer]]
+Checks = dict[str, dict[str, bool | None]]
+"""By model and address whether its check is up; None while none has told."""
 
 
 @dataclass
@@ -41,19 +43,19 @@ class Gateway:
     state: GatewayState | None = None
     _reloaded: dict[str, float] = field(default_factory=dict)
 
-    async def apply(self, state: GatewayState) -> dict[str, dict[str, bool]]:
-        """Makes `state` so; returns by backend and revision whether its check is up."""
+    async def apply(self, state: GatewayState) -> Checks:
+        """Makes `state` so; returns what the checks of any running gateway say."""
         changed = state != self.state
         if changed:
             await self._send_weights(state)
             self._write(state)
             self.state = state
-        up: dict[str, dict[str, bool]] = {}
+        up: Checks = {}
         for socket in self.paths.admin_sockets():
             for key, servers in seen_up(await self._converge(socket, state), state).items():
                 known = up.setdefault(key, {})
-                for revision, answers in servers.items():
-                    known[revision] = known.get(revision, False) or answers
+                for address, answers in servers.items():
+                    known[address] = _any(known.get(address, False), answers)
         return up
 
     async def _send_weights(self, state: GatewayState) -> None:
@@ -136,22 +138,34 @@ def _weight(key: str, revision: str, server: Server) -> str:
     return f"set server {key}/{revision} weight {server.weight}"
 
 
-def seen_up(live: Live, state: GatewayState) -> dict[str, dict[str, bool]]:
-    """Whether a running gateway can reach each revision, by every form of the protocol that it has.
+def seen_up(live: Live, state: GatewayState) -> Checks:
+    """Whether a running gateway reaches each address, by every form of the protocol that it has.
 
     A server with a port for gRPC is not up before the gateway has the backend for it, which comes with
     a reload: calls would meet its port for REST.
     """
-    up: dict[str, dict[str, bool]] = {}
+    up: Checks = {}
     for name, servers in live.items():
         known = up.setdefault(model_of(name), {})
-        for revision, server in servers.items():
-            known[revision] = known.get(revision, True) and server.up
+        for server in servers.values():
+            known[server.host] = _all(known.get(server.host, True), server.up)
     for key, backend in state.backends.items():
         for revision, wanted in backend.servers.items() if key in live else ():
             if wanted.grpc_port and revision not in live.get(key + GRPC_SUFFIX, {}):
-                up[key][revision] = False
+                up[key][wanted.address] = False
     return up
+
+
+def _all(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - a logic of three values
+    if False in (one, other):
+        return False
+    return None if None in (one, other) else True
+
+
+def _any(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - as above
+    if True in (one, other):
+        return True
+    return None if None in (one, other) else False
 
 
 def converge(live: Live, state: GatewayState) -> list[str]:
@@ -169,16 +183,16 @@ def converge(live: Live, state: GatewayState) -> list[str]:
 
 
 def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
-    address = f"{wanted.address}:{wanted.port}"
     if live is None:
         return [
-            f"add server {name} {address} {config.options(wanted)}",
+            f"add server {name} {wanted.endpoint} {config.options(wanted)}",
             f"enable server {name}",
             f"enable health {name}",
         ]
     commands = []
-    if live.address != address:
+    if live.address != wanted.endpoint:
         commands.append(f"set server {name} addr {wanted.address} port {wanted.port}")
+        commands.append(f"set server {name} health down")  # until a check of the new one is good
     if live.weight != wanted.weight:
         commands.append(f"set server {name} weight {wanted.weight}")
     if live.status.startswith("MAINT"):

@@ -1,4 +1,7 @@
-"""Hears of every request on the datagram socket that HAProxy logs to, and says whose answer it was."""
+"""Hears of every request on the datagram socket that HAProxy logs to, and says whose answer it was.
+
+HAProxy also tells there what its health checks find.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 RECEIVE_BUFFER_BYTES = 4 << 20
 FIELDS = 10
+OF_CHECKS = (b"Health check for ", b"Server ")
+"""What HAProxy's own words on a server begin with; a request's line begins with its backend."""
 SERVERS_FAULT = frozenset("sSPD")
 """First letter of HAProxy's termination state: server timed out (s), reset (S), sent nonsense (P), or
 went down meanwhile (D). C and c are clients that left."""
@@ -63,16 +68,20 @@ def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[Heard]:
 
 @dataclass
 class Requests(asyncio.DatagramProtocol):
-    """Collects answers by backend and revision until they are taken."""
+    """Hands on each answer that is heard of, and tells when a health check found something else."""
 
     weights: Callable[[], Mapping[str, Mapping[str, int]]]
     heard: Callable[[Heard], None]
+    checked: Callable[[], None]
     lines: int = 0
     broken: int = field(default=0)
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         """One line of log."""
         self.lines += 1
+        if data.startswith(OF_CHECKS):
+            self.checked()
+            return
         try:
             found = parse(data.decode(), self.weights())
         except (ValueError, IndexError):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT_SECONDS = 2.0
+UNDER_WAY = "* "
+PASSED = frozenset({"L7OK", "L7OKC"})
+"""States of a check by HTTP that was answered well; before the first it is INI."""
 
 
 async def ask(socket: Path, commands: Sequence[str]) -> str:
@@ -36,11 +39,22 @@ class LiveServer:
     status: str
     weight: int
     address: str
+    check: str = ""
 
     @property
-    def up(self) -> bool:
-        """Whether its health check lets traffic through."""
-        return self.status.startswith("UP")
+    def host(self) -> str:
+        """Its address without the port."""
+        return self.address.rpartition(":")[0]
+
+    @property
+    def up(self) -> bool | None:
+        """Whether it answers its health check; None while none has told.
+
+        A new server is up until checks failed: its first good check is what tells.
+        """
+        if not self.status.startswith("UP"):
+            return False
+        return True if self.check.removeprefix(UNDER_WAY) in PASSED else None
 
 
 def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
@@ -52,7 +66,8 @@ def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
             continue
         servers = found.setdefault(name, {})
         if server != "BACKEND":
-            servers[server] = LiveServer(row["status"], int(row["weight"] or 0), row["addr"])
+            weight = int(row["weight"] or 0)
+            servers[server] = LiveServer(row["status"], weight, row["addr"], row["check_status"])
     return found
 
 

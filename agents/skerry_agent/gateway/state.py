@@ -22,6 +22,11 @@ class Server:
     http2: bool = False
     check_port: int = SERVING_PORT
 
+    @property
+    def endpoint(self) -> str:
+        """Address and port."""
+        return f"{self.address}:{self.port}"
+
     def for_grpc(self) -> Server:
         """The server as gRPC calls reach it."""
         if self.grpc_port is None:

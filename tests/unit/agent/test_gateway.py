@@ -10,7 +10,7 @@ from skerry.decide.guard import Answer
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.driver import changed_weights, converge, seen_up
 from skerry_agent.gateway.paths import GatewayPaths
-from skerry_agent.gateway.requests import parse
+from skerry_agent.gateway.requests import Requests, parse
 from skerry_agent.gateway.socket import LiveServer
 from skerry_agent.gateway.state import Backend, GatewayState, Server
 
@@ -91,13 +91,65 @@ def test_a_port_for_grpc_has_a_backend_of_its_own() -> None:
     assert f"set server {KEY}/{B} weight 100" in both
 
 
+def server(status: str, address: str, check: str = "L7OK") -> LiveServer:
+    return LiveServer(status, 50, address, check)
+
+
 def test_a_server_is_up_when_each_of_its_ports_has_a_backend() -> None:
     replaced = Server("10.0.0.2", 10, grpc_port=8081)
     wanted = GatewayState({KEY: Backend({A: Server("10.0.0.1", 90), B: replaced})})
-    rest = {A: LiveServer("UP", 90, "10.0.0.1:8080"), B: LiveServer("UP", 0, "10.0.0.2:8080")}
-    assert seen_up({KEY: rest}, wanted) == {KEY: {A: True, B: False}}
-    calls = {A: LiveServer("UP", 90, "10.0.0.1:8080"), B: LiveServer("UP", 0, "10.0.0.2:8081")}
-    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == {KEY: {A: True, B: True}}
-    calls[B] = LiveServer("DOWN", 0, "10.0.0.2:8081")
-    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == {KEY: {A: True, B: False}}
+    rest = {A: server("UP", "10.0.0.1:8080"), B: server("UP", "10.0.0.2:8080")}
+    one_of_two = {KEY: {"10.0.0.1": True, "10.0.0.2": False}}
+    assert seen_up({KEY: rest}, wanted) == one_of_two
+    calls = {A: server("UP", "10.0.0.1:8080"), B: server("UP", "10.0.0.2:8081")}
+    both = {KEY: {"10.0.0.1": True, "10.0.0.2": True}}
+    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == both
+    calls[B] = server("DOWN", "10.0.0.2:8081", "L4CON")
+    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted) == one_of_two
+    calls[B] = server("UP", "10.0.0.2:8081", "INI")
+    assert seen_up({KEY: rest, f"{KEY}:grpc": calls}, wanted)[KEY]["10.0.0.2"] is None
     assert seen_up({}, wanted) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "check", "up"),
+    [
+        ("UP", "INI", None),
+        ("UP 1/2", "L4CON", None),
+        ("UP", "L7OK", True),
+        ("UP", "* L7OK", True),
+        ("DOWN", "L7OK", False),
+        ("DOWN", "L4CON", False),
+        ("DOWN", "* L7STS", False),
+        ("MAINT", "", False),
+    ],
+)
+def test_a_server_answers_once_a_check_was_good(status: str, check: str, up: object) -> None:
+    assert server(status, "10.0.0.1:8080", check).up is up
+
+
+def test_a_server_with_another_address_has_to_answer_there() -> None:
+    commands = converge({KEY: {A: server("UP", "10.0.0.9:8080"), B: live_b()}}, state(50, 50))
+    assert commands == [
+        f"set server {KEY}/{A} addr 10.0.0.1 port 8080",
+        f"set server {KEY}/{A} health down",
+    ]
+
+
+def live_b() -> LiveServer:
+    return server("UP", "10.0.0.2:8080")
+
+
+def test_what_checks_find_is_told_at_once_and_is_no_answer() -> None:
+    told: list[str] = []
+    requests = Requests(
+        lambda: BOTH, lambda _heard: told.append("answer"), lambda: told.append("check")
+    )
+    for line in (
+        f"Health check for server {KEY}/{B} succeeded, reason: Layer7 check passed, code: 200",
+        f"Server {KEY}/{B} is DOWN, reason: Layer4 connection problem, check duration: 0ms.",
+        f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 - -",
+        f"backend {KEY} has no server available!",
+    ):
+        requests.datagram_received(line.encode(), None)
+    assert told == ["check", "check", "answer"]
