@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -26,6 +26,7 @@ from tests.lab.toolchain import cache_root
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable, Mapping
 
     from examples.demo.environment import Environment
     from examples.demo.timeline import Timeline
@@ -36,9 +37,12 @@ MODEL = "minilm"
 EXAMPLE = ROOT / "examples" / "minilm"
 REGISTRY_IN_MANIFESTS = "registry.example:5000"
 CLASSES = ("x86-a", "x86-b")
+CLASS_LABEL = "skerry.dev/example-class"
 
-# Four nodes on two cores: what the machine carries beside the cluster itself.
+# Four nodes on two cores: what the machine carries beside the cluster itself, and beside builds, which
+# measure again what other work disturbed.
 REQUESTS_PER_SECOND = 16.0
+WHILE_BUILDING = 4.0
 # An answer of ONNX Runtime's build costs 6 to 10 ms of CPU (OpenVINO's, half of it): at the last traffic
 # step's 14 requests a second more than this limit, at the steps before less, and a single one fits a period
 # of the scheduler.
@@ -52,11 +56,20 @@ ROLLBACK_SECONDS = 2400.0
 
 @dataclass
 class Story:
-    """The steps share the cluster, the watcher and the traffic."""
+    """The steps share the cluster, the watcher and the traffic.
+
+    `image` runs the load, `request` is what it sends.
+    """
 
     environment: Environment
     watcher: Watcher
     traffic: Traffic
+    image: str
+    request: dict[str, Any]
+
+    def load(self, name: str, rate: float, nodes: Mapping[str, str]) -> Load:
+        """A load for the model of the story."""
+        return Load(NAMESPACE, MODEL, self.image, (self.request,), rate, nodes, name)
 
 
 def say(text: str) -> None:
@@ -144,11 +157,38 @@ def show_candidates(view: View) -> None:
             console.print(report.gates(variant))
 
 
-def start_traffic(story: Story, made: Path, image: str) -> None:
+def start_traffic(story: Story) -> None:
     """Steady traffic from a pod on each node."""
-    say(f"2. Steady traffic: {REQUESTS_PER_SECOND:g} requests a second from a pod on each node")
-    request = infer_request(made / "dataset" / "dataset.npz")
-    story.traffic.start(Load(NAMESPACE, MODEL, image, (request,), REQUESTS_PER_SECOND, {}))
+    say(
+        f"2. Steady traffic from a pod on each node: {WHILE_BUILDING:g} requests a second,"
+        f" {REQUESTS_PER_SECOND:g} while a revision is rolled out"
+    )
+    story.traffic.start(story.load("load", WHILE_BUILDING, {}))
+
+
+def roll_out(story: Story, what: str, reached: Callable[[View], bool], seconds: float) -> View:
+    """Wait until `reached` holds, with all the traffic on each class that has a candidate, or had one.
+
+    Raises:
+        NotReachedError: after `seconds`.
+    """
+    added: dict[str, Load] = {}
+
+    def looked(view: View) -> bool:
+        for target in view.model.status.targets:
+            name = target.hardware_class
+            if target.candidate and name not in added:
+                nodes = {CLASS_LABEL: name}
+                more = REQUESTS_PER_SECOND - WHILE_BUILDING
+                added[name] = story.load(f"load-{name}", more, nodes)
+                story.traffic.start(added[name])
+        return reached(view)
+
+    view = story.watcher.until(what, looked, seconds)
+    story.traffic.catch_up()
+    for load in added.values():
+        story.traffic.end(load)
+    return view
 
 
 def second_revision(story: Story) -> None:
@@ -156,9 +196,7 @@ def second_revision(story: Story) -> None:
     say("3. A second, good revision: another source, built under traffic")
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:2"}
     wanted = patch(story.environment, {"source": source})
-    view = story.watcher.until(
-        "the promotion", lambda v: is_serving(v, wanted), NEXT_ROLLOUT_SECONDS
-    )
+    view = roll_out(story, "the promotion", lambda v: is_serving(v, wanted), NEXT_ROLLOUT_SECONDS)
     show_candidates(view)
 
 
@@ -177,8 +215,7 @@ def third_revision(story: Story) -> dict[str, Timeline]:
         phases = {target.phase for target in status.targets}
         return status.observed_generation >= wanted and phases == {Phase.ROLLED_BACK}
 
-    view = story.watcher.until("the rollback on every class", taken_back, ROLLBACK_SECONDS)
-    story.traffic.catch_up()
+    view = roll_out(story, "the rollback on every class", taken_back, ROLLBACK_SECONDS)
     return timelines(story, view)
 
 
@@ -264,9 +301,11 @@ def play(environment: Environment) -> None:
     made = make_sources()
     push_sources(environment, made)
     with Traffic(environment) as traffic:
-        story = Story(environment, Watcher(environment, NAMESPACE, MODEL), traffic)
+        watcher = Watcher(environment, NAMESPACE, MODEL)
+        request = infer_request(made / "dataset" / "dataset.npz")
+        story = Story(environment, watcher, traffic, built["images"]["agent"], request)
         first_revision(story)
-        start_traffic(story, made, built["images"]["agent"])
+        start_traffic(story)
         second_revision(story)
         tell_the_end(story, third_revision(story))
     look_around(environment)

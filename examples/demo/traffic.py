@@ -120,6 +120,7 @@ class Traffic:
         self._followers: dict[str, subprocess.Popen[str]] = {}
         self._threads: list[threading.Thread] = []
         self._newest: dict[str, float] = {}
+        self._ended: set[str] = set()
         self._stopping = threading.Event()
 
     def __enter__(self) -> Self:
@@ -141,11 +142,17 @@ class Traffic:
         environment.kubectl(
             "-n", load.namespace, "rollout", "status", f"daemonset/{load.name}", "--timeout=180s"
         )
-        names = environment.kubectl(
-            "-n", load.namespace, "get", "pods", "-l", f"app={load.name}", "-o", "name"
-        ).split()
-        for name in names:
+        for name in self._pods(load):
             self._follow(load.namespace, name)
+
+    def end(self, load: Load) -> None:
+        """Take the load away; what its pods have told stays."""
+        self._ended |= set(self._pods(load))
+        self._environment.kubectl("-n", load.namespace, "delete", "daemonset", load.name)
+
+    def _pods(self, load: Load) -> list[str]:
+        of_load = ("-l", f"app={load.name}", "-o", "name")
+        return self._environment.kubectl("-n", load.namespace, "get", "pods", *of_load).split()
 
     def _follow(self, namespace: str, pod: str) -> None:
         self._newest[pod] = 0.0
@@ -155,7 +162,7 @@ class Traffic:
 
     def _read(self, namespace: str, pod: str) -> None:
         """Read a pod's log to its end; where the stream breaks off, go on after the last record."""
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or pod in self._ended):
             seen = self._newest[pod]
             follower = self._stream(namespace, pod, seen)
             for line in follower.stdout or ():
@@ -184,13 +191,14 @@ class Traffic:
         return follower
 
     def catch_up(self, seconds: float = 30.0) -> None:
-        """Wait until the log of every load pod holds an answer that came after this call.
+        """Wait until the log of every load pod that is left holds an answer that came after this call.
 
         Raises:
             TimeoutError: They don't after `seconds`.
         """
         called = time.time()
-        while late := [pod for pod, newest in self._newest.items() if newest <= called]:
+        followed = self._newest.keys() - self._ended
+        while late := [pod for pod in followed if self._newest[pod] <= called]:
             if time.time() > called + seconds:
                 raise TimeoutError(
                     f"the logs of {', '.join(late)} are more than {seconds:.0f} s late: what the"
