@@ -24,7 +24,7 @@ from skerry.api.job import Tolerance
 from skerry.decide.guard import Answer, Finding
 from skerry.decide.guard.golden import RULE, difference
 from skerry_agent.files import write_atomically
-from skerry_agent.gateway.state import SERVING_PORT
+from skerry_agent.gateway.state import SERVING_PORT, endpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,11 +76,11 @@ class Target(NamedTuple):
 
     def url(self, path: str) -> str:
         """An address below the server."""
-        return f"http://{self.address}:{self.port}{path}"
+        return f"http://{endpoint(self.address, self.port)}{path}"
 
     def golden_url(self) -> str:
         """Where the samples are: beside a replaced server, on a port of their own."""
-        return f"http://{self.address}:{self.golden_port}/skerry/golden"
+        return f"http://{endpoint(self.address, self.golden_port)}/skerry/golden"
 
 
 class Replay(NamedTuple):

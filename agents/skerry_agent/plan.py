@@ -61,7 +61,7 @@ class Memory(Model):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the node shows now. `up`: revisions whose pod is ready and whose check is up."""
+    """What the node shows now. `up`: revisions whose server answers its check."""
 
     now: float
     up: frozenset[str] = frozenset()
@@ -280,4 +280,4 @@ def _why_nothing(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> s
         return f"revision {trial.revision} failed here ({rule}) and there is no stable revision yet"
     if trial is not None and trial.revision in up:
         return f"revision {trial.revision} is being checked before it gets traffic"
-    return "no pod of its revisions is ready on this node"
+    return "no pod of its revisions answers on this node"

@@ -165,7 +165,7 @@ def test_a_pod_answers_as_soon_as_its_server_does(device: Device) -> None:
     device.pod(CANDIDATE, ready=False)
     device.route(candidate=TRIAL)
     eventually(lambda: device.state() == "Waiting", 20, "Waiting")
-    refused = "no pod of its revisions is ready on this node"
+    refused = "no pod of its revisions answers on this node"
     eventually(lambda: refused in httpx.post(device.url, json=BODY).text, 10, refused)
     threading.Event().wait(3)
     states = [event["state"] for event in device.events("state")]

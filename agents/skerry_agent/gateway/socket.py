@@ -44,7 +44,7 @@ class LiveServer:
     @property
     def host(self) -> str:
         """Its address without the port."""
-        return self.address.rpartition(":")[0]
+        return self.address.rpartition(":")[0].strip("[]")
 
     @property
     def up(self) -> bool | None:

@@ -8,6 +8,11 @@ SERVING_PORT = 8080
 GRPC_SUFFIX = ":grpc"
 
 
+def endpoint(address: str, port: int) -> str:
+    """Address and port as URLs and HAProxy write them."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 @dataclass(frozen=True)
 class Server:
     """One revision's pod: its address and its share of the traffic, 0 to 100.
@@ -25,7 +30,7 @@ class Server:
     @property
     def endpoint(self) -> str:
         """Address and port."""
-        return f"{self.address}:{self.port}"
+        return endpoint(self.address, self.port)
 
     def for_grpc(self) -> Server:
         """The server as gRPC calls reach it."""
@@ -39,7 +44,7 @@ class Backend:
     """One EdgeModel on this node: servers by revision, and what to say when none may answer."""
 
     servers: dict[str, Server] = field(default_factory=dict)
-    reason: str = "no pod of this model is ready on this node yet"
+    reason: str = "no pod of this model answers on this node yet"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.requests import Requests, parse
 from skerry_agent.gateway.socket import LiveServer
 from skerry_agent.gateway.state import Backend, GatewayState, Server
+from skerry_agent.golden import Target
 
 ROOT = Path(__file__).parents[3]
 KEY, A, B = "assist.intent", "aaaaaaaaaa", "bbbbbbbbbb"
@@ -134,6 +135,15 @@ def test_a_server_with_another_address_has_to_answer_there() -> None:
         f"set server {KEY}/{A} addr 10.0.0.1 port 8080",
         f"set server {KEY}/{A} health down",
     ]
+
+
+def test_an_address_with_colons_is_known_again() -> None:
+    """Written as HAProxy shows it: else it would be set, and set down, with each pass."""
+    wanted = GatewayState({KEY: Backend({A: Server("fd00::1", 100)})})
+    live = {KEY: {A: LiveServer("UP", 100, "[fd00::1]:8080", "L7OK")}}
+    assert converge(live, wanted) == []
+    assert seen_up(live, wanted) == {KEY: {"fd00::1": True}}
+    assert Target(A, "fd00::1", "intent").url("/v2") == "http://[fd00::1]:8080/v2"
 
 
 def live_b() -> LiveServer:
