@@ -95,6 +95,9 @@ class Agent:
             self.runners[key].hear(revision, answer)
 
     async def _passes(self) -> None:
+        self.checks = (
+            await self.gateway.look()
+        )  # what serves goes on, whatever the last word of the kubelet was
         while True:
             await self._pass()
             metrics.passed()

@@ -51,7 +51,7 @@ class Runner:
         self.evidence = Evidence()
         self.pods: dict[str, Pod] = {}
         self.up: frozenset[str] = frozenset()
-        self._answering: frozenset[str] = frozenset()
+        self._told: dict[str, bool] = {}
         self.finding: Finding | None = None
         self._kind: tuple[tuple[str, int], bool] | None = None
         self._pending: dict[str, list[Answer]] = {}
@@ -84,8 +84,8 @@ class Runner:
     def tick(self, now: float, pods: dict[str, Pod], checks: Mapping[str, bool | None]) -> None:
         """One pass: answers in, trial onward, tasks started."""
         self.pods = pods
-        self.up = frozenset(r for r, pod in pods.items() if self._answers(pod, checks))
-        self._answering = frozenset(pods[r].address for r in self.up)
+        self._take_checks(checks)
+        self.up = frozenset(r for r, pod in pods.items() if self._answers(pod))
         self._take_answers()
         before = self.memory.trial
         self.finding = self._judge(now)
@@ -98,16 +98,22 @@ class Runner:
         self._follow(before, self.memory.trial, now)
         metrics.observe(self)
 
-    def _answers(self, pod: Pod, checks: Mapping[str, bool | None]) -> bool:
+    def _answers(self, pod: Pod) -> bool:
         """Whether the pod may get traffic: the gateway's own check says so, twice a second.
 
         The kubelet asks the same of the pod every two seconds, and its word comes by way of the API server:
-        it counts where no check has told yet, as does what was known before a reload.
+        it counts only where no check has ever told.
         """
-        checked = checks.get(pod.address)
-        if checked is None:
-            checked = pod.ready or pod.address in self._answering
-        return checked and not pod.leaving
+        return self._told.get(pod.address, pod.ready) and not pod.leaving
+
+    def _take_checks(self, checks: Mapping[str, bool | None]) -> None:
+        """What a check told of a pod's address holds while none tells: a gateway that begins anew."""
+        for pod in self.pods.values():
+            answers = checks.get(pod.address)
+            if answers is not None:
+                self._told[pod.address] = answers
+        addresses = {pod.address for pod in self.pods.values()}
+        self._told = {at: answers for at, answers in self._told.items() if at in addresses}
 
     def backend(self) -> Backend:
         """What the gateway shall do with this model."""

@@ -178,6 +178,16 @@ def test_a_pod_answers_as_soon_as_its_server_does(device: Device) -> None:
     sys.stderr.write(f"answered {time.time() - served:.2f} s after its server was up\n")
     states = [event["state"] for event in device.events("state")]
     assert states == ["Waiting", "SmokeCheck", "Soaking"]
+    with Load(device.url) as load:
+        device.stop("agent", kill=True)
+        device.start_agent()
+        eventually(
+            lambda: len(device.events("reported")) > len(states), 15, "the new agent reports"
+        )
+        threading.Event().wait(2)
+    assert load.lost() == []
+    states = [event["state"] for event in device.events("state")]
+    assert "Waiting" not in states[3:], "an agent that begins reads what the gateway knows"
 
 
 def test_a_pod_that_is_replaced_gets_no_traffic_before_its_server_answers(device: Device) -> None:

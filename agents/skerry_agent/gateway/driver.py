@@ -20,6 +20,7 @@ from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
 from skerry_agent.gateway.state import GRPC_SUFFIX, GatewayState, Server, model_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,17 @@ class Gateway:
             await self._send_weights(state)
             self._write(state)
             self.state = state
-        up: Checks = {}
-        for socket in self.paths.admin_sockets():
-            for key, servers in seen_up(await self._converge(socket, state), state).items():
-                known = up.setdefault(key, {})
-                for address, answers in servers.items():
-                    known[address] = _any(known.get(address, False), answers)
-        return up
+        return _by_any(
+            [
+                seen_up(await self._converge(socket, state), state)
+                for socket in self.paths.admin_sockets()
+            ]
+        )
+
+    async def look(self) -> Checks:
+        """What the checks of the running gateways say, before anything is known of what shall be."""
+        found = [await self._live(socket) for socket in self.paths.admin_sockets()]
+        return _by_any([seen_up(live, GatewayState()) for live in found])
 
     async def _send_weights(self, state: GatewayState) -> None:
         commands = changed_weights(self.state or GatewayState(), state)
@@ -74,9 +79,15 @@ class Gateway:
         text = config.render(state, self.paths, self.port, self.metrics_port)
         write_atomically(self.paths.config, text)
 
+    async def _live(self, socket: Path) -> Live:
+        try:
+            return await _servers(socket)
+        except (OSError, TimeoutError):
+            return {}
+
     async def _converge(self, socket: Path, state: GatewayState) -> Live:
         try:
-            live = parse_stat(await ask(socket, ["show stat -1 6 -1"]))
+            live = await _servers(socket)
             if set(live) != set(state.pools()):
                 await self._reload(socket)
             commands = converge(live, state)
@@ -117,6 +128,10 @@ class Gateway:
                 path.unlink(missing_ok=True)
 
 
+async def _servers(socket: Path) -> Live:
+    return parse_stat(await ask(socket, ["show stat -1 6 -1"]))
+
+
 def _reasons(state: GatewayState) -> dict[str, str]:
     return {key: quote(backend.reason, safe="") for key, backend in state.backends.items()}
 
@@ -142,17 +157,30 @@ def seen_up(live: Live, state: GatewayState) -> Checks:
     """Whether a running gateway reaches each address, by every form of the protocol that it has.
 
     A server with a port for gRPC is not up before the gateway has the backend for it, which comes with
-    a reload: calls would meet its port for REST.
+    a reload: calls would meet its port for REST. A server in maintenance is on its way out, and its address
+    may be another's by now.
     """
     up: Checks = {}
     for name, servers in live.items():
         known = up.setdefault(model_of(name), {})
         for server in servers.values():
-            known[server.host] = _all(known.get(server.host, True), server.up)
+            if not server.paused:
+                known[server.host] = _all(known.get(server.host, True), server.up)
     for key, backend in state.backends.items():
         for revision, wanted in backend.servers.items() if key in live else ():
             if wanted.grpc_port and revision not in live.get(key + GRPC_SUFFIX, {}):
                 up[key][wanted.address] = False
+    return up
+
+
+def _by_any(found: Iterable[Checks]) -> Checks:
+    """One gateway that reaches an address is enough."""
+    up: Checks = {}
+    for checks in found:
+        for key, addresses in checks.items():
+            known = up.setdefault(key, {})
+            for address, answers in addresses.items():
+                known[address] = _any(known.get(address, False), answers)
     return up
 
 
@@ -190,13 +218,16 @@ def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
             f"enable health {name}",
         ]
     commands = []
-    if live.address != wanted.endpoint:
+    moved, paused = live.address != wanted.endpoint, live.paused
+    if moved:
         commands.append(f"set server {name} addr {wanted.address} port {wanted.port}")
-        commands.append(f"set server {name} health down")  # until a check of the new one is good
     if live.weight != wanted.weight:
         commands.append(f"set server {name} weight {wanted.weight}")
-    if live.status.startswith("MAINT"):
+    if paused:
         commands.append(f"set server {name} state ready")
+    if moved or paused:
+        # last, as maintenance ends with it up: what an earlier check found says nothing any more
+        commands.append(f"set server {name} health down")
     return commands
 
 

@@ -47,10 +47,15 @@ class LiveServer:
         return self.address.rpartition(":")[0].strip("[]")
 
     @property
+    def paused(self) -> bool:
+        """Whether it is in maintenance: not used, not checked."""
+        return self.status.startswith("MAINT")
+
+    @property
     def up(self) -> bool | None:
         """Whether it answers its health check; None while none has told.
 
-        A new server is up until checks failed: its first good check is what tells.
+        A new server is up until a check fails: its first good check is what tells.
         """
         if not self.status.startswith("UP"):
             return False

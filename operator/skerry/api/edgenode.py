@@ -34,7 +34,7 @@ class EdgeNodeSpec(Model):
 class CandidateState(StrEnum):
     """How far a candidate came on this node.
 
-    Waiting: no ready pod, or no golden samples yet. SmokeCheck: golden samples, no traffic yet.
+    Waiting: no pod that answers, or no golden samples yet. SmokeCheck: golden samples, no traffic yet.
     Shifting: gets its share of traffic, step by step. Soaking: at the last step. Passed and Failed:
     the guard's verdict.
     """

@@ -122,7 +122,7 @@ def test_a_server_is_up_when_each_of_its_ports_has_a_backend() -> None:
         ("DOWN", "L7OK", False),
         ("DOWN", "L4CON", False),
         ("DOWN", "* L7STS", False),
-        ("MAINT", "", False),
+        ("MAINT", "L7OK", False),
     ],
 )
 def test_a_server_answers_once_a_check_was_good(status: str, check: str, up: object) -> None:
@@ -135,6 +135,23 @@ def test_a_server_with_another_address_has_to_answer_there() -> None:
         f"set server {KEY}/{A} addr 10.0.0.1 port 8080",
         f"set server {KEY}/{A} health down",
     ]
+
+
+def test_a_server_that_was_paused_has_to_answer_again() -> None:
+    """It would leave maintenance as up, with what a check found before."""
+    paused = server("MAINT", "10.0.0.9:8080")
+    assert seen_up({KEY: {A: paused}}, state(50, 50)) == {KEY: {}}
+    commands = converge({KEY: {A: paused, B: live_b()}}, state(50, 50))
+    assert commands == [
+        f"set server {KEY}/{A} addr 10.0.0.1 port 8080",
+        f"set server {KEY}/{A} state ready",
+        f"set server {KEY}/{A} health down",
+    ]
+
+
+def test_a_leaving_server_says_nothing_of_who_has_its_address_now() -> None:
+    live = {KEY: {A: server("MAINT", "10.0.0.2:8080"), B: live_b()}}
+    assert seen_up(live, state(0, 100)) == {KEY: {"10.0.0.2": True}}
 
 
 def test_an_address_with_colons_is_known_again() -> None:

@@ -50,7 +50,7 @@ class Build:
     """What one engine has made for a class.
 
     Attributes:
-        by_gates_of_before: what it has of gates was judged before they changed; a job is under way.
+        by_gates_of_before: what it has of gates was judged before they changed.
         evidence: its raw figures; None where the registry was not reached, or has none.
     """
 
@@ -60,7 +60,7 @@ class Build:
 
     @property
     def gates(self) -> tuple[GateResult, ...]:
-        """How it came through the gates of now; none while that is being found out."""
+        """How it came through the gates of now; none while that is not known."""
         return () if self.by_gates_of_before else self.variant.status.gates
 
     @property
