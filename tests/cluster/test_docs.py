@@ -26,8 +26,7 @@ from image_build.values import chart_values, engine_names, write
 from skerry.api.common import SYSTEM_NAMESPACE
 from tests.cluster.chart import CHART, NAMESPACE
 from tests.cluster.conftest import ROOT, Kubectl
-from tests.cluster.manifests import DIGEST
-from tests.cluster.world import running_world
+from tests.cluster.world import push_image, running_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 CLASSES = {"x86-small": ("edge-1", "edge-2")}
-REGISTRY = "registry.example:5000"
+REGISTRY, INSIDE = "registry.example:5000", "registry.inside.example/"
 ON_KUBELETS = {"start.md"}
 PAGES = sorted(
     page
@@ -61,13 +60,19 @@ class Reader:
         if block.where == "none":
             return
         if block.language == SHELL:
-            self._shell(block, block.text.replace("registry.example/", f"{self.lab.registry}/"))
+            self._shell(block, self._here(block.text))
         elif block.language == PYTHON:
             self._ended(block, [sys.executable, "-c", block.text])
         elif block.where == "values":
             self._values(block)
         elif block.language == YAML:
             self._admitted(block)
+
+    def _here(self, text: str) -> str:
+        """With the lab's registry for the page's; one inside of a closed network is another path of it."""
+        registry = self.lab.registry
+        text = text.replace(INSIDE, f"{registry}/inside/").replace(REGISTRY, registry)
+        return text.replace("registry.example/", f"{registry}/")
 
     def _shell(self, block: Block, text: str) -> None:
         self._ended(block, ["bash", "-euo", "pipefail", "-c", text])
@@ -103,6 +108,7 @@ class Reader:
             "PATH": os.pathsep.join([*map(str, programs), os.environ["PATH"]]),
             "KUBECONFIG": str(self.kubectl.kubeconfig),
             "REGISTRY_INSECURE": "1",
+            "HOME": str(self.folder.parent),
             "COLUMNS": "200",
         }
         done = subprocess.run(
@@ -142,13 +148,24 @@ def reader(
     folder = tmp_path / "skerry"
     (folder / "charts").mkdir(parents=True)
     (folder / "charts" / "skerry").symlink_to(CHART)
-    built = [BuiltImage(n, "", f"{REGISTRY}/skerry/{n}@{DIGEST}") for n in image_names(ROOT)]
-    values = chart_values(built, REGISTRY, insecure=False, engines=engine_names(ROOT))
+    registry = control_plane.registry
+    built = [BuiltImage(n, "", _pushed(registry, f"skerry/{n}")) for n in image_names(ROOT)]
+    values = chart_values(built, registry, insecure=False, engines=engine_names(ROOT))
     write(folder / "skerry-values.yaml", values)
+    containers = tmp_path / ".config" / "containers"
+    containers.mkdir(parents=True)
+    plain_http = f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n'
+    (containers / "registries.conf").write_text(plain_http)
     yield Reader(Kubectl(cluster.binary, own, namespace), control_plane, folder)
     within = cluster.within(namespace)
     within("delete", "edgemodels", "--all", "--wait=false")
     within("delete", "namespace", namespace, "--wait=false")
+
+
+def _pushed(registry: str, repository: str) -> str:
+    """An image that has nothing of Skerry in it, by digest."""
+    digest = push_image(registry, repository, "docs", [(repository.encode(), {})])
+    return f"{registry}/{repository}@{digest}"
 
 
 @pytest.mark.parametrize(
