@@ -95,9 +95,8 @@ class Agent:
             self.runners[key].hear(revision, answer)
 
     async def _passes(self) -> None:
-        self.checks = (
-            await self.gateway.look()
-        )  # what serves goes on, whatever the last word of the kubelet was
+        # what serves goes on, whatever the last word of the kubelet was
+        self.checks = await self.gateway.look()
         while True:
             await self._pass()
             metrics.passed()

@@ -23,8 +23,9 @@ from skerry.api.edgenode import VerdictOutcome
 from skerry.api.job import Tolerance
 from skerry.decide.guard import Answer, Finding
 from skerry.decide.guard.golden import RULE, difference
+from skerry_agent.addresses import endpoint
 from skerry_agent.files import write_atomically
-from skerry_agent.gateway.state import SERVING_PORT, endpoint
+from skerry_agent.gateway.state import SERVING_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path

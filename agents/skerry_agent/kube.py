@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from skerry.api.common import API_VERSION
+from skerry_agent.addresses import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -75,11 +76,10 @@ class Api:
     @staticmethod
     def in_cluster(environment: dict[str, str]) -> Api:
         """By the service account of the pod."""
-        host = environment["KUBERNETES_SERVICE_HOST"]
-        host = f"[{host}]" if ":" in host else host
         port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+        where = endpoint(environment["KUBERNETES_SERVICE_HOST"], port)
         context = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
-        return Api(f"https://{host}:{port}", context, SERVICE_ACCOUNT / "token")
+        return Api(f"https://{where}", context, SERVICE_ACCOUNT / "token")
 
     def _headers(self) -> dict[str, str]:
         if self.token_file is None:

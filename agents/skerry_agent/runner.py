@@ -108,12 +108,9 @@ class Runner:
 
     def _take_checks(self, checks: Mapping[str, bool | None]) -> None:
         """What a check told of a pod's address holds while none tells: a gateway that begins anew."""
-        for pod in self.pods.values():
-            answers = checks.get(pod.address)
-            if answers is not None:
-                self._told[pod.address] = answers
+        told = self._told | {at: up for at, up in checks.items() if up is not None}
         addresses = {pod.address for pod in self.pods.values()}
-        self._told = {at: answers for at, answers in self._told.items() if at in addresses}
+        self._told = {at: told[at] for at in addresses & told.keys()}
 
     def backend(self) -> Backend:
         """What the gateway shall do with this model."""

@@ -17,6 +17,7 @@ from examples.demo import install
 from examples.demo.environment import ROOT, run
 from examples.demo.traffic import infer_request
 from tests.e2e.world import tiny_model
+from tests.lab.nodes import CLASS_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ def prepare(environment: Environment) -> Stage:
 
 
 def _addresses(environment: Environment) -> tuple[str, ...]:
-    nodes = environment.get("nodes", "-l", f"skerry.dev/example-class={CLASS}")["items"]
+    nodes = environment.get("nodes", "-l", f"{CLASS_LABEL}={CLASS}")["items"]
     return tuple(
         address["address"]
         for node in nodes

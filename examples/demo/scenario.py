@@ -22,6 +22,7 @@ from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
 from skerry.api import HardwareClass
 from skerry.api.edgemodel import Phase
+from tests.lab.nodes import CLASS_LABEL
 from tests.lab.toolchain import cache_root
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ MODEL = "minilm"
 EXAMPLE = ROOT / "examples" / "minilm"
 REGISTRY_IN_MANIFESTS = "registry.example:5000"
 CLASSES = ("x86-a", "x86-b")
-CLASS_LABEL = "skerry.dev/example-class"
 
 # Four nodes on two cores: what the machine carries beside the cluster itself, and beside builds, which
 # measure again what other work disturbed.

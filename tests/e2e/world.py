@@ -13,6 +13,7 @@ from examples.demo.environment import run
 from examples.demo.traffic import Load
 from skerry.api import EdgeModel, EdgeNode, ModelRoute
 from tests import waiting
+from tests.lab.nodes import CLASS_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class World:
         self, where: tuple[str, str], hardware_class: str, requests: tuple[dict[str, Any], ...]
     ) -> Load:
         """Steady requests for a model (namespace, name) from every node of a class."""
-        label = {"skerry.dev/example-class": hardware_class}
+        label = {CLASS_LABEL: hardware_class}
         image, name = self.built["images"]["agent"], f"load-{hardware_class}"
         return Load(*where, image, requests, REQUESTS_PER_SECOND, label, name)
 

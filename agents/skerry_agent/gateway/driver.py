@@ -32,6 +32,8 @@ STALE_SECONDS = 120.0
 Live = dict[str, dict[str, LiveServer]]
 Checks = dict[str, dict[str, bool | None]]
 """By model and address whether its check is up; None while none has told."""
+_CERTAINTY = (False, None, True).index
+"""No, not told yet, yes: all of several is the least of them, any of them the greatest."""
 
 
 @dataclass
@@ -165,7 +167,7 @@ def seen_up(live: Live, state: GatewayState) -> Checks:
         known = up.setdefault(model_of(name), {})
         for server in servers.values():
             if not server.paused:
-                known[server.host] = _all(known.get(server.host, True), server.up)
+                known[server.host] = min(known.get(server.host, True), server.up, key=_CERTAINTY)
     for key, backend in state.backends.items():
         for revision, wanted in backend.servers.items() if key in live else ():
             if wanted.grpc_port and revision not in live.get(key + GRPC_SUFFIX, {}):
@@ -180,20 +182,8 @@ def _by_any(found: Iterable[Checks]) -> Checks:
         for key, addresses in checks.items():
             known = up.setdefault(key, {})
             for address, answers in addresses.items():
-                known[address] = _any(known.get(address, False), answers)
+                known[address] = max(known.get(address, False), answers, key=_CERTAINTY)
     return up
-
-
-def _all(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - a logic of three values
-    if False in (one, other):
-        return False
-    return None if None in (one, other) else True
-
-
-def _any(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - as above
-    if True in (one, other):
-        return True
-    return None if None in (one, other) else False
 
 
 def converge(live: Live, state: GatewayState) -> list[str]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from skerry_agent.addresses import endpoint
+
 SERVING_PORT = 8080
 GRPC_SUFFIX = ":grpc"
-
-
-def endpoint(address: str, port: int) -> str:
-    """Address and port as URLs and HAProxy write them."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Build:
     """
 
     variant: ModelVariant
-    by_gates_of_before: bool = False
+    by_gates_of_before: bool
     evidence: Evidence | None = None
 
     @property
@@ -103,7 +103,11 @@ def _class(
     now = gates_key(picture.model.spec)
     found = (picture.variant(name) for name in variants_of(target))
     builds = tuple(
-        Build(v, v.status.gates_key != now, evidence.get(v.metadata.name))
+        Build(
+            v,
+            by_gates_of_before=v.status.gates_key != now,
+            evidence=evidence.get(v.metadata.name),
+        )
         for v in found
         if v is not None
     )

@@ -1,0 +1,8 @@
+"""An address with its port, as URLs and HAProxy write it."""
+
+from __future__ import annotations
+
+
+def endpoint(address: str, port: int | str) -> str:
+    """ADDRESS:PORT, with brackets around an address that has colons itself."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
