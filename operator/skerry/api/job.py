@@ -31,7 +31,7 @@ class RegistryAccess(Model):
     """Where the job pushes. Credentials, if any, are a mounted docker config."""
 
     address: str = Field(description="HOST[:PORT]")
-    repository: str = Field(description="Repository of this EdgeModel, without the host.")
+    repository: str = Field(description="Repository to push to, without the host.")
     insecure: bool = Field(default=False, description="Plain HTTP.")
     docker_config: str | None = Field(default=None, description="Path of a mounted config.json.")
 
@@ -168,6 +168,8 @@ class JobSummary(Model):
     baseline: str = ""
     engine_version: str = ""
     reused: bool = False
+    hardware_class: str = Field(default="", description="Class that it was measured on.")
+    node: str = Field(default="", description="Node that it was measured on.")
     message: Message = ""
 
     def in_image(self, registry: RegistryAccess, digest: str) -> JobSummary:

@@ -32,7 +32,7 @@ GROUP, VERSION = API_VERSION.split("/")
 SERVER_TIMEOUT_SECONDS = 300
 PAGE_SIZE = 500
 REQUEST_TIMEOUT_SECONDS = 30
-_WAITING = {builds.QUEUED, fetches.QUEUED}
+_WAITING = {builds.QUEUED, builds.SHARED, fetches.QUEUED}
 
 
 def settings() -> kopf.OperatorSettings:
@@ -158,6 +158,7 @@ def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
     metrics.BUILDS.set(fleet.jobs_running())
     metrics.FETCHES.set(fleet.fetches_running())
     if gone or finished:
+        operator.lookups.forget_absent()
         _enqueue_waiting(operator)
 
 

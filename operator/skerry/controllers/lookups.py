@@ -44,12 +44,12 @@ class Lookups:
 
     Attributes:
         registry: to ask.
-        repositories: HOST/PREFIX, below which each EdgeModel has a repository.
+        repository: HOST/REPOSITORY that all EdgeModels share.
         wake: told of an EdgeModel when an answer comes.
     """
 
     registry: Registry
-    repositories: str
+    repository: str
     wake: Callable[[Key], None]
     _asked: dict[Key, _Asked] = field(default_factory=dict)
 
@@ -70,17 +70,24 @@ class Lookups:
         for tag in tags:
             if tag not in asked.tasks:
                 asked.until = now + QUICK_SECONDS
-                asked.tasks[tag] = asyncio.create_task(self._look(key, tag))
+                asked.tasks[tag] = asyncio.create_task(self._look(tag))
                 asked.tasks[tag].add_done_callback(lambda _: self.wake(key))
         if asked.tasks:
             await asyncio.wait(asked.tasks.values(), timeout=max(asked.until - now, 0.0))
+
+    def forget_absent(self) -> None:
+        """Ask again for what was not there: a job that has ended may have made it, for any EdgeModel."""
+        for asked in self._asked.values():
+            absent = [tag for tag, task in asked.tasks.items() if _is_absent(task)]
+            for tag in absent:
+                del asked.tasks[tag]
 
     def forget(self, key: Key) -> None:
         """The EdgeModel is gone."""
         self._asked.pop(key, None)
 
-    async def _look(self, key: Key, tag: str) -> Finished | None:
-        image = f"{self.repositories}/{'/'.join(key)}:{tag}"
+    async def _look(self, tag: str) -> Finished | None:
+        image = f"{self.repository}:{tag}"
         try:
             found = await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
         except (RegistryError, TimeoutError, ValueError) as error:
@@ -92,3 +99,7 @@ class Lookups:
         digest, manifest = found
         result = result_of(manifest)
         return Finished(digest, result) if result is not None else None
+
+
+def _is_absent(task: asyncio.Task[Finished | None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None and not task.result()

@@ -32,6 +32,7 @@ from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
 from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
+from skerry.decide.registry import SHARED
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
@@ -94,7 +95,7 @@ def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient)
     def wake(key: Key) -> None:
         operator.queue.add(key)
 
-    lookups = Lookups(registry, f"{settings.address}/{settings.prefix}", wake)
+    lookups = Lookups(registry, f"{settings.address}/{settings.prefix}/{SHARED}", wake)
     operator = Operator(config, cluster, Pinner(registry, wake), lookups, crash_point())
     return operator
 

@@ -20,7 +20,7 @@ from skerry.decide.sources import SUSPENDED
 from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from skerry.api.edgemodel import EngineRank, Target
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from skerry.decide.sources import Assessed
 
 QUEUED = "BuildQueued"
+SHARED = "BuildShared"
 CLASS_MISSING = "HardwareClassNotFound"
 ENGINE_MISSING = "EngineNotInstalled"
 CHOSEN = "Chosen"
@@ -76,18 +77,38 @@ class TargetBuild:
 def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[TargetBuild, ...]:
     """The builds of all targets, in the order of the spec; jobs are started while slots last."""
     free = snapshot.config.builds.max_concurrent - snapshot.slots.running
+    targets = [_plan(snapshot, assessed, target, now) for target in snapshot.model.spec.targets]
+    measured_on = {
+        build.evidence: target.hardware_class
+        for target in targets
+        for build in target.builds
+        if build.measuring
+    }
     planned: list[TargetBuild] = []
-    for target in snapshot.model.spec.targets:
+    for found in targets:
         builds = []
-        found = _plan(snapshot, assessed, target, now)
         for one in found.builds:
-            build = _held(snapshot, one)
+            build = _held(snapshot, _shared(one, measured_on))
             if build.job is not None and free <= snapshot.slots.waiting_before:
                 build = _queued(build, snapshot, free)
-            free -= build.job is not None
+            if build.job is not None:
+                free -= 1
+                measured_on[build.evidence] = found.hardware_class
             builds.append(build)
         planned.append(_concluded(snapshot, replace(found, builds=tuple(builds))))
     return tuple(planned)
+
+
+def _shared(build: EngineBuild, measured_on: Mapping[str, str]) -> EngineBuild:
+    """Let a build wait for the job that makes the same evidence on another class."""
+    other = measured_on.get(build.evidence)
+    if build.job is None or other is None:
+        return build
+    message = (
+        f"waits for the build on class {other}: the nodes of both classes have the same hardware,"
+        " so its evidence holds here too"
+    )
+    return replace(build, job=None, phase=Phase.OPTIMIZING, reason=SHARED, message=message)
 
 
 def _held(snapshot: Snapshot, build: EngineBuild) -> EngineBuild:

@@ -15,7 +15,7 @@ from skerry.api.modelvariant import ModelVariantSpec
 from skerry.artifacts.finished import evidence_tag
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
-from skerry.decide.registry import LOOKING_UP, registry_access
+from skerry.decide.registry import LOOKING_UP, shared_access
 from skerry.decide.sources import evaluation_of
 from skerry.decide.tries import gates_key, job_for, next_try, short_key
 from skerry.decide.units import parse_duration
@@ -51,6 +51,8 @@ class EngineBuild:
         lookup: tag in the registry to look at before a job is started.
         served: the revision that it would be; None unless certified.
         tried_before: a job for the same work has failed: what else is certified need not wait.
+        evidence: key of the evidence that its job makes.
+        measuring: its job runs.
     """
 
     engine: str
@@ -64,6 +66,8 @@ class EngineBuild:
     lookup: str | None = None
     served: ServedRevision | None = None
     tried_before: bool = False
+    evidence: str = ""
+    measuring: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -118,9 +122,11 @@ def engine_build(
     spec = _variant_spec(snapshot, hardware_class, engine)
     name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
     work = work_of(snapshot, name)
+    job = _job(snapshot, hardware_class, spec, name, work)
     made = EngineBuild(
         engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} is to be built",
         tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
+        evidence=job.plan.evidence_key,
     )  # fmt: skip
     variant = snapshot.variants.get(name)
     state = _state(snapshot, variant, work, now) if variant else None
@@ -128,7 +134,7 @@ def engine_build(
         return _with_state(snapshot, made, variant, state)
     if not snapshot.nodes.get(spec.hardware_class):
         return _without_nodes(made)
-    return _started(snapshot, made, _job(snapshot, hardware_class, spec, name, work), now)
+    return _started(snapshot, made, job, now)
 
 
 def _without_nodes(build: EngineBuild) -> EngineBuild:
@@ -182,6 +188,7 @@ def _with_state(
         message=state.message,
         status=state.status,
         served=served,
+        measuring=state.progress is Progress.RUNNING,
     )
 
 
@@ -218,8 +225,9 @@ def _job(
 ) -> BuildJob:
     model = snapshot.model
     search = model.spec.optimization.search
+    hardware = identity.hardware_of(spec.hardware_class, hardware_class.status.facts)
     evidence = identity.evidence_key(
-        spec.build_key, spec.hardware_class, spec.limits, model.spec.gates, search.weights
+        spec.build_key, hardware, spec.limits, model.spec.gates, search.weights
     )
     plan = JobPlan(
         edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
@@ -227,7 +235,7 @@ def _job(
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
-        gates=model.spec.gates, weights=search.weights, registry=registry_access(snapshot),
+        gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
     )  # fmt: skip
     deadline = round(parse_duration(search.time_limit))
     return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)

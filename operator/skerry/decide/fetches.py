@@ -21,7 +21,7 @@ from skerry.api.edgemodel_status import Fetched
 from skerry.api.fetch import FetchPlan, FetchReport, Refusal, Role
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.decide.decision import FetchJob, JobTry
-from skerry.decide.registry import registry_access
+from skerry.decide.registry import own_access
 from skerry.decide.snapshot import ContainerPhase, Pins
 from skerry.decide.stages import FETCH, LOOK, Trouble, failure, last_words, trouble
 from skerry.decide.tries import retry_of, short_key
@@ -219,7 +219,7 @@ def _start(
         region=artifact.region,
         secret=artifact.credentials_secret,
         size_limit=min(own, most),
-        registry=registry_access(snapshot),
+        registry=own_access(snapshot),
     )
     job = FetchJob(made, plan, round(parse_duration(settings.time_limit)))
     story = Trouble(FETCHING, f"job {made.name} is to fetch {artifact.uri}")

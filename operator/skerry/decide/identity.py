@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from skerry.decide.units import parse_bytes, parse_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from skerry.api.common import ResourceLimits
     from skerry.api.edgemodel import Gates, Serving, Weights
+    from skerry.api.facts import ClassFacts
     from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.modelvariant import EvaluationPlan
 
@@ -77,21 +78,60 @@ def assessment_key(
 
 
 def evidence_key(
-    build: str, hardware_class: str, limits: ResourceLimits, gates: Gates, weights: Weights
+    build: str,
+    hardware: Mapping[str, Any],
+    limits: ResourceLimits,
+    gates: Gates,
+    weights: Weights,
 ) -> str:
-    """SHA-256, as 64 hex digits, of a build with what its measurements and its choice depended on.
+    """Return the SHA-256, as 64 hex digits, of a build and of all that its evidence depends on.
 
-    Classes of equal facts share a build, never the evidence: that is measured on the class itself.
+    Args:
+        build: the build key.
+        hardware: where it is measured, see `hardware_of`. Classes of equal hardware share evidence.
+        limits: that the build is measured under.
+        gates: that the choice has to pass.
+        weights: that the choice is made by.
     """
     return _sha256(
         {
             "build": build,
             "measuring": MEASURING,
-            "hardwareClass": hardware_class,
+            "hardware": dict(hardware),
             "limits": _limits(limits),
             "gates": gates.to_wire(),
             "weights": weights.to_wire(),
         }
+    )
+
+
+def hardware_of(hardware_class: str, facts: ClassFacts | None) -> dict[str, Any]:
+    """Return what stands for the hardware of a class in an evidence key.
+
+    The facts that decide how fast a build runs under its limits, where all reported nodes have the same:
+    classes of such nodes share evidence, in any namespace and cluster. Memory and the number of cores are
+    left out, since the limits bound them. A class of mixed or unknown nodes stands for itself by its name.
+    """
+    if facts is None or not _uniform(facts):
+        return {"class": hardware_class}
+    spans = {"l1": facts.l1_data, "l2": facts.l2, "l3": facts.l3}
+    return {
+        "architecture": facts.architectures[0].value,
+        "cpu": facts.cpus[0].value,
+        "features": list(facts.features),
+        "accelerators": [share.value for share in facts.accelerators],
+        **{name: span.least for name, span in spans.items() if span},
+    }
+
+
+def _uniform(facts: ClassFacts) -> bool:
+    """Return whether all reported nodes have the same processor, instructions, caches and accelerators."""
+    spans = (facts.l1_data, facts.l2, facts.l3)
+    return (
+        len(facts.architectures) == len(facts.cpus) == 1
+        and not facts.partial_features
+        and all(span is None or span.least == span.most for span in spans)
+        and all(share.nodes == facts.reported for share in (*facts.cpus, *facts.accelerators))
     )
 
 

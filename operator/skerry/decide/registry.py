@@ -11,14 +11,30 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot
 
 LOOKING_UP = "LookingUp"
+SHARED = "builds"
+"""Repository below the prefix that all EdgeModels share."""
 
 
-def registry_access(snapshot: Snapshot) -> RegistryAccess:
-    """Where the jobs of the EdgeModel push."""
-    settings, metadata = snapshot.config.registry, snapshot.model.metadata
+def own_access(snapshot: Snapshot) -> RegistryAccess:
+    """Return where jobs push what they fetched with the EdgeModel's own credentials."""
+    metadata = snapshot.model.metadata
+    return _access(snapshot, f"{metadata.namespace}/{metadata.name}")
+
+
+def shared_access(snapshot: Snapshot) -> RegistryAccess:
+    """Return where jobs push what belongs to content: assessments, builds and evidence.
+
+    Its tags are digests of all that a result depends on, so every EdgeModel, class and cluster that uses
+    this registry and prefix finds the same result (docs/adr/0033).
+    """
+    return _access(snapshot, SHARED)
+
+
+def _access(snapshot: Snapshot, repository: str) -> RegistryAccess:
+    settings = snapshot.config.registry
     return RegistryAccess(
         address=settings.address,
-        repository=f"{settings.prefix}/{metadata.namespace}/{metadata.name}",
+        repository=f"{settings.prefix}/{repository}",
         insecure=settings.insecure,
         docker_config=DOCKER_CONFIG_FILE if settings.push_secret else None,
     )

@@ -14,7 +14,7 @@ from skerry.api.termination import UNUSABLE
 from skerry.artifacts.finished import assessment_tag
 from skerry.decide import identity
 from skerry.decide.decision import AssessJob
-from skerry.decide.registry import LOOKING_UP, registry_access
+from skerry.decide.registry import LOOKING_UP, shared_access
 from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
@@ -129,7 +129,7 @@ def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan
     )
     return AssessPlan(
         source_digest=source.digest, evaluation=evaluation, engine=engine, assessment_key=key,
-        registry=registry_access(snapshot),
+        registry=shared_access(snapshot),
     )  # fmt: skip
 
 

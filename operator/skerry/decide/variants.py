@@ -180,12 +180,24 @@ def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobS
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, issued_at),
             "reused": summary.reused,
+            "node": summary.node or live.node,
         }
     )
+    said = "; ".join(filter(None, [summary.message, _measured_elsewhere(variant, summary)]))
     if summary.artifact is None:
-        message = gates_message(results, gates, summary.message)
+        message = gates_message(results, gates, said)
         return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
-    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", summary.message), now)
+    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", said), now)
+
+
+def _measured_elsewhere(variant: ModelVariant, summary: JobSummary) -> str:
+    """Return where evidence comes from that another class has made; empty for the variant's own."""
+    if summary.hardware_class in {"", variant.spec.hardware_class}:
+        return ""
+    return (
+        f"measured on node {summary.node} of class {summary.hardware_class}, whose nodes have the same"
+        " hardware"
+    )
 
 
 def _certificate(

@@ -8,12 +8,17 @@ import pytest
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Serving, ServingResources, Weights
+from skerry.api.facts import Accelerator, AcceleratorKind, ClassFacts, CpuFacts, DeviceFacts
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.decide import identity
-from skerry.decide.identity import build_key, evidence_key, revision, variant_name
+from skerry.decide.class_facts import sum_up
+from skerry.decide.identity import build_key, evidence_key, hardware_of, revision, variant_name
 
 DIGEST, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 LIMITS = ResourceLimits(cpu="1", memory="512Mi")
+HARDWARE = {"cpu": "Intel Xeon"}
+CPU = CpuFacts(model="Intel Xeon", features=("avx2",), l1_data=2**15, l2=2**20, l3=2**24)
+NODE = DeviceFacts(architecture="amd64", cpu=CPU, memory=2**34)
 
 
 def evaluation(**changes: Any) -> EvaluationPlan:
@@ -66,24 +71,60 @@ def test_what_does_not_change_a_build() -> None:
     assert len(key()) == 64
 
 
-def test_evidence_depends_on_class_limits_gates_and_weights() -> None:
-    base = evidence_key(key(), "x86", LIMITS, Gates(), Weights())
+def test_evidence_depends_on_hardware_limits_gates_and_weights() -> None:
+    base = evidence_key(key(), HARDWARE, LIMITS, Gates(), Weights())
     same = ResourceLimits(cpu="1000m", memory="524288Ki")
-    assert evidence_key(key(), "x86", same, Gates(), Weights()) == base
+    assert evidence_key(key(), HARDWARE, same, Gates(), Weights()) == base
     others = {
-        evidence_key(key(), "other", LIMITS, Gates(), Weights()),
-        evidence_key(key(trials=4), "x86", LIMITS, Gates(), Weights()),
-        evidence_key(key(), "x86", ResourceLimits(cpu="2"), Gates(), Weights()),
-        evidence_key(key(), "x86", LIMITS, Gates(quality="0.9"), Weights()),
-        evidence_key(key(), "x86", LIMITS, Gates(), Weights(speed="1")),
+        evidence_key(key(), {"cpu": "other"}, LIMITS, Gates(), Weights()),
+        evidence_key(key(trials=4), HARDWARE, LIMITS, Gates(), Weights()),
+        evidence_key(key(), HARDWARE, ResourceLimits(cpu="2"), Gates(), Weights()),
+        evidence_key(key(), HARDWARE, LIMITS, Gates(quality="0.9"), Weights()),
+        evidence_key(key(), HARDWARE, LIMITS, Gates(), Weights(speed="1")),
     }
     assert len(others | {base}) == 6
 
 
+def class_facts(*nodes: DeviceFacts) -> ClassFacts | None:
+    return sum_up({f"node-{number}": facts for number, facts in enumerate(nodes)})
+
+
+def test_classes_of_equal_nodes_stand_for_the_same_hardware() -> None:
+    first = hardware_of("x86-a", class_facts(NODE, NODE))
+    assert first == hardware_of("x86-b", class_facts(NODE))
+    assert first["cpu"] == "Intel Xeon"
+    more_memory = NODE.model_copy(update={"memory": 2**36})
+    assert hardware_of("x86-a", class_facts(more_memory)) == first, "the limit bounds it"
+
+
+def with_cpu(**changes: object) -> DeviceFacts:
+    assert NODE.cpu is not None
+    return NODE.model_copy(update={"cpu": NODE.cpu.model_copy(update=changes)})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        with_cpu(model="AMD EPYC"),
+        with_cpu(features=("avx2", "avx512_vnni")),
+        with_cpu(l3=2**25),
+        NODE.model_copy(update={"architecture": "arm64"}),
+        NODE.model_copy(update={"accelerators": (Accelerator(kind=AcceleratorKind.INTEL_NPU),)}),
+    ],
+)
+def test_nodes_that_differ_are_other_hardware(other: DeviceFacts) -> None:
+    assert hardware_of("x86-a", class_facts(other)) != hardware_of("x86-a", class_facts(NODE))
+    assert hardware_of("x86-a", class_facts(NODE, other)) == {"class": "x86-a"}, "a mixed class"
+
+
+def test_a_class_of_unknown_nodes_stands_for_itself() -> None:
+    assert hardware_of("x86-a", None) == {"class": "x86-a"}
+
+
 def test_evidence_of_another_way_of_measuring_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = evidence_key(key(), "x86", LIMITS, Gates(), Weights())
+    now = evidence_key(key(), HARDWARE, LIMITS, Gates(), Weights())
     monkeypatch.setattr(identity, "MEASURING", identity.MEASURING + 1)
-    assert evidence_key(key(), "x86", LIMITS, Gates(), Weights()) != now
+    assert evidence_key(key(), HARDWARE, LIMITS, Gates(), Weights()) != now
 
 
 def test_variant_name_is_readable_and_bounded() -> None:

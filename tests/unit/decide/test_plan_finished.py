@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from skerry.api.edgemodel import Phase
+from skerry.api.facts import ClassFacts, Share
 from skerry.api.job import JobSummary
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
@@ -83,7 +84,7 @@ def test_what_was_built_and_certified_before_is_served_without_a_job() -> None:
     (status,) = decision.variant_statuses.values()
     assert status.reused
     assert status.artifact is not None
-    assert status.artifact.image == f"reg.example:5000/skerry/assist/intent@{DIGEST}"
+    assert status.artifact.image == f"reg.example:5000/skerry/builds@{DIGEST}"
     certified = condition_of(status.conditions, "Certified")
     assert certified is not None
     assert certified.status == "True"
@@ -114,13 +115,75 @@ def test_an_answer_waits_for_the_variant_that_it_is_written_to() -> None:
     assert (decision.jobs, decision.variant_statuses, len(decision.variants)) == ((), {}, 1)
 
 
-def test_each_class_has_evidence_of_its_own() -> None:
+def test_classes_of_unknown_hardware_have_evidence_of_their_own() -> None:
     asked = unasked(assessed("x86", "arm"))
     half = answered(asked, result(), None)
     (job,) = half.decide().jobs
     assert isinstance(job, BuildJob)
     assert job.plan.hardware_class == "arm"
     assert [one.phase for one in half.decide().status.targets][1] is Phase.OPTIMIZING
+
+
+FACTS = ClassFacts(
+    reported=1, architectures=(Share(value="amd64", nodes=1),), cpus=(Share(value="Xeon", nodes=1),)
+)
+
+
+def alike(made: World, *, room: int = 2) -> World:
+    """The same, where all classes have the same processor, with room for several jobs."""
+    classes = {
+        name: one.model_copy(update={"status": one.status.model_copy(update={"facts": FACTS})})
+        for name, one in made.snapshot.classes.items()
+    }
+    builds = CONFIG.builds.model_copy(update={"max_concurrent": room})
+    config = CONFIG.model_copy(update={"builds": builds})
+    return made.with_(classes=classes, config=config)
+
+
+def test_classes_of_the_same_hardware_are_measured_once() -> None:
+    (job,) = alike(assessed("x86-a", "x86-b")).decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.hardware_class == "x86-a"
+    running = alike(assessed("x86-a", "x86-b")).step()
+    assert running.decide().jobs == ()
+    waiting = running.decide().status.targets[1]
+    assert (waiting.phase, waiting.reason) == (Phase.OPTIMIZING, "BuildShared")
+    assert "class x86-a" in waiting.message
+
+
+def test_the_class_that_waited_takes_the_evidence_and_says_where_it_comes_from() -> None:
+    running = alike(assessed("x86-a", "x86-b")).step()
+    said = summary(trial()).model_copy(update={"hardware_class": "x86-a", "node": "node-1"})
+    done = unasked(running.job_ends(said.model_dump_json(by_alias=True)))
+    left = said.model_copy(update={"artifact": None}).model_dump_json(by_alias=True)
+    decision = answered(done, left).decide()
+    assert decision.jobs == ()
+    statuses = {
+        name: status for name, status in decision.variant_statuses.items() if "x86-b" in name
+    }
+    (status,) = statuses.values()
+    assert (status.reused, status.node) == (True, "node-1")
+    certified = condition_of(status.conditions, "Certified")
+    assert certified is not None
+    assert certified.message.endswith(
+        "node node-1 of class x86-a, whose nodes have the same hardware"
+    )
+
+
+def test_the_class_that_waited_builds_when_the_job_has_failed() -> None:
+    running = alike(assessed("x86-a", "x86-b")).step()
+    (job,) = running.job(failure=("BackoffLimitExceeded", "it failed")).decide().jobs
+    assert isinstance(job, BuildJob)
+    assert job.plan.hardware_class == "x86-b"
+
+
+def test_a_namespace_finds_what_another_has_measured() -> None:
+    made = alike(unasked(assessed()))
+    metadata = made.snapshot.model.metadata.model_copy(
+        update={"namespace": "other", "name": "copy", "uid": "u2"}
+    )
+    other = made.with_(model=made.snapshot.model.model_copy(update={"metadata": metadata}))
+    assert made.decide().lookups == other.decide().lookups
 
 
 def test_a_running_job_is_waited_for_whatever_the_registry_holds() -> None:

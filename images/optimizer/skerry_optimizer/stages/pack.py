@@ -7,6 +7,7 @@ alone is pushed: the answer is final for these keys, and nothing that failed can
 from __future__ import annotations
 
 import io
+import os
 from typing import TYPE_CHECKING
 
 from skerry.api.job import JobSummary
@@ -63,6 +64,8 @@ def summarised(workspace: Workspace, plan: JobPlan) -> JobSummary:
         model_digest=_model_digest(workspace, chosen) if chosen else None,
         baseline=validation.baseline,
         engine_version=plan.engine_version,
+        hardware_class=plan.hardware_class,
+        node=os.environ.get("NODE_NAME", ""),
         message=validation.message,
     )
 
