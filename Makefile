@@ -42,8 +42,9 @@ demo-down: ## clear the demonstration away
 
 test: setup lint ## all tests, on labs of their own
 	$(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null
-	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 10 tests/unit engines tests/sources tests/cluster
-	$(SUDO) $(PYTHON) -m pytest --durations 20 tests/device tests/e2e
+	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --durations 10 tests/unit engines
+	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 \
+		tests/e2e tests/device tests/cluster tests/sources
 
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest tests/unit engines

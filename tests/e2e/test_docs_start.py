@@ -14,6 +14,7 @@ import pytest
 from docs.tools.__main__ import DOCS
 from docs.tools.blocks import blocks
 from tests.lab import Lab
+from tests.lab.fixtures import WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ PAGE = DOCS / "start.md"
 @pytest.fixture
 def cluster() -> Iterator[Lab]:
     """A lab of its own: other tests install Skerry in theirs."""
-    lab = Lab(f"{os.environ.get('SKERRY_LAB_NAME', 'test')}-docs")
+    lab = Lab(f"{os.environ.get('SKERRY_LAB_NAME', 'test')}-docs{WORKER}")
     try:
         lab.up(nodes=1)
         yield lab
