@@ -29,17 +29,17 @@ def candidates(variant: ModelVariant) -> Table:
     """Every trial of a variant with its intervals; the chosen one is marked."""
     spec, status = variant.spec, variant.status
     drawn = Table(
-        title=f"Candidates of {spec.edge_model} on {spec.hardware_class}"
-        f" (cpu {spec.limits.cpu}, against the source in Float32, 95 % intervals)"
+        title=f"Builds of {spec.edge_model} on {spec.hardware_class} by {spec.engine}"
+        f" (cpu {spec.limits.cpu}, against the source in Float32)"
     )
-    for heading in ("recipe", "precision", "MB", "quality", "speed-up", "memory saved", "outcome"):
+    for heading in ("recipe", "MB", "quality", "speed-up", "memory saved", "outcome"):
         drawn.add_column(heading)
     for trial in status.trials:
         chosen = trial.recipe == status.chosen
         drawn.add_row(
-            f"{trial.recipe}{' *' if chosen else ''}", trial.precision, _megabytes(trial.bytes),
+            f"{trial.recipe}{' *' if chosen else ''}", _megabytes(trial.bytes),
             interval(trial.quality), interval(trial.speedup, "x"), interval(trial.memory_reduction),
-            trial.message[:48] or str(trial.outcome), style="bold green" if chosen else "",
+            trial.message[:24] or str(trial.outcome), style="bold green" if chosen else "",
         )  # fmt: skip
     return drawn
 
@@ -101,22 +101,13 @@ def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str
 
 
 def rollback(timelines: dict[str, Timeline]) -> Table:
-    """The timeline of the rollback, per class, in milliseconds after the first bad answer."""
-    drawn = Table(title="Rollback, milliseconds after the first bad answer")
+    """The timeline of the rollback, per class, in milliseconds."""
+    drawn = Table(title="Rollback, in milliseconds")
     drawn.add_column("class")
-    headings = list(next(iter(timelines.values())).milliseconds())
-    for heading in [
-        *headings,
-        "verdict to node back",
-        "verdict to fleet back",
-        "spoiled before the verdict",
-    ]:
+    headings = [*next(iter(timelines.values())).milliseconds(), "bad answers that callers saw"]
+    for heading in headings:
         drawn.add_column(heading, justify="right")
     for hardware_class, timeline in timelines.items():
-        after = timeline.milliseconds()
-        drawn.add_row(
-            hardware_class, *(f"{after[heading]:.0f}" for heading in headings),
-            f"{after['node back'] - after['verdict']:.0f}", f"{after['fleet back'] - after['verdict']:.0f}",
-            str(timeline.spoiled),
-        )  # fmt: skip
+        steps = [f"{milliseconds:.0f}" for milliseconds in timeline.milliseconds().values()]
+        drawn.add_row(hardware_class, *steps, str(timeline.spoiled))
     return drawn

@@ -1,7 +1,7 @@
 """The story that the demonstration tells, step by step, on a cluster that is up.
 
-A good revision, a second good one under traffic, and a third that is bad in the field only: its CPU
-limit is, with the engine that it names, enough for the first traffic step and too small for a later one.
+A good revision, a second good one under traffic, and a third that is bad in the field only: it fails on
+texts that are longer than those of its data set, which callers send now and then.
 """
 
 from __future__ import annotations
@@ -43,11 +43,9 @@ CLASSES = ("x86-a", "x86-b")
 # measure again what other work disturbed.
 REQUESTS_PER_SECOND = 16.0
 WHILE_BUILDING = 4.0
-# An answer of ONNX Runtime's build costs 6 to 10 ms of CPU (OpenVINO's, half of it): at the last traffic
-# step's 14 requests a second more than this limit, at the steps before less, and a single one fits a period
-# of the scheduler.
-CPU_TOO_SMALL_LATER = "80m"
-SLOWER_ENGINE = "OnnxRuntime"
+# One request of so many carries a text that is longer than every sample of the data set.
+REQUESTS_WITH_A_LONG_TEXT = 4
+LONG_TEXT_TOKENS = 96
 
 FIRST_ROLLOUT_SECONDS = 1500.0
 NEXT_ROLLOUT_SECONDS = 1800.0
@@ -58,18 +56,18 @@ ROLLBACK_SECONDS = 2400.0
 class Story:
     """The steps share the cluster, the watcher and the traffic.
 
-    `image` runs the load, `request` is what it sends.
+    `image` runs the load, `requests` are what it sends in turn.
     """
 
     environment: Environment
     watcher: Watcher
     traffic: Traffic
     image: str
-    request: dict[str, Any]
+    requests: tuple[dict[str, Any], ...]
 
     def load(self, name: str, rate: float, nodes: Mapping[str, str]) -> Load:
         """A load for the model of the story."""
-        return Load(NAMESPACE, MODEL, self.image, (self.request,), rate, nodes, name)
+        return Load(NAMESPACE, MODEL, self.image, self.requests, rate, nodes, name)
 
 
 def say(text: str) -> None:
@@ -89,6 +87,7 @@ def push_sources(environment: Environment, made: Path) -> None:
     for folder, reference in (
         ("v1", "models/minilm:1"),
         ("v2", "models/minilm:2"),
+        ("v3", "models/minilm:3"),
         ("dataset", "datasets/minilm:1"),
     ):
         console.print(f"  {install.push_folder(environment, made / folder, reference)}")
@@ -149,12 +148,39 @@ def processors(environment: Environment) -> dict[str, set[str]]:
 
 
 def show_candidates(view: View) -> None:
-    """Print trials and gates of the builds that serve."""
+    """Print trials and gates of the builds that serve, once where classes share a build."""
     serving = {target.variant for target in view.model.status.targets}
+    shown: dict[str, str] = {}
     for variant in view.variants:
-        if variant.metadata.name in serving:
-            console.print(report.candidates(variant))
-            console.print(report.gates(variant))
+        artifact = variant.status.artifact
+        if variant.metadata.name not in serving or artifact is None:
+            continue
+        hardware_class = variant.spec.hardware_class
+        if artifact.digest in shown:
+            console.print(
+                f"{hardware_class} has the same hardware as {shown[artifact.digest]}: the same build and"
+                " the same figures"
+            )
+            continue
+        shown[artifact.digest] = hardware_class
+        console.print(report.candidates(variant))
+        console.print(report.gates(variant))
+
+
+def requests_of_the_field(dataset: Path) -> tuple[dict[str, Any], ...]:
+    """Return what callers send: samples of the data set, and a text that is longer than all of them."""
+    usual = infer_request(dataset)
+    tokens = usual["inputs"][0]["shape"][1]
+    longer = -(-LONG_TEXT_TOKENS // tokens)
+    inputs = [
+        {
+            **tensor,
+            "shape": [1, LONG_TEXT_TOKENS],
+            "data": (tensor["data"] * longer)[:LONG_TEXT_TOKENS],
+        }
+        for tensor in usual["inputs"]
+    ]
+    return (*[usual] * (REQUESTS_WITH_A_LONG_TEXT - 1), {"inputs": inputs})
 
 
 def start_traffic(story: Story) -> None:
@@ -203,12 +229,11 @@ def second_revision(story: Story) -> None:
 def third_revision(story: Story) -> dict[str, Timeline]:
     """A revision that is bad in the field only, and is taken back on every class."""
     say(
-        "4. A third revision, bad in the field only: the slower engine, and a CPU limit too small for the"
-        " later traffic steps"
+        "4. A third revision, bad in the field only: it passes every gate, and fails on texts that are longer"
+        f" than those of the data set, which one request of {REQUESTS_WITH_A_LONG_TEXT} carries"
     )
-    limits = {"resources": {"limits": {"cpu": CPU_TOO_SMALL_LATER}}}
-    targets = [{"hardwareClass": name, "engine": SLOWER_ENGINE} for name in CLASSES]
-    wanted = patch(story.environment, {"serving": limits, "targets": targets})
+    source = {"uri": f"oci://{story.environment.registry}/models/minilm:3"}
+    wanted = patch(story.environment, {"source": source})
 
     def taken_back(view: View) -> bool:
         status = view.model.status
@@ -252,9 +277,7 @@ def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
     if found:
         console.print(report.rollback(found))
     else:
-        console.print(
-            "No answer of the bad revision was bad: it was taken back before traffic met it."
-        )
+        console.print("The bad revision was rolled back before a request met it.")
     bad = {timeline.bad_revision for timeline in found.values()}
     answers = list(story.traffic.answers)
     moving = switches(answers)
@@ -302,8 +325,8 @@ def play(environment: Environment) -> None:
     push_sources(environment, made)
     with Traffic(environment) as traffic:
         watcher = Watcher(environment, NAMESPACE, MODEL)
-        request = infer_request(made / "dataset" / "dataset.npz")
-        story = Story(environment, watcher, traffic, built["images"]["agent"], request)
+        requests = requests_of_the_field(made / "dataset" / "dataset.npz")
+        story = Story(environment, watcher, traffic, built["images"]["agent"], requests)
         first_revision(story)
         start_traffic(story)
         second_revision(story)

@@ -65,9 +65,13 @@ class NodeEvent:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A rollback as the traffic of one hardware class saw it; instants are Unix seconds."""
+    """A rollback as the traffic of one hardware class saw it; instants are Unix seconds.
 
-    first_bad: float
+    `spoiled` counts the bad answers that callers saw before the verdict. What a gateway asks of stable
+    again, when the bad revision fails, is none of them.
+    """
+
+    first_met: float
     verdict: float
     node_back: float
     fleet_back: float
@@ -76,12 +80,11 @@ class Timeline:
     bad_revision: str
 
     def milliseconds(self) -> dict[str, float]:
-        """The instants after the first bad answer, and after the verdict, in milliseconds."""
+        """How long each step took: from the first answer to the verdict, and from that on."""
         return {
-            "first bad answer": 0.0,
-            "verdict": (self.verdict - self.first_bad) * 1000,
-            "node back": (self.node_back - self.first_bad) * 1000,
-            "fleet back": (self.fleet_back - self.first_bad) * 1000,
+            "first answer to verdict": (self.verdict - self.first_met) * 1000,
+            "verdict to node back": (self.node_back - self.verdict) * 1000,
+            "verdict to class back": (self.fleet_back - self.verdict) * 1000,
         }
 
 
@@ -122,12 +125,13 @@ def rollback_timeline(
     """When each thing happened on the node of the first verdict and in the fleet (one class).
 
     A node is back when its gateway is and no request meets the bad revision any more, the fleet when
-    every node of the class has said so. Returns None when no answer of the bad revision was bad: then
-    there is nothing to time.
+    every node of the class has said so. Returns None when the bad revision answered nobody: then there is
+    nothing to time.
     """
-    first_seen = min((a.sent for a in answers if a.revision == bad_revision), default=None)
-    if first_seen is None:
+    met = [a for a in answers if a.revision == bad_revision]
+    if not met:
         return None
+    first_seen = min(a.sent for a in met)
     beside = [
         a.milliseconds
         for a in answers
@@ -137,15 +141,13 @@ def rollback_timeline(
         and first_seen - SECONDS_BEFORE <= a.sent <= verdict_at
     ]
     limit = p95(beside)
-    bad = [a for a in answers if a.revision == bad_revision and is_bad(a, limit)]
-    if not bad:
-        return None
+    bad = [a for a in met if is_bad(a, limit)]
     on_node = [a for a in answers if a.node == bad_node]
     node_back = max(
         flipped_at(events, bad_revision, verdict_at), last_met(on_node, bad_revision, verdict_at)
     )
     return Timeline(
-        first_bad=min(a.received for a in bad),
+        first_met=min(a.received for a in met),
         verdict=verdict_at,
         node_back=node_back,
         fleet_back=max(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 
 # Where nobody looks at a terminal, tables keep a width at which they can be read.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 132)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import openvino as ov
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from skerry_openvino.arithmetic import Arithmetic, lacks
 from skerry_openvino.building import convert, save
@@ -61,6 +63,24 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
             loaded.run(["embedding"], both)
     answer = loaded.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
     assert np.isfinite(answer).all()
+
+
+@pytest.mark.parametrize("engine", ["OnnxRuntime", "OpenVino"])
+def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_path: Path) -> None:
+    """A table of 64 positions and 96 tokens: the inputs are as the schema says."""
+    table = numpy_helper.from_array(np.zeros((64, 4), np.float32), "table")
+    free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "tokens", 4])
+    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "tokens", 4])
+    nodes = [helper.make_node("Add", ["x", "table"], ["y"], name="add_positions")]
+    graph = helper.make_graph(nodes, "positions", [free], [answer], [table])
+    opsets = [helper.make_opsetid("", 17)]
+    file = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), file)
+    loaded = load_model(engine, file, 1)
+    assert loaded.run(["y"], {"x": np.ones((1, 64, 4), np.float32)})[0].shape == (1, 64, 4)
+    with pytest.raises(Exception, match=r"add_positions|Add") as caught:
+        loaded.run(["y"], {"x": np.ones((1, 96, 4), np.float32)})
+    assert not isinstance(caught.value, InputError)
 
 
 @pytest.mark.parametrize("arithmetic", list(Arithmetic))
