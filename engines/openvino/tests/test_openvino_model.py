@@ -68,11 +68,20 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
 @pytest.mark.parametrize("engine", ["OnnxRuntime", "OpenVino"])
 def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_path: Path) -> None:
     """A table of 64 positions and 96 tokens: the inputs are as the schema says."""
-    table = numpy_helper.from_array(np.zeros((64, 4), np.float32), "table")
+    constants = {
+        "table": np.zeros((64, 4), np.float32), "zero": np.zeros(1, np.int64),
+        "one": np.ones(1, np.int64), "two": np.full(1, 2, np.int64),
+    }  # fmt: skip
     free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "tokens", 4])
     answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "tokens", 4])
-    nodes = [helper.make_node("Add", ["x", "table"], ["y"], name="add_positions")]
-    graph = helper.make_graph(nodes, "positions", [free], [answer], [table])
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "one", "two"], ["length"]),
+        helper.make_node("Slice", ["table", "zero", "length"], ["positions"]),
+        helper.make_node("Add", ["x", "positions"], ["y"], name="add_positions"),
+    ]
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "positions", [free], [answer], weights)
     opsets = [helper.make_opsetid("", 17)]
     file = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), file)
