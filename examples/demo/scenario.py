@@ -1,6 +1,6 @@
 """The story that the demonstration tells, step by step, on a cluster that is up.
 
-A good revision, a second good one under traffic, and a third that is bad in the field only: it fails on
+A good revision, a second good one under traffic, and a third that is bad in the field only: it is slow on
 texts that are longer than those of its data set, which callers send now and then.
 """
 
@@ -229,7 +229,7 @@ def second_revision(story: Story) -> None:
 def third_revision(story: Story) -> dict[str, Timeline]:
     """A revision that is bad in the field only, and is taken back on every class."""
     say(
-        "4. A third revision, bad in the field only: it passes every gate, and fails on texts that are longer"
+        "4. A third revision, bad in the field only: it passes every gate, and is slow on texts that are longer"
         f" than those of the data set, which one request of {REQUESTS_WITH_A_LONG_TEXT} carries"
     )
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:3"}

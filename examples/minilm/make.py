@@ -2,7 +2,7 @@
 
     OUTDIR/v1/model.onnx          the encoder, 90 MB
     OUTDIR/v2/model.onnx          the same encoder in another edition, for an update
-    OUTDIR/v3/model.onnx          one that fails on texts longer than those of the data set
+    OUTDIR/v3/model.onnx          one that is slow on texts longer than those of the data set
     OUTDIR/dataset/dataset.npz    1,500 sentences as `input_ids` and `attention_mask`
 
 Each folder is pushed by `examples/push.py`. The same Python version gives the same bytes, so the

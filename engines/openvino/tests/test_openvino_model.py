@@ -85,7 +85,8 @@ def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_
     opsets = [helper.make_opsetid("", 17)]
     file = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), file)
-    loaded = load_model(engine, file, 1)
+    # With one thread OpenVINO 2026.4 swallows such an error and leaves the answer before in place.
+    loaded = load_model(engine, file, 2)
     assert loaded.run(["y"], {"x": np.ones((1, 64, 4), np.float32)})[0].shape == (1, 64, 4)
     with pytest.raises(Exception, match=r"add_positions|Add") as caught:
         loaded.run(["y"], {"x": np.ones((1, 96, 4), np.float32)})
