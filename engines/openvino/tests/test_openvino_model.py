@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -20,6 +20,8 @@ from tests.unit.runtime.conftest import encoder_model, many_types_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 def source(folder: Path, model: object) -> Path:
@@ -68,7 +70,7 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
 @pytest.mark.parametrize("engine", ["OnnxRuntime", "OpenVino"])
 def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_path: Path) -> None:
     """A table of 64 positions and 96 tokens: the inputs are as the schema says."""
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "table": np.zeros((64, 4), np.float32), "zero": np.zeros(1, np.int64),
         "one": np.ones(1, np.int64), "two": np.full(1, 2, np.int64),
     }  # fmt: skip
