@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import ANNOTATION_PART, KEY_DIGITS
 from skerry.artifacts.images import Image, Layer, pack_files
+from skerry.jobs.registry import ANNOTATION_PART, KEY_DIGITS
 from skerry_optimizer.workspace import CANDIDATE, Workspace
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.job import JobSummary, Validation
-from skerry.artifacts.finished import (
+from skerry.artifacts.images import Image, Layer, pack_files
+from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
     PART_EVIDENCE,
     evidence_tag,
 )
-from skerry.artifacts.images import Image, Layer, pack_files
 from skerry_optimizer.builds import model_layer
 
 if TYPE_CHECKING:

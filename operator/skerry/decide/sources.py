@@ -11,13 +11,13 @@ from skerry.api.edgemodel import Assessment, Phase
 from skerry.api.job import BASELINE_ENGINE, AssessPlan
 from skerry.api.modelvariant import EvaluationPlan
 from skerry.api.termination import UNUSABLE
-from skerry.artifacts.finished import assessment_tag
 from skerry.decide import identity
 from skerry.decide.decision import AssessJob
 from skerry.decide.registry import LOOKING_UP, registry_access
 from skerry.decide.stages import ASSESS, failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
+from skerry.jobs.registry import assessment_tag
 
 if TYPE_CHECKING:
     from skerry.api.evaluation import Evaluation

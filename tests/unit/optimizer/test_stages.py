@@ -18,9 +18,9 @@ from skerry.api.edgemodel import Assessment
 from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
 from skerry.api.termination import EXIT_SOURCE, MESSAGE_BYTES, decode_summary
-from skerry.artifacts.finished import assessment_tag, evidence_tag, result_of
 from skerry.artifacts.images import RegistryClient
 from skerry.engines import find_engine
+from skerry.jobs.registry import assessment_tag, evidence_tag, result_of
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.builds import build_tag
 from skerry_optimizer.models.running import likeness, load, run

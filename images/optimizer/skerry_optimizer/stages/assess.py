@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import (
+from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
+from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
     PART_ASSESSMENT,
     assessment_tag,
 )
-from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
 from skerry_optimizer.engine import engine_of
 from skerry_optimizer.errors import SourceError, StageError
 from skerry_optimizer.evaluation import check_evaluation

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.modelvariant import Trial
-from skerry.artifacts.finished import PART_EVIDENCE, part_of
 from skerry.artifacts.registry import RegistryError
+from skerry.jobs.registry import PART_EVIDENCE, part_of
 
 if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
