@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.common import LABEL_COMPONENT
-from skerry.api.job import JobPlan
 from skerry.cluster import kinds
 from skerry.decide.identity import assessment_key
+from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,

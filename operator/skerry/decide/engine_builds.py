@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Phase
-from skerry.api.job import JobPlan
 from skerry.api.modelvariant import ModelVariantSpec
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
@@ -19,6 +18,7 @@ from skerry.decide.sources import evaluation_of
 from skerry.decide.tries import gates_key, job_for, next_try, short_key
 from skerry.decide.units import parse_duration
 from skerry.decide.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import evidence_tag
 
 if TYPE_CHECKING:

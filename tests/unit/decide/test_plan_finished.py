@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from skerry.api.edgemodel import Phase
-from skerry.api.job import JobSummary
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.snapshot import Finished
+from skerry.jobs.results import JobSummary
 from tests.unit.decide.plan_world import (
     ASSESSMENT,
     CONFIG,
