@@ -20,9 +20,9 @@ from pydantic import ValidationError
 
 from skerry.api.common import Model
 from skerry.api.edgenode import VerdictOutcome
-from skerry.api.job import Tolerance
 from skerry.decide.guard import Answer, Finding
 from skerry.decide.guard.golden import RULE, difference
+from skerry.jobs.files import Tolerance
 from skerry_agent.addresses import endpoint
 from skerry_agent.files import write_atomically
 from skerry_agent.gateway.state import SERVING_PORT

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 from skerry.api.common import ResourceLimits
 from skerry.api.config import OperatorConfig
 from skerry.api.edgemodel import Gates, Metric, Weights
-from skerry.api.job import JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.decide.decision import BuildJob, JobTry
 from skerry.engines import find_engine
+from skerry.jobs.plans import JobPlan, RegistryAccess
+from skerry.jobs.scratch import Workspace
 from skerry.render.jobs import optimisation_job
 from skerry.render.parts import Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from skerry.jobs.files import Validation
 
 OWNER = Owner("encoder", "benchmarks", "benchmarks")
 GOLDEN, CALIBRATION = 16, 100  # as by hand; another split would show as another quality
@@ -99,8 +102,7 @@ def run_job(work: Work, engine: str) -> tuple[dict[str, float], Validation]:
         begun = cpu_of_children()
         _run_stage(container, work)
         seconds[container["name"]] = cpu_of_children() - begun
-    text = (work.scratch / "measure/validation.json").read_text()
-    found = Validation.model_validate_json(text)
+    found = Workspace(scratch=work.scratch).read_validation()
     if found.certified is None:
         raise JobError(f"the job certified nothing: {found.message}")
     return seconds, found

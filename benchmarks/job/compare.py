@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from skerry.api.job import Validation
+    from skerry.jobs.files import Validation
 
 log = logging.getLogger("benchmarks.job")
 

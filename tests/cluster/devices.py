@@ -20,7 +20,6 @@ from skerry.api import ModelRoute
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
-from skerry.api.job import AssessPlan, JobPlan, JobSummary
 from skerry.api.modelvariant import (
     EvaluationPlan,
     GateOutcome,
@@ -30,6 +29,8 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.cluster import kinds
+from skerry.jobs.plans import AssessPlan, JobPlan
+from skerry.jobs.results import JobSummary
 from skerry.precision import Precision
 from skerry.render.parts import COMPONENT_FETCHER
 from tests.cluster.fetch_pods import run_fetch_pod

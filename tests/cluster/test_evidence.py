@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from skerry.artifacts.finished import ANNOTATION_PART, PART_EVIDENCE
 from skerry.artifacts.registry import Registry, RegistryError
 from skerry.cli.report.evidence import fetch
+from skerry.jobs.registry import ANNOTATION_PART, PART_EVIDENCE
 from tests.cluster.world import push_image
 from tests.unit.cli.measured import EVIDENCE, evidence_layer
 

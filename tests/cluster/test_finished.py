@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.common import LABEL_COMPONENT
-from skerry.api.job import JobPlan
-from skerry.artifacts.finished import (
+from skerry.cluster import kinds
+from skerry.decide.identity import assessment_key
+from skerry.jobs.plans import JobPlan
+from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
     PART_ASSESSMENT,
@@ -16,8 +18,6 @@ from skerry.artifacts.finished import (
     assessment_tag,
     evidence_tag,
 )
-from skerry.cluster import kinds
-from skerry.decide.identity import assessment_key
 from tests.cluster.devices import assessment_of
 from tests.cluster.pod_states import environment
 from tests.cluster.world import (

@@ -9,10 +9,10 @@ import pytest
 
 from skerry.api import EdgeModel
 from skerry.api.edgemodel import Phase
-from skerry.api.job import RegistryAccess
 from skerry.artifacts.images import RegistryClient
 from skerry.cluster import kinds
 from skerry.decide.conditions import condition_of
+from skerry.jobs.plans import RegistryAccess
 from skerry.render.parts import COMPONENT_FETCHER
 from tests.cluster.api import Api
 from tests.cluster.devices import Devices

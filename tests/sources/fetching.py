@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from skerry.api.fetch import FetchPlan, FetchReport, Role
 from skerry.artifacts.images import RegistryClient
+from skerry.jobs.plans import FetchPlan, Role
+from skerry.jobs.results import FetchReport
+from skerry.jobs.scratch import Workspace
 from skerry_fetcher.stages import fetch, look
-from skerry_fetcher.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,9 @@ class Job:
     def workspace(self) -> Workspace:
         """The pod's folders, with the Secret's keys as files."""
         found = Workspace(
-            self.folder / "scratch", self.folder / "credentials", self.folder / "claim"
+            scratch=self.folder / "scratch",
+            credentials=self.folder / "credentials",
+            claim=self.folder / "claim",
         )
         for folder in (found.scratch, found.credentials, found.claim):
             folder.mkdir(exist_ok=True)

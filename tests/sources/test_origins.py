@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.api.fetch import FetchPlan, Role
+from skerry.jobs.plans import FetchPlan, Role
 from tests.sources.conftest import DATA, FILES, MODEL
 from tests.sources.fetching import Job
 from tests.sources.line import breaking_line

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.api.fetch import Refusal, Role
+from skerry.jobs.plans import Role
+from skerry.jobs.results import Refusal
 from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL
@@ -23,7 +24,7 @@ from tests.waiting import free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
     from tests.sources.servers import Store, WebServer
     from tests.unit.optimizer.registries import Registry
 

@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: pure decisions, one client, a small agent."""
+"""The import contracts of pyproject.toml: layers, pure decisions, one client, small programs on devices."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LINT = Path(sys.executable).with_name("lint-imports")
+FOLDERS = (
+    "operator", "agents", "images/fetcher", "images/runtime", "images/optimizer", "engines/onnxruntime",
+    "engines/openvino",
+)  # fmt: skip
+"""Where the import packages lie."""
 
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:
     """Checks the contracts on the packages under `root`."""
-    paths = f"{root / 'operator'}:{root / 'agents'}"
+    paths = os.pathsep.join(str(root / folder) for folder in FOLDERS)
     return subprocess.run(
         [LINT, "--no-cache"], cwd=root, env={**os.environ, "PYTHONPATH": paths},
         capture_output=True, text=True, timeout=120, check=False,
@@ -40,13 +47,59 @@ def test_decide_and_render_read_no_clock() -> None:
     assert found == []
 
 
-def test_a_forbidden_import_is_seen(tmp_path: Path) -> None:
-    """The contract bites: the same configuration on a copy with one bad import fails."""
-    for part in ("operator", "agents"):
-        shutil.copytree(ROOT / part, tmp_path / part)
+@pytest.mark.parametrize(
+    ("module", "statement", "seen"),
+    [
+        ("operator/skerry/decide/rollout/schedule.py", "import time",
+         "skerry.decide.rollout.schedule -> time"),
+        ("operator/skerry/decide/rollout/schedule.py", "import skerry.artifacts.plain_files",
+         "skerry.decide is not allowed to import skerry.artifacts"),
+        ("operator/skerry/cluster/compare.py", "import skerry.decide.snapshot",
+         "skerry.cluster.compare -> skerry.decide.snapshot"),
+        ("operator/skerry/jobs/files.py", "import numpy", "skerry.jobs.files -> numpy"),
+        ("operator/skerry/jobs/stages.py", "import skerry.api.common",
+         "skerry.jobs.stages is not allowed to import pydantic"),
+        ("images/runtime/skerry_runtime/artifact.py", "import skerry.jobs.files",
+         "skerry_runtime.artifact -> skerry.jobs.files"),
+        ("images/runtime/skerry_runtime/engine.py", "import skerry_optimizer.engine",
+         "skerry_runtime is not allowed to import skerry_optimizer"),
+        ("images/fetcher/skerry_fetcher/sink.py", "import skerry_runtime.errors",
+         "skerry_fetcher is not allowed to import skerry_runtime"),
+        ("operator/skerry/engines/plugin.py", "import onnxruntime",
+         "skerry.engines.plugin -> onnxruntime"),
+    ],
+)  # fmt: skip
+def test_a_forbidden_import_is_seen(tmp_path: Path, module: str, statement: str, seen: str) -> None:
+    """The contracts bite: the same configuration on a copy with one bad import fails."""
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    bad = tmp_path / "operator" / "skerry" / "decide" / "rollout" / "schedule.py"
-    bad.write_text(bad.read_text() + "\n\ndef late() -> None:\n    import time\n")
+    bad = tmp_path / module
+    bad.write_text(f"{bad.read_text()}\n\ndef late() -> None:\n    {statement}\n")
     done = lint(tmp_path)
     assert done.returncode != 0
-    assert "skerry.decide.rollout.schedule -> time" in done.stdout
+    assert seen in done.stdout
+
+
+def test_a_serving_process_imports_no_pydantic() -> None:
+    """Also not by way of a library: all that serves is imported in a process of its own."""
+    package = ROOT / "images" / "runtime" / "skerry_runtime"
+    names = sorted(
+        f"skerry_runtime.{path.stem}" for path in package.glob("*.py") if path.stem != "__main__"
+    )
+    assert "skerry_runtime.server" in names
+    assert _loaded(*names, "skerry_onnxruntime", "skerry_openvino") == set()
+
+
+def test_a_container_that_has_nothing_to_do_imports_no_pydantic() -> None:
+    assert _loaded("skerry_optimizer.__main__", "skerry_runtime.measure.__main__") == set()
+
+
+def _loaded(*modules: str) -> set[str]:
+    """What of pydantic and the API models a fresh process has loaded after it imported these modules."""
+    code = (
+        f"import importlib, sys; [importlib.import_module(one) for one in {modules!r}];"
+        " print(*(one for one in ('pydantic', 'skerry.api') if one in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
+import pkgutil
 import sys
 
-from skerry.api.termination import EXIT_FINAL
-from skerry.artifacts.stage import StageError, end, first_line
+from skerry.jobs.ending import end, first_line
+from skerry.jobs.errors import EXIT_FINAL, StageError
+from skerry.jobs.plans import FetchPlan
+from skerry.jobs.scratch import Workspace
+from skerry.jobs.stages import FETCH, StageImage, message_bytes, stages_in
 from skerry_fetcher.errors import RefusedError
-from skerry_fetcher.stages import fetch, look, read_plan
-from skerry_fetcher.workspace import Workspace
 
-LONGEST_MESSAGE = 4096
-"""Bytes of a termination message; the pod has two containers, so that no more is cut."""
+LONGEST_MESSAGE = message_bytes(FETCH)
 
 FAILED = 1
 
-STAGES = {"look": look, "fetch": fetch}
+STAGES = stages_in(StageImage.FETCHER)
 
 logger = logging.getLogger("skerry_fetcher")
 
@@ -29,9 +31,10 @@ def main(arguments: list[str]) -> int:
         told = f"no stage {' '.join(arguments)!r}: one of {', '.join(STAGES)}"
         return end(told, LONGEST_MESSAGE, FAILED)
     try:
-        workspace = Workspace.from_environment()
-        workspace.scratch.joinpath("tmp").mkdir(exist_ok=True)
-        message = STAGES[arguments[0]](read_plan(), workspace)
+        workspace = Workspace.from_environment(os.environ)
+        workspace.temporary.mkdir(exist_ok=True)
+        run = pkgutil.resolve_name(STAGES[arguments[0]].program)
+        message = run(FetchPlan.from_environment(os.environ), workspace)
     except RefusedError as error:
         return end(str(error), LONGEST_MESSAGE, EXIT_FINAL if error.lasting else FAILED)
     except StageError as error:

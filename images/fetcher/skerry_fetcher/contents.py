@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.fetch import Refusal, Role
+from skerry.jobs.names import DATASET_FILE, SOURCE_FILE
+from skerry.jobs.plans import Role
+from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class Format:
 
 
 FORMATS = {
-    Role.SOURCE: Format("model.onnx", ".onnx", "an ONNX model"),
-    Role.DATASET: Format("dataset.npz", ".npz", "NumPy arrays, as numpy.savez writes them"),
+    Role.SOURCE: Format(SOURCE_FILE, ".onnx", "an ONNX model"),
+    Role.DATASET: Format(DATASET_FILE, ".npz", "NumPy arrays, as numpy.savez writes them"),
 }
 OTHERS = {
     b"<!doctype": "a web page, such as one to log in", b"<html": "a web page, such as one to log in",

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import certifi
 
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skerry.api.fetch import FetchPlan
-    from skerry_fetcher.workspace import Workspace
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
 
 AUTHORITY = "ca.crt"
 

@@ -6,8 +6,9 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from skerry.api.fetch import Refusal
-from skerry.artifacts.stage import StageError, first_line
+from skerry.jobs.ending import first_line
+from skerry.jobs.errors import StageError
+from skerry.jobs.results import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

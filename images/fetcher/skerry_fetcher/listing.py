@@ -10,9 +10,6 @@ from skerry.api.common import Model
 if TYPE_CHECKING:
     from pathlib import Path
 
-LISTING = "listing.json"
-KEY_DIGITS = 32
-
 
 class RemoteFile(Model):
     """One file at its origin.
@@ -59,16 +56,16 @@ class Listing(Model):
             return None
         lines = [f"{uri} {endpoint or ''}"]
         lines += sorted(f"{file.name} {file.size} {file.validator}" for file in self.files)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:KEY_DIGITS]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def write(self, folder: Path) -> None:
+    def write(self, file: Path) -> None:
         """Keep it for the next stage."""
-        (folder / LISTING).write_text(self.model_dump_json())
+        file.write_text(self.model_dump_json())
 
     @classmethod
-    def read(cls, folder: Path) -> Listing:
+    def read(cls, file: Path) -> Listing:
         """What `look` kept."""
-        return cls.model_validate_json((folder / LISTING).read_text())
+        return cls.model_validate_json(file.read_text())
 
 
 def human(count: int) -> str:

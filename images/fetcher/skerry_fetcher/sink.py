@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import RefusedError
 from skerry_fetcher.listing import human
 

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from skerry.api.fetch import FetchPlan, FetchReport, Refusal
 from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
-from skerry.artifacts.stage import StageError
+from skerry.jobs.registry import ANNOTATION_BYTES, ANNOTATION_CONTENT, content_tag, version_tag
+from skerry.jobs.results import FetchReport, Refusal
 from skerry_fetcher.contents import check_main, content_digest, placed
 from skerry_fetcher.errors import RefusedError
-from skerry_fetcher.listing import KEY_DIGITS, Listing, human
+from skerry_fetcher.listing import Listing, human
 from skerry_fetcher.origins import origin_of
 from skerry_fetcher.sink import too_large
 from skerry_fetcher.transfer import fetch_all, patiently
 
 if TYPE_CHECKING:
-    from skerry_fetcher.workspace import Workspace
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
 
 LAYER = "layer.tar"
-ANNOTATION_CONTENT = "dev.skerry.content"
-ANNOTATION_BYTES = "dev.skerry.bytes"
-
-
-def read_plan() -> FetchPlan:
-    """What the operator put into SKERRY_FETCH.
-
-    Raises:
-        StageError: It is missing or no plan.
-    """
-    try:
-        return FetchPlan.model_validate_json(os.environ.get("SKERRY_FETCH", ""))
-    except ValidationError as error:
-        raise StageError(
-            "SKERRY_FETCH holds no plan: operator and fetcher image must be of the same release of"
-            f" Skerry ({error.errors()[0]['msg']})"
-        ) from error
 
 
 def look(plan: FetchPlan, workspace: Workspace) -> str:
@@ -51,7 +32,7 @@ def look(plan: FetchPlan, workspace: Workspace) -> str:
         listing = patiently(origin_of(plan, workspace).look)
         if listing.files:
             listing = _looked(plan, listing)
-    listing.write(workspace.scratch)
+    listing.write(workspace.listing)
     if listing.digest is not None:
         what = _version(listing) if listing.resolved else "what is pinned"
         return f"{what} is in the registry already"
@@ -66,7 +47,7 @@ def fetch(plan: FetchPlan, workspace: Workspace) -> str:
     Raises:
         RefusedError: It can't be had, or is not what is asked for.
     """
-    listing = Listing.read(workspace.scratch)
+    listing = Listing.read(workspace.listing)
     if listing.digest is not None:
         return _report(plan, listing, reused=True)
     files = placed(plan.role, listing, plan.uri)
@@ -84,14 +65,14 @@ def fetch(plan: FetchPlan, workspace: Workspace) -> str:
     total = sum(path.stat().st_size for path in paths.values())
     layer = pack_files({name: folder / name for name in files}, workspace.scratch / LAYER)
     image = Image((layer,), {ANNOTATION_CONTENT: content, ANNOTATION_BYTES: str(total)})
-    digest = _push(plan, image, (_content_tag(plan, content), _version_tag(plan, listing)))
+    digest = _push(plan, image, (content_tag(plan.role, content), _version_tag(plan, listing)))
     update = {"digest": digest, "content": content, "bytes": total}
     return _report(plan, listing.model_copy(update=update), reused=False)
 
 
 def _pinned(plan: FetchPlan) -> Listing | None:
     """What is pinned, when an earlier job brought it in: its origin may be gone by now."""
-    return None if plan.pin is None else _found(plan, _content_tag(plan, plan.pin), Listing())
+    return None if plan.pin is None else _found(plan, content_tag(plan.role, plan.pin), Listing())
 
 
 def _looked(plan: FetchPlan, listing: Listing) -> Listing:
@@ -133,13 +114,9 @@ def _push(plan: FetchPlan, image: Image, tags: tuple[str | None, ...]) -> str:
     return image.digest
 
 
-def _content_tag(plan: FetchPlan, content: str) -> str:
-    return f"{plan.role.value}-content-{content.removeprefix('sha256:')[:KEY_DIGITS]}"
-
-
 def _version_tag(plan: FetchPlan, listing: Listing) -> str | None:
     version = listing.version(plan.uri, plan.endpoint)
-    return None if version is None else f"{plan.role.value}-version-{version}"
+    return None if version is None else version_tag(plan.role, version)
 
 
 def _version(listing: Listing) -> str:

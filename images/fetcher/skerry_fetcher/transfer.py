@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import BrokenError, RefusedError
 from skerry_fetcher.sink import Sink, too_large
 

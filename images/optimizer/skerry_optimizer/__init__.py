@@ -1,9 +1,7 @@
-"""What runs in an optimisation job: assess, find finished work, convert, quantise, accelerate, pack.
+"""What runs in an optimization job: assess, find finished work, convert, quantize, accelerate, pack.
 
-Flow: the containers of one pod run one after the other and share `/scratch`. `stages/` has a file
-for each; `source/` reads models, `recipes/` makes candidates of them, `registry/` moves images. The
-measuring between them is `skerry_runtime.measure`, in the image that will serve.
+The containers of one pod run one after the other and share `/scratch` (`skerry.jobs.scratch`). `stages/`
+has a file for each that runs in this image; `models/` reads, describes and runs ONNX models; `builds`
+and `evidence` keep in the registry what was built and measured. The recipes belong to the engines. The
+measuring between the stages is `skerry_runtime.measure`, in the image that will serve.
 """
-
-BUILDING = frozenset({"convert", "quantize", "accelerate"})
-"""The stages that make candidates: needless where an earlier job with the same build key made them."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import pkgutil
 import sys
 
-from skerry.artifacts.stage import FOUND, end, finished_before
-from skerry_optimizer import BUILDING
+from skerry.jobs.ending import FOUND, end, finished_before
+from skerry.jobs.stages import StageImage, stages_in
 
 
 def main(arguments: list[str]) -> int:
     """Run the named stage; return the exit status."""
-    if arguments and arguments[0] in BUILDING and finished_before():
+    stage = stages_in(StageImage.OPTIMIZER).get(arguments[0]) if arguments else None
+    if stage is not None and stage.needs_new_work and finished_before():
         return end(FOUND, len(FOUND), 0)
     return int(pkgutil.resolve_name("skerry_optimizer.program:main")(arguments))
 

@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import ANNOTATION_PART, KEY_DIGITS
 from skerry.artifacts.images import Image, Layer, pack_files
-from skerry_optimizer.workspace import CANDIDATE, Workspace
+from skerry.jobs.registry import ANNOTATION_PART, ANNOTATION_RECIPE, PART_CANDIDATES, build_tag
+from skerry.jobs.scratch import CANDIDATE, Workspace
 
 if TYPE_CHECKING:
-    from skerry.api.job import JobPlan
     from skerry.artifacts.images import RegistryClient
-
-ANNOTATION_RECIPE = "dev.skerry.recipe"
-PART_CANDIDATES = "candidates"
-
-
-def build_tag(plan: JobPlan) -> str:
-    """Return the tag of the candidates of a plan."""
-    return f"build-{plan.build_key[:KEY_DIGITS]}"
+    from skerry.jobs.plans import JobPlan
 
 
 def model_layer(workspace: Workspace, recipe: str) -> Layer:
@@ -40,14 +32,14 @@ def push_build(client: RegistryClient, workspace: Workspace, plan: JobPlan) -> s
         RegistryError: The registry was not reached, or refused.
     """
     records = {
-        f"{one.recipe}/{CANDIDATE}": workspace.folder(one.recipe) / CANDIDATE
+        f"{one.recipe}/{CANDIDATE}": workspace.candidate_file(one.recipe)
         for one in workspace.read_candidates()
     }
     outcome = pack_files(
         records, workspace.work / "candidates.tar", {ANNOTATION_PART: PART_CANDIDATES}
     )
     models = [model_layer(workspace, one.recipe) for one in workspace.built_candidates()]
-    digest = client.push(Image((*models, outcome)), build_tag(plan))
+    digest = client.push(Image((*models, outcome)), build_tag(plan.build_key))
     for layer in (*models, outcome):
         layer.path.unlink()
     return digest
@@ -62,7 +54,7 @@ def pull_build(client: RegistryClient, workspace: Workspace, plan: JobPlan) -> i
     Raises:
         RegistryError: The registry was not reached, or refused.
     """
-    image = client.find(build_tag(plan))
+    image = client.find(build_tag(plan.build_key))
     outcome = image.annotated(ANNOTATION_PART).get(PART_CANDIDATES) if image else None
     if image is None or outcome is None:
         return 0

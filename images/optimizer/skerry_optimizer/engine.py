@@ -6,7 +6,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Protocol
 
 from skerry.engines import EngineNotFound, find_engine
-from skerry_optimizer.errors import StageError
+from skerry.jobs.errors import StageError
 
 if TYPE_CHECKING:
     from pathlib import Path

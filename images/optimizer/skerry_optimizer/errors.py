@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE
-from skerry.artifacts.stage import StageError, first_line
-
-__all__ = ["EvaluationError", "SourceError", "StageError", "first_line"]
+from skerry.jobs.errors import EXIT_EVALUATION, EXIT_SOURCE, StageError
 
 
 class SourceError(StageError):

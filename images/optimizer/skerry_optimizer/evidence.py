@@ -14,27 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from skerry.api.job import JobSummary, Validation
-from skerry.artifacts.finished import (
+from skerry.artifacts.images import Image, Layer, pack_files
+from skerry.jobs import names
+from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
     PART_EVIDENCE,
     evidence_tag,
 )
-from skerry.artifacts.images import Image, Layer, pack_files
+from skerry.jobs.results import JobSummary
 from skerry_optimizer.builds import model_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skerry.api.job import JobPlan
     from skerry.artifacts.images import RegistryClient
-    from skerry_optimizer.workspace import Workspace
-
-REPORT = "report.json"
-BLOCKS = "blocks.json"
-SERVED = "skerry.json"
-GOLDEN = "golden.npz"
+    from skerry.jobs.files import Validation
+    from skerry.jobs.plans import JobPlan
+    from skerry.jobs.scratch import Workspace
 
 
 def push_evidence(
@@ -70,23 +67,18 @@ def find_evidence(client: RegistryClient, plan: JobPlan) -> JobSummary | None:
 
 
 def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) -> Layer:
-    validation = read_validation(workspace)
+    validation = workspace.read_validation()
     folder = workspace.work / "evidence"
     folder.mkdir(exist_ok=True)
     files = {
-        REPORT: _written(folder / REPORT, _report(plan, validation)),
-        BLOCKS: _written(folder / BLOCKS, _blocks(validation)),
+        names.REPORT_FILE: _written(folder / names.REPORT_FILE, _report(plan, validation)),
+        names.BLOCKS_FILE: _written(folder / names.BLOCKS_FILE, _blocks(validation)),
     }
     if summary.chosen is not None and validation.served is not None:
-        files[SERVED] = _written(folder / SERVED, validation.served.to_wire())
-        files[GOLDEN] = workspace.measure / GOLDEN
+        served = _written(folder / names.SERVED_FILE, validation.served.to_wire())
+        files |= {names.SERVED_FILE: served, names.GOLDEN_FILE: workspace.golden}
     annotations = {ANNOTATION_PART: PART_EVIDENCE, ANNOTATION_RESULT: json.dumps(summary.to_wire())}
     return pack_files(files, workspace.work / "evidence.tar", annotations)
-
-
-def read_validation(workspace: Workspace) -> Validation:
-    """Read what the validation stage found."""
-    return Validation.model_validate_json((workspace.measure / "validation.json").read_bytes())
 
 
 def _report(plan: JobPlan, validation: Validation) -> dict[str, Any]:
@@ -94,7 +86,7 @@ def _report(plan: JobPlan, validation: Validation) -> dict[str, Any]:
     certified = validation.certified
     return {
         **found,
-        "node": os.environ.get("NODE_NAME", ""),
+        "node": os.environ.get(names.NODE_VARIABLE, ""),
         "measuredAt": datetime.now(tz=UTC).isoformat(timespec="seconds"),
         "plan": plan.model_copy(update={"registry": None}).to_wire(),
         "trials": [measured.trial.to_wire() for measured in validation.trials],

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skerry_optimizer.errors import StageError
 from skerry_runtime.dataset import Dataset, Split
-from skerry_runtime.measure.files import Places, read_baseline, samples_of
-from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.measure.files import samples_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from skerry_optimizer.workspace import Workspace
+    from skerry.jobs.scratch import Workspace
     from skerry_runtime.measure.files import Samples
 
 Sample = dict[str, "NDArray[Any]"]
@@ -34,8 +32,4 @@ def calibration_sample(workspace: Workspace) -> Sample:
 
 
 def _calibration(workspace: Workspace) -> Samples:
-    places = Places(workspace.source, workspace.dataset, workspace.scratch)
-    try:
-        return samples_of(places, Split.CALIBRATION, read_baseline(places).inputs)
-    except WorkerError as error:
-        raise StageError(str(error)) from error
+    return samples_of(workspace, Split.CALIBRATION, workspace.read_baseline().inputs)

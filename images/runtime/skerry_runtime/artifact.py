@@ -1,6 +1,6 @@
 """The served artifact: /model as the job packed it, read without pydantic to stay small.
 
-`skerry.json` is written as `skerry.api.job.ServedModel`; a test holds the two together.
+`skerry.json` is written as `skerry.jobs.files.ServedModel`; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skerry.jobs.names import GOLDEN_FILE, INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE
 from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry_runtime.datatypes import Arrays
-
-SERVED_FILE = "skerry.json"
-GOLDEN_FILE = "golden.npz"
-INPUT_PREFIX = "input."
-OUTPUT_PREFIX = "output."
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +23,13 @@ from skerry_runtime.datatypes import BY_PROTOCOL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from skerry.api.modelvariant import EvaluationPlan
     from skerry_runtime.datatypes import TensorLike
 
-DATASET_FILE = Path("/dataset/dataset.npz")
 LABELS = "labels"
 
 # Samples in each of choice and certification, at least. Neighbours: a share of 0.95 can only be

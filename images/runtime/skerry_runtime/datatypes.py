@@ -56,7 +56,7 @@ BY_ONNX = {entry.onnx: entry for entry in _TABLE}
 
 
 class TensorLike(Protocol):
-    """Anything that names a tensor: `TensorSpec` here, `skerry.api.job.TensorInfo` in files."""
+    """Anything that names a tensor: `TensorSpec` here, `skerry.jobs.files.TensorInfo` in files."""
 
     @property
     def name(self) -> str:

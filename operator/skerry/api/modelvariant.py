@@ -31,6 +31,7 @@ from skerry.api.edgemodel_status import AssessedDataset
 from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap, Rule
 from skerry.precision import Precision
+from skerry.stage import Stage
 
 BuildKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Decimal = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=24)]
@@ -93,16 +94,6 @@ class ModelVariantSpec(Model):
     )
     trials: Int = Field(ge=1, description="Recipes tried at most.")
     limits: ResourceLimits = Field(description="Limits that candidates are measured under.")
-
-
-class Stage(StrEnum):
-    """The stages of an optimisation job, in order; each is one container of its pod, Validation two."""
-
-    BASELINE_MEASUREMENT = "BaselineMeasurement"
-    FORMAT_CONVERSION = "FormatConversion"
-    QUANTIZATION = "Quantization"
-    HARDWARE_ACCELERATION = "HardwareAcceleration"
-    VALIDATION = "Validation"
 
 
 class StageOutcome(StrEnum):

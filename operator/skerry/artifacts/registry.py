@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 _MEDIA_TYPES = (

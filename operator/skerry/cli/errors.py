@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from skerry.cluster.errors import ClusterError, SkerryError
+from skerry.cluster.errors import ClusterError
+from skerry.errors import SkerryError
 
 NO_CONNECTION = 0
 ADVICE: dict[int, str] = {

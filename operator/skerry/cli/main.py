@@ -18,7 +18,7 @@ from skerry.cli.connection import Where, run
 from skerry.cli.errors import CliError, lines
 from skerry.cli.reading import picture, read_model
 from skerry.cluster import kinds
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

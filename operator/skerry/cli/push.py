@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from skerry.api.job import RegistryAccess
 from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_folder
 from skerry.cli.errors import CliError
+from skerry.jobs.plans import RegistryAccess
 
 FORM = "HOST[:PORT]/REPOSITORY:TAG"
 

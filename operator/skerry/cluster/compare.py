@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import API_VERSION
-from skerry.decide.units import parse_quantity
+from skerry.api.units import parse_quantity
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object

@@ -11,7 +11,7 @@ from kubernetes.aio import client, config
 from yaml import YAMLError
 
 from skerry.cluster.client import Cluster
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

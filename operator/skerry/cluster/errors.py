@@ -1,28 +1,10 @@
-"""The one domain error of the control plane: what failed, where, and what to do about it.
-
-Every answer of the API server or of a registry that is not a success becomes one of these in
-`cluster.client` and `artifacts.registry`, so that nothing above has to know HTTP.
-"""
+"""Errors of the API server: `cluster.client` raises one for each answer that is not a success."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-
-class SkerryError(Exception):
-    """Something that a person may have to act on.
-
-    Args:
-        what: what went wrong, in one sentence without a full stop.
-        where: the object, file or address concerned.
-        todo: what to do about it.
-    """
-
-    def __init__(self, what: str, where: str, todo: str) -> None:
-        super().__init__(f"{where}: {what}; {todo}")
-        self.what = what
-        self.where = where
-        self.todo = todo
+from skerry.errors import SkerryError
 
 
 class ClusterError(SkerryError):

@@ -15,8 +15,8 @@ from skerry.cluster import kinds
 from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import NameConflictError
 from skerry.cluster.fleet import key_of, version_of
-from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
+from skerry.controllers.views import job_finished
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.render import (
     daemonsets,

@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from skerry.api.config import OperatorConfig
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from pathlib import Path

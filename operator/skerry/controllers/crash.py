@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 VARIABLE = "SKERRY_CRASH_AFTER"
 EXIT_CODE = 70

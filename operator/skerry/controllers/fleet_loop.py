@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 from skerry.api import EdgeModel, EdgeNode, HardwareClass
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
-from skerry.cluster.errors import SkerryError
 from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.pace import backoff_seconds
-from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import events, metrics
 from skerry.controllers.default_classes import make_default_classes
 from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases
+from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide.fleet import decide_fleet
+from skerry.errors import SkerryError
 from skerry.render import nodes as render_nodes
 from skerry.render import parts, rolebindings
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from skerry.api import EdgeModel, ModelRoute, ModelVariant
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.cluster import kinds
-from skerry.cluster.views import job_view
 from skerry.controllers.reach import node_views
+from skerry.controllers.views import job_view
 from skerry.decide.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
 from skerry.render.daemonsets import placement_of

@@ -19,8 +19,8 @@ from skerry.api.common import (
     MANAGED_BY,
 )
 from skerry.cluster.fleet import key_of, version_of
-from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import metrics
+from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 

@@ -11,12 +11,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import result_of
 from skerry.artifacts.registry import RegistryError
 from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
 from skerry.controllers.pins import QUICK_SECONDS
 from skerry.decide.snapshot import Finished
 from skerry.decide.tries import retry_of
+from skerry.jobs.registry import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

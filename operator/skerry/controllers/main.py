@@ -23,7 +23,6 @@ from prometheus_client import start_http_server
 from skerry.artifacts.registry import Registry
 from skerry.cluster.client import Cluster
 from skerry.cluster.connect import load_configuration
-from skerry.cluster.errors import SkerryError
 from skerry.controllers import handlers, leader, metrics
 from skerry.controllers.config import load_config
 from skerry.controllers.crash import crash_point
@@ -33,6 +32,7 @@ from skerry.controllers.operator import Operator
 from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
 from skerry.decide.registry import SHARED
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig

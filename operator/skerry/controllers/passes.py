@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from skerry.cluster.errors import SkerryError
 from skerry.controllers import metrics
 from skerry.controllers.apply import Applier
 from skerry.controllers.gather import gather
 from skerry.decide.plan import decide
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from skerry.cluster.fleet import Key

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from skerry.cluster.fleet import Heartbeat
-from skerry.cluster.views import parse_time
+from skerry.controllers.views import parse_time
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
 

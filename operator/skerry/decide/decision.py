@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
     from skerry.api.common import ResourceLimits
-    from skerry.api.fetch import FetchPlan
     from skerry.api.hardwareclass import ReplacedRuntime
-    from skerry.api.job import AssessPlan, JobPlan
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import Placement
+    from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan
 
 
 @dataclass(frozen=True)

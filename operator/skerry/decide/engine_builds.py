@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Phase
-from skerry.api.job import JobPlan
 from skerry.api.modelvariant import ModelVariantSpec
-from skerry.artifacts.finished import evidence_tag
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.registry import LOOKING_UP, shared_access
@@ -20,6 +18,8 @@ from skerry.decide.sources import evaluation_of
 from skerry.decide.tries import gates_key, job_for, next_try, short_key
 from skerry.decide.units import parse_duration
 from skerry.decide.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.jobs.plans import JobPlan
+from skerry.jobs.registry import evidence_tag
 
 if TYPE_CHECKING:
     from datetime import datetime

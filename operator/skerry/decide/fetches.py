@@ -18,14 +18,16 @@ from pydantic import ValidationError
 from skerry.api.artifact import scheme_of
 from skerry.api.edgemodel import ANNOTATION_RETRY
 from skerry.api.edgemodel_status import Fetched
-from skerry.api.fetch import FetchPlan, FetchReport, Refusal, Role
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.decide.decision import FetchJob, JobTry
 from skerry.decide.registry import own_access
 from skerry.decide.snapshot import ContainerPhase, Pins
-from skerry.decide.stages import FETCH, LOOK, Trouble, failure, last_words, trouble
+from skerry.decide.stages import Trouble, failure, last_words, trouble
 from skerry.decide.tries import retry_of, short_key
 from skerry.decide.units import parse_bytes, parse_duration
+from skerry.jobs.plans import FetchPlan, Role
+from skerry.jobs.results import FetchReport, Refusal
+from skerry.jobs.stages import FETCH, LOOK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -238,7 +240,7 @@ def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
 def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetching:
     if not job.succeeded:
         return Fetching(story=trouble(job) or _running(job, artifact))
-    words = last_words(job.pods[-1].containers, FETCH) if job.pods else ""
+    words = last_words(job.pods[-1].containers, FETCH.name) if job.pods else ""
     try:
         report = FetchReport.model_validate_json(words)
     except ValidationError as error:
@@ -263,11 +265,11 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
 def _running(job: JobView, artifact: Artifact) -> Trouble:
     """What is known while it runs: how much there is, since its first stage has looked."""
     pod = job.pods[-1] if job.pods else None
-    fetch = next((c for c in pod.containers if c.name == FETCH), None) if pod else None
+    fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
     if pod is None or fetch is None or fetch.phase is ContainerPhase.WAITING:
         return Trouble(FETCHING, f"job {job.name} looks at {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
-    size = last_words(pod.containers, LOOK).strip()
+    size = last_words(pod.containers, LOOK.name).strip()
     told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
     return Trouble(FETCHING, told)
 

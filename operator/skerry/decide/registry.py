@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.job import RegistryAccess
-from skerry.decide.stages import DOCKER_CONFIG_FILE
+from skerry.jobs.names import DOCKER_CONFIG_FILE
+from skerry.jobs.plans import RegistryAccess
 
 if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from skerry.api import EdgeModel, HardwareClass, ModelRouteSpec, ModelVariant
     from skerry.api.config import OperatorConfig
     from skerry.api.edgemodel_status import Fetched
-    from skerry.api.fetch import Role
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import NodeView, Placement
+    from skerry.jobs.plans import Role
 
 
 class ContainerPhase(Enum):

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from skerry.api.edgemodel import Assessment, Phase
-from skerry.api.job import BASELINE_ENGINE, AssessPlan
 from skerry.api.modelvariant import EvaluationPlan
-from skerry.api.termination import UNUSABLE
-from skerry.artifacts.finished import assessment_tag
 from skerry.decide import identity
 from skerry.decide.decision import AssessJob
 from skerry.decide.registry import LOOKING_UP, shared_access
-from skerry.decide.stages import ASSESS, failure, last_words, trouble
+from skerry.decide.stages import failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
+from skerry.jobs.errors import UNUSABLE
+from skerry.jobs.plans import BASELINE_ENGINE, AssessPlan
+from skerry.jobs.registry import assessment_tag
+from skerry.jobs.stages import ASSESS
 
 if TYPE_CHECKING:
     from skerry.api.evaluation import Evaluation
@@ -159,7 +160,7 @@ def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assesse
 
 def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
     """The assessment in the job's termination message."""
-    text = last_words(job.pods[-1].containers, ASSESS) if job.pods else ""
+    text = last_words(job.pods[-1].containers, ASSESS.name) if job.pods else ""
     try:
         assessment = Assessment.model_validate_json(text)
     except ValidationError as error:

@@ -1,8 +1,8 @@
-"""The containers of an optimisation job and what their states tell people.
+"""What the states of a job's containers mean to people.
 
 Each stage of `ModelVariant.status` is one container of the job's pod or, for Validation, two: what a
-candidate answers is judged with the builds' resources, how fast it answers under the serving limits.
-The names here are the one place where the two meet (`skerry.render.jobs` makes the containers).
+candidate answers is judged with the builds' resources, how fast it answers under the serving limits
+(`skerry.jobs.stages`).
 """
 
 from __future__ import annotations
@@ -10,40 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import Stage, StageOutcome, StageStatus
-from skerry.api.termination import UNUSABLE
+from skerry.api.modelvariant import StageOutcome, StageStatus
 from skerry.decide.snapshot import ContainerPhase
+from skerry.jobs.errors import UNUSABLE
+from skerry.jobs.stages import STAGES, memory_setting
+from skerry.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.decide.snapshot import ContainerView, JobView, PodView
-
-DOCKER_CONFIG_DIRECTORY = "/docker"
-DOCKER_CONFIG_FILE = f"{DOCKER_CONFIG_DIRECTORY}/config.json"
-FIND_FINISHED = "find-finished"
-PACK = "pack"
-ASSESS = "assess"
-BASELINE_MEASUREMENT = "baseline-measurement"
-FORMAT_CONVERSION = "format-conversion"
-QUANTIZATION = "quantization"
-HARDWARE_ACCELERATION = "hardware-acceleration"
-QUALITY = "quality"
-VALIDATION = "validation"
-LOOK = "look"
-FETCH = "fetch"
-STAGE_CONTAINERS: dict[str, Stage] = {
-    BASELINE_MEASUREMENT: Stage.BASELINE_MEASUREMENT,
-    FORMAT_CONVERSION: Stage.FORMAT_CONVERSION,
-    QUANTIZATION: Stage.QUANTIZATION,
-    HARDWARE_ACCELERATION: Stage.HARDWARE_ACCELERATION,
-    QUALITY: Stage.VALIDATION,
-    VALIDATION: Stage.VALIDATION,
-}
-MEASURING = (BASELINE_MEASUREMENT, VALIDATION)
-"""Under the limits that will serve; all others have the builds' resources."""
-RUNTIME = (*MEASURING, QUALITY)
-"""In the image that will serve; all others are the optimizer's."""
 
 # A container that waits for one of these waits in vain until somebody acts.
 _STUCK_WAITING = {
@@ -71,7 +47,7 @@ def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
     """The five stages in order, from the containers of the newest pod."""
     by_name = {container.name: container for container in pod.containers} if pod else {}
     return tuple(
-        _stage(stage, [by_name.get(name) for name, of in STAGE_CONTAINERS.items() if of is stage])
+        _stage(stage, [by_name.get(spec.name) for spec in STAGES if spec.shown_as is stage])
         for stage in Stage
     )
 
@@ -124,14 +100,6 @@ def current_stage(pod: PodView | None) -> str:
     last = begun[-1]
     done = containers[last].phase is ContainerPhase.TERMINATED and not containers[last].exit_code
     return containers[min(last + done, len(containers) - 1)].name
-
-
-def memory_setting(container: str) -> str:
-    """Where the memory limit of a job's container is set, in words."""
-    if container in MEASURING:
-        return "spec.serving.resources.limits.memory"
-    part = "sources" if container in {LOOK, FETCH} else "builds"
-    return f"the chart's {part}.resources.memory"
 
 
 def last_words(containers: Iterable[ContainerView], name: str) -> str:

@@ -18,8 +18,6 @@ from skerry.api.edgemodel import (
     Phase,
     TargetStatus,
 )
-from skerry.api.fetch import Refusal, Role
-from skerry.api.termination import UNUSABLE
 from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING
 from skerry.decide.choose import score
 from skerry.decide.conditions import Finding, conditions
@@ -29,6 +27,9 @@ from skerry.decide.fetches import FETCHER_MISSING
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
+from skerry.jobs.errors import UNUSABLE
+from skerry.jobs.plans import Role
+from skerry.jobs.results import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,13 +11,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
-from skerry.api.termination import decode_summary
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls, told
 from skerry.decide.nearest import passing_gates
 from skerry.decide.stages import (
-    PACK,
     Trouble,
     current_stage,
     failure,
@@ -25,14 +23,17 @@ from skerry.decide.stages import (
     stage_statuses,
     trouble,
 )
+from skerry.jobs.results import decode_summary
+from skerry.jobs.stages import PACK
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.edgemodel import Gates, Weights
-    from skerry.api.job import JobPlan, JobSummary
     from skerry.api.modelvariant import GateResult, ModelVariant
     from skerry.decide.snapshot import Finished, JobView
+    from skerry.jobs.plans import JobPlan
+    from skerry.jobs.results import JobSummary
 
 CERTIFIED = "Certified"
 GATES_NOT_MET = "GatesNotMet"
@@ -155,7 +156,7 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
 def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
                 now: datetime) -> VariantState:  # fmt: skip
     """The variant as the job's summary (its last container's termination message) tells it."""
-    text = last_words(job.pods[-1].containers, PACK) if job.pods else ""
+    text = last_words(job.pods[-1].containers, PACK.name) if job.pods else ""
     try:
         summary = decode_summary(text)
     except ValueError as error:

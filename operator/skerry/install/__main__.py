@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from skerry.cluster.connect import connected
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 from skerry.install.check import PATIENCE_SECONDS, check
 from skerry.install.crds import apply_crds
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from skerry.api import KINDS
 from skerry.api.common import GROUP, SYSTEM_NAMESPACE, VERSION
 from skerry.cluster import kinds
-from skerry.cluster.errors import SkerryError
-from skerry.cluster.views import parse_time
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
+from skerry.controllers.views import parse_time
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from skerry.api import KINDS
 from skerry.api.crd import custom_resource_definition
 from skerry.cluster import kinds
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,28 +10,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.api.artifact import scheme_of
-from skerry.decide.stages import FETCH, LOOK
+from skerry.jobs import names
+from skerry.jobs.stages import FETCH, LOOK
 from skerry.render import job_parts, parts
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
     from skerry.decide.decision import FetchJob
+    from skerry.jobs.stages import StageSpec
     from skerry.render.parts import Object, Owner
-
-CREDENTIALS_DIRECTORY = "/credentials"
-CLAIM_DIRECTORY = "/claim"
-
-_COMMAND = ("python3", "-m", "skerry_fetcher")
 
 
 def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
     """The Job of one source or data set."""
     claim = _claim(fetch)
     mounts = [
-        {"name": "scratch", "mountPath": "/scratch"},
+        {"name": "scratch", "mountPath": names.SCRATCH_DIRECTORY},
         *job_parts.docker_mounts(config.registry.push_secret),
-        *([_mount("credentials", CREDENTIALS_DIRECTORY)] if fetch.plan.secret else []),
-        *([_mount("claim", CLAIM_DIRECTORY)] if claim else []),
+        *([_mount("credentials", names.CREDENTIALS_DIRECTORY)] if fetch.plan.secret else []),
+        *([_mount("claim", names.CLAIM_DIRECTORY)] if claim else []),
     ]
     volumes = [
         {"name": "scratch", "emptyDir": {}},
@@ -57,18 +54,20 @@ def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
     return job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
 
 
-def _stage(name: str, fetch: FetchJob, config: OperatorConfig, mounts: list[Object]) -> Object:
+def _stage(
+    stage: StageSpec, fetch: FetchJob, config: OperatorConfig, mounts: list[Object]
+) -> Object:
     settings = config.sources
     if settings.fetcher_image is None:
         raise ValueError("no fetch job is decided without the image of the fetcher")
     variables = {
-        "HOME": "/scratch",
-        "TMPDIR": "/scratch/tmp",
-        "SKERRY_FETCH": fetch.plan.model_dump_json(by_alias=True, exclude_none=True),
+        "HOME": names.SCRATCH_DIRECTORY,
+        "TMPDIR": names.TEMPORARY_DIRECTORY,
+        **fetch.plan.to_environment(),
     }
     limits = settings.resources.limits()
     return {
-        **job_parts.container(name, (*_COMMAND, name), settings.fetcher_image, limits),
+        **job_parts.container(stage, settings.fetcher_image, limits),
         "env": parts.environment(variables),
         "volumeMounts": mounts,
     }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.termination import EXIT_FINAL, UNUSABLE
-from skerry.decide.stages import DOCKER_CONFIG_DIRECTORY
+from skerry.jobs.errors import EXIT_FINAL, UNUSABLE
+from skerry.jobs.names import DOCKER_DIRECTORY
 from skerry.render import parts
 
 if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.decide.decision import JobTry
+    from skerry.jobs.stages import StageSpec
     from skerry.render.parts import Object, Owner
 
 LABEL_WORK = "skerry.dev/work"
@@ -54,13 +55,13 @@ def pod() -> Object:
     }
 
 
-def container(name: str, command: tuple[str, ...], image: str, limits: ResourceLimits) -> Object:
+def container(stage: StageSpec, image: str, limits: ResourceLimits) -> Object:
     """One container, confined; its last words reach the operator."""
     return {
-        "name": name,
+        "name": stage.name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": list(command),
+        "command": list(stage.command),
         "resources": parts.job_resources(limits),
         "securityContext": parts.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -79,4 +80,4 @@ def docker_mounts(push_secret: str | None) -> list[Object]:
     """Where a container finds them."""
     if push_secret is None:
         return []
-    return [{"name": "docker", "mountPath": DOCKER_CONFIG_DIRECTORY, "readOnly": True}]
+    return [{"name": "docker", "mountPath": DOCKER_DIRECTORY, "readOnly": True}]

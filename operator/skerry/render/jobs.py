@@ -10,33 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.stages import (
-    ASSESS,
-    BASELINE_MEASUREMENT,
-    FIND_FINISHED,
-    FORMAT_CONVERSION,
-    HARDWARE_ACCELERATION,
-    MEASURING,
-    PACK,
-    QUALITY,
-    QUANTIZATION,
-    RUNTIME,
-    VALIDATION,
-)
 from skerry.decide.units import parse_bytes
+from skerry.jobs import names
+from skerry.jobs.stages import ASSESS, STAGES, StageImage, StageLimits
 from skerry.render import job_parts, parts
 
 if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.api.config import OperatorConfig
     from skerry.decide.decision import AssessJob, BuildJob
+    from skerry.jobs.stages import StageSpec
     from skerry.render.parts import Object, Owner
 
 ANNOTATION_VARIANT = "skerry.dev/variant"
 MEASURING_BYTES = 256 * 2**20
-
-_OPTIMIZER = ("python3", "-m", "skerry_optimizer")
-_MEASURE = ("python3", "-m", "skerry_runtime.measure")
 
 
 def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
@@ -45,7 +32,7 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
         job_parts.LABEL_WORK: build.made.work,
     }
-    *stages, pack = _containers(build, config)
+    *stages, pack = (_stage(stage, build, config) for stage in STAGES)
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(
@@ -74,13 +61,8 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     dataset = assess.plan.evaluation.dataset
     limits = config.builds.resources.limits()
     container = {
-        **job_parts.container(ASSESS, (*_OPTIMIZER, ASSESS), image, limits),
-        "env": parts.environment(
-            {
-                **_SCRATCH_ENV,
-                "SKERRY_ASSESS_PLAN": assess.plan.model_dump_json(by_alias=True, exclude_none=True),
-            }
-        ),
+        **job_parts.container(ASSESS, image, limits),
+        "env": parts.environment({**_SCRATCH_ENV, **assess.plan.to_environment()}),
         "volumeMounts": [
             _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT,
             *job_parts.docker_mounts(config.registry.push_secret),
@@ -106,44 +88,32 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     return job_parts.job(owner, assess.made, labelled, pod, assess.deadline_seconds)
 
 
-_SOURCE_MOUNT = {"name": "source", "mountPath": "/source", "readOnly": True}
-_DATASET_MOUNT = {"name": "dataset", "mountPath": "/dataset", "readOnly": True}
-_SCRATCH_MOUNT = {"name": "scratch", "mountPath": "/scratch"}
+_SOURCE_MOUNT = {"name": "source", "mountPath": names.SOURCE_DIRECTORY, "readOnly": True}
+_DATASET_MOUNT = {"name": "dataset", "mountPath": names.DATASET_DIRECTORY, "readOnly": True}
+_SCRATCH_MOUNT = {"name": "scratch", "mountPath": names.SCRATCH_DIRECTORY}
 _SCRATCH_ENV = {
-    "HOME": "/scratch",
-    "TMPDIR": "/scratch/tmp",
+    "HOME": names.SCRATCH_DIRECTORY,
+    "TMPDIR": names.TEMPORARY_DIRECTORY,
     "ORT_DISABLE_TELEMETRY": "1",
 }
 
 
-def _containers(build: BuildJob, config: OperatorConfig) -> list[Object]:
-    """All containers in the order in which they run; the last is the main one."""
-    commands = {
-        FIND_FINISHED: (*_OPTIMIZER, "find-finished"),
-        BASELINE_MEASUREMENT: (*_MEASURE, "baseline"),
-        FORMAT_CONVERSION: (*_OPTIMIZER, "convert"),
-        QUANTIZATION: (*_OPTIMIZER, "quantize"),
-        HARDWARE_ACCELERATION: (*_OPTIMIZER, "accelerate"),
-        QUALITY: (*_MEASURE, "quality"),
-        VALIDATION: (*_MEASURE, "validate"),
-        PACK: (*_OPTIMIZER, "pack"),
-    }
-    return [_stage(name, command, build, config) for name, command in commands.items()]
-
-
-def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: OperatorConfig) -> Object:
+def _stage(stage: StageSpec, build: BuildJob, config: OperatorConfig) -> Object:
     engine = config.engines[build.engine]
-    image = engine.runtime_image if name in RUNTIME else engine.optimizer_image
+    serves = stage.image is StageImage.RUNTIME
+    image = engine.runtime_image if serves else engine.optimizer_image
     builds = config.builds.resources.limits()
-    limits = _measuring(build.plan.limits) if name in MEASURING else builds
+    measures = stage.limits is StageLimits.SERVING
+    limits = _measuring(build.plan.limits) if measures else builds
     variables = {
         **_SCRATCH_ENV,
-        "SKERRY_PLAN": build.plan.model_dump_json(by_alias=True, exclude_none=True),
+        **build.plan.to_environment(),
         "SKERRY_CPU_LIMIT": parts.cores(limits),
     }
-    node = {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    node_name = {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    node = {"name": names.NODE_VARIABLE, "valueFrom": node_name}
     return {
-        **job_parts.container(name, command, image, limits),
+        **job_parts.container(stage, image, limits),
         "env": [*parts.environment(variables), node],
         "volumeMounts": [
             _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),

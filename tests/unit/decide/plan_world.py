@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
 from skerry.api.config import OperatorConfig
 from skerry.api.edgemodel import Assessment, Metric
-from skerry.api.job import JobSummary
 from skerry.api.modelvariant import (
     EvaluationPlan,
     GateOutcome,
@@ -33,7 +32,8 @@ from skerry.decide.snapshot import (
     RouteView,
     Snapshot,
 )
-from skerry.decide.stages import STAGE_CONTAINERS
+from skerry.jobs.results import JobSummary
+from skerry.jobs.stages import STAGES
 from skerry.precision import Precision
 
 if TYPE_CHECKING:
@@ -194,7 +194,11 @@ class World:
         """The newest job ends well and says this."""
         name = self.snapshot.jobs[-1].name
         main = MAIN[type(self.jobs[name])]
-        stages = {"assess": [], "fetch": ["look"], "pack": list(STAGE_CONTAINERS)}[main]
+        stages = {
+            "assess": [],
+            "fetch": ["look"],
+            "pack": [spec.name for spec in STAGES if spec.shown_as],
+        }[main]
         containers = tuple(ended(c, f"{c} done") for c in stages)
         pod = PodView("pod-1", self.now, "node-1", containers=(*containers, ended(main, message)))
         return self.job(succeeded=True, finished_at=self.now, pods=(pod,))

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from skerry.api.edgemodel import Phase
-from skerry.api.fetch import FetchReport, Role
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.decide.fetches import pause_after
 from skerry.decide.snapshot import BuildSlots, ContainerPhase, ContainerView, Pins, PodView
+from skerry.jobs.plans import Role
+from skerry.jobs.results import FetchReport
 from skerry.render.parts import pinned_reference
 from tests.unit.decide.plan_world import DATASET, NOW, World, edge_model, ended, world
 

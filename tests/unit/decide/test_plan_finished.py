@@ -8,10 +8,10 @@ import pytest
 
 from skerry.api.edgemodel import Phase
 from skerry.api.facts import ClassFacts, Share
-from skerry.api.job import JobSummary
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.snapshot import Finished
+from skerry.jobs.results import JobSummary
 from tests.unit.decide.plan_world import (
     ASSESSMENT,
     CONFIG,

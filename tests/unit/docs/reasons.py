@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from skerry.api.config import OperatorConfig
-from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.images import Image, RegistryClient, pack_folder
 from skerry.decide.decision import AssessJob
 from skerry.decide.snapshot import Pins
+from skerry.jobs.plans import RegistryAccess
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.parts import Owner
 from skerry_optimizer.__main__ import main as optimizer

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from skerry.api.edgenode import VerdictOutcome
-from skerry.api.job import Tolerance
 from skerry.api.modelroute import RouteGuard
 from skerry.decide.guard import Answer, Evidence, Side, errors, golden, judge, past, shift, tail
 from skerry.decide.guard.owntime import own_times
 from skerry.decide.guard.recent import Recent, Window
+from skerry.jobs.files import Tolerance
 
 FAIL, PASS = VerdictOutcome.FAIL, VerdictOutcome.PASS
 NO_DATA, INCONCLUSIVE = VerdictOutcome.NO_DATA, VerdictOutcome.INCONCLUSIVE

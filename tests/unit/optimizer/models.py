@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +12,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
-from skerry.api.job import (
-    AssessPlan,
-    JobPlan,
+from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
+from skerry.engines import find_engine
+from skerry.jobs.files import (
+    BaselineFile,
     MeasuredTrial,
     ServedModel,
     TensorInfo,
     Tolerance,
     Validation,
 )
-from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
-from skerry.engines import find_engine
+from skerry.jobs.plans import AssessPlan, JobPlan
+from skerry.jobs.scratch import Workspace
 from skerry.precision import Precision
-from skerry_optimizer.workspace import Workspace
 from skerry_runtime.dataset import load_evaluation, sizes_for, split_dataset
-from skerry_runtime.measure.files import BASELINE, BaselineFile, Places, samples_of
+from skerry_runtime.measure.files import samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from skerry.api.job import RegistryAccess
+    from skerry.jobs.plans import RegistryAccess
 
 SAMPLES = 600
 FEATURES = 32
@@ -178,17 +177,16 @@ def make_plan(
 def write_baseline(workspace: Workspace, plan: JobPlan, shape: Sequence[int]) -> None:
     """Write what the stage that measures the baseline would: it has tests of its own."""
     inputs = (TensorInfo(name="x", datatype="FP32", shape=(-1, *shape[1:])),)
-    places = Places(workspace.source, workspace.dataset, workspace.scratch)
     evaluation = plan.evaluation
     dataset = load_evaluation(workspace.dataset / "dataset.npz", inputs, evaluation)
     sizes = sizes_for(evaluation)
     for split, part in split_dataset(dataset, evaluation.dataset.digest, sizes).items():
-        samples_of(places, split, inputs).write(part)
+        samples_of(workspace, split, inputs).write(part)
     found = BaselineFile(
         engine_version="tests", inputs=inputs, outputs=(), p50_milliseconds=1,
         empty_peaks=(1,), baseline_peaks=(1,), anonymous_bytes=1,
     )  # fmt: skip
-    (places.measure / BASELINE).write_text(found.model_dump_json(by_alias=True))
+    workspace.write_baseline(found)
 
 
 def write_validation(job: Job, chosen: str | None) -> Validation:
@@ -212,9 +210,8 @@ def write_validation(job: Job, chosen: str | None) -> Validation:
         trials=trials, chosen=chosen, certified=certified, served=served or None, baseline="tests"
     )
     job.workspace.measure.mkdir(exist_ok=True)
-    text = json.dumps(found.to_wire())
-    (job.workspace.measure / "validation.json").write_text(text)
-    (job.workspace.measure / "golden.npz").write_bytes(b"stands for golden samples")
+    job.workspace.write_validation(found)
+    job.workspace.golden.write_bytes(b"stands for golden samples")
     return found
 
 

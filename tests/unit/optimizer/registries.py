@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from skerry.api.job import RegistryAccess
+from skerry.jobs.plans import RegistryAccess
 from tests.waiting import free_port, wait_for_answer
 
 if TYPE_CHECKING:

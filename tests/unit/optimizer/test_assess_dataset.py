@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from onnx import helper
 
 from skerry.api.edgemodel import Metric
-from skerry.api.termination import EXIT_EVALUATION, EXIT_SOURCE
+from skerry.jobs.errors import EXIT_EVALUATION, EXIT_SOURCE
+from skerry.jobs.plans import AssessPlan
 from skerry_optimizer.__main__ import main
-from skerry_optimizer.workspace import read_assess_plan
 from tests.unit.optimizer.models import CLASSES, SAMPLES, Job, classifier, start_job
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def test_a_data_set_that_does_not_fit_is_refused_with_its_name(
     job: Job, monkeypatch: pytest.MonkeyPatch, arrays: dict[str, Any], metric: Metric, words: str
 ) -> None:
     np.savez(job.workspace.dataset / "dataset.npz", **arrays)
-    plan = read_assess_plan()
+    plan = AssessPlan.from_environment(os.environ)
     evaluation = plan.evaluation.model_copy(update={"metric": metric})
     changed = plan.model_copy(update={"evaluation": evaluation})
     monkeypatch.setenv("SKERRY_ASSESS_PLAN", changed.model_dump_json(by_alias=True))

@@ -11,8 +11,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from skerry.api.job import AssessPlan
-from skerry.api.termination import decode_summary
+from skerry.jobs.plans import AssessPlan
+from skerry.jobs.results import decode_summary
 from tests.unit.optimizer.models import DIGEST, classifier, make_plan, start_job
 
 if TYPE_CHECKING:

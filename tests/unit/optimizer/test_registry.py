@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from skerry.api.job import RegistryAccess
 from skerry.artifacts.images import (
     Image,
     RegistryClient,
@@ -21,6 +20,7 @@ from skerry.artifacts.images import (
     pack_folder,
     unpack,
 )
+from skerry.jobs.plans import RegistryAccess
 from tests.unit.optimizer.registries import Registry, docker_config, running_registry
 from tests.waiting import free_port
 

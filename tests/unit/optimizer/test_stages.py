@@ -15,14 +15,14 @@ import pytest
 from onnx import external_data_helper
 
 from skerry.api.edgemodel import Assessment
-from skerry.api.job import RegistryAccess
 from skerry.api.modelvariant import TrialOutcome
-from skerry.api.termination import EXIT_SOURCE, MESSAGE_BYTES, decode_summary
-from skerry.artifacts.finished import assessment_tag, evidence_tag, result_of
 from skerry.artifacts.images import RegistryClient
 from skerry.engines import find_engine
+from skerry.jobs.errors import EXIT_SOURCE
+from skerry.jobs.plans import RegistryAccess
+from skerry.jobs.registry import assessment_tag, build_tag, evidence_tag, result_of
+from skerry.jobs.results import MESSAGE_BYTES, decode_summary
 from skerry_optimizer.__main__ import main
-from skerry_optimizer.builds import build_tag
 from skerry_optimizer.models.running import likeness, load, run
 from tests.unit.optimizer.models import (
     DIGEST,
@@ -131,7 +131,7 @@ def test_the_chosen_candidate_is_packed_with_its_evidence_and_shares_its_blob(
     assert summary.artifact is not None
     assert summary.artifact.image == f"{registry.address}/t/packed@{summary.artifact.digest}"
     client = RegistryClient(access)
-    image, build = client.find(summary.artifact.digest), client.find(build_tag(job.plan))
+    image, build = client.find(summary.artifact.digest), client.find(build_tag(job.plan.build_key))
     assert image is not None
     assert build is not None
     assert image.layers[0].digest in {layer.digest for layer in build.layers}
@@ -168,8 +168,7 @@ def test_a_choice_that_was_not_certified_is_never_pushed(
     job = start_job(tmp_path, monkeypatch, access, classifier())
     run_stages(*BUILDING)
     validation = write_validation(job, "dynamic-int8").model_copy(update={"certified": None})
-    text = json.dumps(validation.to_wire())
-    (job.workspace.measure / "validation.json").write_text(text)
+    job.workspace.write_validation(validation)
     assert main(["pack"]) == 1
     assert "did not certify" in job.message
     assert RegistryClient(access).find(evidence_tag(job.plan.evidence_key)) is None
@@ -394,7 +393,7 @@ def test_building_twice_gives_the_same_layers(
         access = registry.access(f"t/{name}")
         job = start_job(tmp_path / name, monkeypatch, access, classifier())
         run_stages(*BUILDING)
-        image = RegistryClient(access).find(build_tag(job.plan))
+        image = RegistryClient(access).find(build_tag(job.plan.build_key))
         assert image is not None
         digests.append(image.digest)
     assert digests[0] == digests[1]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from skerry.api.fetch import FetchPlan
 from skerry.api.modelvariant import PinnedArtifact
-from skerry.api.termination import EXIT_EVALUATION, EXIT_FINAL, EXIT_SOURCE
+from skerry.jobs.errors import EXIT_EVALUATION, EXIT_FINAL, EXIT_SOURCE
+from skerry.jobs.plans import FetchPlan
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
 from tests.unit.decide.plan_world import CONFIG

@@ -17,8 +17,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from skerry.api.job import ServedModel, TensorInfo, Tolerance
 from skerry.api.modelvariant import Interval, Trial
+from skerry.jobs.files import ServedModel, TensorInfo, Tolerance
 from skerry.precision import Precision
 from tests.waiting import free_port
 

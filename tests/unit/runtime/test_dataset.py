@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from skerry.api.edgemodel import Metric
-from skerry.api.job import TensorInfo
+from skerry.jobs.files import TensorInfo
 from skerry_runtime.dataset import (
     LABELS_FOR,
     LEAST_EVALUATION,

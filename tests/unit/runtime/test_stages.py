@@ -18,15 +18,16 @@ import pytest
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
-from skerry.api.job import CandidateFile, JobPlan, RegistryAccess, Validation
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
-from skerry.api.termination import EXIT_EVALUATION
-from skerry.decide.stages import QUALITY, VALIDATION
+from skerry.jobs.errors import EXIT_EVALUATION
+from skerry.jobs.files import CandidateFile, Validation
+from skerry.jobs.plans import JobPlan, RegistryAccess
+from skerry.jobs.scratch import Workspace
+from skerry.jobs.stages import QUALITY, VALIDATION
 from skerry.precision import Precision
 from skerry_runtime.artifact import read_artifact, read_golden
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.bench import Bench
-from skerry_runtime.measure.files import Places
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.session import Session
 from tests.unit.runtime.conftest import encoder_model
@@ -47,6 +48,11 @@ class Job:
 
     root: Path
     plan: JobPlan
+
+    @property
+    def workspace(self) -> Workspace:
+        """The mounts as the stages see them."""
+        return Workspace(self.root / "source", self.root / "dataset", self.root / "scratch")
 
     def add(self, recipe: str, model: Any, outcome: TrialOutcome = TrialOutcome.MEASURED) -> None:
         """Put a candidate where the optimizer puts it."""
@@ -82,8 +88,7 @@ class Job:
 
     def validation(self) -> Validation:
         """What the validation stage left."""
-        text = (self.root / "scratch/measure/validation.json").read_text()
-        return Validation.model_validate_json(text)
+        return self.workspace.read_validation()
 
 
 def plan(metric: Metric = Metric.NEIGHBOURS, **fields: Any) -> JobPlan:
@@ -268,11 +273,11 @@ def test_answers_are_computed_with_the_threads_that_serve(
 ) -> None:
     monkeypatch.setenv("SKERRY_CPU_LIMIT", "8")
     wide = plan(limits=ResourceLimits(cpu=limit, memory="512Mi"))
-    places = Places(measured.root / "source", measured.root / "dataset", measured.root / "scratch")
-    bench = Bench(wide, places, QUALITY)
+    workspace = measured.workspace
+    bench = Bench(wide, workspace, QUALITY.name)
     with bench.started(bench.source) as process:
         threads = psutil.Process(process.pid).num_threads()
-    with Bench(plan(), places, QUALITY).started(bench.source) as process:
+    with Bench(plan(), workspace, QUALITY.name).started(bench.source) as process:
         assert threads - psutil.Process(process.pid).num_threads() == int(limit) - 1
 
 
@@ -307,13 +312,13 @@ def test_validation_needs_the_answers(measured: Job) -> None:
 
 
 def test_a_killed_process_tells_the_limit_of_its_container(measured: Job) -> None:
-    places = Places(measured.root / "source", measured.root / "dataset", measured.root / "scratch")
-    for container, setting in (
+    workspace = measured.workspace
+    for stage, setting in (
         (QUALITY, "the chart's builds.resources.memory"),
         (VALIDATION, "spec.serving.resources.limits.memory"),
     ):
         with pytest.raises(WorkerError, match=f"more than the memory limit: raise {setting}"):
-            _killed(Bench(plan(), places, container))
+            _killed(Bench(plan(), workspace, stage.name))
 
 
 def _killed(bench: Bench) -> None:
@@ -358,4 +363,4 @@ def test_what_is_wrong_is_the_termination_message(
 def test_a_broken_plan_is_told(job: Job) -> None:
     code, told = job.run("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
     assert code == 1
-    assert "SKERRY_PLAN can't be read" in told
+    assert "SKERRY_PLAN holds no plan of this release" in told

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 from skerry.api.artifact import scheme_of
 
 if TYPE_CHECKING:
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.listing import Listing, RemoteFile
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 
 class Origin(Protocol):

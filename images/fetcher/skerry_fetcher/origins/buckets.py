@@ -21,8 +21,8 @@ from obstore.exceptions import (
 from obstore.store import GCSStore, S3Store
 
 from skerry.api.artifact import scheme_of
-from skerry.api.fetch import Refusal
-from skerry.artifacts.stage import first_line
+from skerry.jobs.ending import first_line
+from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied, host_unknown, not_trusted
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 REGION = "us-east-1"
 """S3's default; servers other than Amazon's take any."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import BrokenError, RefusedError
 from skerry_fetcher.listing import Listing, RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 CHUNK = 1 << 20
 

@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import certifi
 from httpx2 import TransportError
 
-from skerry.api.fetch import Refusal
-from skerry.artifacts.stage import first_line
+from skerry.jobs.ending import first_line
+from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied, of_connection, of_status
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -27,9 +27,9 @@ from skerry_fetcher.listing import Listing, RemoteFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 os.environ.update(
     HF_HUB_DISABLE_XET="1",

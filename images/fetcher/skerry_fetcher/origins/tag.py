@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.fetch import Refusal
-from skerry.api.job import RegistryAccess
 from skerry.artifacts.images import RegistryClient, RegistryError
 from skerry.artifacts.registry import split
+from skerry.jobs.plans import RegistryAccess
+from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied
 from skerry_fetcher.listing import Listing
 
 if TYPE_CHECKING:
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.listing import RemoteFile
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 KEY = ".dockerconfigjson"
 

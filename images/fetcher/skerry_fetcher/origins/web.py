@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from skerry.api.artifact import scheme_of
-from skerry.api.fetch import Refusal
+from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import RefusedError, of_connection, of_status
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -25,9 +25,9 @@ from skerry_fetcher.listing import Listing, RemoteFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skerry.api.fetch import FetchPlan
+    from skerry.jobs.plans import FetchPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_fetcher.sink import Sink
-    from skerry_fetcher.workspace import Workspace
 
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 """Seconds between two bytes, and to connect."""

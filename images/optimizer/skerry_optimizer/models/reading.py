@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
-from skerry_optimizer.errors import StageError
+from skerry.jobs.errors import StageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry_optimizer.errors import first_line
+from skerry.jobs.ending import first_line
 from skerry_runtime.engine import load_model
 from skerry_runtime.errors import ModelError
 

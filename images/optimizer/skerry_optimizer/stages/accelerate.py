@@ -6,19 +6,21 @@ so that a job that is tried again, or one under other limits, has only to measur
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import RegistryClient
+from skerry.jobs.plans import JobPlan
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
-from skerry_optimizer.workspace import Workspace, read_plan
 from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
-    from skerry.api.job import CandidateFile
     from skerry.engines import EnginePlugin
+    from skerry.jobs.files import CandidateFile
+    from skerry.jobs.scratch import Workspace
     from skerry_optimizer.engine import Optimiser
     from skerry_optimizer.samples import Sample
 
@@ -32,7 +34,7 @@ def accelerate(workspace: Workspace) -> str:
     Raises:
         StageError: The registry can't take the candidates.
     """
-    plan = read_plan()
+    plan = JobPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
     optimiser = optimiser_of(engine)
     message = (

@@ -7,30 +7,31 @@ too, so that the same source is not read again for an EdgeModel that is applied 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.finished import (
+from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
+from skerry.jobs.errors import StageError
+from skerry.jobs.plans import AssessPlan
+from skerry.jobs.registry import (
     ANNOTATION_PART,
     ANNOTATION_RESULT,
     PART_ASSESSMENT,
     assessment_tag,
 )
-from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
 from skerry_optimizer.engine import engine_of
-from skerry_optimizer.errors import SourceError, StageError
+from skerry_optimizer.errors import SourceError
 from skerry_optimizer.evaluation import check_evaluation
 from skerry_optimizer.models.describing import describe
 from skerry_optimizer.models.reading import model_bytes, read_model
 from skerry_optimizer.models.running import NotRunnable, load
-from skerry_optimizer.workspace import MODEL, Workspace, read_assess_plan
-from skerry_runtime.dataset import DATASET_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.api.edgemodel import Assessment
-    from skerry.api.job import AssessPlan
     from skerry.engines import EnginePlugin
+    from skerry.jobs.scratch import Workspace
     from skerry_runtime.engine import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -44,11 +45,11 @@ def assess(workspace: Workspace) -> str:
         EvaluationError: The data set can't, or not with the metric.
         StageError: The plan can't be followed by this image.
     """
-    plan = read_assess_plan()
+    plan = AssessPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
-    file = workspace.source / MODEL
+    file = workspace.source_file
     described, source = _read(engine, file, plan.source_digest)
-    samples = check_evaluation(workspace.dataset / DATASET_FILE.name, plan.evaluation, source)
+    samples = check_evaluation(workspace.dataset_file, plan.evaluation, source)
     assessment = described.model_copy(update={"dataset": plan.evaluation.assessed(samples)})
     found = assessment.model_dump_json(by_alias=True)
     _keep(workspace, plan, found)

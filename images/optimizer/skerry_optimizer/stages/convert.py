@@ -7,23 +7,24 @@ later, against the baseline, as every candidate is.
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import onnx
 from onnx import version_converter
 
-from skerry.api.job import CandidateFile
 from skerry.api.modelvariant import TrialOutcome
 from skerry.engines import SOURCE
+from skerry.jobs.errors import StageError
+from skerry.jobs.files import CandidateFile
+from skerry.jobs.plans import JobPlan
 from skerry.precision import Precision
 from skerry_optimizer.engine import engine_of
-from skerry_optimizer.errors import StageError
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
 from skerry_optimizer.stages.assess import open_source
-from skerry_optimizer.workspace import MODEL, Workspace, read_plan
 from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from skerry.engines import EnginePlugin
+    from skerry.jobs.scratch import Workspace
     from skerry_optimizer.samples import Sample
     from skerry_runtime.engine import LoadedModel
 
@@ -49,10 +51,10 @@ def convert(workspace: Workspace) -> str:
     Raises:
         StageError: The source can't be used, or does not survive its conversion.
     """
-    plan = read_plan()
+    plan = JobPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
-    model = read_model(workspace.source / MODEL)
-    original = open_source(engine, workspace.source / MODEL)
+    model = read_model(workspace.source_file)
+    original = open_source(engine, workspace.source_file)
     sample = calibration_sample(workspace)
     target = engine.model_in(workspace.folder(SOURCE))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +70,8 @@ def convert(workspace: Workspace) -> str:
 
 
 def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, target: Path) -> str:
-    prepared = workspace.work / MODEL
-    done = [_prepare(model, workspace.source / MODEL, prepared)]
+    prepared = workspace.work / workspace.source_file.name
+    done = [_prepare(model, workspace.source_file, prepared)]
     try:
         done.append(engine.convert(prepared, target))
     except ModelError as error:

@@ -6,15 +6,17 @@ by a try that ended early) are only measured again.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import RegistryClient
+from skerry.jobs.ending import FOUND
+from skerry.jobs.plans import JobPlan
 from skerry_optimizer.builds import pull_build
 from skerry_optimizer.evidence import find_evidence
-from skerry_optimizer.workspace import SUMMARY, read_plan
 
 if TYPE_CHECKING:
-    from skerry_optimizer.workspace import Workspace
+    from skerry.jobs.scratch import Workspace
 
 
 def find_finished(workspace: Workspace) -> str:
@@ -23,13 +25,12 @@ def find_finished(workspace: Workspace) -> str:
     Raises:
         StageError: The registry was not reached, or refused.
     """
-    plan = read_plan()
+    plan = JobPlan.from_environment(os.environ)
     client = RegistryClient(plan.registry)
     summary = find_evidence(client, plan)
     if summary is not None:
-        workspace.found.mkdir()
-        (workspace.found / SUMMARY).write_text(summary.model_dump_json(by_alias=True))
-        return "found finished work"
+        workspace.write_found(summary)
+        return FOUND
     count = pull_build(client, workspace, plan)
     if count:
         return f"found {count} built candidates: only to be measured"

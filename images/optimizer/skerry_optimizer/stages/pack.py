@@ -1,6 +1,6 @@
 """The last stage: pushes what passed the gates with its evidence, and tells the operator.
 
-Its message is the summary of `skerry.api.termination`. Where no candidate passed, the evidence
+Its message is the summary of `skerry.jobs.results`. Where no candidate passed, the evidence
 alone is pushed: the answer is final for these keys, and nothing that failed can be served.
 """
 
@@ -10,19 +10,19 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from skerry.api.job import JobSummary
-from skerry.api.termination import encode_summary
 from skerry.artifacts.images import RegistryClient
 from skerry.artifacts.images.layers import digest_of
-from skerry_optimizer.errors import StageError
-from skerry_optimizer.evidence import push_evidence, read_validation
-from skerry_optimizer.workspace import SUMMARY, read_plan
+from skerry.jobs.errors import StageError
+from skerry.jobs.names import NODE_VARIABLE
+from skerry.jobs.plans import JobPlan
+from skerry.jobs.results import JobSummary, encode_summary
+from skerry_optimizer.evidence import push_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skerry.api.job import JobPlan, Validation
-    from skerry_optimizer.workspace import Workspace
+    from skerry.jobs.files import Validation
+    from skerry.jobs.scratch import Workspace
 
 
 def pack(workspace: Workspace) -> str:
@@ -32,9 +32,8 @@ def pack(workspace: Workspace) -> str:
         StageError: Validation left nothing, or the registry can't take it.
     """
     if workspace.found.exists():
-        summary = JobSummary.model_validate_json((workspace.found / SUMMARY).read_bytes())
-        return encode_summary(summary.model_copy(update={"reused": True}))
-    plan = read_plan()
+        return encode_summary(workspace.read_found().model_copy(update={"reused": True}))
+    plan = JobPlan.from_environment(os.environ)
     summary = push_evidence(
         RegistryClient(plan.registry), workspace, plan, summarised(workspace, plan)
     )
@@ -47,12 +46,7 @@ def summarised(workspace: Workspace, plan: JobPlan) -> JobSummary:
     Raises:
         StageError: Validation left nothing, or contradicts itself.
     """
-    try:
-        validation = read_validation(workspace)
-    except (OSError, ValueError) as error:
-        raise StageError(
-            f"the validation stage left no result that can be read ({error}); see its log"
-        ) from error
+    validation = workspace.read_validation()
     chosen = validation.chosen
     if chosen is not None:
         _check_complete(validation)
@@ -65,7 +59,7 @@ def summarised(workspace: Workspace, plan: JobPlan) -> JobSummary:
         baseline=validation.baseline,
         engine_version=plan.engine_version,
         hardware_class=plan.hardware_class,
-        node=os.environ.get("NODE_NAME", ""),
+        node=os.environ.get(NODE_VARIABLE, ""),
         message=validation.message,
     )
 

@@ -16,22 +16,24 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from skerry.api.job import CandidateFile
 from skerry.api.modelvariant import TrialOutcome
 from skerry.decide.assess import family_of
 from skerry.engines import SOURCE
+from skerry.jobs.ending import first_line
+from skerry.jobs.files import CandidateFile
+from skerry.jobs.names import TERMINATION_LOG_VARIABLE
+from skerry.jobs.plans import JobPlan
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.engine import engine_of
-from skerry_optimizer.errors import first_line
 from skerry_optimizer.models.describing import nodes_of
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, load, run
 from skerry_optimizer.recipe import Ingredients, NotSupported
 from skerry_optimizer.samples import calibration_samples
-from skerry_optimizer.workspace import CANDIDATE, MODEL, Workspace, read_plan
 
 if TYPE_CHECKING:
     from skerry.engines import EnginePlugin, Recipe
+    from skerry.jobs.scratch import Workspace
     from skerry_optimizer.samples import Sample
 
 BUILD = "build-recipes"
@@ -39,7 +41,7 @@ BUILD = "build-recipes"
 
 def quantize(workspace: Workspace) -> str:
     """Make the candidates; return how many could be made, and what became of the others."""
-    engine = engine_of(read_plan().engine)
+    engine = engine_of(JobPlan.from_environment(os.environ).engine)
     left = recipes_to_build(workspace, engine)
     while left:
         code = _build_apart(left)
@@ -60,15 +62,15 @@ def quantize(workspace: Workspace) -> str:
 
 def recipes_to_build(workspace: Workspace, engine: EnginePlugin) -> list[str]:
     """Return the recipes of the source's family, as many as the plan's trials allow."""
-    graph = read_model(workspace.source / MODEL).graph
+    graph = read_model(workspace.source_file).graph
     operators = Counter(node.op_type for node in nodes_of(graph))
-    names = engine.recipes_for(family_of(operators), read_plan().trials)
+    names = engine.recipes_for(family_of(operators), JobPlan.from_environment(os.environ).trials)
     return [name for name in names if name != SOURCE]
 
 
 def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
-    engine = engine_of(read_plan().engine)
+    engine = engine_of(JobPlan.from_environment(os.environ).engine)
     samples = calibration_samples(workspace)
     for name in names:
         candidate = _built(workspace, engine, engine.recipe(name), samples)
@@ -81,12 +83,12 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
 def _build_apart(names: list[str]) -> int:
     """Make candidates in another process; return its exit status, negative for a signal."""
     command = [sys.executable, "-m", "skerry_optimizer", BUILD, *names]
-    environment = {**os.environ, "SKERRY_TERMINATION_LOG": os.devnull}
+    environment = {**os.environ, TERMINATION_LOG_VARIABLE: os.devnull}
     return subprocess.run(command, check=False, env=environment).returncode
 
 
 def _has_ended(workspace: Workspace, name: str) -> bool:
-    return (workspace.candidates / name / CANDIDATE).exists()
+    return workspace.candidate_file(name).exists()
 
 
 def _write_crash(workspace: Workspace, recipe: Recipe, code: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 
-from skerry.artifacts.stage import FOUND, end, finished_before
+from skerry.jobs.ending import FOUND, end, finished_before
 
 
 def main(arguments: list[str]) -> int:

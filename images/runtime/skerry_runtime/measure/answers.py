@@ -19,14 +19,10 @@ import numpy as np
 
 from skerry.api.modelvariant import TrialOutcome
 from skerry.decide.gates import evaluate, failing, measured, passes
+from skerry.jobs.files import JudgedFile
 from skerry_runtime.dataset import Split
 from skerry_runtime.limits import MOST_ROWS
-from skerry_runtime.measure.files import (
-    JudgedFile,
-    read_baseline,
-    samples_of,
-    write_judged,
-)
+from skerry_runtime.measure.files import samples_of, write_judged
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.quality import Quality, QualityError, judge, same_answers
 
@@ -54,10 +50,11 @@ def judge_candidates(bench: Bench) -> str:
     """Judge every candidate on both splits; writes measure/quality/, returns the stage's message.
 
     Raises:
-        WorkerError: The stage before is missing, or the baseline can't be run.
+        StageError: The stage before is missing.
+        WorkerError: The baseline can't be run.
     """
-    found = read_baseline(bench.places)
-    splits = [samples_of(bench.places, split, found.inputs) for split in _FOR]
+    found = bench.workspace.read_baseline()
+    splits = [samples_of(bench.workspace, split, found.inputs) for split in _FOR]
     built = [one for one in bench.candidates if one.file.outcome is TrialOutcome.MEASURED]
     if built:
         _answer_baseline(bench, splits)
@@ -97,7 +94,7 @@ def _judged(bench: Bench, candidate: Candidate, splits: Sequence[Samples]) -> in
                 passed += 1
     except (WorkerError, QualityError) as error:
         failed = JudgedFile(count=splits[passed].count, failure=str(error))
-        write_judged(bench.places, candidate, splits[passed].split, (failed, None))
+        write_judged(bench.workspace, candidate, splits[passed].split, (failed, None))
         log.info("%s: %s", candidate.file.recipe, failed.failure)
     return passed
 
@@ -106,7 +103,7 @@ def _holds(bench: Bench, candidate: Candidate, samples: Samples, process: Proces
     """Judge a candidate on one split and keep what was found; returns whether it can be certified."""
     process.use(samples.files)
     judged, answers = _Judging(bench, candidate, samples, process).result()
-    write_judged(bench.places, candidate, samples.split, (judged, answers))
+    write_judged(bench.workspace, candidate, samples.split, (judged, answers))
     results = gates_of_quality(bench, candidate, judged)
     told = "; ".join(one.message for one in results if one.required)
     log.info(

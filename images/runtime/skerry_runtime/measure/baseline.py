@@ -10,9 +10,8 @@ import logging
 from statistics import median
 from typing import TYPE_CHECKING
 
-from skerry.api.job import TensorInfo
+from skerry.jobs.files import BaselineFile, TensorInfo
 from skerry_runtime.dataset import (
-    DATASET_FILE,
     Split,
     load_evaluation,
     sizes_for,
@@ -20,7 +19,7 @@ from skerry_runtime.dataset import (
 )
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.blocks import pace_for
-from skerry_runtime.measure.files import BASELINE, BaselineFile, Samples, samples_of
+from skerry_runtime.measure.files import Samples, samples_of
 from skerry_runtime.measure.increments import increments
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def measure_baseline(bench: Bench) -> str:
     Raises:
         DatasetError, WorkerError: The data set or the source can't be used.
     """
-    bench.places.measure.mkdir(parents=True, exist_ok=True)
+    bench.workspace.measure.mkdir(parents=True, exist_ok=True)
     with bench.started(bench.source) as process:
         inputs = _infos(process.loaded.inputs)
         samples = _write_samples(bench, inputs)
@@ -65,7 +64,7 @@ def measure_baseline(bench: Bench) -> str:
             baseline_peaks=tuple(peaks),
             anonymous_bytes=memory.anonymous,
         )
-    (bench.places.measure / BASELINE).write_text(found.model_dump_json(by_alias=True, indent=1))
+    bench.workspace.write_baseline(found)
     return _message(bench, found, memory)
 
 
@@ -78,14 +77,14 @@ def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
 def _write_samples(bench: Bench, inputs: tuple[TensorInfo, ...]) -> Samples:
     """Put each split on disk; returns the one to choose on."""
     for split, part in _splits(bench, inputs).items():
-        written = samples_of(bench.places, split, inputs)
+        written = samples_of(bench.workspace, split, inputs)
         written.write(part.first(MOST_SAMPLES.get(split, part.samples)))
-    return samples_of(bench.places, Split.CHOICE, inputs)
+    return samples_of(bench.workspace, Split.CHOICE, inputs)
 
 
 def _splits(bench: Bench, inputs: tuple[TensorInfo, ...]) -> dict[Split, Dataset]:
     evaluation = bench.plan.evaluation
-    dataset = load_evaluation(bench.places.dataset / DATASET_FILE.name, inputs, evaluation)
+    dataset = load_evaluation(bench.workspace.dataset_file, inputs, evaluation)
     return split_dataset(dataset, evaluation.dataset.digest, sizes_for(evaluation))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skerry.decide.stages import memory_setting
-from skerry.decide.units import parse_bytes, parse_quantity
+from skerry.api.units import parse_bytes, parse_quantity
+from skerry.jobs.stages import memory_setting
 from skerry_runtime.engine import engine_named
 from skerry_runtime.limits import thread_count
 from skerry_runtime.measure.files import candidates_of
@@ -25,9 +25,10 @@ from skerry_runtime.measure.process import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skerry.api.job import JobPlan
+    from skerry.jobs.plans import JobPlan
+    from skerry.jobs.scratch import Workspace
     from skerry_runtime.datatypes import Arrays
-    from skerry_runtime.measure.files import Candidate, Places
+    from skerry_runtime.measure.files import Candidate
     from skerry_runtime.measure.memory import Memory
 
 # Processes whose peak memory is read: of the empty runtime, the baseline and what is certified.
@@ -39,7 +40,7 @@ class Bench:
     """One job's plan and mounts, and the container that works with them."""
 
     plan: JobPlan
-    places: Places
+    workspace: Workspace
     container: str
 
     @property
@@ -60,7 +61,7 @@ class Bench:
     @property
     def source(self) -> ModelFile:
         """The baseline: the source as it came."""
-        return ModelFile(self.plan.baseline_engine, self.places.source / "model.onnx")
+        return ModelFile(self.plan.baseline_engine, self.workspace.source_file)
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -70,7 +71,7 @@ class Bench:
             WorkerError: Nothing.
             ModelError: This image does not have the engine.
         """
-        return candidates_of(self.places, engine_named(self.plan.engine))
+        return candidates_of(self.workspace, engine_named(self.plan.engine))
 
     @property
     def metric(self) -> str:
@@ -101,7 +102,7 @@ class Bench:
         It is the baseline's engine, whatever engine made the candidates: a runtime that needs more
         than that one is paid for by the device, and so by the candidate (docs/adr/0013).
         """
-        file = write_one_operator_model(self.places.measure)
+        file = write_one_operator_model(self.workspace.measure)
         model = ModelFile(self.plan.baseline_engine, file)
         sample = {"x": np.ones(1, np.float32)}
         return tuple(self.memory_of(model, sample).peak for _ in range(MEMORY_PROCESSES))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.job import Blocks, MeasuredTrial
 from skerry.api.modelvariant import TrialOutcome
 from skerry.decide.gates import evaluate, shortfalls, undecided
+from skerry.jobs.files import Blocks, MeasuredTrial
 from skerry_runtime.measure.answers import gates_of_quality
 from skerry_runtime.measure.blocks import (
     LEAST_BLOCKS,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skerry.api.modelvariant import Trial
+    from skerry.jobs.files import BaselineFile, JudgedFile
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.files import BaselineFile, Candidate, JudgedFile, Samples
+    from skerry_runtime.measure.files import Candidate, Samples
     from skerry_runtime.measure.memory import Memory
 
 log = logging.getLogger("skerry_runtime.measure")
@@ -68,12 +69,12 @@ def measure_candidate(contest: Contest, candidate: Candidate) -> MeasuredTrial:
 
     Raises:
         BaselineError: The baseline answers otherwise than it did in the stage `quality`.
-        WorkerError: The stage `quality` did not run.
+        StageError: The stage `quality` did not run.
     """
     file = candidate.file
     if file.outcome is not TrialOutcome.MEASURED:
         return MeasuredTrial(trial=candidate.trial(outcome=file.outcome, message=file.message))
-    judged, answers = read_judged(contest.bench.places, candidate, contest.samples.split)
+    judged, answers = read_judged(contest.bench.workspace, candidate, contest.samples.split)
     if judged.failure:
         return _failed(candidate, judged.failure)
     try:

@@ -1,64 +1,29 @@
-"""What the measuring stages leave in /scratch/measure, for each other and for the stage that packs.
+"""The arrays between the measuring stages, and candidates as these load them. `skerry.jobs.scratch` says where.
 
-`baseline` writes samples/ (each split's inputs as .npy, so that workers can map them) and
-baseline.json; `quality` the baseline's answers beside the samples and quality/ (what it found of
-each candidate on each split, with the answers); `validate` writes validation.json and golden.npz.
+`baseline` writes each split's inputs as .npy, so that workers can map them; `quality` the baseline's
+answers next to these, and each candidate's answers next to what it found of them.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.common import Model
-from skerry.api.job import CandidateFile, TensorInfo
-from skerry.api.modelvariant import Interval, Trial
+from skerry.api.modelvariant import Trial
 from skerry_runtime.measure.process import ModelFile, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from skerry.engines import EnginePlugin
+    from skerry.jobs.files import CandidateFile, JudgedFile, TensorInfo
+    from skerry.jobs.scratch import Workspace
     from skerry_runtime.dataset import Dataset, Split
-
-BASELINE = "baseline.json"
-VALIDATION = "validation.json"
-GOLDEN = "golden.npz"
-
-
-class BaselineFile(Model):
-    """baseline.json: the unoptimised source in float32, on this device."""
-
-    engine_version: str
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-    p50_milliseconds: float
-    empty_peaks: tuple[int, ...]
-    baseline_peaks: tuple[int, ...]
-    anonymous_bytes: int
-
-
-class JudgedFile(Model):
-    """quality/SPLIT/RECIPE.json: what the stage `quality` found of one candidate on one split.
-
-    `seen` of `count` samples were judged: all, or those before a required gate had failed.
-    `failure` says why a candidate can't be judged at all; the rest is empty then.
-    """
-
-    count: int
-    seen: int = 0
-    quality: Interval | None = None
-    cosine: Interval | None = None
-    kept: int = 0
-    of: int = 0
-    batching: bool = False
-    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,39 +37,6 @@ class Candidate:
         """Return a trial of it with what was measured."""
         file = self.file
         return Trial(recipe=file.recipe, precision=file.precision, bytes=file.bytes, **figures)
-
-
-@dataclass(frozen=True)
-class Places:
-    """The mounts of the job, as directories."""
-
-    source: Path
-    dataset: Path
-    scratch: Path
-
-    @property
-    def measure(self) -> Path:
-        """Where the measuring stages keep their files."""
-        return self.scratch / "measure"
-
-    @property
-    def candidates(self) -> Path:
-        """A folder per built candidate."""
-        return self.scratch / "candidates"
-
-    def judged(self, candidate: Candidate, split: Split) -> Path:
-        """Where the stage `quality` keeps what it found; its answers lie beside as .npy."""
-        return self.measure / "quality" / split / f"{candidate.file.recipe}.json"
-
-
-def places_from_environment() -> Places:
-    """Return the job's mounts; the environment may name others."""
-    read = os.environ.get
-    return Places(
-        source=Path(read("SKERRY_SOURCE_DIR", "/source")),
-        dataset=Path(read("SKERRY_DATASET_DIR", "/dataset")),
-        scratch=Path(read("SKERRY_SCRATCH_DIR", "/scratch")),
-    )
 
 
 @dataclass(frozen=True)
@@ -165,69 +97,48 @@ class Samples:
         return self.folder / f"{self.split}.baseline.npy"
 
 
-def read_baseline(places: Places) -> BaselineFile:
-    """Return what the first stage found.
-
-    Raises:
-        WorkerError: It did not run.
-    """
-    return BaselineFile.model_validate_json(
-        _left(places.measure / BASELINE, "baseline-measurement").read_text()
-    )
-
-
-def candidates_of(places: Places, engine: EnginePlugin) -> list[Candidate]:
+def candidates_of(workspace: Workspace, engine: EnginePlugin) -> list[Candidate]:
     """Return what the optimizer left of an engine, by name.
 
     Raises:
         WorkerError: Nothing.
     """
-    files = sorted(places.candidates.glob("*/candidate.json"))
+    files = workspace.read_candidates()
     if not files:
-        raise WorkerError(f"there are no candidates in {places.candidates}")
+        raise WorkerError(f"there are no candidates in {workspace.candidates}")
     return [
-        Candidate(
-            CandidateFile.model_validate_json(file.read_text()),
-            ModelFile(engine.name, engine.model_in(file.parent)),
-        )
+        Candidate(file, ModelFile(engine.name, engine.model_in(workspace.folder(file.recipe))))
         for file in files
     ]
 
 
 def write_judged(
-    places: Places,
+    workspace: Workspace,
     candidate: Candidate,
     split: Split,
     found: tuple[JudgedFile, NDArray[Any] | None],
 ) -> None:
     """Keep what was found of a candidate on a split, and its answers alone."""
     judged, answers = found
-    file = places.judged(candidate, split)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    workspace.write_judged(split, candidate.file.recipe, judged)
     if answers is not None:
-        np.save(file.with_suffix(".npy"), answers)
-    file.write_text(judged.model_dump_json(by_alias=True))
+        np.save(workspace.judged_answers(split, candidate.file.recipe), answers)
 
 
 def read_judged(
-    places: Places, candidate: Candidate, split: Split
+    workspace: Workspace, candidate: Candidate, split: Split
 ) -> tuple[JudgedFile, NDArray[Any]]:
     """Return what was found of a candidate on a split, and its answers alone.
 
     Raises:
-        WorkerError: The stage `quality` did not run.
+        StageError: The stage `quality` did not run.
     """
-    file = _left(places.judged(candidate, split), "quality")
-    judged = JudgedFile.model_validate_json(file.read_text())
-    return judged, np.empty(0) if judged.failure else np.load(file.with_suffix(".npy"))
+    recipe = candidate.file.recipe
+    judged = workspace.read_judged(split, recipe)
+    answers = workspace.judged_answers(split, recipe)
+    return judged, np.empty(0) if judged.failure else np.load(answers)
 
 
-def _left(file: Path, stage: str) -> Path:
-    if not file.exists():
-        raise WorkerError(f"{file} is missing: the stage {stage} has to run before")
-    return file
-
-
-def samples_of(places: Places, split: Split, inputs: Sequence[TensorInfo]) -> Samples:
+def samples_of(workspace: Workspace, split: Split, inputs: Sequence[TensorInfo]) -> Samples:
     """Return a split's place on disk."""
-    return Samples(places.measure / "samples", split, tuple(info.name for info in inputs))
+    return Samples(workspace.samples, split, tuple(info.name for info in inputs))

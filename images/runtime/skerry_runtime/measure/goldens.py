@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.job import Tolerance
-from skerry_runtime.artifact import INPUT_PREFIX, OUTPUT_PREFIX
+from skerry.jobs.files import Tolerance
+from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX
 from skerry_runtime.measure.quality import NEIGHBOURS
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def write_golden(bench: Bench, candidate: Candidate, samples: Samples) -> Tolera
     certified = runs[0]
     arrays = {INPUT_PREFIX + name: array for name, array in samples.inputs().items()}
     arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}
-    np.savez(bench.places.measure / "golden.npz", allow_pickle=False, **arrays)
+    np.savez(bench.workspace.golden, allow_pickle=False, **arrays)
     return tolerance_of(certified, runs[1:], with_cosine=bench.metric == NEIGHBOURS)
 
 

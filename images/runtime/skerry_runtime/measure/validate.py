@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.job import MeasuredTrial, ServedModel, Validation
 from skerry.decide.choose import Choice, choose, nearest_miss
 from skerry.decide.gates import evaluate, passes, shortfalls
 from skerry.decide.units import say_bytes
+from skerry.jobs.files import MeasuredTrial, ServedModel, Validation
 from skerry_runtime.dataset import Split
 from skerry_runtime.measure.bench import MEMORY_PROCESSES
 from skerry_runtime.measure.blocks import (
@@ -25,15 +25,16 @@ from skerry_runtime.measure.blocks import (
     pace_for,
 )
 from skerry_runtime.measure.candidate import Contest, Effort, measure_candidate
-from skerry_runtime.measure.files import VALIDATION, read_baseline, samples_of
+from skerry_runtime.measure.files import samples_of
 from skerry_runtime.measure.goldens import write_golden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skerry.api.modelvariant import Interval, Trial
+    from skerry.jobs.files import BaselineFile
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.files import BaselineFile, Candidate
+    from skerry_runtime.measure.files import Candidate
 
 log = logging.getLogger("skerry_runtime.measure")
 
@@ -55,10 +56,11 @@ def validate(bench: Bench) -> str:
     """Measure, choose, certify; writes validation.json (and golden.npz), returns the message.
 
     Raises:
-        WorkerError: A stage before left nothing, or the baseline can't be run any more.
+        StageError: A stage before left nothing.
+        WorkerError: The baseline can't be run any more.
         BaselineError: The baseline answers otherwise than before.
     """
-    found = read_baseline(bench.places)
+    found = bench.workspace.read_baseline()
     candidates = {one.file.recipe: one for one in bench.candidates}
     trials = _choosing_trials(bench, found, list(candidates.values()))
     gates, weights = bench.plan.gates, bench.plan.weights
@@ -68,15 +70,14 @@ def validate(bench: Bench) -> str:
     if validation.chosen is not None:
         served = _served(bench, found, candidates[validation.chosen], validation)
         validation = validation.model_copy(update={"served": served})
-    text = validation.model_dump_json(by_alias=True, exclude_none=True)
-    (bench.places.measure / VALIDATION).write_text(text)
+    bench.workspace.write_validation(validation)
     return validation.message
 
 
 @contextmanager
 def _contest(bench: Bench, found: BaselineFile, split: Split, effort: Effort) -> Iterator[Contest]:
     """Start a fresh baseline process on a split's samples."""
-    samples = samples_of(bench.places, split, found.inputs)
+    samples = samples_of(bench.workspace, split, found.inputs)
     with bench.started(bench.source) as baseline:
         seconds, memory = baseline.warm_up(samples.first())
         baseline.use(samples.files)
@@ -156,7 +157,7 @@ def _served(
 ) -> ServedModel | None:
     if validation.certified is None:
         return None
-    golden = samples_of(bench.places, Split.GOLDEN, found.inputs)
+    golden = samples_of(bench.workspace, Split.GOLDEN, found.inputs)
     trial = validation.certified.trial
     return ServedModel(
         engine=bench.plan.engine,

@@ -22,13 +22,13 @@ from urllib3.util import Retry
 
 from skerry.artifacts.images.image import MANIFEST_TYPE, Image, RemoteImage, digest_of_bytes
 from skerry.artifacts.images.layers import digest_of, unpack
-from skerry.artifacts.stage import StageError
+from skerry.jobs.errors import StageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skerry.api.job import RegistryAccess
     from skerry.artifacts.images.image import RemoteLayer
+    from skerry.jobs.plans import RegistryAccess
 
 CONNECT_SECONDS = 10.0
 INDEX_TYPES = (

@@ -28,7 +28,7 @@ def read_local(file: Path) -> Assessment:
         CliError: it can't be used, or what reads it is not installed here.
     """
     try:
-        from skerry_optimizer.errors import StageError  # noqa: PLC0415 - not part of the extra `cli`
+        from skerry.jobs.errors import StageError  # noqa: PLC0415 - not part of the extra `cli`
         from skerry_optimizer.models.describing import describe  # noqa: PLC0415
         from skerry_optimizer.models.reading import model_bytes, read_model  # noqa: PLC0415
     except ImportError as error:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.modelvariant import Trial
-from skerry.artifacts.finished import PART_EVIDENCE, part_of
 from skerry.artifacts.registry import RegistryError
+from skerry.jobs.names import REPORT_FILE
+from skerry.jobs.registry import PART_EVIDENCE, part_of
 
 if TYPE_CHECKING:
     from skerry.artifacts.registry import Registry
 
-REPORT = "report.json"
 MOST_BYTES = 64 * 2**20
 
 
@@ -51,7 +51,7 @@ async def fetch(registry: Registry, image: str) -> Evidence:
 def _parsed(blob: bytes, image: str) -> Evidence:
     try:
         with tarfile.open(fileobj=io.BytesIO(blob)) as archive:
-            member = next(m for m in archive.getmembers() if m.name.endswith(REPORT))
+            member = next(m for m in archive.getmembers() if m.name.endswith(REPORT_FILE))
             extracted = archive.extractfile(member)
             report: dict[str, Any] = json.load(extracted) if extracted else {}
         trials = tuple(Trial.model_validate(trial) for trial in report["trials"])

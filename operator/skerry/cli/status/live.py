@@ -14,7 +14,7 @@ from rich.markup import escape
 from skerry.cli.errors import lines
 from skerry.cli.reading import picture, read_model, read_models
 from skerry.cli.status.tree import tree
-from skerry.cluster.errors import SkerryError
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from skerry.decide.guard.finding import Finding, no_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from skerry.api.job import Tolerance
+    from skerry.jobs.files import Tolerance
 
 RULE = "golden"
 IN_A_ROW = 2

@@ -1,4 +1,4 @@
-"""What the programs in a job's pod share: the error that ends one of them, and its last words.
+"""The last words of a job's program, and the way out when an earlier job has done its work.
 
 A program's last line is the container's termination message: the operator reads it off the pod, and
 people see it with `kubectl describe pod`. So a job needs no token for the API server.
@@ -10,18 +10,16 @@ import os
 import sys
 from pathlib import Path
 
-TERMINATION_LOG_VARIABLE = "SKERRY_TERMINATION_LOG"
-TERMINATION_LOG = "/dev/termination-log"
+from skerry.jobs.names import (
+    FOUND_FOLDER,
+    SCRATCH_DIRECTORY,
+    SCRATCH_VARIABLE,
+    TERMINATION_LOG,
+    TERMINATION_LOG_VARIABLE,
+)
+
 LONGEST_LINE = 400
-SCRATCH_VARIABLE = "SKERRY_SCRATCH_DIR"
-SCRATCH = "/scratch"
 FOUND = "found finished work"
-
-
-class StageError(Exception):
-    """A stage cannot go on; the message says what, where and what to do."""
-
-    exit_status = 1
 
 
 def first_line(error: BaseException) -> str:
@@ -32,7 +30,7 @@ def first_line(error: BaseException) -> str:
 
 def finished_before() -> bool:
     """Whether the job's first stage has found finished work, so that there is nothing left to do."""
-    return (Path(os.environ.get(SCRATCH_VARIABLE, SCRATCH)) / "found").exists()
+    return (Path(os.environ.get(SCRATCH_VARIABLE, SCRATCH_DIRECTORY)) / FOUND_FOLDER).exists()
 
 
 def end(message: str, limit: int, status: int) -> int:

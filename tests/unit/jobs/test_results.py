@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skerry.api.job import JobSummary
 from skerry.api.modelvariant import (
     GateOutcome,
     GateResult,
@@ -19,10 +18,10 @@ from skerry.api.modelvariant import (
     TrialOutcome,
     VariantArtifact,
 )
-from skerry.api.termination import (
+from skerry.jobs.results import (
     COMPRESSED,
-    CONTAINERS,
     MESSAGE_BYTES,
+    JobSummary,
     decode_summary,
     encode_summary,
 )
@@ -83,10 +82,6 @@ def test_any_summary_fits_and_keeps_its_result(summary: JobSummary) -> None:
     assert [getattr(found, name) for name in keep] == [getattr(summary, name) for name in keep]
     kept = {trial.recipe for trial in found.trials}
     assert kept <= {trial.recipe for trial in summary.trials}
-
-
-def test_the_kubelet_keeps_every_containers_message_with_one_container_more() -> None:
-    assert MESSAGE_BYTES * (CONTAINERS + 1) <= 12 * 1024
 
 
 def realistic(count: int = 8) -> dict[str, Any]:

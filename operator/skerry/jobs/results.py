@@ -1,4 +1,4 @@
-"""What a job's last container says to the operator: a summary that fits a termination message.
+"""What a job's last container reports to the operator: a result that fits a termination message.
 
 A container may write 4096 bytes, but the kubelet cuts the messages of a pod to 12 KiB in all, shared
 equally: 1536 bytes for each of the eight containers of an optimisation job (`normalizeStatus` in
@@ -11,35 +11,86 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
-from skerry.api.job import JobSummary
+from pydantic import Field
+
+from skerry.api.common import Digest, Message, Model
+from skerry.api.modelvariant import GateResult, Trial, VariantArtifact
+from skerry.jobs.stages import PACK, message_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from skerry.api.modelvariant import GateResult, Interval, Trial
+    from skerry.api.modelvariant import Interval
+    from skerry.jobs.plans import RegistryAccess
 
-EXIT_FINAL = 3
-"""The exit status of a container whose fault no further try can mend: it ends the whole job."""
-EXIT_EVALUATION = 4
-"""The same, where the data set can't be used, or not with the metric."""
-EXIT_SOURCE = 5
-"""The same, where the source can't be used."""
-UNUSABLE = {EXIT_EVALUATION: "EvaluationUnusable", EXIT_SOURCE: "SourceUnusable"}
-"""The reasons that users see for these, by exit status."""
-
-POD_MESSAGE_BYTES = 12 * 1024
-"""What the kubelet keeps of all containers of a pod, in equal shares."""
-CONTAINERS = 8
-"""Of an optimisation job's pod."""
-MESSAGE_BYTES = POD_MESSAGE_BYTES // (CONTAINERS + 1)
-"""Greatest length, 1365: fits a pod with one container more than ours (a mesh may add its own)."""
+MESSAGE_BYTES = message_bytes(PACK)
+"""Greatest length, 1365."""
 
 COMPRESSED = "zlib:"
 DECIMALS = 4
 SHORT_MESSAGE = 120
 LEAST_MESSAGE = 40
+
+
+class JobSummary(Model):
+    """Termination message of the pack stage: at most 4096 bytes of JSON."""
+
+    trials: Annotated[tuple[Trial, ...], Field(max_length=32)] = ()
+    chosen: str | None = None
+    certified: Trial | None = None
+    gates: tuple[GateResult, ...] = ()
+    artifact: VariantArtifact | None = None
+    model_digest: Digest | None = None
+    baseline: str = ""
+    engine_version: str = ""
+    reused: bool = False
+    hardware_class: str = Field(default="", description="Class that it was measured on.")
+    node: str = Field(default="", description="Node that it was measured on.")
+    message: Message = ""
+
+    def in_image(self, registry: RegistryAccess, digest: str) -> JobSummary:
+        """The summary with its artifact, where a build was chosen: it can't name the image that it is part of."""
+        if self.chosen is None:
+            return self
+        image = f"{registry.address}/{registry.repository}@{digest}"
+        return self.model_copy(update={"artifact": VariantArtifact(image=image, digest=digest)})
+
+
+class FetchReport(Model):
+    """Termination message of the last stage, when it went well."""
+
+    digest: Digest = Field(description="Of the manifest to mount.")
+    image: str | None = Field(
+        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci."
+    )
+    content: Digest | None = Field(
+        default=None, description="What a pin would say; unset for oci, where `digest` says it."
+    )
+    resolved: str = Field(
+        default="", description="What the server calls this version: revision, ETag, generation."
+    )
+    bytes: int = 0
+    files: int = 0
+    reused: bool = Field(default=False, description="The same version had been fetched before.")
+
+
+class Refusal(StrEnum):
+    """Why nothing was fetched; the word that the message of a failed stage begins with."""
+
+    NOT_FOUND = "SourceNotFound"
+    DENIED = "SourceAccessDenied"
+    WRONG_DIGEST = "SourceDigestMismatch"
+    TOO_LARGE = "SourceTooLarge"
+    WRONG_FORMAT = "SourceFormatUnknown"
+    HOST_UNKNOWN = "SourceHostUnknown"
+    NOT_TRUSTED = "SourceCertificateNotTrusted"
+    SECRET = "SourceSecretUnusable"  # noqa: S105 - not a password
+    UNREACHABLE = "SourceUnreachable"
+    CHANGED = "SourceChanged"
+    REGISTRY = "RegistryUnavailable"
 
 
 def encode_summary(summary: JobSummary, limit: int = MESSAGE_BYTES) -> str:

@@ -1,0 +1,129 @@
+"""The JSON files that the stages of a job write for each other, and those that lie with a certified model.
+
+`skerry.jobs.scratch` says where they lie. None of these are Kubernetes kinds; they share the models of
+trials and gates with them.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from skerry.api.common import Message, Model
+from skerry.api.modelvariant import GateResult, Interval, Trial, TrialOutcome
+from skerry.precision import Precision
+
+
+class CandidateFile(Model):
+    """candidate.json beside a built candidate."""
+
+    recipe: str
+    precision: Precision
+    outcome: TrialOutcome
+    bytes: int = 0
+    message: Message = ""
+
+
+class Blocks(Model):
+    """Raw measurements of one trial against the baseline."""
+
+    baseline_milliseconds: tuple[tuple[float, ...], ...] = Field(
+        default=(), description="One tuple of call latencies per block."
+    )
+    candidate_milliseconds: tuple[tuple[float, ...], ...] = ()
+    baseline_memory_bytes: tuple[int, ...] = Field(
+        default=(), description="Peak increment, one per process."
+    )
+    candidate_memory_bytes: tuple[int, ...] = ()
+    quality_kept: int = 0
+    quality_of: int = 0
+
+
+class MeasuredTrial(Model):
+    """A trial with the blocks behind it."""
+
+    trial: Trial
+    blocks: Blocks = Blocks()
+
+
+class TensorInfo(Model):
+    """A tensor of the served model; -1 is a free axis."""
+
+    name: str
+    datatype: str = Field(description="Open Inference Protocol: FP32, INT64, ...")
+    shape: tuple[int, ...]
+
+
+class Tolerance(Model):
+    """How near an answer on a device must be to the certified one."""
+
+    absolute: float
+    relative: float
+    cosine: float | None = None
+
+
+class ServedModel(Model):
+    """skerry.json in the artifact: what the runtime needs beside the model file."""
+
+    engine: str
+    engine_version: str
+    recipe: str
+    precision: Precision
+    batching: bool
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    tolerance: Tolerance
+    certified: Trial
+
+
+class Validation(Model):
+    """validation.json: what the validation stage found."""
+
+    trials: tuple[MeasuredTrial, ...]
+    baseline: str = Field(
+        default="", description="Engine, version and precision of what was compared with."
+    )
+    chosen: str | None = Field(
+        default=None, description="Recipe; none when no trial passes the required gates."
+    )
+    certified: MeasuredTrial | None = Field(
+        default=None, description="The chosen one, measured afresh."
+    )
+    served: ServedModel | None = Field(
+        default=None, description="skerry.json of the certified one; golden.npz lies beside."
+    )
+    front: tuple[str, ...] = Field(
+        default=(), description="Recipes on the Pareto front of speed, quality and memory."
+    )
+    gates: tuple[GateResult, ...] = Field(
+        default=(), description="Of the certified trial, or of the nearest miss."
+    )
+    message: Message = ""
+
+
+class BaselineFile(Model):
+    """baseline.json: the unoptimised source in float32, on this device."""
+
+    engine_version: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    p50_milliseconds: float
+    empty_peaks: tuple[int, ...]
+    baseline_peaks: tuple[int, ...]
+    anonymous_bytes: int
+
+
+class JudgedFile(Model):
+    """quality/SPLIT/RECIPE.json: what the stage `quality` found of one candidate on one split.
+
+    `seen` of `count` samples were judged: all, or those before a required gate had failed.
+    `failure` says why a candidate can't be judged at all; the rest is empty then.
+    """
+
+    count: int
+    seen: int = 0
+    quality: Interval | None = None
+    cosine: Interval | None = None
+    kept: int = 0
+    of: int = 0
+    batching: bool = False
+    failure: str = ""
