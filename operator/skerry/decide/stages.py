@@ -44,6 +44,8 @@ MEASURING = (BASELINE_MEASUREMENT, VALIDATION)
 """Under the limits that will serve; all others have the builds' resources."""
 RUNTIME = (*MEASURING, QUALITY)
 """In the image that will serve; all others are the optimizer's."""
+REGISTRY_STAGES = (FIND_FINISHED, HARDWARE_ACCELERATION, PACK)
+"""Those that speak to Skerry's registry; no other one is given the credentials to push."""
 
 # A container that waits for one of these waits in vain until somebody acts.
 _STUCK_WAITING = {

@@ -20,6 +20,7 @@ from skerry.decide.stages import (
     PACK,
     QUALITY,
     QUANTIZATION,
+    REGISTRY_STAGES,
     RUNTIME,
     VALIDATION,
 )
@@ -51,7 +52,7 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
         **parts.pull_secrets(
             build.plan.source.pull_secret,
             build.plan.evaluation.dataset.pull_secret,
-            config.registry.push_secret,
+            config.registry.reading_secret,
         ),
         "affinity": parts.class_affinity(build.plan.hardware_class),
         "initContainers": stages,
@@ -89,7 +90,7 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(
-            assess.source.pull_secret, dataset.pull_secret, config.registry.push_secret
+            assess.source.pull_secret, dataset.pull_secret, config.registry.reading_secret
         ),
         "containers": [container],
         "volumes": [
@@ -146,7 +147,8 @@ def _stage(name: str, command: tuple[str, ...], build: BuildJob, config: Operato
         **job_parts.container(name, command, image, limits),
         "env": [*parts.environment(variables), node],
         "volumeMounts": [
-            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),
+            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT,
+            *job_parts.docker_mounts(config.registry.push_secret if name in REGISTRY_STAGES else None),
         ],
     }  # fmt: skip
 
