@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 KEY_DIGITS = 32
 ANNOTATION_PART = "dev.skerry.part"
@@ -30,14 +30,20 @@ def assessment_tag(assessment_key: str) -> str:
 
 def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
     """The descriptor of the layer that a manifest marks as this part; None where there is none."""
-    for layer in manifest.get("layers", ()):
-        if layer.get("annotations", {}).get(ANNOTATION_PART) == part:
-            found: Mapping[str, Any] = layer
-            return found
-    return None
+    found = (layer for layer, told in _layers(manifest) if told.get(ANNOTATION_PART) == part)
+    return next(found, None)
 
 
 def result_of(manifest: Mapping[str, Any]) -> str | None:
     """The result as its job wrote it beside one of the layers; None where there is none."""
-    annotations = (layer.get("annotations", {}) for layer in manifest.get("layers", ()))
-    return next((a[ANNOTATION_RESULT] for a in annotations if ANNOTATION_RESULT in a), None)
+    results = (told.get(ANNOTATION_RESULT) for _, told in _layers(manifest))
+    return next((result for result in results if isinstance(result, str)), None)
+
+
+def _layers(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Each layer that has annotations, with them; anybody may have pushed the manifest."""
+    layers = manifest.get("layers")
+    for layer in layers if isinstance(layers, list) else ():
+        told = layer.get("annotations") if isinstance(layer, dict) else None
+        if isinstance(told, dict):
+            yield layer, told
