@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from skerry.api.fetch import FetchPlan, FetchReport, Refusal
-from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
+from skerry.artifacts.images import JOB, Image, RegistryClient, RegistryError, pack_files
 from skerry.artifacts.stage import StageError
 from skerry_fetcher.contents import check_main, content_digest, placed
 from skerry_fetcher.errors import RefusedError
@@ -108,7 +108,7 @@ def _looked(plan: FetchPlan, listing: Listing) -> Listing:
 
 def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
     try:
-        image = RegistryClient(plan.registry).find(tag)
+        image = RegistryClient(plan.registry, patience=JOB).find(tag)
     except RegistryError as error:
         raise RefusedError(Refusal.REGISTRY, str(error)) from error
     if image is None:
@@ -124,7 +124,7 @@ def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
 
 def _push(plan: FetchPlan, image: Image, tags: tuple[str | None, ...]) -> str:
     try:
-        client = RegistryClient(plan.registry)
+        client = RegistryClient(plan.registry, patience=JOB)
         for tag in tags:
             if tag is not None:
                 client.push(image, tag)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images import JOB, RegistryClient
 from skerry_optimizer.builds import pull_build
 from skerry_optimizer.evidence import find_evidence
 from skerry_optimizer.workspace import SUMMARY, read_plan
@@ -24,7 +24,7 @@ def find_finished(workspace: Workspace) -> str:
         StageError: The registry was not reached, or refused.
     """
     plan = read_plan()
-    client = RegistryClient(plan.registry)
+    client = RegistryClient(plan.registry, patience=JOB)
     summary = find_evidence(client, plan)
     if summary is not None:
         workspace.found.mkdir()

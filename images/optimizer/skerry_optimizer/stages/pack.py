@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.job import JobSummary
 from skerry.api.termination import encode_summary
-from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images import JOB, RegistryClient
 from skerry.artifacts.images.layers import digest_of
 from skerry_optimizer.errors import StageError
 from skerry_optimizer.evidence import push_evidence, read_validation
@@ -35,7 +35,7 @@ def pack(workspace: Workspace) -> str:
         return encode_summary(summary.model_copy(update={"reused": True}))
     plan = read_plan()
     summary = push_evidence(
-        RegistryClient(plan.registry), workspace, plan, summarised(workspace, plan)
+        RegistryClient(plan.registry, patience=JOB), workspace, plan, summarised(workspace, plan)
     )
     return encode_summary(summary)
 
