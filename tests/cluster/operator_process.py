@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
@@ -31,6 +31,7 @@ class OperatorProcess:
     name: str = "operator-under-test"
     default_classes: bool = False
     engines: tuple[str, ...] = ("OnnxRuntime",)
+    settings: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     metrics_port: int = 0
     _liveness: str = ""
@@ -95,6 +96,7 @@ class OperatorProcess:
             "sources": {"fetcherImage": image},
             "builds": {"maxConcurrent": 1, "resources": {"cpu": "500m", "memory": "256Mi"}},
             "fleet": {"defaultClasses": self.default_classes},
+            **self.settings,
         }
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))

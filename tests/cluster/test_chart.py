@@ -123,6 +123,31 @@ def test_options_reach_the_operator(control_plane: Lab) -> None:
     assert find(parts, "Service", "skerry-gateway")["spec"]["type"] == "ClusterIP"
 
 
+def test_what_devices_tolerate_and_pull_with_holds_for_all_pods_on_them(
+    control_plane: Lab,
+) -> None:
+    options = {
+        "registry.pushSecret": "push",
+        "registry.pullSecret": "pull",
+        "device.tolerations[0].key": "dedicated",
+        "device.tolerations[0].value": "edge",
+        "device.tolerations[0].tolerationSeconds": "60",
+        "models.priorityClassName": "models",
+        "builds.priorityClassName": "builds",
+    }
+    parts = [part for part in yaml.safe_load_all(rendered(control_plane, **options)) if part]
+    text = find(parts, "ConfigMap", "skerry-operator")["data"]["config.yaml"]
+    config = OperatorConfig.model_validate(yaml.safe_load(text))
+    assert (config.registry.push_secret, config.registry.reading_secret) == ("push", "pull")
+    assert config.models.priority_class_name == "models"
+    assert config.builds.priority_class_name == "builds"
+    tolerations = [{"key": "dedicated", "value": "edge", "tolerationSeconds": 60}]
+    assert [one.to_wire() for one in config.device.tolerations] == tolerations
+    for device in ("skerry-agent", "skerry-gateway"):
+        pod = find(parts, "DaemonSet", device)["spec"]["template"]["spec"]
+        assert pod["tolerations"] == tolerations
+
+
 def test_versions_are_those_of_the_distribution() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())

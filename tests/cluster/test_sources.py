@@ -152,7 +152,7 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
     kubectl("patch", "edgemodel", NAME, "--type=merge", patch)
     wrong = until("the bad address", lambda m: reason(m) == "SourceNotFound")
     assert wrong.status.targets[0].stable == stable
-    assert f"{stable} goes on serving" in wrong.status.targets[0].message
+    assert f"{stable} continues to serve" in wrong.status.targets[0].message
     assert wrong.status.source_digest == source.digest
     assert operator.list(kinds.JOB, kubectl.namespace, selector)
     kubectl("delete", "edgemodel", NAME)

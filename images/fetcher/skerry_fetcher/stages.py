@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
+from skerry.artifacts.images import JOB, Image, RegistryClient, RegistryError, pack_files
 from skerry.jobs.registry import ANNOTATION_BYTES, ANNOTATION_CONTENT, content_tag, version_tag
 from skerry.jobs.results import FetchReport, Refusal
 from skerry_fetcher.contents import check_main, content_digest, placed
@@ -89,7 +89,7 @@ def _looked(plan: FetchPlan, listing: Listing) -> Listing:
 
 def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
     try:
-        image = RegistryClient(plan.registry).find(tag)
+        image = RegistryClient(plan.registry, patience=JOB).find(tag)
     except RegistryError as error:
         raise RefusedError(Refusal.REGISTRY, str(error)) from error
     if image is None:
@@ -105,7 +105,7 @@ def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
 
 def _push(plan: FetchPlan, image: Image, tags: tuple[str | None, ...]) -> str:
     try:
-        client = RegistryClient(plan.registry)
+        client = RegistryClient(plan.registry, patience=JOB)
         for tag in tags:
             if tag is not None:
                 client.push(image, tag)

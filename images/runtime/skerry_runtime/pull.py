@@ -2,7 +2,8 @@
 
 For clusters without image volumes. The manifest is asked for by its digest and verified, each layer
 is verified while it is read and unpacked in order; nothing is unpacked that isn't what its digest
-says. The standard library alone: this runs in the serving image, on the device.
+says. A registry that is busy or away is asked again for some minutes, with the pauses that it asks for.
+The standard library alone: this runs in the serving image, on the device.
 Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
 """
 
@@ -17,13 +18,17 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
+from skerry.artifacts.busy import BUSY, pause_asked
 from skerry.artifacts.plain_files import unpack_plain_files
 
 MANIFEST_TYPES = (
@@ -34,7 +39,9 @@ MANIFEST_TYPES = (
 )
 MANIFEST_BYTES = 4 * 2**20
 CHUNK = 2**20
+TOKEN_BYTES = 2**20
 TIMEOUT_SECONDS = 60
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 _REFERENCE = re.compile(
     r"(?P<host>[^/\s]+)/(?P<repository>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})"
 )
@@ -44,6 +51,23 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 class PullError(Exception):
     """The image can't be had as its digest says; the message is for people."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds in which a request is tried again: after answers that say: later, and without an answer."""
+
+    busy: float = 600.0
+    away: float = 120.0
+
+    def pause(self, error: OSError, tries: int, waited: float) -> float | None:
+        """Return how long to wait before the next try; None when it is over, or of no use."""
+        own = min(FIRST_PAUSE_SECONDS * 2.0**tries, LONGEST_PAUSE_SECONDS)
+        if not isinstance(error, urllib.error.HTTPError):
+            return own if waited < self.away else None
+        asked = pause_asked(error.headers.get("Retry-After"), datetime.now(UTC)) or 0.0
+        later = error.code in BUSY and waited < self.busy and asked <= self.busy
+        return max(own, asked) if later else None
 
 
 class _SameHostOnly(urllib.request.HTTPRedirectHandler):
@@ -64,6 +88,7 @@ class Registry:
     repository: str
     insecure: bool = False
     login: str | None = None
+    patience: Patience = Patience()
     _authorization: str | None = None
     _opener: Any = field(default_factory=lambda: urllib.request.build_opener(_SameHostOnly()))
 
@@ -91,6 +116,20 @@ class Registry:
             raise PullError(f"{url}: {error} (are the pull credentials right?)") from error
 
     def _open(self, url: str) -> IO[bytes]:
+        """Ask until there is an answer other than: later."""
+        begun, tries = time.monotonic(), 0
+        while True:
+            try:
+                return self._open_once(url)
+            except OSError as error:
+                pause = self.patience.pause(error, tries, time.monotonic() - begun)
+                if pause is None:
+                    raise
+                sys.stderr.write(f"pull: {url}: {error}; again in {pause:.0f} s\n")
+            time.sleep(pause)
+            tries += 1
+
+    def _open_once(self, url: str) -> IO[bytes]:
         headers = {"Accept": ", ".join(MANIFEST_TYPES)} if "/manifests/" in url else {}
         if self._authorization:
             headers["Authorization"] = self._authorization
@@ -113,14 +152,19 @@ class Registry:
         request = urllib.request.Request(f"{realm}?{query}", headers=headers)  # noqa: S310
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                token = json.load(answer)
-        except (OSError, ValueError) as error:
+                token = json.loads(answer.read(TOKEN_BYTES))
+        except (OSError, ValueError, RecursionError) as error:
             raise PullError(f"{realm}: no token for {url}: {error}") from error
         self._authorization = f"Bearer {token.get('token') or token.get('access_token')}"
 
 
 def pull(
-    reference: str, folder: Path, *, insecure_host: str = "", secrets: Path | None = None
+    reference: str,
+    folder: Path,
+    *,
+    insecure_host: str = "",
+    secrets: Path | None = None,
+    patience: Patience = Patience(),
 ) -> None:
     """Pull an image by digest and unpack its layers into `folder`.
 
@@ -132,7 +176,8 @@ def pull(
         raise PullError(f"{reference} is no image by digest (HOST/REPOSITORY@sha256:...)")
     host = parts["host"]
     repository = re.sub(r":[^:/]*$", "", parts["repository"])
-    registry = Registry(host, repository, host == insecure_host, _login(host, secrets))
+    login = _login(host, secrets)
+    registry = Registry(host, repository, host == insecure_host, login, patience)
     manifest = _manifest(registry, parts["digest"])
     for layer in manifest["layers"]:
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -157,10 +202,15 @@ def _manifest(registry: Registry, digest: str) -> dict[str, Any]:
 
 def _fetch(registry: Registry, digest: str, file: IO[bytes]) -> None:
     found = hashlib.sha256()
-    with registry.get("blobs", digest) as answer:
-        while chunk := answer.read(CHUNK):
-            found.update(chunk)
-            file.write(chunk)
+    try:
+        with registry.get("blobs", digest) as answer:
+            while chunk := answer.read(CHUNK):
+                found.update(chunk)
+                file.write(chunk)
+    except (OSError, HTTPException) as error:
+        raise PullError(
+            f"{registry.host}/{registry.repository}: {digest} broke off: {error}"
+        ) from error
     if f"sha256:{found.hexdigest()}" != digest:
         raise PullError(
             f"{registry.host}/{registry.repository}: a layer is sha256:{found.hexdigest()},"

@@ -39,6 +39,15 @@ class RegistrySettings(Settings):
         default=None,
         description="Secret of type kubernetes.io/dockerconfigjson in the namespace of each EdgeModel.",
     )
+    pull_secret: str | None = Field(
+        default=None,
+        description="A Secret like it that may only read; without one, pods pull with `push_secret`.",
+    )
+
+    @property
+    def reading_secret(self) -> str | None:
+        """What pods pull with, if anything."""
+        return self.pull_secret or self.push_secret
 
 
 class EngineSettings(Settings):
@@ -69,6 +78,9 @@ class BuildSettings(Settings):
 
     max_concurrent: int = Field(default=1, ge=1)
     resources: BuildResources = BuildResources()
+    priority_class_name: str | None = Field(
+        default=None, description="Of all jobs; unset for the cluster's default."
+    )
 
 
 class SourceSettings(Settings):
@@ -118,6 +130,45 @@ class AgentSettings(Settings):
     )
 
 
+class TolerationOperator(StrEnum):
+    """How a toleration matches a taint."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Settings):
+    """A toleration of a pod, in Kubernetes' words."""
+
+    key: str | None = None
+    operator: TolerationOperator | None = None
+    value: str | None = None
+    effect: TaintEffect | None = None
+    toleration_seconds: int | None = None
+
+
+class DeviceSettings(Settings):
+    """What all pods on devices share: agent, gateway, models and jobs."""
+
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class ModelSettings(Settings):
+    """The pods that serve models."""
+
+    priority_class_name: str | None = Field(
+        default=None, description="Unset for the cluster's default."
+    )
+
+
 class FleetSettings(Settings):
     """What the operator does about nodes and classes."""
 
@@ -137,4 +188,6 @@ class OperatorConfig(Settings):
     artifacts: ArtifactSettings = ArtifactSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
+    device: DeviceSettings = DeviceSettings()
+    models: ModelSettings = ModelSettings()
     fleet: FleetSettings = FleetSettings()

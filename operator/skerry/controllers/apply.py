@@ -28,6 +28,7 @@ from skerry.render import (
     services,
     variants,
 )
+from skerry.render.installed import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,14 +139,15 @@ class Applier:
             assess = self._delivered(jobs.assess_job(self._owner, job, config))
             await self._child(kinds.JOB, assess, "job")
         elif isinstance(job, FetchJob):
-            rendered = fetch_jobs.fetch_job(self._owner, job, config)
+            rendered = installed(fetch_jobs.fetch_job(self._owner, job, config), config)
             await self._job_in_slot(rendered, config.sources.max_concurrent, fleet.fetches)
         else:
             rendered = self._delivered(jobs.optimisation_job(self._owner, job, config))
             await self._job_in_slot(rendered, config.builds.max_concurrent, fleet.jobs)
 
     def _delivered(self, rendered: Object) -> Object:
-        return image_volumes.delivered(rendered, self._operator.config)
+        config = self._operator.config
+        return installed(image_volumes.delivered(rendered, config), config)
 
     async def _job_in_slot(self, rendered: Object, most: int, store: Store[bool]) -> None:
         """Start a job of which only so many may run in the whole cluster."""
@@ -170,7 +172,8 @@ class Applier:
         name = daemonsets.daemonset_name(self._owner.name, plan.revision)
         present = self._gathered.present.get(("DaemonSet", name))
         if present is not None:
-            rendered = daemonsets.with_placement(self._owner, present, plan.placement)
+            moved = daemonsets.with_placement(self._owner, present, plan.placement)
+            rendered = installed(moved, self._operator.config)
         elif plan.served is not None:
             rendered = self._delivered(
                 daemonsets.daemonset(self._owner, plan.served, plan.placement)

@@ -96,10 +96,26 @@ async def fleet_pass(operator: Operator) -> None:
     operator.shards |= {node.name: node.shard for node in facts if node.shard is not None}
     fleet = operator.fleet
     decision = decide_fleet(
-        facts, fleet.classes.values(), fleet.edge_nodes.values(), operator.shards, datetime.now(UTC)
+        facts,
+        fleet.classes.values(),
+        fleet.edge_nodes.values(),
+        operator.shards,
+        datetime.now(UTC),
+        named=await _named_classes(operator),
     )
     await _write(operator, decision)
     await _bind_agents(operator)
+
+
+async def _named_classes(operator: Operator) -> set[str]:
+    """Return the classes that EdgeModels name, or their routes; these are read only where it matters."""
+    fleet = operator.fleet
+    named = {t.hardware_class for model in fleet.models.values() for t in model.spec.targets}
+    carried = {node.hardware_class for node in fleet.nodes.values() if node.hardware_class}
+    if carried <= named | {c.metadata.name for c in fleet.classes.values()}:
+        return named
+    routes = await operator.cluster.list(kinds.MODEL_ROUTE)
+    return named | {route["spec"]["hardwareClass"] for route in routes}
 
 
 async def _write(operator: Operator, decision: FleetDecision) -> None:

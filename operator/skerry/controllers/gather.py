@@ -68,6 +68,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         jobs=tuple(job_view(job, pods) for job in _of(own, "Job")),
         pins=await operator.pinner.pins(key, model),
         finished=operator.lookups.answers(key, model),
+        registry_says=operator.lookups.says(key, model),
         slots=_slots(operator, model),
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),

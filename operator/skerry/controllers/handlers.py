@@ -58,7 +58,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
         (GROUP, VERSION, "edgemodels"): on_model,
         (GROUP, VERSION, "hardwareclasses"): on_class,
         (GROUP, VERSION, "edgenodes"): on_edge_node,
-        (GROUP, VERSION, "modelroutes"): on_child,
+        (GROUP, VERSION, "modelroutes"): on_route,
         (GROUP, VERSION, "modelvariants"): on_child,
         ("", "v1", "nodes"): on_node,
         ("", "v1", "pods"): on_pod,
@@ -74,7 +74,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
 
 
 def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """An EdgeModel: look at it; the first and the last of a namespace stir the fleet loop."""
+    """An EdgeModel: look at it; one that comes, goes or names other classes stirs the fleet loop."""
     key = key_of(item)
     if gone:
         operator.fleet.models.drop(key)
@@ -83,8 +83,9 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
         operator.lookups.forget(key)
         operator.fleet_stirred.set()
         return
-    known = operator.fleet.models.put(key, version_of(item), EdgeModel.model_validate(item))
-    if known is None:
+    model = EdgeModel.model_validate(item)
+    known = operator.fleet.models.put(key, version_of(item), model)
+    if known is None or known.spec.targets != model.spec.targets:
         operator.fleet_stirred.set()
     operator.queue.add(key)
 
@@ -168,6 +169,13 @@ def on_daemonset(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
         "observedGeneration"
     ):
         on_child(operator, gone, item)
+
+
+def on_route(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
+    """A ModelRoute: the last one of a deleted class releases its nodes."""
+    on_child(operator, gone, item)
+    if gone:
+        operator.fleet_stirred.set()
 
 
 def on_child(operator: Operator, gone: bool, item: Object) -> None:  # noqa: ARG001, FBT001

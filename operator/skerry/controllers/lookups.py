@@ -1,7 +1,9 @@
 """Finished work, asked for in the registry beside the passes: a job that would only find it need not start.
 
-A registry that can't be asked without credentials, or does not answer, is taken for one that holds
-nothing: the job looks again, with the EdgeModel's own Secret (docs/adr/0019), and tells what is wrong.
+A registry that can't be asked without credentials is taken for one that holds nothing: the job looks
+again, with the EdgeModel's own Secret (docs/adr/0019), and tells what is wrong. One that is busy or away
+is asked again, with pauses: what is finished must not be done again because of it. When that has lasted
+too long, the job tells what is wrong here too.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from skerry.artifacts.registry import RegistryError
 from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
-from skerry.controllers.pins import QUICK_SECONDS
+from skerry.controllers.pins import QUICK_SECONDS, STALLED_SECONDS, pause_after
 from skerry.decide.snapshot import Finished
 from skerry.decide.tries import retry_of
 from skerry.jobs.registry import result_of
@@ -31,11 +34,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Asked:
-    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them anew."""
+    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them anew.
+
+    Attributes:
+        says: why there is no answer yet, by tag.
+    """
 
     retry: str
     tasks: dict[str, asyncio.Task[Finished | None]] = field(default_factory=dict)
     until: float = 0.0
+    says: dict[str, str] = field(default_factory=dict)
+
+    def end(self) -> None:
+        """Ask nothing more."""
+        for task in self.tasks.values():
+            task.cancel()
 
 
 @dataclass
@@ -60,17 +73,25 @@ class Lookups:
             return {}
         return {tag: task.result() for tag, task in asked.tasks.items() if task.done()}
 
+    def says(self, key: Key, model: EdgeModel) -> str:
+        """Why the registry has given no answer yet; empty while it was not heard."""
+        asked = self._asked.get(key)
+        if asked is None or asked.retry != retry_of(model):
+            return ""
+        return next(iter(asked.says.values()), "")
+
     async def ask(self, key: Key, model: EdgeModel, tags: Iterable[str]) -> None:
         """Look at these tags, unless that was done; returns with the answers, or without slow ones."""
         retry = retry_of(model)
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry:
+            self.forget(key)
             asked = self._asked[key] = _Asked(retry)
         now = asyncio.get_running_loop().time()
         for tag in tags:
             if tag not in asked.tasks:
                 asked.until = now + QUICK_SECONDS
-                asked.tasks[tag] = asyncio.create_task(self._look(tag))
+                asked.tasks[tag] = asyncio.create_task(self._look(key, tag, asked.says))
                 asked.tasks[tag].add_done_callback(lambda _: self.wake(key))
         if asked.tasks:
             await asyncio.wait(asked.tasks.values(), timeout=max(asked.until - now, 0.0))
@@ -83,22 +104,43 @@ class Lookups:
                 del asked.tasks[tag]
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone."""
-        self._asked.pop(key, None)
+        """The EdgeModel is gone, or asks for something else."""
+        asked = self._asked.pop(key, None)
+        if asked is not None:
+            asked.end()
 
-    async def _look(self, tag: str) -> Finished | None:
+    async def _look(self, key: Key, tag: str, says: dict[str, str]) -> Finished | None:
         image = f"{self.repository}:{tag}"
-        try:
-            found = await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
-        except (RegistryError, TimeoutError, ValueError) as error:
-            told = str(error) or f"no answer within {PATIENCE_SECONDS:.0f} s"
-            logger.info("%s: not looked up, a job will do it: %s", image, told)
-            return None
+        until, failures = asyncio.get_running_loop().time() + STALLED_SECONDS, 0
+        while True:
+            try:
+                found = await self._find(image)
+            except RegistryError as error:
+                failures += 1
+                pause = pause_after(failures, error.retry_after)
+                if error.passing and asyncio.get_running_loop().time() + pause <= until:
+                    at = datetime.now(UTC) + timedelta(seconds=pause)
+                    says[tag] = f"{error}, the next time at {at:%H:%M:%S} UTC"
+                    self.wake(key)
+                    await asyncio.sleep(pause)
+                    continue
+                logger.info("%s: not looked up, a job will do it: %s", image, error)
+                found = None
+            says.pop(tag, None)
+            break
         if found is None:
             return None
         digest, manifest = found
         result = result_of(manifest)
         return Finished(digest, result) if result is not None else None
+
+    async def _find(self, image: str) -> tuple[str, dict[str, Any]] | None:
+        """The registry's answer, in time."""
+        try:
+            return await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
+        except TimeoutError as error:
+            what = f"the registry gave no answer within {PATIENCE_SECONDS:.0f} s"
+            raise RegistryError(what, image, "it is asked again by itself", passing=True) from error
 
 
 def _is_absent(task: asyncio.Task[Finished | None]) -> bool:

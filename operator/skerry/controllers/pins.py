@@ -3,12 +3,16 @@
 A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
 digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
 job to look up (`skerry.decide.fetches`) is none of this module's.
+
+A registry that is busy or away is waited for: it is asked again with pauses, which it may ask for
+itself, and what it said is told meanwhile. Only what lasts, or takes a person, is a problem.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import ANNOTATION_RETRY
@@ -16,6 +20,7 @@ from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.registry import RegistryError
 from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
 from skerry.decide.fetches import needs_job
+from skerry.decide.registry import WAITING
 from skerry.decide.snapshot import Pins
 
 if TYPE_CHECKING:
@@ -25,17 +30,54 @@ if TYPE_CHECKING:
     from skerry.api.artifact import Artifact
     from skerry.artifacts.registry import Registry
 
-FAILURE_HOLDS_SECONDS = 20.0
+FIRST_PAUSE_SECONDS = 20.0
+LONGEST_PAUSE_SECONDS = 60.0
+"""Unless the registry asks for a longer one."""
+STALLED_SECONDS = 600.0
+"""What may pass by itself takes a person when it has lasted this long."""
 QUICK_SECONDS = 0.25
 """A pass waits this long for a registry, once: one that is near saves it writing that it asks."""
 
 
+class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for
+    """The registry gave no digest; `failure` says how that is to be told."""
+
+    def __init__(self, failure: _Failure) -> None:
+        super().__init__(failure.told)
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What the registry said instead of a digest.
+
+    Attributes:
+        told: for people.
+        passing: whether it may pass by itself.
+        since: when it began to fail; the loop's time, as in `again_at`.
+        count: failures in a row.
+        again_at: when it is asked again.
+    """
+
+    told: str
+    passing: bool
+    since: float
+    count: int
+    again_at: float
+
+    def lasts(self, now: float) -> bool:
+        """Whether it takes a person by now."""
+        return not self.passing or now - self.since >= STALLED_SECONDS
+
+
 @dataclass
 class _Asked:
-    """One answer of the registry, or the wait for it."""
+    """One answer of the registry, or the wait for it; with the failure before, which holds until then."""
 
     task: asyncio.Task[str]
     at: float
+    failure: _Failure | None = None
+    noted: bool = False
 
 
 @dataclass
@@ -49,7 +91,7 @@ class Pinner:
     async def pins(self, key: Key, model: EdgeModel) -> Pins:
         """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
         known = self._pins(key, model)
-        if known.problem or (known.source and known.dataset):
+        if known.problem or known.waiting or (known.source and known.dataset):
             return known
         now = asyncio.get_running_loop().time()
         asked = [one for (of, _, _), one in self._asked.items() if of == key]
@@ -67,8 +109,8 @@ class Pinner:
             )
             known = (status.dataset_uri, status.dataset_digest)
             dataset = self._pin(key, model, model.spec.evaluation.dataset, known)
-        except RegistryError as error:
-            return Pins(problem=str(error))
+        except _NotNow as missing:
+            return _pins_of(missing.failure)
         return Pins(source, dataset)
 
     def forget(self, key: Key) -> None:
@@ -96,18 +138,50 @@ class Pinner:
         """The registry's answer; None while it is awaited.
 
         Raises:
-            RegistryError: when it said no; it is asked again after a while.
+            _NotNow: it said no, or is busy; it is asked again after a while.
         """
         now = asyncio.get_running_loop().time()
         asked = self._asked.get((key, uri, nonce))
-        if asked is None or _is_stale(asked, now):
-            task = asyncio.create_task(self.registry.resolve(uri))
-            task.add_done_callback(lambda _: self.wake(key))
-            self._asked[key, uri, nonce] = _Asked(task, now)
+        if asked is None:
+            self._asked[key, uri, nonce] = self._start(key, uri, now)
             return None
-        return asked.task.result() if asked.task.done() else None
+        if asked.task.done():
+            error = asked.task.exception()
+            if not isinstance(error, RegistryError):
+                return asked.task.result()
+            if not asked.noted:
+                asked.failure, asked.noted = _failed(error, asked.failure, now), True
+        if asked.failure is None:
+            return None
+        if asked.task.done() and now >= asked.failure.again_at:
+            self._asked[key, uri, nonce] = self._start(key, uri, now, asked.failure)
+        raise _NotNow(asked.failure)
+
+    def _start(self, key: Key, uri: str, now: float, before: _Failure | None = None) -> _Asked:
+        task = asyncio.create_task(self.registry.resolve(uri))
+        task.add_done_callback(lambda _: self.wake(key))
+        return _Asked(task, now, before)
 
 
-def _is_stale(asked: _Asked, now: float) -> bool:
-    failed = asked.task.done() and asked.task.exception() is not None
-    return failed and now - asked.at > FAILURE_HOLDS_SECONDS
+def pause_after(failures: int, asked: float | None) -> float:
+    """Seconds until the registry is asked again: longer each time, and never less than it asks for."""
+    own = min(FIRST_PAUSE_SECONDS * failures, LONGEST_PAUSE_SECONDS)
+    return max(own, asked or 0.0)
+
+
+def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failure:
+    """One more failure in a row; what passes begins anew after what did not."""
+    known = before if before is not None and before.passing == error.passing else None
+    count = known.count + 1 if known else 1
+    pause = pause_after(count, error.retry_after)
+    at = datetime.now(UTC) + timedelta(seconds=pause)
+    told = f"{error}, the next time at {at:%H:%M:%S} UTC" if error.passing else str(error)
+    return _Failure(told, error.passing, known.since if known else now, count, now + pause)
+
+
+def _pins_of(failure: _Failure) -> Pins:
+    now = asyncio.get_running_loop().time()
+    again_in = max(failure.again_at - now, 0.0)
+    if failure.lasts(now):
+        return Pins(problem=failure.told, again_in=again_in)
+    return Pins(waiting=failure.told, reason=WAITING, again_in=again_in)

@@ -134,6 +134,8 @@ def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime)
     hardware_class = snapshot.classes.get(name)
     if hardware_class is None:
         message = f"there is no HardwareClass {name}: create it, or correct spec.targets"
+        if count := len(snapshot.nodes.get(name, ())):
+            message += f" ({count} nodes stay in the class while an EdgeModel names it)"
         return TargetBuild(name, Phase.FAILED, CLASS_MISSING, message)
     if assessed.assessment is None:
         return TargetBuild(name, assessed.phase, assessed.reason, assessed.message)

@@ -13,7 +13,7 @@ from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import ModelVariantSpec
 from skerry.decide import identity
 from skerry.decide.decision import BuildJob, ServedRevision
-from skerry.decide.registry import LOOKING_UP, shared_access
+from skerry.decide.registry import looking_up, shared_access
 from skerry.decide.sources import evaluation_of
 from skerry.decide.tries import gates_key, job_for, next_try, short_key
 from skerry.decide.units import parse_duration
@@ -148,8 +148,8 @@ def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime
     """What an earlier job left under the same keys; else the job."""
     tag = evidence_tag(job.plan.evidence_key)
     if tag not in snapshot.finished:
-        message = "the registry is asked whether this was built and measured before"
-        return replace(made, lookup=tag, reason=LOOKING_UP, message=message)
+        told = looking_up(snapshot, "this was built and measured before")
+        return replace(made, lookup=tag, reason=told.reason, message=told.message)
     finished = snapshot.finished[tag]
     variant = snapshot.variants.get(made.variant)
     if variant is None:

@@ -136,8 +136,8 @@ def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fe
         source=_pin(Role.SOURCE, artifacts, fetching) or pins.source,
         dataset=_pin(Role.DATASET, artifacts, fetching) or pins.dataset,
         problem=problem,
-        waiting="" if problem else told,
-        reason=stories[0].reason if stories and (failed or not problem) else "",
+        waiting="" if problem else "; ".join(part for part in (pins.waiting, told) if part),
+        reason=stories[0].reason if stories and (failed or not problem) else pins.reason,
         fetched={role: one.fetched for role, one in fetching.items() if one.fetched},
     )
 

@@ -2,6 +2,9 @@
 
 The fleet loop runs this over all nodes at once: labels are put back on every pass, so that a label
 that someone took away costs no device its model for longer than that.
+
+A class that is deleted while EdgeModels name it takes no device down: its nodes stay in it until it is
+there again, or no EdgeModel names it any more. A class that exists says itself which nodes are its own.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from skerry.decide.decision import Event
 from skerry.decide.shards import assign_shards
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from skerry.api import EdgeNode, HardwareClass
@@ -74,6 +77,8 @@ def decide_fleet(
     edge_nodes: Sequence[EdgeNode],
     remembered: Mapping[str, int],
     now: datetime,
+    *,
+    named: Collection[str] = frozenset(),
 ) -> FleetDecision:
     """Classes, shards and EdgeNodes for all nodes.
 
@@ -83,11 +88,16 @@ def decide_fleet(
         edge_nodes: all EdgeNodes; those without a Node (devices outside the cluster) are left alone.
         remembered: the last known shard of nodes, by name.
         now: UTC.
+        named: classes that an EdgeModel or a ModelRoute names.
     """
-    chosen = {node.name: choose_class(node, classes) for node in nodes}
+    present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
+    deleted = frozenset(named) - {c.metadata.name for c in classes}
+    chosen = {
+        node.name: _kept(node, present.get(node.name), deleted) or choose_class(node, classes)
+        for node in nodes
+    }
     assignments = _assign(nodes, chosen, remembered)
     by_name = {node.name: node for node in nodes}
-    present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
     facts = {e.metadata.name: e.status.facts for e in edge_nodes if e.status.facts}
     fleet = Seen(nodes, classes, assignments, facts)
     statuses = {c.metadata.name: _status(c, fleet, now) for c in classes}
@@ -101,6 +111,12 @@ def decide_fleet(
         statuses=statuses,
         events=_overlaps_begun(classes, statuses),
     )  # fmt: skip
+
+
+def _kept(node: NodeFacts, reported: str | None, deleted: Collection[str]) -> str | None:
+    """Return the deleted class in use that a node was in, by its label or else by its EdgeNode."""
+    own = node.hardware_class or reported
+    return own if own in deleted else None
 
 
 def choose_class(node: NodeFacts, classes: Sequence[HardwareClass]) -> str | None:

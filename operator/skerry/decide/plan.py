@@ -238,8 +238,8 @@ def _events(before: EdgeModelStatus, after: EdgeModelStatus) -> Iterable[Event]:
 
 def _requeue_after(settled: Settled, outcomes: Sequence[TargetOutcome]) -> float | None:
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
-    if settled.requeue_after is not None:
-        times.append(settled.requeue_after)
-    elif settled.pins.problem:
+    later = [settled.requeue_after, settled.pins.again_in]
+    times += [seconds for seconds in later if seconds is not None]
+    if settled.pins.problem and later == [None, None]:
         times.append(RESOLVE_AGAIN_SECONDS)
     return min(times, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.decide.stages import Trouble
 from skerry.jobs.names import DOCKER_CONFIG_FILE
 from skerry.jobs.plans import RegistryAccess
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 LOOKING_UP = "LookingUp"
 SHARED = "builds"
 """Repository below the prefix that all EdgeModels share."""
+WAITING = "WaitingForRegistry"
+
+
+def looking_up(snapshot: Snapshot, what: str) -> Trouble:
+    """What is said while the registry is asked whether something is so."""
+    asked = f"the registry is asked whether {what}"
+    if snapshot.registry_says:
+        return Trouble(WAITING, f"{asked}: {snapshot.registry_says}")
+    return Trouble(LOOKING_UP, asked)
 
 
 def own_access(snapshot: Snapshot) -> RegistryAccess:

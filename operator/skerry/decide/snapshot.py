@@ -95,9 +95,10 @@ class Pins:
     Attributes:
         source, dataset: None while not known.
         problem: why one is not known; empty while the registry is still being asked.
-        waiting: what is awaited meanwhile, when it is a job.
+        waiting: what is awaited meanwhile, when it is a job, or a registry that is busy.
         reason: one CamelCase word for `problem` or `waiting`.
         fetched: what jobs brought in.
+        again_in: seconds until the registry is asked again.
     """
 
     source: PinnedArtifact | None = None
@@ -106,6 +107,7 @@ class Pins:
     waiting: str = ""
     reason: str = ""
     fetched: Mapping[Role, Fetched] = field(default_factory=dict)
+    again_in: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Snapshot:
         pins: resolved digests.
         finished: what was looked up in the registry, by tag; None where there is nothing. A tag that is
             not here was not looked up yet.
+        registry_says: why the registry gave no answer to what was looked up, while it is asked again.
         slots: room for optimisation jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
@@ -175,6 +178,7 @@ class Snapshot:
     jobs: tuple[JobView, ...] = ()
     pins: Pins = Pins()
     finished: Mapping[str, Finished | None] = field(default_factory=dict)
+    registry_says: str = ""
     slots: BuildSlots = BuildSlots()
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()

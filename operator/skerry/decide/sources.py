@@ -11,7 +11,7 @@ from skerry.api.edgemodel import Assessment, Phase
 from skerry.api.modelvariant import EvaluationPlan
 from skerry.decide import identity
 from skerry.decide.decision import AssessJob
-from skerry.decide.registry import LOOKING_UP, shared_access
+from skerry.decide.registry import looking_up, shared_access
 from skerry.decide.stages import failure, last_words, trouble
 from skerry.decide.tries import job_for, next_try, short_key
 from skerry.decide.units import parse_duration
@@ -104,8 +104,8 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
         return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
     tag = assessment_tag(plan.assessment_key)
     if tag not in snapshot.finished:
-        message = "the registry is asked whether the source was read before"
-        return Assessed(lookup=tag, reason=LOOKING_UP, message=message)
+        told = looking_up(snapshot, "the source was read before")
+        return Assessed(lookup=tag, reason=told.reason, message=told.message)
     found = _read_before(snapshot.finished[tag], plan)
     if found is not None:
         return Assessed(assessment=found)

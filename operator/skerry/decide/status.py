@@ -163,8 +163,20 @@ def _story(outcome: TargetOutcome) -> tuple[Phase, str, str]:
     build, rollout = outcome.build, outcome.rollout
     if build.phase is None:
         return rollout.phase, rollout.reason, rollout.message
-    serving = f"; {rollout.stable} goes on serving" if rollout.stable else ""
-    return build.phase, build.reason, build.message + serving
+    return build.phase, build.reason, build.message + _meanwhile(rollout)
+
+
+def _meanwhile(rollout: TargetDecision) -> str:
+    """Say what stable does until there is another certified build, by what its nodes report."""
+    if not rollout.stable:
+        return ""
+    counts = rollout.counts
+    reachable = counts.desired - counts.offline
+    if counts.ready:
+        nodes = f"{counts.ready} of {reachable} reachable nodes"
+        return f"; {rollout.stable} continues to serve on {nodes}"
+    where = "no node that is reachable" if counts.offline else "no node"
+    return f"; {rollout.stable} answers on {where}"
 
 
 def _known(snapshot: Snapshot, build: EngineBuild) -> ModelVariantStatus | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 KEY_DIGITS = 32
 ANNOTATION_PART = "dev.skerry.part"
@@ -49,14 +49,20 @@ def version_tag(role: str, version: str) -> str:
 
 def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
     """Return the descriptor of the layer that a manifest marks as this part; None where there is none."""
-    for layer in manifest.get("layers", ()):
-        if layer.get("annotations", {}).get(ANNOTATION_PART) == part:
-            found: Mapping[str, Any] = layer
-            return found
-    return None
+    found = (layer for layer, told in _layers(manifest) if told.get(ANNOTATION_PART) == part)
+    return next(found, None)
 
 
 def result_of(manifest: Mapping[str, Any]) -> str | None:
     """Return the result as its job wrote it next to one of the layers; None where there is none."""
-    annotations = (layer.get("annotations", {}) for layer in manifest.get("layers", ()))
-    return next((a[ANNOTATION_RESULT] for a in annotations if ANNOTATION_RESULT in a), None)
+    results = (told.get(ANNOTATION_RESULT) for _, told in _layers(manifest))
+    return next((result for result in results if isinstance(result, str)), None)
+
+
+def _layers(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield each layer that has annotations, with them; anybody may have pushed the manifest."""
+    layers = manifest.get("layers")
+    for layer in layers if isinstance(layers, list) else ():
+        told = layer.get("annotations") if isinstance(layer, dict) else None
+        if isinstance(told, dict):
+            yield layer, told

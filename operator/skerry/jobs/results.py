@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MESSAGE_BYTES = message_bytes(PACK)
 """Greatest length, 1365."""
 
+SUMMARY_BYTES = 2**20
+"""Of an unpacked summary; a long one has some twenty thousand."""
+
 COMPRESSED = "zlib:"
 DECIMALS = 4
 SHORT_MESSAGE = 120
@@ -118,9 +121,20 @@ def decode_summary(text: str) -> JobSummary:
         return JobSummary.model_validate_json(text)
     try:
         packed = base64.b85decode(text.removeprefix(COMPRESSED))
-        return JobSummary.model_validate_json(zlib.decompress(packed))
+        return JobSummary.model_validate_json(_unpacked(packed))
     except zlib.error as error:
         raise ValueError(f"the summary was cut off or damaged: {error}") from error
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Unpack a summary that anybody may have pushed, up to a bound."""
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(packed, SUMMARY_BYTES)
+    if unpacking.unconsumed_tail:
+        raise ValueError(f"the summary is longer than {SUMMARY_BYTES} bytes")
+    if not unpacking.eof:
+        raise ValueError("the summary was cut off")
+    return plain
 
 
 def _text(summary: JobSummary, limit: int) -> str:

@@ -47,6 +47,7 @@ class StageSpec(NamedTuple):
         limits: The limits that it runs under.
         shown_as: The stage of `ModelVariant.status` that it is a part of; None when people do not see it.
         builds: It makes candidates. It is skipped where an earlier job with the same build key made them.
+        registry: It speaks to Skerry's registry. No other stage is given the credentials to push.
     """
 
     name: str
@@ -56,6 +57,7 @@ class StageSpec(NamedTuple):
     limits: StageLimits = StageLimits.BUILDS
     shown_as: Stage | None = None
     builds: bool = False
+    registry: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ class StageSpec(NamedTuple):
 STAGES = (
     StageSpec(
         "find-finished", "find-finished", StageImage.OPTIMIZER,
-        "skerry_optimizer.stages.find_finished:find_finished",
+        "skerry_optimizer.stages.find_finished:find_finished", registry=True,
     ),
     StageSpec(
         "baseline-measurement", "baseline", StageImage.RUNTIME,
@@ -91,7 +93,7 @@ STAGES = (
     StageSpec(
         "hardware-acceleration", "accelerate", StageImage.OPTIMIZER,
         "skerry_optimizer.stages.accelerate:accelerate",
-        shown_as=Stage.HARDWARE_ACCELERATION, builds=True,
+        shown_as=Stage.HARDWARE_ACCELERATION, builds=True, registry=True,
     ),
     # No CPU limit changes an answer, so quality is judged with the builds' resources.
     StageSpec(
@@ -106,7 +108,7 @@ STAGES = (
     ),
     StageSpec(
         "pack", "pack", StageImage.OPTIMIZER,
-        "skerry_optimizer.stages.pack:pack",
+        "skerry_optimizer.stages.pack:pack", registry=True,
     ),
 )  # fmt: skip
 """Of the job that builds and measures one ModelVariant; the last one's message is the job's summary."""

@@ -1,8 +1,8 @@
 """One DaemonSet per (target, revision): the serving pods.
 
-`OnDelete`, and a template that never changes but for its node affinity: a wave that grows gives new
-nodes pods and leaves the running ones alone. The affinity is read back by `placement_of`, for the
-DaemonSets are where a placement is remembered.
+`OnDelete`, and a template that never changes but for its node affinity and what `installed.py` sets: a
+wave that grows gives new nodes pods and leaves the running ones alone. The affinity is read back by
+`placement_of`, for the DaemonSets are where a placement is remembered.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
     del security["fsGroup"]
     pod = {
         **job_parts.pod(),
-        **parts.pull_secrets(config.registry.push_secret),
+        **parts.pull_secrets(config.registry.reading_secret),
         "securityContext": security,
         "initContainers": [_stage(LOOK, fetch, config, mounts)],
         "containers": [_stage(FETCH, fetch, config, mounts)],

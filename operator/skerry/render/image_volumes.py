@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PULLED = "/pulled"
 SECRETS = "/pull-secrets"
 PULLER_LIMITS = {"cpu": "500m", "memory": "128Mi"}
+_COMMAND = ["python3", "-m", "skerry_runtime.pull"]
+_VOLUME_PREFIX = "pull-"
 
 
 def delivered(workload: Object, config: OperatorConfig) -> Object:
@@ -31,14 +33,27 @@ def delivered(workload: Object, config: OperatorConfig) -> Object:
     images = [volume for volume in pod.get("volumes", ()) if "image" in volume]
     if not images:
         return workload
-    secrets = _secrets(pod, config)
+    pullers = [_puller(volume, _image(pod, config), config) for volume in images]
     pod["volumes"] = [
         {"name": volume["name"], "emptyDir": {}} if "image" in volume else volume
         for volume in pod["volumes"]
-    ] + [_secret_volume(name) for name in secrets]
-    pullers = [_puller(volume, secrets, _image(pod, config), config) for volume in images]
+    ]
     pod["initContainers"] = [*pullers, *pod.get("initContainers", ())]
+    mount_secrets(pod, config)
     return changed
+
+
+def mount_secrets(pod: Object, config: OperatorConfig) -> None:
+    """Give the init containers that pull the Secrets that the pod's images are pulled with, and no others."""
+    pullers = [one for one in pod.get("initContainers", ()) if one["command"][:3] == _COMMAND]
+    if not pullers:
+        return
+    secrets = _secrets(pod, config)
+    others = [volume for volume in pod["volumes"] if not volume["name"].startswith(_VOLUME_PREFIX)]
+    pod["volumes"] = [*others, *map(_secret_volume, secrets)]
+    for one in pullers:
+        own = [m for m in one["volumeMounts"] if not m["name"].startswith(_VOLUME_PREFIX)]
+        one["volumeMounts"] = [*own, *map(_secret_mount, secrets)]
 
 
 def _image(pod: Object, config: OperatorConfig) -> str:
@@ -52,32 +67,33 @@ def _image(pod: Object, config: OperatorConfig) -> str:
 
 def _secrets(pod: Object, config: OperatorConfig) -> list[str]:
     named = [secret["name"] for secret in pod.get("imagePullSecrets", ())]
-    pushes = config.registry.push_secret
-    return list(dict.fromkeys([*named, *([pushes] if pushes else [])]))
+    reads = config.registry.reading_secret
+    return list(dict.fromkeys([*named, *([reads] if reads else [])]))
 
 
 def _secret_volume(name: str) -> Object:
     items = [{"key": ".dockerconfigjson", "path": "config.json"}]
     secret = {"secretName": name, "items": items, "optional": True}
-    return {"name": f"pull-{name}"[:63].rstrip("-"), "secret": secret}
+    return {"name": f"{_VOLUME_PREFIX}{name}"[:63].rstrip("-"), "secret": secret}
 
 
-def _puller(volume: Object, secrets: list[str], image: str, config: OperatorConfig) -> Object:
-    mounts = [
-        {"name": _secret_volume(name)["name"], "mountPath": f"{SECRETS}/{name}", "readOnly": True}
-        for name in secrets
-    ]
+def _secret_mount(name: str) -> Object:
+    volume = _secret_volume(name)["name"]
+    return {"name": volume, "mountPath": f"{SECRETS}/{name}", "readOnly": True}
+
+
+def _puller(volume: Object, image: str, config: OperatorConfig) -> Object:
     insecure = {"SKERRY_INSECURE_REGISTRY": config.registry.address}
     return {
         "name": f"pull-{volume['name']}",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-m", "skerry_runtime.pull", volume["image"]["reference"], PULLED],
+        "command": [*_COMMAND, volume["image"]["reference"], PULLED],
         "env": parts.environment(
             {**(insecure if config.registry.insecure else {}), "SKERRY_PULL_SECRETS": SECRETS}
         ),
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": PULLER_LIMITS},
         "securityContext": parts.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": volume["name"], "mountPath": PULLED}, *mounts],
+        "volumeMounts": [{"name": volume["name"], "mountPath": PULLED}],
     }

@@ -38,7 +38,7 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
         **parts.pull_secrets(
             build.plan.source.pull_secret,
             build.plan.evaluation.dataset.pull_secret,
-            config.registry.push_secret,
+            config.registry.reading_secret,
         ),
         "affinity": parts.class_affinity(build.plan.hardware_class),
         "initContainers": stages,
@@ -71,7 +71,7 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(
-            assess.source.pull_secret, dataset.pull_secret, config.registry.push_secret
+            assess.source.pull_secret, dataset.pull_secret, config.registry.reading_secret
         ),
         "containers": [container],
         "volumes": [
@@ -116,7 +116,8 @@ def _stage(stage: StageSpec, build: BuildJob, config: OperatorConfig) -> Object:
         **job_parts.container(stage, image, limits),
         "env": [*parts.environment(variables), node],
         "volumeMounts": [
-            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT, *job_parts.docker_mounts(config.registry.push_secret),
+            _SOURCE_MOUNT, _DATASET_MOUNT, _SCRATCH_MOUNT,
+            *job_parts.docker_mounts(config.registry.push_secret if stage.registry else None),
         ],
     }  # fmt: skip
 

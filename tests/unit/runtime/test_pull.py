@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import tarfile
+import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from skerry_runtime.pull import PullError, pull
+from skerry_runtime.pull import Patience, PullError, pull
+from tests.unit.artifacts.scripted import Answer, Scripted, scripted
 from tests.unit.optimizer.registries import (
     PASSWORD,
     USER,
@@ -19,6 +21,7 @@ from tests.unit.optimizer.registries import (
     docker_config,
     running_registry,
 )
+from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +128,65 @@ def test_a_login_comes_from_the_mounted_secrets(tmp_path: Path) -> None:
 def test_only_digests_are_pulled(reference: str, tmp_path: Path) -> None:
     with pytest.raises(PullError, match="by digest"):
         pull(reference, tmp_path)
+
+
+def manifest_of(blob: bytes) -> tuple[bytes, str]:
+    """A manifest of one layer, and its digest."""
+    content = json.dumps({"layers": [describe(blob)]}).encode()
+    return content, digest(content)
+
+
+def limited(server: Scripted, blob: bytes, *busy: Answer) -> str:
+    """A registry that is busy at first, and the reference of its image."""
+    content, name = manifest_of(blob)
+    server.says(*busy, Answer(body=content), Answer(body=blob))
+    return f"{server.address}/{REPOSITORY}@{name}"
+
+
+def test_a_busy_registry_is_asked_until_it_answers_as_it_asks(tmp_path: Path) -> None:
+    with scripted() as server:
+        asked = Answer(429, {"Retry-After": "2"})
+        reference = limited(server, layer(model="m"), asked, Answer(503))
+        begun = time.monotonic()
+        pull(reference, tmp_path, insecure_host=server.address)
+        assert time.monotonic() - begun >= 2
+        assert len(server.asked) == 4
+    assert (tmp_path / "model").read_text() == "m"
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(500)])
+def test_what_does_not_pass_is_told_at_once(answer: Answer, tmp_path: Path) -> None:
+    with scripted(lambda _: answer) as server:
+        reference = limited(server, b"", answer)
+        with pytest.raises(PullError, match=f"answers {answer.status}"):
+            pull(reference, tmp_path, insecure_host=server.address)
+        assert len(server.asked) == 1
+
+
+def test_the_patience_ends(tmp_path: Path) -> None:
+    impatient = Patience(busy=0.2, away=0.2)
+    with scripted(lambda _: Answer(503)) as server:
+        reference = f"{server.address}/{REPOSITORY}@{digest(b'')}"
+        with pytest.raises(PullError, match="answers 503"):
+            pull(reference, tmp_path, insecure_host=server.address, patience=impatient)
+        assert len(server.asked) == 2
+    address = f"127.0.0.1:{free_port()}"
+    with pytest.raises(PullError, match="refused"):
+        pull(
+            f"{address}/{REPOSITORY}@{digest(b'')}",
+            tmp_path,
+            insecure_host=address,
+            patience=impatient,
+        )
+
+
+def test_a_large_answer_is_no_token(tmp_path: Path) -> None:
+    with scripted() as server:
+        challenge = f'Bearer realm="http://{server.address}/token",service="x"'
+        server.says(Answer(401, {"WWW-Authenticate": challenge}), Answer(body=b" " * 2**22 + b"{}"))
+        with pytest.raises(PullError, match="no token"):
+            pull(
+                f"{server.address}/{REPOSITORY}@{digest(b'')}",
+                tmp_path,
+                insecure_host=server.address,
+            )

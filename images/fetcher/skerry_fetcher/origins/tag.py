@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import RegistryClient, RegistryError
+from skerry.artifacts.busy import BUSY
+from skerry.artifacts.images import JOB, RegistryClient, RegistryError
 from skerry.artifacts.registry import split
 from skerry.jobs.plans import RegistryAccess
 from skerry.jobs.results import Refusal
@@ -36,7 +37,8 @@ class PrivateTag:
             insecure=plan.registry.insecure and host == plan.registry.address,
             docker_config=str(credentials.file(KEY)),
         )
-        self._client = RegistryClient(access, f"Secret {self._secret} (credentialsSecret)")
+        secret = f"Secret {self._secret} (credentialsSecret)"
+        self._client = RegistryClient(access, secret, JOB)
 
     def look(self) -> Listing:
         """The digest of the tag."""
@@ -46,6 +48,8 @@ class PrivateTag:
             if error.status in {401, 403}:
                 told = f"HTTP {error.status}"
                 raise denied(self._where, self._secret, told) from error
+            if error.status in BUSY:  # it was waited for already, as it asks
+                raise RefusedError(Refusal.UNREACHABLE, str(error)) from error
             raise BrokenError(str(error)) from error
         if digest is None:
             raise RefusedError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images import JOB, RegistryClient
 from skerry.jobs.plans import JobPlan
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
@@ -42,7 +42,7 @@ def accelerate(workspace: Workspace) -> str:
         if optimiser is None
         else _accelerate_all(workspace, engine, optimiser)
     )
-    push_build(RegistryClient(plan.registry), workspace, plan)
+    push_build(RegistryClient(plan.registry, patience=JOB), workspace, plan)
     return message
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images import JOB, RegistryClient
 from skerry.jobs.ending import FOUND
 from skerry.jobs.plans import JobPlan
 from skerry_optimizer.builds import pull_build
@@ -26,7 +26,7 @@ def find_finished(workspace: Workspace) -> str:
         StageError: The registry was not reached, or refused.
     """
     plan = JobPlan.from_environment(os.environ)
-    client = RegistryClient(plan.registry)
+    client = RegistryClient(plan.registry, patience=JOB)
     summary = find_evidence(client, plan)
     if summary is not None:
         workspace.write_found(summary)

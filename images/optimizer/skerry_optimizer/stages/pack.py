@@ -10,7 +10,7 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images import JOB, RegistryClient
 from skerry.artifacts.images.layers import digest_of
 from skerry.jobs.errors import StageError
 from skerry.jobs.names import NODE_VARIABLE
@@ -35,7 +35,7 @@ def pack(workspace: Workspace) -> str:
         return encode_summary(workspace.read_found().model_copy(update={"reused": True}))
     plan = JobPlan.from_environment(os.environ)
     summary = push_evidence(
-        RegistryClient(plan.registry), workspace, plan, summarised(workspace, plan)
+        RegistryClient(plan.registry, patience=JOB), workspace, plan, summarised(workspace, plan)
     )
     return encode_summary(summary)
 

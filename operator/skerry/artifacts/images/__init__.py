@@ -6,11 +6,12 @@ same files give the same digest wherever they are packed. `layers` makes the tar
 manifest around them, `client` talks to the registry.
 """
 
-from skerry.artifacts.images.client import RegistryClient, RegistryError
+from skerry.artifacts.images.client import JOB, RegistryClient, RegistryError
 from skerry.artifacts.images.image import Image, RemoteImage, RemoteLayer
 from skerry.artifacts.images.layers import Layer, pack_files, pack_folder, unpack
 
 __all__ = [
+    "JOB",
     "Image",
     "Layer",
     "RegistryClient",

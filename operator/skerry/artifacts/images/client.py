@@ -1,27 +1,31 @@
 """Moves images to and from a registry with oras, and turns what goes wrong into words for people.
 
-oras' own retries sleep for two minutes and its requests have no time limit. Here a request is tried
-again twice within seconds; after that the stage fails, and the Job's backoff tries it anew.
+oras' own retries sleep for two minutes and its requests have no time limit. Here a request has one, and
+is tried again as long as the patience lasts: a registry that is busy costs no job what it has measured.
+After that the stage fails, and the Job's backoff tries it again. Credentials go to the registry and to
+the server of tokens that it names, and to no other host.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import oras.auth
 import oras.container
 import oras.provider
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from skerry.artifacts.images.image import MANIFEST_TYPE, Image, RemoteImage, digest_of_bytes
 from skerry.artifacts.images.layers import digest_of, unpack
+from skerry.artifacts.images.patience import Patience
 from skerry.jobs.errors import StageError
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from skerry.jobs.plans import RegistryAccess
 
 CONNECT_SECONDS = 10.0
+SHORT, JOB = Patience(busy=2.0, away=2.0), Patience(busy=600.0, away=120.0)
+"""For somebody who waits at a terminal; for a stage of a job."""
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -40,6 +46,7 @@ INDEX_TYPES = (
 
 OWN_SECRET = "the operator's registry.pushSecret"  # noqa: S105 - a field's name
 
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 READ_SECONDS = 120.0
 """Between two bytes of an answer; a registry that checks a large blob is silent that long."""
 
@@ -52,19 +59,25 @@ class RegistryError(StageError):
         self.status = status
 
 
+class _Adapter(HTTPAdapter):
+    """Limits the time of every request, also of those for tokens, which oras sends itself."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> Any:
+        """Send one request."""
+        named["timeout"] = named.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
+        return super().send(request, *args, **named)
+
+
 class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
-    """oras' registry with time limits, short retries, and a fresh token for each refused request."""
+    """oras' registry with time limits, patience, and a fresh token for each refused request."""
 
-    retry: ClassVar[Retry] = Retry(
-        total=2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504), allowed_methods=None,
-        raise_on_status=False,
-    )  # fmt: skip
-
-    def __init__(self, access: RegistryAccess, secret: str) -> None:
+    def __init__(self, access: RegistryAccess, secret: str, patience: Patience) -> None:
         self.secret = secret
+        self._insecure = access.insecure
         super().__init__(hostname=access.address, insecure=access.insecure)
+        self._own = urlsplit(f"//{self.get_container('a').manifest_url('b')}").netloc
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=self.retry))
+            self.session.mount(scheme, _Adapter(max_retries=patience.retry()))
         # What a proxy variable says about the outside is not meant for the fleet's own registry.
         self.session.trust_env = not access.insecure
 
@@ -86,8 +99,10 @@ class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no t
             )  # fmt: skip
             return answer
 
-        response = send({**(headers or {}), **self._authorization()})
-        if response.status_code == requests.codes.unauthorized:
+        # Where an upload goes on is the registry's to say; its credentials stay with it.
+        own = urlsplit(url).netloc == self._own
+        response = send({**(headers or {}), **(self._authorization() if own else {})})
+        if own and response.status_code == requests.codes.unauthorized:
             response = send({**(headers or {}), **self._asked_for(response)})
         absent = method in {"GET", "HEAD"} and response.status_code == requests.codes.not_found
         if not response.ok and not absent:
@@ -102,6 +117,11 @@ class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no t
         basic = getattr(self.auth, "_basic_auth", None)
         if response.headers.get("WWW-Authenticate", "").lower().startswith("basic"):
             return {"Authorization": f"Basic {basic}"} if basic else {}
+        realm = dict(_CHALLENGE.findall(response.headers.get("WWW-Authenticate", ""))).get(
+            "realm", ""
+        )
+        if urlsplit(realm).scheme != "https" and not self._insecure:
+            raise RegistryError(f"it sends for a token to {realm!r}, which is not HTTPS")
         # A token is good for one scope: the one that allowed reading does not allow a push.
         headers, _ = self.auth.authenticate_request(response, {}, refresh=True)
         return dict(headers)
@@ -113,9 +133,12 @@ class RegistryClient:
     Args:
         access: Where the repository is, and the path of credentials, if any.
         secret: Where the credentials come from, for messages.
+        patience: How long a registry that is busy or away is waited for.
     """
 
-    def __init__(self, access: RegistryAccess, secret: str = OWN_SECRET) -> None:
+    def __init__(
+        self, access: RegistryAccess, secret: str = OWN_SECRET, patience: Patience = SHORT
+    ) -> None:
         """Read the credentials; nothing is sent yet.
 
         Raises:
@@ -123,7 +146,7 @@ class RegistryClient:
         """
         self._secret = secret
         self._name = f"{access.address}/{access.repository}"
-        self._transport = _Transport(access, secret)
+        self._transport = _Transport(access, secret, patience)
         if access.docker_config:
             self._read_credentials(Path(access.docker_config))
 

@@ -258,8 +258,11 @@ def _wave_runs(facts: Facts) -> Story | None:
 def _awaiting_build(facts: Facts) -> Story | None:
     if facts.view.desired is not None:
         return None
-    serving = facts.route is not None and facts.route.stable is not None
-    text = "the spec has no certified build yet" + ("; stable goes on serving" if serving else "")
+    trusted = facts.route is not None and facts.route.stable is not None
+    serving = trusted and count(facts).ready
+    text = "the spec has no certified build yet" + (
+        "; stable continues to serve" if serving else ""
+    )
     return Story(Phase.PENDING, "AwaitingBuild", text)
 
 

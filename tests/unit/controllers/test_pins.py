@@ -1,0 +1,116 @@
+"""Tags whose registry is busy: waited for as it asks, and told as what passes, until it has lasted too long."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from skerry.artifacts.registry import Registry
+from skerry.controllers import pins as pins_module
+from skerry.controllers.pins import STALLED_SECONDS, Pinner, pause_after
+from skerry.decide.registry import WAITING
+from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Scripted, scripted
+from tests.unit.decide.plan_world import edge_model
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from skerry.api import EdgeModel
+    from skerry.decide.snapshot import Pins
+
+KEY = ("assist", "intent")
+BUSY = Answer(429, {"Retry-After": "60"})
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with scripted() as running:
+        yield running
+
+
+@pytest.fixture
+def woken() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def pinner(server: Scripted, woken: asyncio.Event) -> AsyncIterator[Pinner]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        yield Pinner(Registry(http, server.address), lambda _: woken.set())
+
+
+def model(server: Scripted) -> EdgeModel:
+    """A source whose tag is asked for, and a data set that is pinned."""
+    dataset = {"uri": "oci://reg.example/d:1", "digest": DIGEST}
+    return edge_model(
+        "x86",
+        source={"uri": f"oci://{server.address}/m:1"},
+        evaluation={"dataset": dataset, "metric": "accuracy"},
+    )
+
+
+async def settled(pinner: Pinner, found: EdgeModel, woken: asyncio.Event) -> Pins:
+    """The pins once the registry has answered."""
+    await pinner.pins(KEY, found)
+    await asyncio.wait_for(woken.wait(), 10)
+    return await pinner.pins(KEY, found)
+
+
+async def test_a_busy_registry_is_waited_for_as_it_asks(
+    pinner: Pinner, server: Scripted, woken: asyncio.Event
+) -> None:
+    server.says(BUSY)
+    pins = await settled(pinner, model(server), woken)
+    assert (pins.problem, pins.reason) == ("", WAITING)
+    assert "the registry answered 429" in pins.waiting
+    assert "the next time at " in pins.waiting
+    assert pins.again_in is not None
+    assert 55 < pins.again_in <= 60
+    for _ in range(3):
+        await pinner.pins(KEY, model(server))
+    assert len(server.asked) == 1
+
+
+async def test_what_takes_a_person_is_a_problem_at_once(
+    pinner: Pinner, server: Scripted, woken: asyncio.Event
+) -> None:
+    server.says(Answer(404))
+    pins = await settled(pinner, model(server), woken)
+    assert "no such image or tag" in pins.problem
+    assert pins.waiting == ""
+
+
+async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_the_same_is_said(
+    pinner: Pinner, server: Scripted, woken: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pins_module, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(pins_module, "LONGEST_PAUSE_SECONDS", 0.05)
+    server.says(Answer(503), FOUND)
+    first = await settled(pinner, model(server), woken)
+    assert first.waiting
+    async with asyncio.timeout(10):
+        while not (found := await pinner.pins(KEY, model(server))).source:
+            assert found.waiting == first.waiting
+            await asyncio.sleep(0.01)
+    assert (found.source.digest, found.waiting) == (DIGEST, "")
+    assert len(server.asked) == 2
+
+
+async def test_what_lasts_too_long_asks_for_a_person(
+    pinner: Pinner, server: Scripted, woken: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pins_module, "STALLED_SECONDS", 0.0)
+    server.says(Answer(503))
+    pins = await settled(pinner, model(server), woken)
+    assert "the registry answered 503" in pins.problem
+    assert pins.again_in is not None
+
+
+def test_pauses_grow_within_bounds_and_never_below_what_is_asked() -> None:
+    assert [pause_after(n, None) for n in (1, 2, 3, 9)] == [20, 40, 60, 60]
+    assert pause_after(1, 90) == 90
+    assert pause_after(1, 5) == 20
+    assert pause_after(1, 600) < STALLED_SECONDS + 1
