@@ -118,6 +118,37 @@ class AgentSettings(Settings):
     )
 
 
+class TolerationOperator(StrEnum):
+    """How a toleration matches a taint."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Settings):
+    """A toleration of a pod, in Kubernetes' words."""
+
+    key: str | None = None
+    operator: TolerationOperator | None = None
+    value: str | None = None
+    effect: TaintEffect | None = None
+    toleration_seconds: int | None = None
+
+
+class DeviceSettings(Settings):
+    """What all pods on devices share: agent, gateway, models and jobs."""
+
+    tolerations: tuple[Toleration, ...] = ()
+
+
 class FleetSettings(Settings):
     """What the operator does about nodes and classes."""
 
@@ -137,4 +168,5 @@ class OperatorConfig(Settings):
     artifacts: ArtifactSettings = ArtifactSettings()
     gateway: GatewaySettings = GatewaySettings()
     agent: AgentSettings = AgentSettings()
+    device: DeviceSettings = DeviceSettings()
     fleet: FleetSettings = FleetSettings()

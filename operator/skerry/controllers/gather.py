@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skerry.api import EdgeModel, ModelRoute, ModelVariant
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.cluster import kinds
 from skerry.cluster.views import job_view
+from skerry.controllers.absence import with_absences
 from skerry.controllers.reach import node_views
 from skerry.decide.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
@@ -72,6 +74,8 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),
     )
+    now = datetime.now(UTC)
+    snapshot = await with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
     return Gathered(snapshot, own)
 
 

@@ -58,6 +58,7 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     gathered = await gather(operator, key)
     if gathered is None:
         operator.conflicts.pop(key, None)
+        operator.absences.pop(key, None)
         return None
     decision = await _decided(operator, key, gathered.snapshot)
     applier = Applier(operator, gathered)

@@ -1,0 +1,171 @@
+"""Which pods are not there, since when, and the Events that say why: the part of `gather` that remembers.
+
+Events are not watched and are read as rarely as the question allows: of what has been missing for
+longer than `GRACE`, a few objects a pass, and again only after `GRACE`. A verdict never waits for
+them: where the API server is slow, the pass goes by what was read before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from skerry.api.common import LABEL_REVISION
+from skerry.cluster import kinds
+from skerry.cluster.errors import SkerryError
+from skerry.cluster.views import event_views, tolerated_by
+from skerry.decide.absent import GRACE, lacking, waits_for_pods
+from skerry.decide.snapshot import Absence
+from skerry.decide.taints import untolerated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from skerry.cluster.client import Object
+    from skerry.cluster.fleet import Key, ServingPod
+    from skerry.controllers.operator import Operator
+    from skerry.decide.absent import Lacking
+    from skerry.decide.snapshot import EventView, JobView, PodView, Snapshot
+
+MOST_READ = 6
+"""Objects whose Events one pass reads: one device too many looks like the others."""
+READ_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Memory:
+    """What is remembered of one EdgeModel between passes.
+
+    Attributes:
+        since: when a node was first seen without a Ready pod of a revision.
+        events: as last read, by the uid of what they are about.
+        read_at: when they were read.
+    """
+
+    since: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    events: dict[str, tuple[EventView, ...]] = field(default_factory=dict)
+    read_at: datetime | None = None
+
+
+async def with_absences(
+    operator: Operator, key: Key, snapshot: Snapshot, daemonsets: Iterable[Object], now: datetime
+) -> Snapshot:
+    """Return the snapshot with the pods that are not there, and what Events say of them."""
+    memory = operator.absences.setdefault(key, Memory())
+    by_revision = {item["metadata"]["labels"].get(LABEL_REVISION, ""): item for item in daemonsets}
+    pods = _pods(operator, key)
+    found = list(lacking(snapshot.routes, snapshot.daemonsets, snapshot.nodes))
+    memory.since = {_of(one): memory.since.get(_of(one), now) for one in found}
+    absences = [
+        (one.hardware_class, _absence(operator, one, by_revision[one.revision], pods, memory))
+        for one in found
+        if one.revision in by_revision
+    ]
+    asked = list(dict.fromkeys(_silent(absences, by_revision, snapshot.jobs, now)))
+    await _read(operator, key, memory, asked[:MOST_READ], now)
+    told: dict[str, list[Absence]] = {}
+    for name, absence in absences:
+        uid = by_revision[absence.revision]["metadata"]["uid"]
+        told.setdefault(name, []).append(_with_events(absence, uid, memory))
+    return replace(
+        snapshot,
+        absences={name: tuple(those) for name, those in told.items()},
+        jobs=tuple(_job_with_events(job, memory) for job in snapshot.jobs),
+    )
+
+
+def _pods(operator: Operator, key: Key) -> dict[tuple[str, str], ServingPod]:
+    """Return the model's newest pod that is not Ready, by node and revision."""
+    found: dict[tuple[str, str], ServingPod] = {}
+    for (namespace, _), pod in operator.fleet.pods.items():
+        if (namespace, pod.model) != key or pod.state is None:
+            continue
+        known = found.get((pod.node, pod.revision))
+        if known is None or known.state is None or known.state.created_at < pod.state.created_at:
+            found[pod.node, pod.revision] = pod
+    return found
+
+
+def _of(one: Lacking) -> tuple[str, str]:
+    return one.node.name, one.revision
+
+
+def _absence(
+    operator: Operator, one: Lacking, daemonset: Object, pods: dict[tuple[str, str], ServingPod],
+    memory: Memory,
+) -> Absence:  # fmt: skip
+    pod, node = pods.get(_of(one)), operator.fleet.nodes.get("", one.node.name)
+    taint = untolerated(node.taints if node else (), tolerated_by(daemonset))
+    return Absence(
+        node=one.node.name,
+        revision=one.revision,
+        daemonset=daemonset["metadata"]["name"],
+        since=memory.since[_of(one)],
+        pod=pod.state if pod else None,
+        taint=str(taint or ""),
+    )
+
+
+def _silent(
+    absences: list[tuple[str, Absence]],
+    daemonsets: dict[str, Object],
+    jobs: tuple[JobView, ...],
+    now: datetime,
+) -> Iterable[str]:
+    """Yield the uids of what can only be explained by Events, missing for longer than the grace."""
+    for job in jobs:
+        if waits_for_pods(job) and now - job.created_at >= GRACE:
+            yield job.pods[-1].uid if job.pods else job.uid
+    for _, absence in absences:
+        if now - absence.since < GRACE or absence.taint:
+            continue
+        if absence.pod is None:
+            yield daemonsets[absence.revision]["metadata"]["uid"]
+        elif not absence.pod.begun:
+            yield absence.pod.uid
+
+
+async def _read(
+    operator: Operator, key: Key, memory: Memory, asked: list[str], now: datetime
+) -> None:
+    """Read the Events of all that is asked for, unless all of them were read a moment ago."""
+    memory.events = {uid: memory.events[uid] for uid in asked if uid in memory.events}
+    fresh = memory.read_at is not None and now - memory.read_at < GRACE
+    if not asked or (fresh and len(memory.events) == len(asked)):
+        return
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            lists = await asyncio.gather(*(_events(operator, key[0], uid) for uid in asked))
+    except (SkerryError, TimeoutError) as error:
+        logger.warning("%s/%s: its Events could not be read: %s", *key, error or "too slow")
+    else:
+        memory.events = dict(zip(asked, lists, strict=True))
+    memory.read_at = now
+
+
+async def _events(operator: Operator, namespace: str, uid: str) -> tuple[EventView, ...]:
+    about = f"involvedObject.uid={uid}"
+    return event_views(await operator.cluster.list(kinds.CORE_EVENT, namespace, fields=about))
+
+
+def _with_events(absence: Absence, daemonset: str, memory: Memory) -> Absence:
+    if absence.pod is None:
+        return replace(absence, events=memory.events.get(daemonset, ()))
+    return replace(absence, pod=_pod_with_events(absence.pod, memory))
+
+
+def _job_with_events(job: JobView, memory: Memory) -> JobView:
+    if not job.pods:
+        return replace(job, events=memory.events.get(job.uid, ()))
+    *others, last = job.pods
+    return replace(job, pods=(*others, _pod_with_events(last, memory)))
+
+
+def _pod_with_events(pod: PodView, memory: Memory) -> PodView:
+    events = memory.events.get(pod.uid, ())
+    return replace(pod, events=events) if events else pod
