@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 FAILED_CREATE = "FailedCreate"
 WORDS_LENGTH = 150
-_BEFORE = re.compile(r'^(Error creating: )?(pods "[^"]*" is forbidden: )?')
+_BEFORE = re.compile(
+    r'^(\(combined from similar events\): )?(Error creating: )?(pods "[^"]*" is forbidden: )?'
+)
 _CURES = tuple(
     (re.compile(pattern), cure)
     for pattern, cure in (

@@ -108,6 +108,14 @@ CAUSES = {
         "PodsForbidden",
         ["at 11:59:55 UTC: exceeded quota: full", "ResourceQuota full of namespace t must have room"],
     ),
+    "quota that was exceeded often": (
+        refused(
+            "exceeded quota: full, requested: pods=1",
+            "(combined from similar events): " + FORBIDDEN,
+        ),
+        "PodsForbidden",
+        ["at 11:59:55 UTC: exceeded quota: full"],
+    ),
     "quota that asks for limits": (
         refused("failed quota: compute: must specify limits.cpu for: golden"),
         "PodsForbidden",
