@@ -1,8 +1,8 @@
 """Which pods are not there, since when, and the Events that say why: the part of `gather` that remembers.
 
 Events are not watched and are read as rarely as the question allows: of what has been missing for
-longer than `GRACE`, a few objects a pass, and again only after `GRACE`. A verdict never waits for
-them: where the API server is slow, the pass goes by what was read before.
+longer than `GRACE`, a few objects at once, and again only after `GRACE`. No pass waits for them, since a
+verdict may have set it off: they are read next to it, and another pass tells what they say.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_REVISION
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 MOST_READ = 6
 """Objects whose Events one pass reads: one device too many looks like the others."""
-READ_SECONDS = 2.0
+OLD = timedelta(minutes=20)
+"""A DaemonSet's controller tries again within 17 minutes; what an older Event says may be long over."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +46,17 @@ class Memory:
     Attributes:
         since: when a node was first seen without a Ready pod of a revision.
         events: as last read, by the uid of what they are about.
-        read_at: when they were read.
+        asked_at: when they were last asked for.
+        reading: the request that is under way, or was the last.
     """
 
     since: dict[tuple[str, str], datetime] = field(default_factory=dict)
     events: dict[str, tuple[EventView, ...]] = field(default_factory=dict)
-    read_at: datetime | None = None
+    asked_at: datetime | None = None
+    reading: asyncio.Task[None] | None = None
 
 
-async def with_absences(
+def with_absences(
     operator: Operator, key: Key, snapshot: Snapshot, daemonsets: Iterable[Object], now: datetime
 ) -> Snapshot:
     """Return the snapshot with the pods that are not there, and what Events say of them."""
@@ -67,7 +71,7 @@ async def with_absences(
         if one.revision in by_revision
     ]
     asked = list(dict.fromkeys(_silent(absences, by_revision, snapshot.jobs, now)))
-    await _read(operator, key, memory, asked[:MOST_READ], now)
+    _ask(operator, key, memory, asked[:MOST_READ], now)
     told: dict[str, list[Absence]] = {}
     for name, absence in absences:
         uid = by_revision[absence.revision]["metadata"]["uid"]
@@ -130,32 +134,43 @@ def _silent(
             yield absence.pod.uid
 
 
+def _ask(operator: Operator, key: Key, memory: Memory, asked: list[str], now: datetime) -> None:
+    """Have the Events of all that is asked for read, unless that was done a moment ago or is under way."""
+    memory.events = {uid: memory.events[uid] for uid in asked if uid in memory.events}
+    fresh = memory.asked_at is not None and now - memory.asked_at < GRACE
+    under_way = memory.reading is not None and not memory.reading.done()
+    if not asked or under_way or (fresh and len(memory.events) == len(asked)):
+        return
+    memory.asked_at = now
+    memory.reading = asyncio.create_task(_read(operator, key, memory, asked, now))
+
+
 async def _read(
     operator: Operator, key: Key, memory: Memory, asked: list[str], now: datetime
 ) -> None:
-    """Read the Events of all that is asked for, unless all of them were read a moment ago."""
-    memory.events = {uid: memory.events[uid] for uid in asked if uid in memory.events}
-    fresh = memory.read_at is not None and now - memory.read_at < GRACE
-    if not asked or (fresh and len(memory.events) == len(asked)):
-        return
+    """Read the Events, and have the EdgeModel looked at again when they say something new."""
+    before = memory.events
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            lists = await asyncio.gather(*(_events(operator, key[0], uid) for uid in asked))
-    except (SkerryError, TimeoutError) as error:
-        logger.warning("%s/%s: its Events could not be read: %s", *key, error or "too slow")
-    else:
-        memory.events = dict(zip(asked, lists, strict=True))
-    memory.read_at = now
+        lists = await asyncio.gather(*(_events(operator, key[0], uid, now - OLD) for uid in asked))
+    except SkerryError as error:
+        logger.warning("%s/%s: its Events could not be read: %s", *key, error)
+        lists = [before.get(uid, ()) for uid in asked]
+    memory.events = dict(zip(asked, lists, strict=True))
+    if memory.events != before:
+        operator.queue.add(key)
 
 
-async def _events(operator: Operator, namespace: str, uid: str) -> tuple[EventView, ...]:
+async def _events(
+    operator: Operator, namespace: str, uid: str, since: datetime
+) -> tuple[EventView, ...]:
     about = f"involvedObject.uid={uid}"
-    return event_views(await operator.cluster.list(kinds.CORE_EVENT, namespace, fields=about))
+    found = await operator.cluster.list(kinds.CORE_EVENT, namespace, fields=about)
+    return tuple(event for event in event_views(found) if event.at >= since)
 
 
 def _with_events(absence: Absence, daemonset: str, memory: Memory) -> Absence:
     if absence.pod is None:
-        return replace(absence, events=memory.events.get(daemonset, ()))
+        return replace(absence, events=memory.events.get(daemonset))
     return replace(absence, pod=_pod_with_events(absence.pod, memory))
 
 

@@ -75,7 +75,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         conflicts=operator.conflicts.get(key, ()),
     )
     now = datetime.now(UTC)
-    snapshot = await with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
+    snapshot = with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
     return Gathered(snapshot, own)
 
 

@@ -52,12 +52,10 @@ def lacking(
 def causes(
     absences: Iterable[Absence], namespace: str, now: datetime
 ) -> dict[tuple[str, str], Trouble]:
-    """Return why, by node and revision, where it has lasted for longer than `GRACE`."""
-    return {
-        (one.node, one.revision): _cause(one, namespace)
-        for one in absences
-        if now - one.since >= GRACE
-    }
+    """Return why, by node and revision, where it has lasted for longer than `GRACE` and is known."""
+    late = [one for one in absences if now - one.since >= GRACE]
+    found = {(one.node, one.revision): _cause(one, namespace) for one in late}
+    return {place: cause for place, cause in found.items() if cause is not None}
 
 
 def waits_for_pods(job: JobView) -> bool:
@@ -82,12 +80,14 @@ def _should_have(node: NodeView, placement: Placement) -> bool:
     return node.reachable and not node.left_out and placement.holds(node)
 
 
-def _cause(absence: Absence, namespace: str) -> Trouble:
+def _cause(absence: Absence, namespace: str) -> Trouble | None:
     if absence.pod is not None:
         return serving_trouble(absence.pod, namespace)
     if absence.taint:
         text = f"taint {absence.taint} keeps its pod out, DaemonSet {absence.daemonset} does not"
         return Trouble(TAINT_NOT_TOLERATED, f"{text} tolerate it: remove the taint")
+    if absence.events is None:
+        return None
     owner = f"daemonset/{absence.daemonset}"
     return refusal(absence.events, owner, namespace) or Trouble(
         POD_MISSING,

@@ -87,7 +87,7 @@ class Absence:
         since: when this was first seen.
         pod: that is there and not Ready, if any.
         taint: of the node, that the DaemonSet does not tolerate; empty without one.
-        events: of the DaemonSet, newest first; read only without a pod.
+        events: of the DaemonSet, newest first; None while they are not read, as those of one with a pod.
     """
 
     node: str
@@ -96,7 +96,7 @@ class Absence:
     since: datetime
     pod: PodView | None = None
     taint: str = ""
-    events: tuple[EventView, ...] = ()
+    events: tuple[EventView, ...] | None = None
 
 
 @dataclass(frozen=True)

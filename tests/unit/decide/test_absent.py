@@ -75,7 +75,7 @@ def absence(
     seen = event_views(events)
     state = replace(view.state, events=seen) if view and view.state else None
     since = NOW - GRACE
-    return Absence("x86-a-2", REVISION, DAEMONSET, since, state, taint, () if found else seen)
+    return Absence("x86-a-2", REVISION, DAEMONSET, since, state, taint, None if found else seen)
 
 
 def refused(words: str, before: str = FORBIDDEN) -> Absence:
@@ -298,6 +298,10 @@ def test_each_cause_is_told_with_a_cure_in_few_words(cause: str) -> None:
 def test_nothing_is_said_before_the_grace_is_over() -> None:
     young = replace(absence(), since=NOW - GRACE + timedelta(seconds=1))
     assert causes([young], "t", NOW) == {}
+
+
+def test_nothing_is_said_before_the_events_are_read() -> None:
+    assert causes([replace(absence(), events=None)], "t", NOW) == {}
 
 
 def test_a_long_message_keeps_what_was_tried_and_what_went_wrong() -> None:
