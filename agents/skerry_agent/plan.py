@@ -269,6 +269,14 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     return ""
 
 
+def awaited(route: ModelRouteSpec, memory: Memory) -> str:
+    """Return what a candidate waits for here before it can be checked; empty once it is checked."""
+    trial = memory.trial
+    if route.candidate is None or trial is None or trial.state is not CandidateState.WAITING:
+        return ""
+    return f"no pod of candidate {trial.revision} answers on this node yet"
+
+
 def _why_nothing(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     trial = memory.trial
     if route.candidate is None and route.stable is None:

@@ -26,7 +26,7 @@ def node_model(route: ModelRoute, memory: Memory, up: frozenset[str]) -> NodeMod
         healthy=stable is not None and stable in up,
         candidate=_candidate(route, memory, given),
         vetoes=memory.vetoes,
-        message=plan.message(spec, memory, up),
+        message=plan.message(spec, memory, up) or plan.awaited(spec, memory),
     )
 
 

@@ -35,6 +35,7 @@ CONDITIONS = (
     ("HardwareClass", "Distinct", "No other class of the same priority selects its nodes."),
     ("HardwareClass", "Uniform", "Its nodes are alike in what matters to a build; Unknown without facts."),
     ("HardwareClass", "AsSpecified", "Its nodes are what the spec says; Unknown without facts."),
+    ("HardwareClass", "Complete", "All of its nodes take part in rollouts: none lacks an agent."),
 )  # fmt: skip
 
 PHASES = {

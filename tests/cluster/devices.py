@@ -17,7 +17,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from skerry.api import ModelRoute
-from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
+from skerry.api.common import (
+    LABEL_CLASS,
+    LABEL_COMPONENT,
+    LABEL_MODEL,
+    LABEL_REVISION,
+    SYSTEM_NAMESPACE,
+)
 from skerry.api.edgemodel import Assessment
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelvariant import (
@@ -29,12 +35,13 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.cluster import kinds
+from skerry.controllers.reach import LEASE_PREFIX
 from skerry.jobs.plans import AssessPlan, JobPlan
 from skerry.jobs.results import JobSummary
 from skerry.precision import Precision
 from skerry.render.parts import COMPONENT_FETCHER
 from tests.cluster.fetch_pods import run_fetch_pod
-from tests.cluster.pod_states import base, ended, environment, timestamp
+from tests.cluster.pod_states import Stuck, base, ended, environment, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +66,7 @@ class Devices:
         shortfall: engines whose builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
         speedups: what each engine's build measures; 1.5 where nothing is said.
+        stuck: pods that do not begin, by model and component: what their kubelets say.
         reports: how often an agent has written its EdgeNode.
     """
 
@@ -67,6 +75,7 @@ class Devices:
     bad: dict[str, str] = field(default_factory=dict)
     shortfall: frozenset[str] = frozenset()
     soaking: bool = False
+    stuck: dict[tuple[str, str], Stuck] = field(default_factory=dict)
     speedups: dict[str, str] = field(default_factory=dict)
     failed_at: dict[str, datetime] = field(default_factory=dict)
     _vetoes: dict[tuple[str, str, str], list[Object]] = field(default_factory=dict)
@@ -94,6 +103,7 @@ class Devices:
         self._pool.shutdown()
         for name in self._names():
             self.api.delete(kinds.NODE, {"metadata": {"name": name}})
+            self.api.delete(kinds.LEASE, {"metadata": _agents_lease(name)})
         if self.error is not None:
             raise self.error
 
@@ -112,6 +122,7 @@ class Devices:
         }  # fmt: skip
         status = {"capacity": CAPACITY, "allocatable": CAPACITY, "conditions": [ready]}
         self.api.merge(kinds.NODE, node, {"status": status}, "status")
+        self._renew(name)
 
     def _play(self) -> None:
         try:
@@ -138,6 +149,8 @@ class Devices:
         spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": renewed}
         lease = {"metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": spec}
         self.api.apply(kinds.LEASE, lease, "kubelet")
+        beat = {"metadata": _agents_lease(name), "spec": spec}
+        self.api.apply(kinds.LEASE, beat, "skerry-agent")
 
     def _kubelet(self, pod: Object) -> None:
         """One pod's next state."""
@@ -148,7 +161,10 @@ class Devices:
             return
         component = pod["metadata"]["labels"][LABEL_COMPONENT]
         phase = pod.get("status", {}).get("phase")
-        if component == "runtime" and phase == "Pending":
+        stuck = self.stuck.get((pod["metadata"]["labels"][LABEL_MODEL], component))
+        if stuck is not None and phase == "Pending":
+            stuck.write(self.api, pod)
+        elif component == "runtime" and phase == "Pending":
             self.api.merge(kinds.POD, pod, {"status": _running(pod)}, "status")
         elif component != "runtime" and phase == "Pending":
             self.api.merge(kinds.POD, pod, {"status": _building(pod)}, "status")
@@ -264,6 +280,10 @@ class Devices:
         verdict = {"outcome": VerdictOutcome.FAIL, "rule": vetoes[-1]["rule"], "at": at}
         verdict |= {"observed": "12 % of 50", "bound": "1 %", "samples": 50, "firstBadAt": at}
         return report | {"state": CandidateState.FAILED, "traffic": 0, "verdict": verdict}
+
+
+def _agents_lease(node: str) -> Object:
+    return {"name": f"{LEASE_PREFIX}{node}", "namespace": SYSTEM_NAMESPACE}
 
 
 def _running(pod: Object) -> Object:

@@ -145,7 +145,9 @@ class NodeCounts(Model):
     updated: int = Field(default=0, description="Nodes that serve what the spec asks for.")
     ready: int = Field(default=0, description="Nodes where a good revision answers.")
     degraded: int = Field(default=0, description="Nodes whose agent failed the candidate.")
-    offline: int = Field(default=0, description="Nodes that are not reachable.")
+    offline: int = Field(
+        default=0, description="Nodes that are not reachable, or left out: no agent, a taint."
+    )
 
 
 class WaveStatus(Model):
@@ -236,7 +238,9 @@ class TargetStatus(Model):
         description="Nodes that the promoted revision still has to reach; unset when there are none.",
     )
     offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
-        Field(default=(), description="The first few nodes that failed or are lost.")
+        Field(
+            default=(), description="The first few nodes that failed, are lost or lack their pod."
+        )
     )
 
 

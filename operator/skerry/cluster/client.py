@@ -57,10 +57,10 @@ class Cluster:
             raise
 
     async def list(
-        self, kind: Kind, namespace: str | None = None, selector: str = ""
+        self, kind: Kind, namespace: str | None = None, selector: str = "", *, fields: str = ""
     ) -> list[Object]:
-        """All objects that match the label selector, read in pages."""
-        query = {"limit": str(PAGE_SIZE), "labelSelector": selector}
+        """All objects that match the selectors of labels and fields, read in pages."""
+        query = {"limit": str(PAGE_SIZE), "labelSelector": selector, "fieldSelector": fields}
         found: list[Object] = []
         while True:
             page = await self._request("GET", kind.path(namespace), query=query)

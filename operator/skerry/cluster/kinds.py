@@ -52,6 +52,8 @@ CRD = Kind(
 )
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 EVENT = Kind("events.k8s.io/v1", "Event", "events", namespaced=True)
+CORE_EVENT = Kind("v1", "Event", "events", namespaced=True)
+"""The same Events as kubelets and Kubernetes' controllers write them."""
 
 OURS = {
     model.__name__: Kind(

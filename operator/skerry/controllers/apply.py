@@ -14,8 +14,8 @@ from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from skerry.cluster import kinds
 from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import NameConflictError
-from skerry.cluster.fleet import key_of, version_of
 from skerry.controllers import events, metrics
+from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.views import job_finished
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.render import (
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.cluster.client import Object
-    from skerry.cluster.fleet import Store
     from skerry.cluster.kinds import Kind
+    from skerry.controllers.cache import Store
     from skerry.controllers.gather import Gathered
     from skerry.controllers.operator import Operator
     from skerry.decide.decision import BuildJob, DaemonSetPlan, Decision, Deletions

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 from skerry.api import EdgeModel, EdgeNode, HardwareClass
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
-from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.pace import backoff_seconds
 from skerry.controllers import events, metrics
+from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.default_classes import make_default_classes
 from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.cluster.client import Object
-    from skerry.cluster.fleet import Store
     from skerry.cluster.kinds import Kind
+    from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
     from skerry.decide.fleet import FleetDecision
 

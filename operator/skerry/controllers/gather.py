@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skerry.api import EdgeModel, ModelRoute, ModelVariant
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.cluster import kinds
+from skerry.controllers.absence import with_absences
 from skerry.controllers.reach import node_views
 from skerry.controllers.views import job_view
 from skerry.decide.builds import QUEUED
@@ -24,7 +26,7 @@ from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
-    from skerry.cluster.fleet import Key
+    from skerry.controllers.cache import Key
     from skerry.controllers.operator import Operator
     from skerry.decide.rollout.model import Placement
 
@@ -73,6 +75,8 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),
     )
+    now = datetime.now(UTC)
+    snapshot = with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
     return Gathered(snapshot, own)
 
 

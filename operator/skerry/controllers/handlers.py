@@ -18,8 +18,8 @@ from skerry.api.common import (
     LABEL_MODEL,
     MANAGED_BY,
 )
-from skerry.cluster.fleet import key_of, version_of
 from skerry.controllers import metrics
+from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from skerry.artifacts.registry import RegistryError
-from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 from skerry.controllers.pins import QUICK_SECONDS, STALLED_SECONDS, pause_after
 from skerry.decide.snapshot import Finished
 from skerry.decide.tries import retry_of

@@ -36,7 +36,7 @@ from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
-    from skerry.cluster.fleet import Key
+    from skerry.controllers.cache import Key
 
 CONFIG_VARIABLE = "SKERRY_CONFIG"
 CONFIG_DEFAULT = "/etc/skerry/config.yaml"

@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skerry.cluster.fleet import Fleet, Key
+from skerry.controllers.cache import Fleet, Key
 from skerry.controllers.queue import WorkQueue
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
     from skerry.cluster.client import Cluster
+    from skerry.controllers.absence import Memory
     from skerry.controllers.crash import CrashPoint
     from skerry.controllers.lookups import Lookups
     from skerry.controllers.pins import Pinner
@@ -28,6 +29,7 @@ class Operator:
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
         shards: the last known shard of each node, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
+        absences: pods that are not there, and since when, of each EdgeModel.
     """
 
     config: OperatorConfig
@@ -43,6 +45,7 @@ class Operator:
     conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     shards: dict[str, int] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    absences: dict[Key, Memory] = field(default_factory=dict)
 
     def enqueue_class(self, hardware_class: str | None) -> None:
         """Look at every EdgeModel that targets the class."""

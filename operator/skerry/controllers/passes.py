@@ -17,7 +17,7 @@ from skerry.decide.plan import decide
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
-    from skerry.cluster.fleet import Key
+    from skerry.controllers.cache import Key
     from skerry.controllers.operator import Operator
     from skerry.decide.decision import Decision
     from skerry.decide.snapshot import Snapshot
@@ -58,6 +58,7 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     gathered = await gather(operator, key)
     if gathered is None:
         operator.conflicts.pop(key, None)
+        operator.absences.pop(key, None)
         return None
     decision = await _decided(operator, key, gathered.snapshot)
     applier = Applier(operator, gathered)

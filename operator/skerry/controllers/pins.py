@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import ANNOTATION_RETRY
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.registry import RegistryError
-from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
+from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 from skerry.decide.fetches import needs_job
 from skerry.decide.registry import WAITING
 from skerry.decide.snapshot import Pins

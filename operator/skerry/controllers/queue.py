@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from skerry.cluster.fleet import Key  # noqa: TC001 - dataclass field
 from skerry.cluster.pace import backoff_seconds
+from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 
 DEBOUNCE_SECONDS = 0.02
 """A verdict shall reach the route in well under a second; a burst of events still makes one pass."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
-from skerry.cluster.fleet import FleetNode, ServingPod
+from skerry.controllers.cache import FleetNode, ServingPod
 from skerry.decide.shards import parse_shard
-from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
+from skerry.decide.snapshot import ContainerPhase, ContainerView, EventView, JobView, PodView
+from skerry.decide.taints import Taint, Tolerated
 from skerry.render.job_parts import ANNOTATION_TRY, LABEL_WORK
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ def job_view(job: Object, pods: Iterable[Object]) -> JobView:
     own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(JOB_NAME_LABEL) == name]
     return JobView(
         name=name,
+        namespace=metadata.get("namespace", ""),
+        uid=metadata.get("uid", ""),
         work=metadata.get("labels", {}).get(LABEL_WORK, ""),
         retry=metadata.get("annotations", {}).get(ANNOTATION_TRY, ""),
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
@@ -62,20 +66,65 @@ def fleet_node(node: Object) -> FleetNode:
         shard=parse_shard(labels.get(NODE_LABEL_SHARD)),
         ready=ready is not None and ready["status"] == "True",
         ready_since=parse_time(ready.get("lastTransitionTime")) if ready else None,
+        taints=tuple(
+            Taint(taint["key"], taint.get("value", ""), taint["effect"])
+            for taint in node.get("spec", {}).get("taints", ())
+        ),
     )
 
 
 def serving_pod(pod: Object) -> ServingPod | None:
-    """A pod that serves a revision; None before it has a node."""
-    labels, node = pod["metadata"].get("labels", {}), pod["spec"].get("nodeName")
+    """A pod that serves a revision; None for one that is meant for no certain node."""
+    labels, node = pod["metadata"].get("labels", {}), pod["spec"].get("nodeName") or _meant_for(pod)
     if node is None or LABEL_REVISION not in labels:
         return None
     conditions = pod.get("status", {}).get("conditions", ())
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     leaving = pod["metadata"].get("deletionTimestamp") is not None
+    state = None if ready or leaving else _pod_view(pod)
     return ServingPod(
-        labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving
+        labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving, state
     )
+
+
+def event_views(events: Iterable[Object]) -> tuple[EventView, ...]:
+    """Return the Warning Events, the newest first."""
+    found = [
+        EventView(event.get("reason", ""), event.get("message", ""), _last_seen(event))
+        for event in events
+        if event.get("type") == "Warning"
+    ]
+    return tuple(sorted(found, key=lambda event: event.at, reverse=True))
+
+
+def tolerated_by(daemonset: Object) -> tuple[Tolerated, ...]:
+    """Return what the pods of a DaemonSet tolerate by its template."""
+    return tuple(
+        Tolerated(
+            one.get("key", ""), one.get("operator") == "Exists", one.get("value", ""), one.get("effect", "")
+        )
+        for one in daemonset["spec"]["template"]["spec"].get("tolerations", ())
+    )  # fmt: skip
+
+
+def _last_seen(event: Object) -> datetime:
+    """Return when an Event last happened; which field says it depends on who wrote it."""
+    series = event.get("series") or {}
+    times = (
+        series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"),
+        event["metadata"]["creationTimestamp"],
+    )  # fmt: skip
+    return datetime.fromisoformat(next(time for time in times if time))
+
+
+def _meant_for(pod: Object) -> str | None:
+    """Return the node that the DaemonSet controller has made the pod for."""
+    affinity = pod["spec"].get("affinity", {}).get("nodeAffinity", {})
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    fields = [
+        one for term in required.get("nodeSelectorTerms", ()) for one in term.get("matchFields", ())
+    ]
+    return next((one["values"][0] for one in fields if one["key"] == "metadata.name"), None)
 
 
 def _pod_view(pod: Object) -> PodView:
@@ -94,7 +143,16 @@ def _pod_view(pod: Object) -> PodView:
         node=spec.get("nodeName"),
         unschedulable=scheduled.get("message", "no node suits it") if refused else "",
         containers=tuple(containers),
+        uid=pod["metadata"].get("uid", ""),
+        refused=_refused(status),
     )
+
+
+def _refused(status: Object) -> str:
+    """Return why the kubelet refused or evicted a pod, if it did so; a program that failed says it itself."""
+    if status.get("phase") != "Failed" or not status.get("reason"):
+        return ""
+    return f"{status['reason']}: {status.get('message', '')}".removesuffix(": ")
 
 
 def _in_order(specs: Iterable[Object], statuses: Iterable[Object]) -> list[ContainerView]:
@@ -103,7 +161,16 @@ def _in_order(specs: Iterable[Object], statuses: Iterable[Object]) -> list[Conta
 
 
 def _container_view(name: str, status: Object) -> ContainerView:
-    state: dict[str, Any] = status.get("state", {})
+    view = _in_state(name, status.get("state", {}))
+    before = status.get("lastState", {})
+    return replace(
+        view,
+        restarts=status.get("restartCount", 0),
+        ended_before=_in_state(name, before) if "terminated" in before else None,
+    )
+
+
+def _in_state(name: str, state: dict[str, Any]) -> ContainerView:
     if "terminated" in state:
         ended = state["terminated"]
         return ContainerView(

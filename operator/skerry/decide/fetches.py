@@ -22,8 +22,9 @@ from skerry.api.modelvariant import PinnedArtifact
 from skerry.decide.decision import FetchJob, JobTry
 from skerry.decide.registry import own_access
 from skerry.decide.snapshot import ContainerPhase, Pins
-from skerry.decide.stages import Trouble, failure, last_words, trouble
+from skerry.decide.stages import failure, last_words, trouble
 from skerry.decide.tries import retry_of, short_key
+from skerry.decide.trouble import Trouble
 from skerry.decide.units import parse_bytes, parse_duration
 from skerry.jobs.plans import FetchPlan, Role
 from skerry.jobs.results import FetchReport, Refusal
@@ -266,7 +267,9 @@ def _running(job: JobView, artifact: Artifact) -> Trouble:
     """What is known while it runs: how much there is, since its first stage has looked."""
     pod = job.pods[-1] if job.pods else None
     fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
-    if pod is None or fetch is None or fetch.phase is ContainerPhase.WAITING:
+    if pod is None or not pod.begun:
+        return Trouble(FETCHING, f"job {job.name} starts: it will look at {artifact.uri}")
+    if fetch is None or fetch.phase is ContainerPhase.WAITING:
         return Trouble(FETCHING, f"job {job.name} looks at {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
     size = last_words(pod.containers, LOOK.name).strip()

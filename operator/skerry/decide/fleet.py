@@ -17,6 +17,7 @@ from skerry.decide import class_facts
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.decision import Event
 from skerry.decide.shards import assign_shards
+from skerry.decide.trouble import NODES_LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -32,7 +33,7 @@ OVERLAPS_NAMED = 3
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What the decision needs of a Node: its labels, and Skerry's two as they are now."""
+    """What the decision needs of a Node: its labels, Skerry's two as they are now, and why it is left out."""
 
     name: str
     uid: str
@@ -40,6 +41,7 @@ class NodeFacts:
     hardware_class: str | None = None
     shard: int | None = None
     reachable: bool = False
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,7 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
     findings = (
         *_overlap(name, fleet.nodes, fleet.classes),
         *class_facts.findings(hardware_class.spec, len(members), facts),
+        _complete([node for node in fleet.nodes if node.name in members]),
     )
     return HardwareClassStatus(
         observed_generation=generation,
@@ -181,6 +184,20 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
         facts=class_facts.sum_up(facts),
         conditions=conditions(findings, hardware_class.status.conditions, generation, now),
     )
+
+
+def _complete(members: Sequence[NodeFacts]) -> Finding:
+    """Return `Complete`: every node can take part in rollouts; where some can't, the first is told with why."""
+    outside = sorted((node for node in members if node.left_out), key=lambda node: node.name)
+    if not outside:
+        message = "all of its nodes take part in rollouts"
+        return Finding("Complete", holds=True, reason="Complete", message=message)
+    named = ", ".join(node.name for node in outside[:OVERLAPS_NAMED])
+    message = (
+        f"rollouts leave out {len(outside)} of {len(members)} nodes ({named}), {outside[0].name}:"
+        f" {outside[0].left_out}. If they are no devices, narrow spec.nodeSelector"
+    )
+    return Finding("Complete", holds=False, reason=NODES_LEFT_OUT, message=message)
 
 
 def _overlaps_begun(

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import ANNOTATION_RETRY, Outcome
+from skerry.decide import absent
 from skerry.decide.builds import plan_builds
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
@@ -82,16 +83,17 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         lookups=_lookups(assessed, builds),
         deletions=_deletions(snapshot, outcomes, settled),
         events=tuple(_events(snapshot.model.status, status)),
-        requeue_after=_requeue_after(settled, outcomes),
+        requeue_after=_requeue_after(settled, outcomes, absent.look_again(snapshot, now)),
     )
 
 
-def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
+def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView:
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
     route = snapshot.routes.get(name)
     status = next((t for t in model.status.targets if t.hardware_class == name), None)
     policy = policy_from_spec(model.spec)
+    namespace = model.metadata.namespace or "default"
     own = {build.served.revision} if build.served else set()
     view = TargetView(
         edge_model=model.metadata.name,
@@ -108,6 +110,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
         actions=actions_from(model.metadata.annotations),
         makeable=frozenset(served.revision for served in _stored(snapshot)) | own,
         rings_elsewhere=_rings_elsewhere(snapshot, name, policy),
+        causes=absent.causes(snapshot.absences.get(name, ()), namespace, now),
     )
     return _retried(snapshot, view)
 
@@ -133,7 +136,7 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
 
 
 def _outcome(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetOutcome:
-    return TargetOutcome(build, decide_target(view_of(snapshot, build), now))
+    return TargetOutcome(build, decide_target(view_of(snapshot, build, now), now))
 
 
 def _daemonsets(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[DaemonSetPlan]:
@@ -236,10 +239,14 @@ def _events(before: EdgeModelStatus, after: EdgeModelStatus) -> Iterable[Event]:
         yield Event(ready.reason, ready.message, warning=stalled)
 
 
-def _requeue_after(settled: Settled, outcomes: Sequence[TargetOutcome]) -> float | None:
+def _requeue_after(
+    settled: Settled, outcomes: Sequence[TargetOutcome], look_again: float | None
+) -> float | None:
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
     later = [settled.requeue_after, settled.pins.again_in]
     times += [seconds for seconds in later if seconds is not None]
     if settled.pins.problem and later == [None, None]:
         times.append(RESOLVE_AGAIN_SECONDS)
+    if look_again is not None:
+        times.append(look_again)
     return min(times, default=None)

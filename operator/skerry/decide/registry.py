@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.stages import Trouble
+from skerry.decide.trouble import Trouble
 from skerry.jobs.names import DOCKER_CONFIG_FILE
 from skerry.jobs.plans import RegistryAccess
 

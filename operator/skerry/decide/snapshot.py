@@ -41,17 +41,62 @@ class ContainerView:
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    restarts: int = 0
+    ended_before: ContainerView | None = None
+
+
+@dataclass(frozen=True)
+class EventView:
+    """A Warning Event about an object, as it was last seen."""
+
+    reason: str
+    message: str
+    at: datetime
 
 
 @dataclass(frozen=True)
 class PodView:
-    """A pod of a Job: init containers first, in order, then the main ones."""
+    """A pod: init containers first, in order, then the main ones.
+
+    Attributes:
+        unschedulable: the scheduler's words while it finds no node.
+        refused: the kubelet's words when it has refused or evicted the pod.
+        events: newest first; read only of a pod none of whose containers has begun for a while.
+    """
 
     name: str
     created_at: datetime
     node: str | None = None
     unschedulable: str = ""
     containers: tuple[ContainerView, ...] = ()
+    uid: str = ""
+    refused: str = ""
+    events: tuple[EventView, ...] = ()
+
+    @property
+    def begun(self) -> bool:
+        """Whether a container of it runs or has run."""
+        return any(one.phase is not ContainerPhase.WAITING for one in self.containers)
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A node without a Ready pod of a revision that its DaemonSet should have there.
+
+    Attributes:
+        since: when this was first seen.
+        pod: that is there and not Ready, if any.
+        taint: of the node, that the DaemonSet does not tolerate; empty without one.
+        events: of the DaemonSet, newest first; None while they are not read, as those of one with a pod.
+    """
+
+    node: str
+    revision: str
+    daemonset: str
+    since: datetime
+    pod: PodView | None = None
+    taint: str = ""
+    events: tuple[EventView, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +104,7 @@ class JobView:
     """A Job with its pods, the newest last.
 
     Attributes:
+        events: newest first; read only of a job that has had no pod for a while.
         work: label `skerry.dev/work`: what the job is for; jobs for the same work are tries of it.
         retry: the generation and nonce under which it was made (see `JobTry`).
         failure: the reason and message of its Failed condition, when it has failed.
@@ -73,11 +119,19 @@ class JobView:
     failure: tuple[str, str] | None = None
     finished_at: datetime | None = None
     pods: tuple[PodView, ...] = ()
+    namespace: str = ""
+    uid: str = ""
+    events: tuple[EventView, ...] = ()
 
     @property
     def finished(self) -> bool:
         """Whether it will do nothing more."""
         return self.succeeded or self.failure is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a container of its newest pod runs or has run."""
+        return bool(self.pods) and self.pods[-1].begun
 
 
 @dataclass(frozen=True)
@@ -166,6 +220,7 @@ class Snapshot:
         slots: room for optimisation jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
+        absences: nodes without a pod that should be there for a while, by class.
     """
 
     model: EdgeModel
@@ -182,3 +237,4 @@ class Snapshot:
     slots: BuildSlots = BuildSlots()
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()
+    absences: Mapping[str, tuple[Absence, ...]] = field(default_factory=dict)

@@ -113,12 +113,15 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
     return Assessed(
         job=AssessJob(made, source, plan, round(parse_duration(search.time_limit))),
         reason="Assessing",
-        message=_reads(made.name, source, plan),
+        message=_reads(made.name, source, plan, begun=False),
     )
 
 
-def _reads(job: str, source: PinnedArtifact, plan: AssessPlan) -> str:
-    return f"job {job} reads the source {source.uri} and the data set {plan.evaluation.dataset.uri}"
+def _reads(job: str, source: PinnedArtifact, plan: AssessPlan, *, begun: bool) -> str:
+    does = "reads" if begun else "starts: it will read"
+    return (
+        f"job {job} {does} the source {source.uri} and the data set {plan.evaluation.dataset.uri}"
+    )
 
 
 def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan) -> AssessPlan:
@@ -155,7 +158,8 @@ def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assesse
     stuck = trouble(job)
     if stuck is not None:
         return Assessed(reason=stuck.reason, message=stuck.message)
-    return Assessed(reason="Assessing", message=_reads(job.name, source, plan))
+    message = _reads(job.name, source, plan, begun=job.begun)
+    return Assessed(reason="Assessing", message=message)
 
 
 def _parsed(job: JobView, plan: AssessPlan) -> Assessed:

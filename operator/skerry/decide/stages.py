@@ -7,11 +7,13 @@ candidate answers is judged with the builds' resources, how fast it answers unde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import StageOutcome, StageStatus
+from skerry.decide.pods import STUCK_WAITING, kubelet_words, not_begun, scheduler_words
+from skerry.decide.refusals import refusal
 from skerry.decide.snapshot import ContainerPhase
+from skerry.decide.trouble import UNSCHEDULABLE, Trouble
 from skerry.jobs.errors import UNUSABLE
 from skerry.jobs.stages import STAGES, memory_setting
 from skerry.stage import Stage
@@ -20,27 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.decide.snapshot import ContainerView, JobView, PodView
-
-# A container that waits for one of these waits in vain until somebody acts.
-_STUCK_WAITING = {
-    "ErrImagePull": "ImagePullFailed",
-    "ImagePullBackOff": "ImagePullFailed",
-    "InvalidImageName": "ImagePullFailed",
-    "ErrImageNeverPull": "ImagePullFailed",
-    "RegistryUnavailable": "ImagePullFailed",
-    "SignatureValidationFailed": "ImagePullFailed",
-    "CreateContainerConfigError": "ContainerNotCreated",
-    "CreateContainerError": "ContainerNotCreated",
-    "RunContainerError": "ContainerNotCreated",
-}
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why a job does not get on, or failed: a reason for machines, a message for people."""
-
-    reason: str
-    message: str
 
 
 def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
@@ -55,16 +36,23 @@ def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
 def trouble(job: JobView) -> Trouble | None:
     """What keeps an unfinished job from getting on, if anything; it may pass by itself."""
     if not job.pods:
-        return None
+        found = refusal(job.events, f"job/{job.name}", job.namespace)
+        return found and Trouble(found.reason, f"job {job.name} has no pod: {found.message}")
     pod = job.pods[-1]
     if pod.unschedulable:
-        return Trouble("Unschedulable", f"job {job.name} waits for a node: {pod.unschedulable}")
+        words = scheduler_words(pod.unschedulable)
+        return Trouble(UNSCHEDULABLE, f"job {job.name} waits for a node: {words}")
     for container in pod.containers:
-        reason = _STUCK_WAITING.get(container.reason)
+        reason = STUCK_WAITING.get(container.reason)
         if container.phase is ContainerPhase.WAITING and reason is not None:
-            said = container.message or container.reason
+            said = kubelet_words(container)
             return Trouble(reason, f"{_where(job, pod, container)} cannot start: {said}")
-    return None
+    if pod.begun:
+        return None
+    found = not_begun(pod.events, job.namespace)
+    return found and Trouble(
+        found.reason, f"job {job.name} waits on node {pod.node}: {found.message}"
+    )
 
 
 def failure(job: JobView, deadline: str) -> Trouble:

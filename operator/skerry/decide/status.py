@@ -26,6 +26,7 @@ from skerry.decide.engine_builds import NO_NODES
 from skerry.decide.fetches import FETCHER_MISSING
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
+from skerry.decide.trouble import is_stuck
 from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
 from skerry.jobs.errors import UNUSABLE
 from skerry.jobs.plans import Role
@@ -219,7 +220,7 @@ def _findings(
         _optimized(builds),
         _certified(builds),
         _rolled_out(counting),
-        _available(counting),
+        _available(counting, outcomes),
     ]
     stalled = _first(counting, _is_stalled)
     if snapshot.conflicts:
@@ -290,7 +291,7 @@ def _rolled_out(targets: Sequence[TargetStatus]) -> Finding:
     return Finding("RolledOut", holds=False, reason=behind.reason, message=_say(behind))
 
 
-def _available(targets: Sequence[TargetStatus]) -> Finding:
+def _available(targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome]) -> Finding:
     """A good revision answers on every reachable node; stays true through a rollback."""
     short = _first(targets, lambda t: t.nodes.ready < t.nodes.desired - t.nodes.offline)
     if short is not None:
@@ -298,6 +299,9 @@ def _available(targets: Sequence[TargetStatus]) -> Finding:
         message = (
             f"{short.hardware_class}: {short.nodes.ready} of {reachable} reachable nodes answer"
         )
+        outcome = next(o for o in outcomes if o.build.hardware_class == short.hardware_class)
+        if outcome.rollout.unanswered:
+            message = f"{message}; {outcome.rollout.unanswered}"
         return Finding("Available", holds=False, reason="NotAnswering", message=message)
     if not any(target.nodes.desired > target.nodes.offline for target in targets):
         message = "no node of any target is reachable"
@@ -308,7 +312,9 @@ def _available(targets: Sequence[TargetStatus]) -> Finding:
 
 
 def _is_stalled(target: TargetStatus) -> bool:
-    return target.phase in _STALLED or target.reason == DEADLINE_EXCEEDED
+    if target.phase in _STALLED or target.reason == DEADLINE_EXCEEDED:
+        return True
+    return is_stuck(target.phase, target.reason)
 
 
 def _first(

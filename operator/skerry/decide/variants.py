@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls, told
 from skerry.decide.nearest import passing_gates
-from skerry.decide.stages import (
-    Trouble,
-    current_stage,
-    failure,
-    last_words,
-    stage_statuses,
-    trouble,
-)
+from skerry.decide.stages import current_stage, failure, last_words, stage_statuses, trouble
+from skerry.decide.trouble import Trouble, is_stuck
 from skerry.jobs.results import decode_summary
 from skerry.jobs.stages import PACK
 
@@ -232,7 +227,8 @@ def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress
     # kstatus' own words, there only while true.
     findings = [certified]
     if progress is not Progress.CERTIFIED:
-        waits = "Reconciling" if progress is Progress.RUNNING else "Stalled"
+        runs = progress is Progress.RUNNING and not is_stuck(Phase.OPTIMIZING, found.reason)
+        waits = "Reconciling" if runs else "Stalled"
         findings.append(Finding(waits, holds=True, reason=found.reason, message=found.message))
     written = conditions(findings, variant.status.conditions, variant.metadata.generation or 0, now)
     return VariantState(

@@ -161,3 +161,13 @@ def test_traffic_goes_only_where_something_answers(
         better = spec.stable is not None and spec.stable.revision == A and A in up
         if better and memory.vetoed(B, 0):
             assert B not in given_shares, "a veto sticks"
+
+
+def test_a_candidate_that_waits_for_its_pod_says_so_and_the_gateway_is_told_nothing() -> None:
+    waits, both = route(**STABLE, **TRYING), frozenset({A, B})
+    told = plan.awaited(waits, trial(S.WAITING))
+    assert told == f"no pod of candidate {B} answers on this node yet"
+    assert plan.message(waits, trial(S.WAITING), frozenset({A})) == ""
+    assert plan.awaited(waits, trial(S.SMOKE_CHECK)) == ""
+    assert plan.awaited(route(**STABLE), trial(S.WAITING)) == ""
+    assert plan.awaited(waits, plan.advance(waits, trial(S.WAITING), Seen(0, both))) == ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from skerry.api import EdgeNode, HardwareClass
+from skerry.decide.conditions import condition_of
 from skerry.decide.fleet import NodeFacts, choose_class, decide_fleet
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -71,3 +73,18 @@ def test_a_node_that_left_its_class_loses_labels_and_edge_node() -> None:
     decision = decide_fleet([node("n1", "a", 3, cpu="arm")], [A], [known, outside], {}, NOW)
     assert [(n.hardware_class, n.shard) for n in decision.labels] == [(None, None)]
     assert decision.gone == ("n1",)
+
+
+def test_a_class_says_which_nodes_rollouts_leave_out_and_why() -> None:
+    out = replace(node("n2", "a", 1, cpu="x86"), left_out="taint edge:NoSchedule, not tolerated")
+    for nodes, status, reason in (
+        ([node("n1", "a", 0, cpu="x86")], "True", "Complete"),
+        ([node("n1", "a", 0, cpu="x86"), out], "False", "NodesLeftOut"),
+    ):
+        decision = decide_fleet(nodes, [A], [], {}, NOW)
+        found = condition_of(decision.statuses["a"].conditions, "Complete")
+        assert found is not None
+        assert (found.status, found.reason) == (status, reason)
+    assert found is not None
+    assert "1 of 2 nodes (n2), n2: taint edge:NoSchedule" in found.message
+    assert "narrow spec.nodeSelector" in found.message

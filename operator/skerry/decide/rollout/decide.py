@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.decide.rollout import report
@@ -36,6 +37,7 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
     Returns:
         The decision. Applied to a state that it already describes, it changes nothing.
     """
+    view = _with_runners(view)
     route = next_route(view, now)
     wave = _next_wave(view, route, now)
     facts = report.Facts(view, route, wave, now)
@@ -58,11 +60,26 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         wave=report.wave_status(facts),
         catching_up=catching_up(view, route, now),
         offenders=report.offenders(facts),
+        unanswered=report.unanswered(facts),
         approved=used_approval(view, route) if route else None,
         rejections=rejections,
         history=new_history(view, route, rejections, now) if route else (),
         requeue_after=requeue_after(view, route, now),
     )
+
+
+def _with_runners(view: TargetView) -> TargetView:
+    """Return the view with the nodes in which the candidate runs in spite of a taint: they are judged too."""
+    tried = view.route.candidate if view.route else None
+    if tried is None:
+        return view
+    nodes = (
+        replace(node, left_out="")
+        if node.reachable and tried.revision in node.ready_revisions
+        else node
+        for node in view.nodes
+    )
+    return replace(view, nodes=tuple(nodes))
 
 
 def _next_wave(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> Wave | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from skerry.api.edgenode import NodeModel
     from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.trouble import Trouble
 
 
 Selector = tuple[tuple[str, str], ...]
@@ -93,6 +94,7 @@ class NodeView:
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         labels: of the Node; rings are told by them.
+        left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
     """
 
     name: str
@@ -102,6 +104,7 @@ class NodeView:
     model: NodeModel | None = None
     ready_revisions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    left_out: str = ""
 
 
 class PlacementKind(Enum):
@@ -177,6 +180,7 @@ class TargetView:
         actions: what a person asked for.
         makeable: revisions of which a DaemonSet can be made now.
         rings_elsewhere: rings of the policy in which other classes have nodes.
+        causes: why nodes lack a Ready pod that they should have, by node and revision.
     """
 
     edge_model: str
@@ -193,6 +197,7 @@ class TargetView:
     actions: Actions = Actions()
     makeable: frozenset[str] = frozenset()
     rings_elsewhere: frozenset[Selector] = frozenset()
+    causes: Mapping[tuple[str, str], Trouble] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,7 @@ class TargetDecision:
     Attributes:
         route: wanted spec of the ModelRoute; None: there is none and none is needed yet. A route that
             exists is never taken away.
+        unanswered: why reachable nodes have no server that answers, as far as it is known.
         approved: the approval that was last used, to be kept in the status.
         stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders, phase,
             reason, message: fields of TargetStatus. `phase` and what explains it know nothing of builds: while
@@ -228,6 +234,7 @@ class TargetDecision:
     wave: WaveStatus | None = None
     catching_up: CatchingUp | None = None
     offenders: tuple[str, ...] = ()
+    unanswered: str = ""
     approved: str | None = None
     rejections: tuple[Rejection, ...] = ()
     history: tuple[HistoryEntry, ...] = field(default=())

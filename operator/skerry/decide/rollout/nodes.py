@@ -63,7 +63,9 @@ def silence_seconds(node: NodeView, now: datetime) -> float:
 
 
 def counts_since(node: NodeView, opened_at: datetime) -> bool:
-    """Whether the node belongs to a wave's denominator: not offline before the wave opened."""
+    """Whether the node belongs to a wave's denominator: not left out, nor offline before the wave opened."""
+    if node.left_out:
+        return False
     if node.reachable:
         return True
     return node.unreachable_since is not None and node.unreachable_since > opened_at

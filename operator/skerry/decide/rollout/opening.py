@@ -93,7 +93,7 @@ def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
     pulling = len(pulling_nodes(view, wave.candidate.revision, extent))
     for wider in _bit_by_bit(view, wave, crowded):
         grown = _union(extent, wider)
-        fresh = [n for n in view.nodes if n.reachable and grown.holds(n) and not extent.holds(n)]
+        fresh = [n for n in view.nodes if _pulls(n) and grown.holds(n) and not extent.holds(n)]
         if fresh and pulling and pulling + len(fresh) > most:
             break
         extent, pulling = grown, pulling + len(fresh)
@@ -105,8 +105,12 @@ def pulling_nodes(view: TargetView, revision: str, extent: Placement) -> tuple[N
     return tuple(
         node
         for node in view.nodes
-        if node.reachable and extent.holds(node) and revision not in node.ready_revisions
+        if _pulls(node) and extent.holds(node) and revision not in node.ready_revisions
     )
+
+
+def _pulls(node: NodeView) -> bool:
+    return node.reachable and not node.left_out
 
 
 def with_ring(extent: Placement, selector: Selector, shards: frozenset[int]) -> Placement:

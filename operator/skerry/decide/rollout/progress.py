@@ -44,7 +44,11 @@ def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
         return []
     if route.stable.revision != view.desired:
         return []
-    return [node for node in view.nodes if node.reachable and not serves(node, view.desired)]
+    return [
+        node
+        for node in view.nodes
+        if node.reachable and not node.left_out and not serves(node, view.desired)
+    ]
 
 
 def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> CatchingUp | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
+from skerry.decide.rollout import why
 from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
 from skerry.decide.rollout.nodes import has_failed, serves
 from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes, to_open
@@ -25,6 +26,7 @@ from skerry.decide.rollout.wave import (
     passed_nodes,
     waiting_nodes,
 )
+from skerry.decide.trouble import NODES_LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,22 +70,34 @@ def tell(facts: Facts) -> Story:
 def count(facts: Facts) -> NodeCounts:
     """Nodes of the class, as counts."""
     view = facts.view
-    reachable = [node for node in view.nodes if node.reachable]
+    counted = _expected_to_answer(view)
     return NodeCounts(
         desired=len(view.nodes),
         updated=sum(serves(node, view.desired) for node in view.nodes),
-        ready=sum(_answers(node) for node in reachable),
+        ready=sum(_answers(node) for node in counted),
         degraded=len(_failed(facts)),
-        offline=len(view.nodes) - len(reachable),
+        offline=len(view.nodes) - len(counted),
     )
 
 
 def offenders(facts: Facts) -> tuple[str, ...]:
-    """The first few nodes that failed, are lost, or hold what goes."""
+    """The first few nodes that failed, are lost, or lack a pod that they should have."""
+    view, wave = facts.view, facts.wave
     bad = [node.name for node in _failed(facts)]
-    if facts.wave is not None:
-        bad += [node.name for node in lost_nodes(facts.view, facts.wave, facts.now)]
+    if wave is not None:
+        bad += [node.name for node in lost_nodes(view, wave, facts.now)]
+        bad += why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)
+    if view.desired is not None:
+        bad += why.causes(view, behind(view, facts.route), view.desired)
     return tuple(dict.fromkeys(bad))[:OFFENDERS]
+
+
+def unanswered(facts: Facts) -> str:
+    """Return why reachable nodes have no server that answers, as far as their pods say it."""
+    route = facts.route
+    silent = [node for node in _expected_to_answer(facts.view) if not _answers(node)]
+    role = (route.stable or route.candidate) if route else None
+    return why.told(why.causes(facts.view, silent, role.revision)) if role else ""
 
 
 def wave_status(facts: Facts) -> WaveStatus | None:
@@ -101,6 +115,7 @@ def wave_status(facts: Facts) -> WaveStatus | None:
         denominator=len(counted_nodes(view, extent, wave.opened_at)),
         passed=passed,
         progressed_at=progressed_at(view, wave, nodes, passed, facts.now),
+        message=why.told(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
     )
 
 
@@ -125,7 +140,9 @@ def _no_fallback(facts: Facts) -> Story | None:
     if not alone:
         return None
     text = f"stable {route.stable.revision} does not answer on {_names(alone)}: "
-    return Story(_unless_serving(facts), "NoFallback", text + "what runs there keeps the traffic")
+    text += "what runs there keeps the traffic"
+    cause = why.told(why.causes(view, alone, route.stable.revision))
+    return Story(_unless_serving(facts), "NoFallback", text + (f"; {cause}" if cause else ""))
 
 
 def _rejected(facts: Facts) -> Story | None:
@@ -177,6 +194,16 @@ def _awaits_promotion(facts: Facts) -> Story | None:
     return Story(Phase.PAUSED, "AwaitingPromotion", text)
 
 
+def _all_left_out(facts: Facts) -> Story | None:
+    view = facts.view
+    if view.desired is None or any(
+        not node.left_out or serves(node, view.desired) for node in view.nodes
+    ):
+        return None
+    text = f"no node of class {view.hardware_class} can have {view.desired}; {why.left_out(view)}"
+    return Story(Phase.PENDING, NODES_LEFT_OUT, text)
+
+
 def _ring_without_nodes(facts: Facts) -> Story | None:
     view, wave = facts.view, facts.wave
     if wave is None or is_last(view, wave):
@@ -205,10 +232,24 @@ def _stalled(facts: Facts) -> Story | None:
     if known is not None:
         return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, f"{known.message}; {since}")
     waiting = waiting_nodes(view, wave)
-    whom = _names(waiting) if waiting else "room on its nodes"
-    text = f"{_wave_words(facts)} waits for {whom} and has {since}: look at these"
-    text += f" nodes' EdgeNodes, or kubectl skerry abort {view.edge_model}"
+    whom = f"{len(waiting)} of its nodes" if waiting else "room on its nodes"
+    text = f"{_wave_words(facts)} waits for {whom} and has {since}"
+    cause = why.any_cause(view, waiting, wave.candidate.revision)
+    text += f"; {cause}" if cause else ""
+    text += f". To end it: kubectl skerry abort {view.edge_model}"
     return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
+
+
+def _wave_held(facts: Facts) -> Story | None:
+    """Every node that the wave waits for lacks its pod, and it is known why."""
+    view, wave = facts.view, facts.wave
+    if wave is None or view.desired is None:
+        return None
+    waiting = waiting_nodes(view, wave)
+    cause = why.shared(why.causes(view, waiting, wave.candidate.revision), waiting)
+    if cause is None:
+        return None
+    return Story(Phase.ROLLING_OUT, cause.reason, f"{_wave_words(facts)}; {cause.message}")
 
 
 def _wave_lost(facts: Facts) -> Story | None:
@@ -241,15 +282,20 @@ def _wave_waits_for_pulls(facts: Facts) -> Story | None:
         return None
     pulling = pulling_nodes(view, wave.candidate.revision, wave.opened)
     text = f"{_wave_words(facts)}: {_names(pulling)} pull and start it, {limit} at once"
+    cause = why.told(why.causes(view, pulling, wave.candidate.revision))
+    text += f"; {cause}" if cause else ""
     return Story(Phase.ROLLING_OUT, "Pulling", text) if pulling else None
 
 
 def _wave_runs(facts: Facts) -> Story | None:
-    if facts.wave is None:
+    view, wave = facts.view, facts.wave
+    if wave is None:
         return None
-    passed = len(passed_nodes(facts.view, facts.wave))
-    waiting = waiting_nodes(facts.view, facts.wave)
+    passed = len(passed_nodes(view, wave))
+    waiting = waiting_nodes(view, wave)
     text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} under way"
+    cause = why.told(why.causes(view, waiting, wave.candidate.revision))
+    text += "".join(f"; {said}" for said in (cause, why.left_out(view)) if said)
     if facts.view.desired is None:
         return Story(Phase.ROLLING_OUT, "Held", text + "; held until the changed spec is built")
     return Story(Phase.ROLLING_OUT, "Wave", text)
@@ -278,21 +324,35 @@ def _waiting_to_start(facts: Facts) -> Story | None:
 def _catching_up(facts: Facts) -> Story | None:
     view = facts.view
     late, before = behind(view, facts.route), catching_up(view, facts.route, facts.now)
-    if before is None:
+    if before is None or view.desired is None:
         return None
-    text = f"{view.desired} is promoted; {_names(late)} still catching up"
+    text = f"{view.desired} is promoted; {len(late)} of {len(view.nodes)} nodes still catching up"
     until = deadline(view)
     if until is None or facts.now < until or before.progressed_at == facts.now:
-        return Story(Phase.ROLLING_OUT, "CatchingUp", text)
-    text += f" and has not got on since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC: "
-    text += "look at these nodes' EdgeNodes and at what their pods wait for; the others serve"
+        return _caught_up_later(facts, late, text)
+    text += f" and has not got on since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    text += f"; {why.any_cause(view, late, view.desired)}"
     return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
 
+def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
+    """Return the story before the deadline: by name, and why where that is known."""
+    view = facts.view
+    found = why.causes(view, late, view.desired or "")
+    cause = why.shared(found, late)
+    if cause is not None:
+        return Story(Phase.ROLLING_OUT, cause.reason, f"{text}; {cause.message}")
+    said = why.told(found) or _names(late)
+    return Story(Phase.ROLLING_OUT, "CatchingUp", f"{text}; {said}")
+
+
 def _serving(facts: Facts) -> Story:
-    offline = sum(not node.reachable for node in facts.view.nodes)
-    text = f"{facts.view.desired} answers on every reachable node"
+    view = facts.view
+    offline = sum(not node.reachable and not node.left_out for node in view.nodes)
+    text = f"{view.desired} answers on every reachable node"
     text += f"; {offline} offline nodes catch up when they return" if offline else ""
+    outside = why.left_out(view)
+    text += f"; {outside}" if outside else ""
     return Story(Phase.SERVING, "Serving", text)
 
 
@@ -302,9 +362,11 @@ STORIES = (
     _rejected,
     _suspended,
     _awaits_promotion,
+    _all_left_out,
     _stalled,
     _ring_without_nodes,
     _wave_lost,
+    _wave_held,
     _wave_waits_for_room,
     _wave_waits_for_pulls,
     _wave_runs,
@@ -339,10 +401,13 @@ def _answers(node: NodeView) -> bool:
     return node.model is not None and (node.model.healthy or node.model.serving is not None)
 
 
+def _expected_to_answer(view: TargetView) -> list[NodeView]:
+    """Return the reachable nodes; of those that are left out, the ones that answer all the same."""
+    return [node for node in view.nodes if node.reachable and (not node.left_out or _answers(node))]
+
+
 def _names(nodes: Iterable[NodeView]) -> str:
-    names = sorted({node.name for node in nodes})
-    more = len(names) - OFFENDERS
-    return ", ".join(names[:OFFENDERS]) + (f" and {more} more" if more > 0 else "")
+    return why.names(nodes)
 
 
 def _wave_words(facts: Facts) -> str:

@@ -63,9 +63,14 @@ def _needs(
 ) -> bool:
     if view.route != route:
         return True
-    if _is_overdue(view, route, node, revision, now):
+    if _is_overdue(view, route, node, revision, now) or _has_nothing(node, revision):
         return False
     return not has_let_go(node, route, view.route_generation, revision)
+
+
+def _has_nothing(node: NodeView, revision: str) -> bool:
+    """Return whether the node is left out, without an agent, and has no server of it to lose."""
+    return bool(node.left_out) and not node.reachable and revision not in node.ready_revisions
 
 
 def _is_overdue(
@@ -105,11 +110,11 @@ def crowded_shards(view: TargetView, route: ModelRouteSpec) -> frozenset[int]:
 
 
 def stuck_shards(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[int]:
-    """Crowded shards that an offline node holds: a wave does not wait for them."""
+    """Crowded shards that a node holds which is offline or left out: a wave does not wait for them."""
     held = {
         node.shard
         for revision in leaving(view, route, now)
         for node in holders(view, route, revision, now)
-        if not node.reachable
+        if not node.reachable or node.left_out
     }
     return frozenset(shard for shard in crowded_shards(view, route) if shard in held)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.decide.rollout.model import Selector
+    from skerry.decide.trouble import Trouble
 
 MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,7 +78,12 @@ def policy(waves: Waves = (5, 50, 100), max_degraded: str = "1", **more: Any) ->
 
 @dataclass
 class Device:
-    """One node: its kubelet's pods, its agent's memory, and its report as it lies in etcd."""
+    """One node: its kubelet's pods, its agent's memory, and its report as it lies in etcd.
+
+    Attributes:
+        tainted: no new pod comes; those that run stay (NoSchedule).
+        agent: whether one has ever come up.
+    """
 
     name: str
     shard: int
@@ -92,6 +98,18 @@ class Device:
     serving: str | None = None
     reported: NodeModel | None = None
     unreported_crash: bool = False
+    tainted: bool = False
+    agent: bool = True
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Return since when the operator hears nothing of it."""
+        return self.offline_since or (None if self.agent else START)
+
+    @property
+    def left_out(self) -> str:
+        """Return why waves pass it over."""
+        return "taint a=b:NoSchedule" if self.online and (self.tainted or not self.agent) else ""
 
     @property
     def online(self) -> bool:
@@ -171,6 +189,7 @@ class Fleet:
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
     taken_back: set[tuple[str, int]] = field(default_factory=set)
     actions: Actions = field(default_factory=Actions)
+    causes: dict[tuple[str, str], Trouble] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
 
@@ -180,8 +199,8 @@ class Fleet:
         """What the operator gathers from what is written."""
         nodes = tuple(
             NodeView(
-                name=d.name, shard=d.shard, reachable=d.online, unreachable_since=d.offline_since,
-                model=d.reported,
+                name=d.name, shard=d.shard, reachable=d.silent_since is None,
+                unreachable_since=d.silent_since, model=d.reported, left_out=d.left_out,
                 ready_revisions=frozenset(r for r, ready in d.pods.items() if ready),
                 labels=dict(d.labels),
             )
@@ -192,7 +211,7 @@ class Fleet:
             rejections=self.rejections, status=self.status, route=self.route,
             route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
             policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
-            rings_elsewhere=self.other_rings,
+            rings_elsewhere=self.other_rings, causes=self.causes,
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
@@ -302,7 +321,7 @@ class Fleet:
         for revision in sorted(device.pods.keys() - meant):
             was_ready = device.pods.pop(revision)
             self._check_server_left(device, revision, was_ready=was_ready)
-        for revision in meant:
+        for revision in meant if not device.tainted else ():
             device.pods.setdefault(revision, False)
 
     def _check_server_left(self, device: Device, revision: str, *, was_ready: bool) -> None:
@@ -320,7 +339,7 @@ class Fleet:
 
     def watch(self, device: Device) -> None:
         """The agent sees the route as it is now, when it is online."""
-        if device.online and self.route is not None:
+        if device.online and device.agent and self.route is not None:
             device.route, device.generation = self.route, self.generation
 
     def act(self, device: Device) -> None:
@@ -466,7 +485,8 @@ def check_controls(view: TargetView, decision: TargetDecision) -> None:
     before = view.daemonsets.get(decision.candidate or "", Placement(PlacementKind.IN))
     pulling = [
         n for n in view.nodes
-        if n.reachable and placed.holds(n) and decision.candidate not in n.ready_revisions
+        if n.reachable and not n.left_out and placed.holds(n)
+        and decision.candidate not in n.ready_revisions
     ]  # fmt: skip
     fresh = {n.shard for n in pulling if not before.holds(n)}
     assert not fresh or len(fresh) == 1 or len(pulling) <= int(limit), (

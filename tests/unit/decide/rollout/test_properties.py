@@ -185,6 +185,19 @@ class Rollout(RuleBasedStateMachine):
             (self.fleet.mend if up else self.fleet.cut)(self._pick(n))
 
     @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks, tainted=st.booleans())
+    def taint(self, n: int, *, tainted: bool) -> None:
+        """A taint that nothing of Skerry's tolerates comes or goes."""
+        self._pick(n).tainted = tainted
+
+    @precondition(lambda self: self.fleet.devices)
+    @rule(n=picks)
+    def agent_never_comes(self, n: int) -> None:
+        """Only where none was: what has once beaten falls silent as any other node."""
+        device = self._pick(n)
+        device.agent = device.route is not None
+
+    @precondition(lambda self: self.fleet.devices)
     @rule(n=picks, what=st.sampled_from(["sync", "start_pods", "watch", "act", "report"]))
     def device_step(self, n: int, what: str) -> None:
         """One part of one node does one step, in any order."""
@@ -264,6 +277,7 @@ class Rollout(RuleBasedStateMachine):
         fleet = self.fleet
         for device in fleet.devices.values():
             fleet.mend(device)
+            device.tainted, device.agent = False, True
         self.all_devices()
         for device in fleet.devices.values():
             device.unreported_crash = False

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeModel, EdgeNode, HardwareClass
+    from skerry.decide.snapshot import PodView
+    from skerry.decide.taints import Taint
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -23,7 +25,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class FleetNode:
-    """A Node: identity, labels, Skerry's two labels parsed, and whether it is Ready (and since when)."""
+    """A Node: identity, labels, Skerry's two labels parsed, taints, and whether it is Ready (and since when)."""
 
     name: str
     uid: str
@@ -32,16 +34,21 @@ class FleetNode:
     shard: int | None = None
     ready: bool = False
     ready_since: datetime | None = None
+    taints: tuple[Taint, ...] = ()
 
 
 @dataclass(frozen=True)
 class ServingPod:
-    """A pod of a revision on a node."""
+    """A pod of a revision on a node, or one that waits for its place there.
+
+    `state` says how far it is while it is neither Ready nor leaving.
+    """
 
     model: str
     node: str
     revision: str
     ready: bool
+    state: PodView | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+"""Which nodes are left out: for a taint at once, for want of an agent after a while."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from skerry.api import EdgeNode
+from skerry.controllers.cache import FleetNode, Heartbeat
+from skerry.controllers.operator import Operator
+from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, unreachable_since
+from skerry.controllers.views import fleet_node
+from skerry.decide.taints import Taint
+from tests.unit.decide.plan_world import CONFIG
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(seconds=AGENT_SECONDS + 60)
+TAINT = Taint("node-role.kubernetes.io/control-plane")
+
+
+def an_operator(
+    node: FleetNode, joined: datetime, *, beats: bool = False, **device: Any
+) -> Operator:
+    """An operator that has seen one node, whose EdgeNode it made when the node joined its class."""
+    config = CONFIG.model_validate(CONFIG.model_dump() | {"device": device})
+    unused = cast("Any", None)
+    made = Operator(config, unused, unused, unused, unused)
+    made.fleet.nodes.put(("", node.name), 1, node)
+    metadata = {"name": node.name, "creationTimestamp": joined}
+    edge_node = EdgeNode.model_validate({"metadata": metadata, "spec": {"hardwareClass": "x86"}})
+    made.fleet.edge_nodes.put(("", node.name), 1, edge_node)
+    if beats:
+        made.fleet.heartbeats[node.name] = Heartbeat(NOW, NOW)
+    return made
+
+
+def a_node(*taints: Taint, ready: bool = True, since: datetime = LONG_AGO) -> FleetNode:
+    return FleetNode("n1", "uid", {}, "x86", 3, ready, since, taints)
+
+
+@pytest.mark.parametrize(
+    ("node", "joined", "beats", "reachable", "words"),
+    [
+        (a_node(), LONG_AGO, True, True, ""),
+        (a_node(), NOW, False, True, ""),
+        (a_node(since=NOW), LONG_AGO, False, True, ""),
+        (a_node(), LONG_AGO, False, False, "no agent beats on it"),
+        (a_node(TAINT), LONG_AGO, True, True, f"taint {TAINT}"),
+        (a_node(TAINT), NOW, False, False, f"taint {TAINT}"),
+        (a_node(TAINT, ready=False), LONG_AGO, False, False, ""),
+        (a_node(Taint("node.kubernetes.io/unschedulable")), LONG_AGO, True, True, ""),
+    ],
+)
+def test_a_node_is_left_out_for_a_taint_or_want_of_an_agent(
+    node: FleetNode, joined: datetime, words: str, *, beats: bool, reachable: bool
+) -> None:
+    operator = an_operator(node, joined, beats=beats)
+    assert (unreachable_since(operator, node) is None) is reachable
+    said = left_out(operator, node)
+    assert words in said
+    assert bool(said) is bool(words)
+    (facts,) = node_facts(operator)
+    assert (facts.reachable, facts.left_out) == (reachable, said)
+
+
+def test_a_taint_that_the_agent_tolerates_keeps_nobody_out() -> None:
+    tolerations = [{"key": TAINT.key, "operator": "Exists"}]
+    operator = an_operator(a_node(TAINT), NOW, beats=True, tolerations=tolerations)
+    assert left_out(operator, a_node(TAINT)) == ""
+
+
+def test_taints_are_read_of_the_node() -> None:
+    raw = {
+        "metadata": {"name": "n1", "uid": "uid"},
+        "spec": {
+            "taints": [
+                {"key": TAINT.key, "effect": "NoSchedule"},
+                {"key": "a", "value": "b", "effect": "NoExecute"},
+            ]
+        },
+    }
+    assert fleet_node(raw).taints == (TAINT, Taint("a", "b", "NoExecute"))

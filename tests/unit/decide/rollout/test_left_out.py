@@ -1,0 +1,209 @@
+"""Nodes that can't have a revision: left out of waves and named, and what is said of pods that are not there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from skerry.api.edgemodel import Phase
+from skerry.decide.trouble import Trouble
+from tests.unit.decide.rollout.fleet import Device, Fleet, policy
+
+if TYPE_CHECKING:
+    from skerry.decide.rollout import TargetDecision
+
+A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
+TAINT = "taint a=b:NoSchedule"
+QUOTA = Trouble("PodsForbidden", "its pod was refused: exceeded quota: full")
+PULL = Trouble("ImagePullFailed", "container runtime cannot start: not found")
+STARTS = Trouble("PodStarts", "pod x starts")
+
+
+def fleet(nodes: int, waves: tuple[int, ...] = (50, 100)) -> Fleet:
+    made = Fleet(policy=policy(waves))
+    made.devices = {f"n{i}": Device(f"n{i}", i) for i in range(nodes)}
+    return made
+
+
+def without_agent(made: Fleet, *names: str) -> Fleet:
+    """Nodes of a control plane: a taint, and so never an agent."""
+    for name in names:
+        made.devices[name].tainted, made.devices[name].agent = True, False
+    return made
+
+
+def serving(nodes: int, waves: tuple[int, ...] = (50, 100)) -> Fleet:
+    made = fleet(nodes, waves)
+    made.desired = A
+    made.settle()
+    return made
+
+
+def servers(made: Fleet) -> dict[str, str | None]:
+    return {name: device.serving for name, device in made.devices.items()}
+
+
+@pytest.mark.parametrize("left_out", ["n0", "n1", "n2"])
+def test_a_node_that_never_had_an_agent_holds_no_wave_and_is_named(left_out: str) -> None:
+    made = without_agent(fleet(3), left_out)
+    made.desired = A
+    made.settle()
+    assert made.status is not None
+    assert (made.status.phase, made.status.stable) == (Phase.SERVING, A)
+    assert f"left out: {left_out}: {TAINT}" in made.status.message
+    assert "offline" not in made.status.message
+    assert (made.status.nodes.ready, made.status.nodes.offline) == (2, 1)
+    made.desired = B
+    made.settle(deadlines=True)
+    assert made.status.stable == B
+    assert set(made.daemonsets) == {B}, "it holds no revision that goes"
+
+
+def test_a_node_whose_taint_goes_catches_up_by_itself() -> None:
+    made = without_agent(fleet(2), "n1")
+    made.desired = A
+    made.settle()
+    made.devices["n1"].tainted, made.devices["n1"].agent = False, True
+    made.settle()
+    assert servers(made) == {"n0": A, "n1": A}
+    assert made.status is not None
+    assert "left out" not in made.status.message
+    assert made.status.nodes.updated == 2
+
+
+def test_a_serving_node_that_is_tainted_keeps_its_server_and_holds_no_wave() -> None:
+    made = serving(3)
+    made.devices["n1"].tainted = True
+    made.desired = B
+    made.settle()
+    assert servers(made) == {"n0": B, "n1": A, "n2": B}
+    assert made.status is not None
+    assert (made.status.phase, made.status.nodes.ready) == (Phase.SERVING, 3)
+    made.devices["n1"].tainted = False
+    made.settle()
+    assert servers(made) == {"n0": B, "n1": B, "n2": B}
+
+
+def test_a_node_where_the_candidate_runs_is_judged_in_spite_of_a_taint() -> None:
+    made = serving(2, waves=(100,))
+    made.desired, made.bad = B, {B: {"n1"}}
+    made.tick()
+    made.devices["n1"].tainted = True
+    made.settle()
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "unknown")]
+
+
+@pytest.mark.parametrize("joins", ["before", "after"])
+def test_a_node_without_an_agent_is_never_a_loss_of_the_candidate(joins: str) -> None:
+    """One that joins while a wave is open was not lost by what is rolled out."""
+    made = serving(4, waves=(100,))
+    made.devices["n4"] = Device("n4", 4)
+    if joins == "before":
+        without_agent(made, "n4")
+    made.desired = B
+    made.tick()
+    without_agent(made, "n4")
+    made.advance(made.policy.lost_after_seconds + 1)
+    made.settle()
+    assert not made.rejections
+    assert made.status is not None
+    assert made.status.stable == B
+
+
+def test_a_class_of_nodes_that_are_all_left_out_says_so() -> None:
+    made = without_agent(fleet(2), "n0", "n1")
+    made.desired = A
+    made.settle()
+    assert made.status is not None
+    assert (made.status.phase, made.status.reason) == (Phase.PENDING, "NodesLeftOut")
+    assert f"n0, n1: {TAINT}" in made.status.message
+
+
+def decided(made: Fleet, **causes: Trouble) -> TargetDecision:
+    """The decision when nodes lack the candidate's pods (or stable's) for these reasons."""
+    route = made.route
+    assert route is not None
+    role = route.candidate or route.stable
+    assert role is not None
+    made.causes = {(node, role.revision): cause for node, cause in causes.items()}
+    return made.decide()
+
+
+def rolling_out(nodes: int = 2) -> Fleet:
+    """B's only wave is open; no pod of it has come."""
+    made = serving(nodes, waves=(100,))
+    made.desired = B
+    made.full_pass()
+    made.full_pass()
+    return made
+
+
+def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
+    made = rolling_out()
+    found = decided(made, n0=QUOTA, n1=QUOTA)
+    assert (found.phase, found.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
+    assert f"wave 1 of 1 (100 %) of {B}; n0, n1: {QUOTA.message}" in found.message
+    assert found.offenders == ("n0", "n1")
+    assert found.wave is not None
+    assert found.wave.message == f"n0, n1: {QUOTA.message}"
+
+
+def test_a_wave_that_also_waits_for_others_goes_on_and_names_the_cause() -> None:
+    found = decided(rolling_out(3), n1=PULL, n2=STARTS)
+    assert found.reason == "Wave"
+    assert f"0 passed, 3 under way; n1: {PULL.message}" in found.message
+    assert found.offenders == ("n1",)
+
+
+def test_of_several_causes_the_most_frequent_is_told() -> None:
+    found = decided(rolling_out(3), n0=PULL, n1=QUOTA, n2=QUOTA)
+    assert found.reason == "PodsForbidden"
+    assert f"n1, n2 (and 1 node for another reason): {QUOTA.message}" in found.message
+
+
+def test_after_the_deadline_the_message_says_what_is_waited_for() -> None:
+    made = rolling_out()
+    made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
+    assert (found := decided(made, n0=QUOTA, n1=QUOTA)).reason == "ProgressDeadlineExceeded"
+    assert f"n0, n1: {QUOTA.message}" in found.message
+    assert "kubectl skerry abort intent" in found.message
+    found = decided(made, n0=STARTS, n1=STARTS)
+    assert STARTS.message in found.message
+    found = decided(made)
+    assert f"n0, n1: its agent reports nothing of {B}" in found.message, (
+        "without a pod's cause the agent's words"
+    )
+
+
+def test_a_node_at_a_step_says_at_which() -> None:
+    """Its pod runs; the agent waits for traffic, say."""
+    made = rolling_out()
+    for device in made.devices.values():
+        made.sync(device)
+        made.watch(device)
+        made.act(device)
+        device.report()
+    made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
+    assert "n0, n1: it is at Waiting" in decided(made).message
+
+
+def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
+    made = serving(2)
+    made.devices["n1"].pods[A] = False
+    made.act(made.devices["n1"])
+    made.devices["n1"].report()
+    found = decided(made, n1=QUOTA)
+    assert (found.phase, found.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
+    assert f"1 of 2 nodes still catching up; n1: {QUOTA.message}" in found.message
+    assert found.unanswered == f"n1: {QUOTA.message}"
+    assert found.offenders == ("n1",)
+    assert (quiet := decided(made, n1=STARTS)).reason == "CatchingUp"
+    assert "still catching up; n1" in quiet.message
+    made.full_pass()
+    made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
+    late = decided(made, n1=PULL)
+    assert late.reason == "ProgressDeadlineExceeded"
+    assert f"n1: {PULL.message}" in late.message
+    assert late.requeue_after is None or late.requeue_after > timedelta().total_seconds()
