@@ -8,9 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from skerry.api.actions import MARK_LENGTH
+from skerry.api.actions import MARK_LENGTH, NONCE_LENGTH
 from skerry.api.common import (
     Bool,
     Conditions,
@@ -24,6 +24,7 @@ from skerry.api.common import (
     Ratio,
     RevisionName,
     Time,
+    cut,
 )
 from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap
@@ -102,9 +103,9 @@ class Assessment(Model):
     format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
     bytes: int = Field(description="Size of the model's files, in bytes.")
     parameters: int = Field(description="Number of weights.")
-    operators: Annotated[dict[Annotated[str, Field(max_length=80)], int], Field(max_length=64)] = (
-        Field(default={}, description="Count by operator, the most frequent.")
-    )
+    operators: Annotated[
+        dict[Annotated[str, BeforeValidator(cut(80))], int], Field(max_length=64)
+    ] = Field(default={}, description="Count by operator, the most frequent.")
     quantizable: Ratio = Field(
         default="0", description="Share of the parameters that quantisation can shrink."
     )
@@ -333,8 +334,9 @@ class EdgeModelStatus(Model):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=32)] = Field(
         default=(), description="How revisions ended."
     )
-    retry_nonce: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="The retry annotation that was last honoured."
+    retry_nonce: Annotated[str, Field(max_length=NONCE_LENGTH)] | None = Field(
+        default=None,
+        description="The retry annotation that was last honoured; of a longer one its SHA-256.",
     )
     address: Address | None = Field(default=None, description="How to reach the model on a node.")
     conditions: Conditions = Field(

@@ -15,6 +15,7 @@ from skerry.cluster import kinds
 from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import NameConflictError
 from skerry.cluster.fleet import key_of, version_of
+from skerry.cluster.reading import read
 from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
 from skerry.decide.decision import AssessJob, FetchJob
@@ -74,10 +75,7 @@ class Applier:
 
     async def _variant_status(self, name: str, status: ModelVariantStatus) -> None:
         present = self._gathered.present.get(("ModelVariant", name))
-        if (
-            present is None
-            or ModelVariantStatus.model_validate(present.get("status", {})) == status
-        ):
+        if present is None or _variant_status_of(present) == status:
             return
         await self._status(
             kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status"
@@ -216,3 +214,10 @@ class Applier:
         for rejection in decision.status.rejected:
             if rejection not in before.rejected:
                 metrics.REJECTED.labels(rejection.rule).inc()
+
+
+def _variant_status_of(present: Object) -> ModelVariantStatus | None:
+    """None for one that can't be read: it is written over."""
+    read_status = ModelVariantStatus.model_validate
+    found, _ = read("ModelVariant", present, lambda item: read_status(item.get("status", {})))
+    return found

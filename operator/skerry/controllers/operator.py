@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from skerry.cluster.fleet import Fleet, Key
 from skerry.controllers.queue import WorkQueue
+from skerry.controllers.unreadable import Unreadables
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
@@ -28,6 +29,7 @@ class Operator:
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
         shards: the last known shard of each node, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
+        unreadable: objects that can't be read.
     """
 
     config: OperatorConfig
@@ -43,6 +45,7 @@ class Operator:
     conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     shards: dict[str, int] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    unreadable: Unreadables = field(default_factory=Unreadables)
 
     def enqueue_class(self, hardware_class: str | None) -> None:
         """Look at every EdgeModel that targets the class."""
@@ -51,5 +54,6 @@ class Operator:
 
     def enqueue_all(self) -> None:
         """Look at every EdgeModel."""
-        for key in self.fleet.models:
+        unreadable = (one.key for one in self.unreadable.left_out("EdgeModel"))
+        for key in (*self.fleet.models, *unreadable):
             self.queue.add(key)

@@ -163,6 +163,8 @@ class Snapshot:
         slots: room for optimisation jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
+        unreadable: children that can't be read and were left out: what, why, and what to do.
+        unreadable_classes: the same of HardwareClasses, by name.
     """
 
     model: EdgeModel
@@ -178,3 +180,5 @@ class Snapshot:
     slots: BuildSlots = BuildSlots()
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    unreadable_classes: Mapping[str, str] = field(default_factory=dict)
