@@ -21,8 +21,12 @@ from skerry.api.common import (
 from skerry.api.edgemodel import Phase
 
 CONDITIONS = (
-    ("EdgeModel", "Ready", "What the spec asks for is what answers, on every reachable node."),
-    ("EdgeModel", "Accepted", "Source, data set, classes and engines of the spec can be used."),
+    ("EdgeModel", "Ready",
+     "What the spec asks for is what answers, on every reachable node. False on a HardwareClass that can't"
+     " be read."),
+    ("EdgeModel", "Accepted",
+     "Source, data set, classes and engines of the spec can be used. False on a HardwareClass that can't"
+     " be read."),
     ("EdgeModel", "Optimized", "Every target is built and measured, whatever the gates say to it."),
     ("EdgeModel", "Certified", "Every target has a build that passes its required gates."),
     ("EdgeModel", "RolledOut", "What the spec asks for is stable in every class."),
