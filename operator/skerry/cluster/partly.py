@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api import EdgeNode, ModelRoute, ModelVariant
+from skerry.api import EdgeModel, EdgeNode, HardwareClass, ModelRoute, ModelVariant
 from skerry.cluster.reading import Fault, Partly, fault_of, without_faults
 from skerry.decide.rollout.model import Placement
 from skerry.render.daemonsets import identity_of, placement_of
@@ -17,6 +17,19 @@ from skerry.render.daemonsets import identity_of, placement_of
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
     from skerry.cluster.reading import Path
+
+
+def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
+    """An EdgeModel: of its status, what each pass finds again and single ends of revisions.
+
+    Never the spec, and never what a rollout goes by: rejections, waves, attempts, digests.
+    """
+    return without_faults(EdgeModel, item, _of_edge_model)
+
+
+def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
+    """A HardwareClass: its status is found again on each look at the fleet."""
+    return without_faults(HardwareClass, item, _of_status)
 
 
 def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
@@ -36,7 +49,13 @@ def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
 
 def model_variant_of(item: Object) -> ModelVariant | Partly[ModelVariant]:
     """A ModelVariant: a field of its status is found again from the job, or in the registry."""
-    return without_faults(ModelVariant, item, _of_variant)
+    return without_faults(ModelVariant, item, _of_status)
+
+
+_FOUND_AGAIN = {
+    "phase", "engines", "constraints", "builds", "front", "precision", "nodes", "offenders",
+}  # fmt: skip
+"""Fields of EdgeModel.status.targets[] that say how things are, and that nothing is decided by."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,17 @@ def daemonset_of(item: Object) -> Placed | Partly[Placed]:
         return Partly(Placed(hardware_class, revision, Placement()), fault)
 
 
+def _of_edge_model(path: Path) -> Path | None:
+    match path:
+        case ("status", "conditions" | "phase" | "address", *_):
+            return path[:2]
+        case ("status", "history", int(), *_):
+            return path[:3]
+        case ("status", "targets", int(), str(part), *_) if part in _FOUND_AGAIN:
+            return path[:4]
+    return None
+
+
 def _of_edge_node(path: Path) -> Path | None:
     match path:
         case ("status", "models", int(), "namespace" | "name", *_):
@@ -83,5 +113,5 @@ def _of_route(path: Path) -> Path | None:
     return path[:2] if path[:2] == ("spec", "guard") else None
 
 
-def _of_variant(path: Path) -> Path | None:
+def _of_status(path: Path) -> Path | None:
     return path[:2] if path[:1] == ("status",) and len(path) > 1 else None

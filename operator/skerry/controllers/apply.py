@@ -18,6 +18,7 @@ from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.reading import read
 from skerry.cluster.views import job_finished
 from skerry.controllers import events, metrics
+from skerry.controllers.unlabelled import is_owned
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.render import (
     daemonsets,
@@ -121,6 +122,8 @@ class Applier:
         """Apply an object that is not there, having looked: another's is never adopted."""
         metadata = rendered["metadata"]
         found = await self._operator.cluster.get(kind, metadata["namespace"], metadata["name"])
+        if found is not None and is_owned(found["metadata"], self._owner.uid):
+            return await self._update(kind, rendered, found)  # it has lost its labels
         if found is not None:
             raise NameConflictError(f"{kind.name} {metadata['namespace']}/{metadata['name']}")
         return await self._operator.cluster.apply(kind, rendered, force=False)

@@ -11,13 +11,12 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from skerry.api import EdgeModel, HardwareClass
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError, SkerryError
 from skerry.cluster.fleet import key_of, version_of
 from skerry.cluster.pace import backoff_seconds
-from skerry.cluster.partly import edge_node_of
+from skerry.cluster.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import events, metrics
 from skerry.controllers.default_classes import make_default_classes
@@ -77,8 +76,8 @@ async def refresh(operator: Operator) -> None:
     """Set all caches right by lists."""
     fleet = operator.fleet
     await asyncio.gather(
-        _relist(operator, kinds.EDGE_MODEL, fleet.models, EdgeModel.model_validate),
-        _relist(operator, kinds.HARDWARE_CLASS, fleet.classes, HardwareClass.model_validate),
+        _relist(operator, kinds.EDGE_MODEL, fleet.models, edge_model_of),
+        _relist(operator, kinds.HARDWARE_CLASS, fleet.classes, hardware_class_of),
         _relist(operator, kinds.EDGE_NODE, fleet.edge_nodes, edge_node_of),
         _relist(operator, kinds.NODE, fleet.nodes, fleet_node),
         _relist(operator, kinds.POD, fleet.pods, serving_pod, parts.COMPONENT_RUNTIME),

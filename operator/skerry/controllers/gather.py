@@ -10,28 +10,28 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from skerry.api import EdgeModel
 from skerry.api.common import LABEL_COMPONENT, LABEL_MODEL
 from skerry.cluster import kinds
-from skerry.cluster.partly import daemonset_of, model_route_of, model_variant_of
+from skerry.cluster.partly import daemonset_of, edge_model_of, model_route_of, model_variant_of
 from skerry.cluster.views import is_pod_of, job_view, pod_view
 from skerry.controllers.reach import node_views
+from skerry.controllers.unlabelled import Children, is_owned, unlabelled
 from skerry.controllers.unreadable import Reading
 from skerry.decide.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
-    from skerry.api import ModelVariant
+    from skerry.api import EdgeModel, ModelVariant
     from skerry.cluster.client import Object
     from skerry.cluster.fleet import Key
     from skerry.controllers.operator import Operator
     from skerry.decide.rollout.model import Placement
     from skerry.decide.snapshot import JobView
 
-Children = dict[tuple[str, str], dict[str, Any]]
+MADE = {"ModelVariant", "DaemonSet", "Job"}
 CHILDREN = (kinds.MODEL_ROUTE, kinds.MODEL_VARIANT, kinds.DAEMON_SET, kinds.JOB, kinds.SERVICE)
 
 
@@ -69,12 +69,12 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     if raw is None or raw["metadata"].get("deletionTimestamp"):
         operator.unreadable.note(key, ())
         return None
-    own = {
-        found: item for found, item in present.items() if _is_owned(item, raw["metadata"]["uid"])
-    }
+    present |= await unlabelled(operator.cluster, raw, present)
+    uid = raw["metadata"]["uid"]
+    own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
     pods = await _job_pods(operator, key) if _of(own, "Job") else []
     reading = Reading()
-    model = reading.read(kinds.EDGE_MODEL.name, raw, EdgeModel.model_validate)
+    model = reading.read(kinds.EDGE_MODEL.name, raw, edge_model_of)
     routes = _routes(own, reading)
     # Without its route it is not known what the nodes of a class serve and try.
     holding = reading.left_out
@@ -97,7 +97,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         slots=_slots(operator, model),
         gateway=gateway,
         conflicts=operator.conflicts.get(key, ()),
-        unreadable=tuple(map(str, reading.left_out)),
+        unreadable=tuple(str(one) for one in reading.left_out if one.kind in MADE),
         unreadable_classes={
             one.key[1]: str(one) for one in operator.unreadable.left_out("HardwareClass")
         },
@@ -138,11 +138,6 @@ def _address(service: Object) -> GatewayAddress:
     ip = service["spec"].get("clusterIP")
     ports = [port["nodePort"] for port in service["spec"].get("ports", ()) if "nodePort" in port]
     return GatewayAddress(ip if ip != "None" else None, next(iter(ports), None))
-
-
-def _is_owned(item: Object, uid: str | None) -> bool:
-    owners = item["metadata"].get("ownerReferences", ())
-    return any(owner["uid"] == uid for owner in owners)
 
 
 def _of(own: Children, kind: str) -> list[Object]:

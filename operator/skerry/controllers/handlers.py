@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import kopf
 
-from skerry.api import EdgeModel, HardwareClass
 from skerry.api.common import (
     API_VERSION,
     LABEL_COMPONENT,
@@ -20,7 +19,7 @@ from skerry.api.common import (
     MANAGED_BY,
 )
 from skerry.cluster.fleet import key_of
-from skerry.cluster.partly import edge_node_of
+from skerry.cluster.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import metrics
 from skerry.decide import builds, fetches
@@ -85,7 +84,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
 def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """An EdgeModel: look at it; the first and the last of a namespace stir the fleet loop."""
     key = key_of(item)
-    cache = _Cache("EdgeModel", operator.fleet.models, EdgeModel.model_validate)
+    cache = _Cache("EdgeModel", operator.fleet.models, edge_model_of)
     known, _ = cache.note(operator, item, gone=gone)
     if gone:
         operator.unreadable.note(key, ())
@@ -101,7 +100,7 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
 
 def on_class(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A HardwareClass: its nodes may be others now."""
-    cache = _Cache("HardwareClass", operator.fleet.classes, HardwareClass.model_validate)
+    cache = _Cache("HardwareClass", operator.fleet.classes, hardware_class_of)
     cache.note(operator, item, gone=gone)
     operator.fleet_stirred.set()
     operator.enqueue_class(key_of(item)[1])
