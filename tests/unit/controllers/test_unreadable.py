@@ -33,10 +33,8 @@ def stored(uri: str, version: int, generation: int = 1) -> Manifest:
 
 
 def counted(kind: str) -> float:
-    for sample in metrics.UNREADABLE.collect()[0].samples:
-        if sample.labels == {"kind": kind}:
-            return sample.value
-    raise AssertionError(kind)
+    samples = (sample for metric in metrics.UNREADABLE.collect() for sample in metric.samples)
+    return next(float(sample.value) for sample in samples if sample.labels == {"kind": kind})
 
 
 def seen(unreadables: Unreadables, store: Store[EdgeModel], item: Manifest) -> tuple[Any, Any]:
@@ -99,7 +97,7 @@ def test_a_lease_that_can_not_be_read_says_nothing_new() -> None:
 def test_the_conditions_say_it_and_the_rest_of_the_status_stays() -> None:
     at = "2026-11-29T00:00:00Z"
     ready = {"type": "Ready", "status": "False", "lastTransitionTime": at, "reason": "Wave"}
-    before = {
+    before: Manifest = {
         "observedGeneration": 1,
         "phase": "RollingOut",
         "targets": [{"hardwareClass": "x86", "stable": "0123456789"}],
