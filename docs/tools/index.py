@@ -21,12 +21,8 @@ from skerry.api.common import (
 from skerry.api.edgemodel import Phase
 
 CONDITIONS = (
-    ("EdgeModel", "Ready",
-     "What the spec asks for is what answers, on every reachable node. False on a HardwareClass that can't"
-     " be read."),
-    ("EdgeModel", "Accepted",
-     "Source, data set, classes and engines of the spec can be used. False on a HardwareClass that can't"
-     " be read."),
+    ("EdgeModel", "Ready", "What the spec asks for is what answers, on every reachable node."),
+    ("EdgeModel", "Accepted", "Source, data set, classes and engines of the spec can be used."),
     ("EdgeModel", "Optimized", "Every target is built and measured, whatever the gates say to it."),
     ("EdgeModel", "Certified", "Every target has a build that passes its required gates."),
     ("EdgeModel", "RolledOut", "What the spec asks for is stable in every class."),
@@ -36,6 +32,8 @@ CONDITIONS = (
     ("EdgeModel, ModelVariant, HardwareClass", "Stalled",
      "kstatus: it waits for a person. There only while true."),
     ("ModelVariant", "Certified", "A build passes the gates; Unknown while it is built."),
+    ("HardwareClass", "Accepted", "There only while the class can't be read, and False then."),
+    ("HardwareClass", "Ready", "There only while the class can't be read, and False then."),
     ("HardwareClass", "Distinct", "No other class of the same priority selects its nodes."),
     ("HardwareClass", "Uniform", "Its nodes are alike in what matters to a build; Unknown without facts."),
     ("HardwareClass", "AsSpecified", "Its nodes are what the spec says; Unknown without facts."),

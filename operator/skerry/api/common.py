@@ -115,6 +115,8 @@ MemoryQuantity = Annotated[
     ),
 ]
 Message = Annotated[str, Field(max_length=1024), BeforeValidator(cut(1024))]
+# Of jobs and containers it comes from outside: a long one must not cost the whole write.
+Reason = Annotated[str, Field(max_length=128), BeforeValidator(cut(128))]
 Note = Annotated[str, Field(max_length=256), BeforeValidator(cut(256))]
 # The schema's format alone takes the year 0 and an offset of +99:99, which Python can't hold.
 _TIME = (
@@ -246,7 +248,7 @@ class Condition(Model):
         default=0, description="metadata.generation that this was found for."
     )
     last_transition_time: Time = Field(description="When `status` last changed.")
-    reason: Annotated[str, Field(max_length=128)] = Field(description="Why, in one CamelCase word.")
+    reason: Reason = Field(description="Why, in one CamelCase word.")
     message: Message = Field(default="", description="Why, in a sentence for people.")
 
 

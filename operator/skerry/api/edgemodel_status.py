@@ -22,6 +22,7 @@ from skerry.api.common import (
     Model,
     Note,
     Ratio,
+    Reason,
     RevisionName,
     Time,
     cut,
@@ -61,9 +62,7 @@ class EngineBuildStatus(Model):
     phase: Annotated[str, Field(max_length=40)] = Field(
         description="Pending, Optimizing, Certified or Failed."
     )
-    reason: Annotated[str, Field(max_length=128)] = Field(
-        default="", description="Why, in one CamelCase word."
-    )
+    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Recipe of the certified build."
     )
@@ -179,9 +178,7 @@ class TargetStatus(Model):
 
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
     phase: Phase = Field(default=Phase.PENDING, description="Where this class stands, in one word.")
-    reason: Annotated[str, Field(max_length=128)] = Field(
-        default="", description="Why, in one CamelCase word."
-    )
+    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
     message: Message = Field(default="", description="Why, in a sentence for people.")
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
         default=(), description="The ranking of engines for this class, best first."

@@ -32,6 +32,7 @@ Path = tuple[str | int, ...]
 CAUSE_LENGTH = 300
 ROUNDS = 4
 """Validation in stages: a second look can find what the first fault hid."""
+YEARS = range(1970, 2200)
 _FIELD_FIRST = re.compile(r"([a-z][A-Za-z]*): (.+)", re.DOTALL)
 
 
@@ -156,12 +157,23 @@ def without_faults(
     return model.model_validate(item)
 
 
-class Times:
-    """Reads the times of one object; one that Python can't hold counts as not set.
+def time_of(text: str) -> datetime:
+    """A Kubernetes time as an aware datetime.
 
-    Kubernetes takes years that Python does not have (0, 10000), and a device whose clock is broken
-    writes them.
+    Kubernetes takes years that Python does not have (0), or has and can't add a day to (9999), and a
+    device whose clock is broken writes them. The CRDs have the same bounds.
+
+    Raises:
+        ValueError: no time, or one outside of the years 1970 to 2199.
     """
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or found.year not in YEARS:
+        raise ValueError(f"{text!r} is not within the years {YEARS[0]} to {YEARS[-1]}")
+    return found
+
+
+class Times:
+    """Reads the times of one object; one that can't be read counts as not set."""
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
@@ -169,7 +181,7 @@ class Times:
     def read(self, text: str | None, where: str) -> datetime | None:
         """A Kubernetes time as an aware datetime; None for none and for one that can't be read."""
         try:
-            return datetime.fromisoformat(text) if text else None
+            return time_of(text) if text else None
         except ValueError as error:
             self.fault = self.fault or Fault(where, _line(f"{text!r}: {error}"))
             return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
 from skerry.cluster.fleet import FleetNode, ServingPod
-from skerry.cluster.reading import Times
+from skerry.cluster.reading import Times, time_of
 from skerry.decide.shards import parse_shard
 from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
 from skerry.render.job_parts import ANNOTATION_TRY, LABEL_WORK
@@ -22,8 +22,12 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """A Kubernetes time as an aware datetime; None for none."""
-    return datetime.fromisoformat(text) if text else None
+    """A Kubernetes time as an aware datetime; None for none.
+
+    Raises:
+        ValueError: as `time_of` does.
+    """
+    return time_of(text) if text else None
 
 
 def job_view(job: Object, pods: Iterable[PodView]) -> JobView | Partly[JobView]:

@@ -169,7 +169,16 @@ def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
     assert "--subresource=status" in unreadable.cure
 
 
-@pytest.mark.parametrize("at", ["0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", NO_TIME])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "0000-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "9999-12-31T00:00:00Z",
+        "1969-01-01T00:00:00Z",
+        NO_TIME,
+    ],
+)
 def test_a_node_whose_clock_is_broken_is_still_a_node(at: str) -> None:
     seen, unreadable = read("Node", node(at), views.fleet_node)
     assert seen is not None

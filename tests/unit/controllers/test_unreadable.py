@@ -85,7 +85,7 @@ def lease(renewed: str) -> Manifest:
 def test_a_lease_that_can_not_be_read_says_nothing_new() -> None:
     fleet, later = Fleet(), NOW + timedelta(minutes=1)
     other = {"metadata": {"name": "skerry-agent-edge-2"}, "spec": {"renewTime": NOW.isoformat()}}
-    for year in ("0000", "10000"):
+    for year in ("0000", "9999", "10000"):
         note_leases(fleet, [lease(f"{year}-01-01T00:00:00.000000Z"), other], NOW)
         assert fleet.heartbeats.keys() == {"edge-2"}
     note_leases(fleet, [lease(NOW.isoformat())], NOW)
