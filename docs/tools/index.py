@@ -32,6 +32,8 @@ CONDITIONS = (
     ("EdgeModel, ModelVariant, HardwareClass", "Stalled",
      "kstatus: it waits for a person. There only while true."),
     ("ModelVariant", "Certified", "A build passes the gates; Unknown while it is built."),
+    ("HardwareClass", "Accepted", "There only while the class can't be read, and False then."),
+    ("HardwareClass", "Ready", "There only while the class can't be read, and False then."),
     ("HardwareClass", "Distinct", "No other class of the same priority selects its nodes."),
     ("HardwareClass", "Uniform", "Its nodes are alike in what matters to a build; Unknown without facts."),
     ("HardwareClass", "AsSpecified", "Its nodes are what the spec says; Unknown without facts."),

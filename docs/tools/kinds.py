@@ -118,6 +118,8 @@ def _type(schema: Schema) -> str:
         kind = f"map of {_plain(schema['additionalProperties'])}"
     elif "enum" in schema:
         kind = "one of " + ", ".join(code(str(value)) for value in schema["enum"])
+    elif schema.get("format") == "date-time":
+        kind = "time, in the years 1970 to 2199"
     elif "pattern" in schema:
         kind = f"{kind} {code(schema['pattern'])}"
     said = [_bounds(schema.get(least), schema.get(most)) + unit

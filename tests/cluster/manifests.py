@@ -149,6 +149,7 @@ SOURCES: tuple[Manifest, ...] = (
     {"uri": "hf://Xenova/all-MiniLM-L6-v2@refs%2Fpr%2F1/onnx/model.onnx"},
     {"uri": "hf://datasets/owner/name@v1.0", "endpoint": "https://hub.example"},
     {"uri": "pvc://models/intent/v3/"},
+    {"uri": "pvc://models/Gr\u00f6\u00dfe.onnx"},
 )
 """Each way to name a source, in every form."""
 
@@ -167,6 +168,15 @@ BAD = (
     Bad("name too long", {"metadata.name": "a" * 41}, "metadata.name", "at most 40 characters"),
     Bad("uri by ftp", {_URI: "ftp://host/intent.onnx"}, _URI, "should match '^(oci|s3|gs|https|"),
     Bad("uri with a space", {_URI: "s3://bucket/my model.onnx"}, _URI, "should match '^(oci|s3|"),
+    Bad("uri with a no-break space", {_URI: "https://h/a\u00a0b"}, _URI, "should match '^(oci|s3|"),
+    Bad("uri with a next line", {_URI: "https://h/a\u0085b"}, _URI, "should match '^(oci|s3|"),
+    Bad("uri with a tab", {_URI: "pvc://claim/a\u000bb"}, _URI, "should match '^(oci|s3|"),
+    Bad(
+        "endpoint with a no-break space",
+        {_URI: "s3://bucket/m.onnx", _ENDPOINT: "https://minio/a\u00a0b"},
+        _ENDPOINT,
+        "should match",
+    ),
     Bad(
         "uri with a digest", {_URI: f"oci://host/intent@{DIGEST}"}, _URI, "write oci://HOST[:PORT]"
     ),

@@ -106,6 +106,22 @@ def test_an_agent_renews_its_own_lease(agent: Kubectl) -> None:
         agent.apply(lease(f"skerry-agent-{OWN}"), "--field-manager=skerry-agent")
 
 
+@pytest.mark.parametrize(
+    ("year", "taken"),
+    [("0000", False), ("1969", False), ("1970", True), ("2199", True), ("2200", False)],
+)
+def test_an_agent_renews_its_lease_at_a_time_that_the_operator_can_hold(
+    agent: Kubectl,
+    year: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    renewed = lease(f"skerry-agent-{OWN}")
+    renewed["spec"]["renewTime"] = f"{year}-06-01T00:00:00.000000Z"
+    done = agent.tried("apply", "--server-side", "--filename=-", stdin=renewed)
+    assert (done.returncode == 0) == taken, done.stderr
+    assert taken or "set the device's clock" in done.stderr
+
+
 def test_an_agent_writes_no_other_node(agent: Kubectl) -> None:
     told = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
     assert "(Forbidden)" in told

@@ -9,6 +9,7 @@ holds a nonce alone: it is about whatever the spec asks for.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ ANNOTATION_ABORT = "skerry.dev/abort"
 ANNOTATION_UNDO = "skerry.dev/undo"
 
 MARK_LENGTH = 64
+NONCE_LENGTH = 64
 _MARK = re.compile(r"([0-9a-f]{10})(?::([0-9]{1,9}))?(?:/([A-Za-z0-9._-]{1,32}))?")
 
 
@@ -47,6 +49,18 @@ class Mark:
         """As it stands in an annotation; the first attempt is not written out."""
         attempt = f":{self.attempt}" if self.attempt else ""
         return f"{self.revision}{attempt}" + (f"/{self.nonce}" if self.nonce else "")
+
+
+def retry_asked(annotations: Mapping[str, str]) -> str | None:
+    """The nonce of the retry annotation, as the status remembers it; None without one.
+
+    An annotation can be longer than a field of the status: then its digest stands for it, which is
+    another one for another text.
+    """
+    nonce = annotations.get(ANNOTATION_RETRY)
+    if nonce is None or len(nonce) <= NONCE_LENGTH:
+        return nonce
+    return hashlib.sha256(nonce.encode()).hexdigest()
 
 
 def marks(annotations: Mapping[str, str], key: str) -> tuple[Mark, ...]:

@@ -17,7 +17,8 @@ from skerry.api.rules import Rule
 _PART = "[a-z0-9]+([._-]+[a-z0-9]+)*"
 _HOST = "[a-zA-Z0-9.-]+(:[0-9]+)?"
 _REPOSITORY = "[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
-_SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc)://[^\s]+$"
+# Nothing invisible in Latin-1: a class such as \s is ASCII to the API server and Unicode to pydantic.
+_SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc)://[^\x00-\x20\x7f-\xa0]+$"
 
 
 def _form(schemes: str, pattern: str, message: str) -> Rule:
@@ -70,7 +71,7 @@ ObjectName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
 ]
 Endpoint = Annotated[
-    str, Field(pattern=r"^https?://[a-zA-Z0-9.-]+(:[0-9]+)?(/[^\s]*)?$", max_length=256)
+    str, Field(pattern=r"^https?://[a-zA-Z0-9.-]+(:[0-9]+)?(/[!-~]*)?$", max_length=256)
 ]
 Region = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)]
 

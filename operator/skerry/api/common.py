@@ -77,7 +77,9 @@ Bool = Annotated[bool, Strict()]
 Int = Annotated[int, BeforeValidator(_no_text)]
 Percent = Annotated[int, Field(ge=1, le=100), BeforeValidator(_no_text)]
 TrafficShare = Annotated[int, Field(ge=1, le=99), BeforeValidator(_no_text)]
-PinnedImage = Annotated[str, Field(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=512)]
+# No class such as \s: the API server's is ASCII and pydantic's is Unicode, so that one takes what the
+# other refuses. Visible ASCII without @ is written out.
+PinnedImage = Annotated[str, Field(pattern=r"^[!-?A-~]+@sha256:[0-9a-f]{64}$", max_length=512)]
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
 RevisionName = Annotated[str, Field(pattern=r"^[0-9a-f]{10}$", max_length=10)]
@@ -113,8 +115,17 @@ MemoryQuantity = Annotated[
     ),
 ]
 Message = Annotated[str, Field(max_length=1024), BeforeValidator(cut(1024))]
+# Of jobs and containers it comes from outside: a long one must not cost the whole write.
+Reason = Annotated[str, Field(max_length=128), BeforeValidator(cut(128))]
 Note = Annotated[str, Field(max_length=256), BeforeValidator(cut(256))]
-Time = AwareDatetime
+# The schema's format alone takes the year 0 and an offset of +99:99, which Python can't hold.
+_TIME = (
+    r"^(19[789][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+Time = Annotated[AwareDatetime, Field(json_schema_extra={"pattern": _TIME})]
+"""In the years 1970 to 2199, with an offset that there is."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +248,7 @@ class Condition(Model):
         default=0, description="metadata.generation that this was found for."
     )
     last_transition_time: Time = Field(description="When `status` last changed.")
-    reason: Annotated[str, Field(max_length=128)] = Field(description="Why, in one CamelCase word.")
+    reason: Reason = Field(description="Why, in one CamelCase word.")
     message: Message = Field(default="", description="Why, in a sentence for people.")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from skerry.api.actions import MARK_LENGTH
+from skerry.api.actions import MARK_LENGTH, NONCE_LENGTH
 from skerry.api.common import (
     Bool,
     Conditions,
@@ -22,8 +22,10 @@ from skerry.api.common import (
     Model,
     Note,
     Ratio,
+    Reason,
     RevisionName,
     Time,
+    cut,
 )
 from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap
@@ -60,9 +62,7 @@ class EngineBuildStatus(Model):
     phase: Annotated[str, Field(max_length=40)] = Field(
         description="Pending, Optimizing, Certified or Failed."
     )
-    reason: Annotated[str, Field(max_length=128)] = Field(
-        default="", description="Why, in one CamelCase word."
-    )
+    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Recipe of the certified build."
     )
@@ -102,9 +102,9 @@ class Assessment(Model):
     format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
     bytes: int = Field(description="Size of the model's files, in bytes.")
     parameters: int = Field(description="Number of weights.")
-    operators: Annotated[dict[Annotated[str, Field(max_length=80)], int], Field(max_length=64)] = (
-        Field(default={}, description="Count by operator, the most frequent.")
-    )
+    operators: Annotated[
+        dict[Annotated[str, BeforeValidator(cut(80))], int], Field(max_length=64)
+    ] = Field(default={}, description="Count by operator, the most frequent.")
     quantizable: Ratio = Field(
         default="0", description="Share of the parameters that quantisation can shrink."
     )
@@ -180,9 +180,7 @@ class TargetStatus(Model):
 
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
     phase: Phase = Field(default=Phase.PENDING, description="Where this class stands, in one word.")
-    reason: Annotated[str, Field(max_length=128)] = Field(
-        default="", description="Why, in one CamelCase word."
-    )
+    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
     message: Message = Field(default="", description="Why, in a sentence for people.")
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
         default=(), description="The ranking of engines for this class, best first."
@@ -337,8 +335,9 @@ class EdgeModelStatus(Model):
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=32)] = Field(
         default=(), description="How revisions ended."
     )
-    retry_nonce: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="The retry annotation that was last honoured."
+    retry_nonce: Annotated[str, Field(max_length=NONCE_LENGTH)] | None = Field(
+        default=None,
+        description="The retry annotation that was last honoured; of a longer one its SHA-256.",
     )
     address: Address | None = Field(default=None, description="How to reach the model on a node.")
     conditions: Conditions = Field(

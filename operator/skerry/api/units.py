@@ -10,9 +10,9 @@ import math
 import re
 from decimal import Decimal
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|Ki|Mi|Gi)?")
-_RATIO = re.compile(r"(\d+(?:\.\d+)?)(x|%)?")
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|Ki|Mi|Gi)?")
+_RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(x|%)?")
 _SCALE = {
     None: Decimal(1),
     "m": Decimal("0.001"),

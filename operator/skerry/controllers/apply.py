@@ -16,6 +16,8 @@ from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import NameConflictError
 from skerry.controllers import events, metrics
 from skerry.controllers.cache import key_of, version_of
+from skerry.controllers.reading import read
+from skerry.controllers.unlabelled import is_owned
 from skerry.controllers.views import job_finished
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.render import (
@@ -75,10 +77,7 @@ class Applier:
 
     async def _variant_status(self, name: str, status: ModelVariantStatus) -> None:
         present = self._gathered.present.get(("ModelVariant", name))
-        if (
-            present is None
-            or ModelVariantStatus.model_validate(present.get("status", {})) == status
-        ):
+        if present is None or _variant_status_of(present) == status:
             return
         await self._status(
             kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status"
@@ -124,6 +123,8 @@ class Applier:
         """Apply an object that is not there, having looked: another's is never adopted."""
         metadata = rendered["metadata"]
         found = await self._operator.cluster.get(kind, metadata["namespace"], metadata["name"])
+        if found is not None and is_owned(found["metadata"], self._owner.uid):
+            return await self._update(kind, rendered, found)  # it has lost its labels
         if found is not None:
             raise NameConflictError(f"{kind.name} {metadata['namespace']}/{metadata['name']}")
         return await self._operator.cluster.apply(kind, rendered, force=False)
@@ -219,3 +220,10 @@ class Applier:
         for rejection in decision.status.rejected:
             if rejection not in before.rejected:
                 metrics.REJECTED.labels(rejection.rule).inc()
+
+
+def _variant_status_of(present: Object) -> ModelVariantStatus | None:
+    """None for one that can't be read: it is written over."""
+    read_status = ModelVariantStatus.model_validate
+    found, _ = read("ModelVariant", present, lambda item: read_status(item.get("status", {})))
+    return found

@@ -76,6 +76,13 @@ class Store(Generic[T]):
             self._entries[key] = (version, value)
         return before[1] if before else None
 
+    def leave_out(self, key: Key, version: int) -> T | None:
+        """Forget an object that can't be read, unless a newer one is known; what was known is returned."""
+        before = self._entries.get(key)
+        if before is not None and before[0] <= version:
+            del self._entries[key]
+        return before[1] if before else None
+
     def drop(self, key: Key) -> T | None:
         """Forget an object; what was known is returned."""
         before = self._entries.pop(key, None)

@@ -11,14 +11,16 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from skerry.api import EdgeModel, EdgeNode, HardwareClass
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
+from skerry.cluster.errors import ClusterError
 from skerry.cluster.pace import backoff_seconds
 from skerry.controllers import events, metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.default_classes import make_default_classes
-from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases
+from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
+from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases, renewed_at
+from skerry.controllers.unreadable import Reading, report
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide.fleet import decide_fleet
 from skerry.errors import SkerryError
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
     from skerry.cluster.kinds import Kind
     from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
-    from skerry.decide.fleet import FleetDecision
+    from skerry.controllers.reading import Partly
+    from skerry.decide.fleet import FleetDecision, NodeFacts
 
 STIR_SECONDS = 0.2
 """Between two passes that events set off: nodes come in crowds."""
@@ -63,6 +66,10 @@ async def run_fleet_loop(operator: Operator) -> None:
             failures += 1
             metrics.FLEET_PASSES.labels("failed").inc()
             logger.warning("the fleet could not be looked at, again soon: %s", error)
+        except Exception:
+            failures += 1
+            metrics.FLEET_PASSES.labels("failed").inc()
+            logger.exception("a defect of the operator; report it with this trace")
         await _pause(operator, failures)
 
 
@@ -70,19 +77,16 @@ async def refresh(operator: Operator) -> None:
     """Set all caches right by lists."""
     fleet = operator.fleet
     await asyncio.gather(
-        _relist(operator, kinds.EDGE_MODEL, fleet.models, EdgeModel.model_validate),
-        _relist(operator, kinds.HARDWARE_CLASS, fleet.classes, HardwareClass.model_validate),
-        _relist(operator, kinds.EDGE_NODE, fleet.edge_nodes, EdgeNode.model_validate),
+        _relist(operator, kinds.EDGE_MODEL, fleet.models, edge_model_of),
+        _relist(operator, kinds.HARDWARE_CLASS, fleet.classes, hardware_class_of),
+        _relist(operator, kinds.EDGE_NODE, fleet.edge_nodes, edge_node_of),
         _relist(operator, kinds.NODE, fleet.nodes, fleet_node),
-        _relist(operator, kinds.POD, fleet.pods, serving_pod, _component(parts.COMPONENT_RUNTIME)),
-        _relist(
-            operator, kinds.JOB, fleet.jobs, job_finished, _component(parts.COMPONENT_OPTIMIZER)
-        ),
-        _relist(
-            operator, kinds.JOB, fleet.fetches, job_finished, _component(parts.COMPONENT_FETCHER)
-        ),
+        _relist(operator, kinds.POD, fleet.pods, serving_pod, parts.COMPONENT_RUNTIME),
+        _relist(operator, kinds.JOB, fleet.jobs, job_finished, parts.COMPONENT_OPTIMIZER),
+        _relist(operator, kinds.JOB, fleet.fetches, job_finished, parts.COMPONENT_FETCHER),
     )
     leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
+    _note_unreadable_leases(operator, leases)
     note_leases(fleet, leases, datetime.now(UTC))
     bindings = await operator.cluster.list(kinds.ROLE_BINDING, selector=OURS)
     operator.bound = {key_of(item)[0] for item in bindings if key_of(item)[1] == rolebindings.NAME}
@@ -92,7 +96,8 @@ async def refresh(operator: Operator) -> None:
 
 async def fleet_pass(operator: Operator) -> None:
     """Write what the nodes and classes as they are now call for."""
-    facts = node_facts(operator)
+    await _report_classes(operator)
+    facts = _left_alone(operator, node_facts(operator))
     operator.shards |= {node.name: node.shard for node in facts if node.shard is not None}
     fleet = operator.fleet
     decision = decide_fleet(
@@ -146,7 +151,9 @@ async def _write(operator: Operator, decision: FleetDecision) -> None:
 
 async def _bind_agents(operator: Operator) -> None:
     """Agents may see pods in the namespaces that hold an EdgeModel, and in no other."""
-    wanted = {namespace for namespace, _ in operator.fleet.models}
+    # What serves under an EdgeModel that can't be read goes on serving, so its agents still look.
+    unreadable = {one.key[0] for one in operator.unreadable.left_out("EdgeModel")}
+    wanted = unreadable | {namespace for namespace, _ in operator.fleet.models}
     for namespace in sorted(wanted - operator.bound):
         await operator.cluster.apply(kinds.ROLE_BINDING, rolebindings.agent_role_binding(namespace))
         operator.bound.add(namespace)
@@ -162,16 +169,44 @@ async def _relist(
     operator: Operator,
     kind: Kind,
     store: Store[T],
-    parse: Callable[[Object], T | None],
-    selector: str = "",
+    parse: Callable[[Object], T | Partly[T] | None],
+    component: str = "",
 ) -> None:
+    selector = f"{OURS},{LABEL_COMPONENT}={component}" if component else ""
     items = await operator.cluster.list(kind, selector=selector)
-    parsed = ((key_of(item), version_of(item), parse(item)) for item in items)
+    reading = Reading()
+    parsed = [
+        (key_of(item), version_of(item), reading.read(kind.name, item, parse)) for item in items
+    ]
     store.replace((key, version, value) for key, version, value in parsed if value is not None)
+    for one in reading.left_out:
+        store.leave_out(one.key, version_of(one.item))
+    operator.unreadable.note(component if kind is kinds.JOB else kind.name, reading.found)
 
 
-def _component(component: str) -> str:
-    return f"{OURS},{LABEL_COMPONENT}={component}"
+def _note_unreadable_leases(operator: Operator, leases: list[Object]) -> None:
+    reading = Reading()
+    for lease in leases:
+        reading.read(kinds.LEASE.name, lease, renewed_at)
+    operator.unreadable.note(kinds.LEASE.name, reading.found)
+
+
+async def _report_classes(operator: Operator) -> None:
+    """Say of HardwareClasses that can't be read that they can't; a refusal is logged and costs nothing."""
+    for one in operator.unreadable.left_out(kinds.HARDWARE_CLASS.name):
+        try:
+            await report(operator.cluster, kinds.HARDWARE_CLASS, one.item, str(one))
+        except ClusterError as error:
+            logger.warning("%s can't be told that it can't be read: %s", one.title, error)
+
+
+def _left_alone(operator: Operator, facts: list[NodeFacts]) -> list[NodeFacts]:
+    """The nodes to decide about: those of a HardwareClass that can't be read stay as they are.
+
+    The class is there, only its selector is not known: a node that lost its label would lose its models.
+    """
+    held = {one.key[1] for one in operator.unreadable.left_out(kinds.HARDWARE_CLASS.name)}
+    return [node for node in facts if node.hardware_class not in held]
 
 
 async def _pause(operator: Operator, failures: int) -> None:

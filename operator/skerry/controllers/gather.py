@@ -13,23 +13,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from skerry.api import EdgeModel, ModelRoute, ModelVariant
-from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
+from skerry.api.common import LABEL_COMPONENT, LABEL_MODEL
 from skerry.cluster import kinds
 from skerry.controllers.absence import with_absences
+from skerry.controllers.partly import daemonset_of, edge_model_of, model_route_of, model_variant_of
 from skerry.controllers.reach import node_views
-from skerry.controllers.views import job_view
+from skerry.controllers.unlabelled import Children, is_owned, unlabelled
+from skerry.controllers.unreadable import Reading
+from skerry.controllers.views import is_pod_of, job_view, pod_view
 from skerry.decide.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
-from skerry.render.daemonsets import placement_of
 from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
+    from skerry.api import EdgeModel, ModelVariant
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Key
     from skerry.controllers.operator import Operator
     from skerry.decide.rollout.model import Placement
+    from skerry.decide.snapshot import JobView
 
+MADE = {"ModelVariant", "DaemonSet", "Job"}
 CHILDREN = (kinds.MODEL_ROUTE, kinds.MODEL_VARIANT, kinds.DAEMON_SET, kinds.JOB, kinds.SERVICE)
 
 
@@ -42,45 +46,71 @@ class Gathered:
     """
 
     snapshot: Snapshot
-    present: dict[tuple[str, str], Object] = field(default_factory=dict)
+    present: Children = field(default_factory=dict)
 
 
-async def gather(operator: Operator, key: Key) -> Gathered | None:
+@dataclass(frozen=True)
+class Held:
+    """An EdgeModel that can't be acted on: what serves stays as it is.
+
+    Attributes:
+        raw: the EdgeModel, as the API server holds it.
+        why: which object can't be read, and what to do about it.
+    """
+
+    raw: Object
+    why: str
+
+
+async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     """The state of one EdgeModel; None when it is gone or going."""
     namespace, name = key
     raw, present = await asyncio.gather(
         operator.cluster.get(kinds.EDGE_MODEL, namespace, name), _children(operator, key)
     )
     if raw is None or raw["metadata"].get("deletionTimestamp"):
+        operator.unreadable.note(key, ())
         return None
-    model = EdgeModel.model_validate(raw)
-    own = {found: item for found, item in present.items() if _is_owned(item, model.metadata.uid)}
+    present |= await unlabelled(operator.cluster, raw, present)
+    uid = raw["metadata"]["uid"]
+    own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
     pods = await _job_pods(operator, key) if _of(own, "Job") else []
+    reading = Reading()
+    model = reading.read(kinds.EDGE_MODEL.name, raw, edge_model_of)
+    routes = _routes(own, reading)
+    # Without its route it is not known what the nodes of a class serve and try.
+    holding = reading.left_out
+    daemonsets, variants = _daemonsets(own, reading), _variants(own, reading)
+    jobs, gateway = _jobs(own, pods, reading), await _gateway(operator, reading)
+    operator.unreadable.note(key, reading.found)
+    if model is None or holding:
+        return Held(raw, "; ".join(map(str, holding)))
     snapshot = Snapshot(
         model=model,
         config=operator.config,
         classes={c.metadata.name: c for c in operator.fleet.classes.values()},
         nodes=node_views(operator, key),
-        routes=_routes(own),
-        daemonsets=_daemonsets(own),
-        variants={
-            item["metadata"]["name"]: ModelVariant.model_validate(item)
-            for item in _of(own, "ModelVariant")
-        },
-        jobs=tuple(job_view(job, pods) for job in _of(own, "Job")),
+        routes=routes,
+        daemonsets=daemonsets,
+        variants=variants,
+        jobs=jobs,
         pins=await operator.pinner.pins(key, model),
         finished=operator.lookups.answers(key, model),
         registry_says=operator.lookups.says(key, model),
         slots=_slots(operator, model),
-        gateway=await _gateway(operator),
+        gateway=gateway,
         conflicts=operator.conflicts.get(key, ()),
+        unreadable=tuple(str(one) for one in reading.left_out if one.kind in MADE),
+        unreadable_classes={
+            one.key[1]: str(one) for one in operator.unreadable.left_out("HardwareClass")
+        },
     )
     now = datetime.now(UTC)
     snapshot = with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
     return Gathered(snapshot, own)
 
 
-async def _children(operator: Operator, key: Key) -> dict[tuple[str, str], Object]:
+async def _children(operator: Operator, key: Key) -> Children:
     """Everything labelled with the model's name, by kind and name."""
     namespace, name = key
     selector = f"{LABEL_MODEL}={name}"
@@ -101,41 +131,59 @@ async def _job_pods(operator: Operator, key: Key) -> list[Object]:
     return await operator.cluster.list(kinds.POD, namespace, selector)
 
 
-async def _gateway(operator: Operator) -> GatewayAddress:
+async def _gateway(operator: Operator, reading: Reading) -> GatewayAddress:
     """Addresses of the gateway's Service; none while it is not there."""
     settings = operator.config.gateway
     service = await operator.cluster.get(kinds.SERVICE, settings.namespace, settings.service)
-    if service is None:
-        return GatewayAddress()
+    found = reading.read(kinds.SERVICE.name, service, _address) if service else None
+    return found or GatewayAddress()
+
+
+def _address(service: Object) -> GatewayAddress:
     ip = service["spec"].get("clusterIP")
     ports = [port["nodePort"] for port in service["spec"].get("ports", ()) if "nodePort" in port]
     return GatewayAddress(ip if ip != "None" else None, next(iter(ports), None))
 
 
-def _is_owned(item: Object, uid: str | None) -> bool:
-    owners = item["metadata"].get("ownerReferences", ())
-    return any(owner["uid"] == uid for owner in owners)
-
-
-def _of(own: dict[tuple[str, str], Object], kind: str) -> list[Object]:
+def _of(own: Children, kind: str) -> list[Object]:
     return [item for (name, _), item in own.items() if name == kind]
 
 
-def _routes(own: dict[tuple[str, str], Object]) -> dict[str, RouteView]:
-    routes = [ModelRoute.model_validate(item) for item in _of(own, "ModelRoute")]
+def _routes(own: Children, reading: Reading) -> dict[str, RouteView]:
+    routes = [reading.read("ModelRoute", item, model_route_of) for item in _of(own, "ModelRoute")]
     return {
         route.spec.hardware_class: RouteView(route.spec, route.metadata.generation or 0)
         for route in routes
+        if route is not None
     }
 
 
-def _daemonsets(own: dict[tuple[str, str], Object]) -> dict[str, dict[str, Placement]]:
+def _daemonsets(own: Children, reading: Reading) -> dict[str, dict[str, Placement]]:
     found: dict[str, dict[str, Placement]] = defaultdict(dict)
     for item in _of(own, "DaemonSet"):
-        labels = item["metadata"]["labels"]
-        if not item["metadata"].get("deletionTimestamp"):
-            found[labels[LABEL_CLASS]][labels[LABEL_REVISION]] = placement_of(item)
+        if item["metadata"].get("deletionTimestamp"):
+            continue
+        placed = reading.read("DaemonSet", item, daemonset_of)
+        if placed is not None:
+            found[placed.hardware_class][placed.revision] = placed.placement
     return dict(found)
+
+
+def _variants(own: Children, reading: Reading) -> dict[str, ModelVariant]:
+    items = _of(own, "ModelVariant")
+    variants = (reading.read("ModelVariant", item, model_variant_of) for item in items)
+    return {variant.metadata.name: variant for variant in variants if variant is not None}
+
+
+def _jobs(own: Children, pods: list[Object], reading: Reading) -> tuple[JobView, ...]:
+    jobs = (_job(job, pods, reading) for job in _of(own, "Job"))
+    return tuple(job for job in jobs if job is not None)
+
+
+def _job(job: Object, pods: list[Object], reading: Reading) -> JobView | None:
+    views = (reading.read("Pod", pod, pod_view) for pod in pods if is_pod_of(pod, job))
+    own = [view for view in views if view is not None]
+    return reading.read("Job", job, lambda item: job_view(item, own))
 
 
 def _slots(operator: Operator, model: EdgeModel) -> BuildSlots:

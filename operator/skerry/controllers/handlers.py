@@ -6,11 +6,11 @@ fleet loop. An error in such a handler is never retried, so they only note and e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import kopf
 
-from skerry.api import EdgeModel, EdgeNode, HardwareClass
 from skerry.api.common import (
     API_VERSION,
     LABEL_COMPONENT,
@@ -19,14 +19,22 @@ from skerry.api.common import (
     MANAGED_BY,
 )
 from skerry.controllers import metrics
-from skerry.controllers.cache import key_of, version_of
+from skerry.controllers.cache import key_of
+from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skerry.api import EdgeNode
     from skerry.cluster.client import Object
+    from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
+    from skerry.controllers.reading import Partly
+
+T = TypeVar("T")
 
 GROUP, VERSION = API_VERSION.split("/")
 SERVER_TIMEOUT_SECONDS = 300
@@ -76,86 +84,77 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
 def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """An EdgeModel: look at it; one that comes, goes or names other classes stirs the fleet loop."""
     key = key_of(item)
+    cache = _Cache("EdgeModel", operator.fleet.models, edge_model_of)
+    known, model = cache.note(operator, item, gone=gone)
     if gone:
-        operator.fleet.models.drop(key)
+        operator.unreadable.note(key, ())
         operator.queue.forget(key)
         operator.pinner.forget(key)
         operator.lookups.forget(key)
         operator.fleet_stirred.set()
         return
-    model = EdgeModel.model_validate(item)
-    known = operator.fleet.models.put(key, version_of(item), model)
-    if known is None or known.spec.targets != model.spec.targets:
+    if known is None or model is None or known.spec.targets != model.spec.targets:
         operator.fleet_stirred.set()
     operator.queue.add(key)
 
 
 def on_class(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A HardwareClass: its nodes may be others now."""
-    key = key_of(item)
-    if gone:
-        operator.fleet.classes.drop(key)
-    else:
-        operator.fleet.classes.put(key, version_of(item), HardwareClass.model_validate(item))
+    cache = _Cache("HardwareClass", operator.fleet.classes, hardware_class_of)
+    cache.note(operator, item, gone=gone)
     operator.fleet_stirred.set()
-    operator.enqueue_class(key[1])
+    operator.enqueue_class(key_of(item)[1])
 
 
 def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """What an agent reports: look at the EdgeModels of which it says something new."""
-    key, edge_node = key_of(item), EdgeNode.model_validate(item)
-    store = operator.fleet.edge_nodes
-    known = store.drop(key) if gone else store.put(key, version_of(item), edge_node)
-    if known is None or gone or known.spec != edge_node.spec or _first_facts(known, edge_node):
+    cache = _Cache("EdgeNode", operator.fleet.edge_nodes, edge_node_of)
+    known, edge_node = cache.note(operator, item, gone=gone)
+    if known is None or edge_node is None or _is_news(known, edge_node):
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
-    after = set() if gone else set(edge_node.status.models)
+    after = set(edge_node.status.models) if edge_node else set()
     for model in before ^ after:
         operator.queue.add((model.namespace, model.name))
 
 
-def _first_facts(known: EdgeNode, edge_node: EdgeNode) -> bool:
-    """Later ones (a plug is pulled) are taken in within the minute: a fleet on the move has many."""
-    return known.status.facts is None and edge_node.status.facts is not None
+def _is_news(known: EdgeNode, edge_node: EdgeNode) -> bool:
+    """Another class, or the first facts.
+
+    Later ones (a plug is pulled) are taken in within the minute: a fleet on the move has many.
+    """
+    first_facts = known.status.facts is None and edge_node.status.facts is not None
+    return known.spec != edge_node.spec or first_facts
 
 
 def on_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A Node: most events are heartbeats and change nothing here."""
-    key, node = key_of(item), fleet_node(item)
-    store = operator.fleet.nodes
-    known = store.drop(key) if gone else store.put(key, version_of(item), node)
+    known, node = _Cache("Node", operator.fleet.nodes, fleet_node).note(operator, item, gone=gone)
     if known == node and not gone:
         return
     operator.fleet_stirred.set()
-    for hardware_class in {node.hardware_class, known.hardware_class if known else None} - {None}:
+    for hardware_class in {one.hardware_class for one in (known, node) if one} - {None}:
         operator.enqueue_class(hardware_class)
 
 
 def on_pod(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A pod of a revision or of a job."""
-    key, pod = key_of(item), serving_pod(item)
-    if pod is None:
+    known, pod = _Cache("Pod", operator.fleet.pods, serving_pod).note(operator, item, gone=gone)
+    if pod is None or known != pod:
         on_child(operator, gone, item)
-        return
-    store = operator.fleet.pods
-    known = store.drop(key) if gone else store.put(key, version_of(item), pod)
-    if gone or known != pod:
-        operator.queue.add((key[0], pod.model))
 
 
 def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
     """A job: when one that held a slot ends, those that wait for it are looked at too."""
-    key, fleet = key_of(item), operator.fleet
+    fleet = operator.fleet
     on_child(operator, gone, item)
     slots = {COMPONENT_OPTIMIZER: fleet.jobs, COMPONENT_FETCHER: fleet.fetches}
-    store = slots.get(item["metadata"].get("labels", {}).get(LABEL_COMPONENT, ""))
-    if store is None:
+    component = item["metadata"].get("labels", {}).get(LABEL_COMPONENT, "")
+    if component not in slots:
         return
-    finished = job_finished(item)
-    if gone:
-        store.drop(key)
-    else:
-        store.put(key, version_of(item), finished)
+    _, finished = _Cache("Job", slots[component], job_finished, component).note(
+        operator, item, gone=gone
+    )
     metrics.BUILDS.set(fleet.jobs_running())
     metrics.FETCHES.set(fleet.fetches_running())
     if gone or finished:
@@ -183,6 +182,28 @@ def on_child(operator: Operator, gone: bool, item: Object) -> None:  # noqa: ARG
     name = item["metadata"].get("labels", {}).get(LABEL_MODEL)
     if name:
         operator.queue.add((key_of(item)[0], name))
+
+
+@dataclass(frozen=True)
+class _Cache(Generic[T]):
+    """Where objects of a kind are kept, and how they are read.
+
+    Attributes:
+        scope: of what can't be read; empty for the kind.
+    """
+
+    kind: str
+    store: Store[T]
+    parse: Callable[[Object], T | Partly[T] | None]
+    scope: str = ""
+
+    def note(self, operator: Operator, item: Object, *, gone: bool) -> tuple[T | None, T | None]:
+        """Take an object in or out; what was known before, and what is now."""
+        scope = self.scope or self.kind
+        if not gone:
+            return operator.unreadable.keep(scope, self.kind, item, self.parse, self.store)
+        operator.unreadable.forget(scope, self.kind, key_of(item))
+        return self.store.drop(key_of(item)), None
 
 
 def _enqueue_waiting(operator: Operator) -> None:

@@ -24,6 +24,15 @@ REJECTED = Counter(
 )
 BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
 FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
+UNREADABLE = Gauge(
+    "skerry_unreadable_objects",
+    "Objects that the operator can't read, or not wholly; its log and their conditions say why.",
+    ["kind"],
+)
+READ_KINDS = (
+    "EdgeModel", "HardwareClass", "EdgeNode", "ModelRoute", "ModelVariant", "DaemonSet", "Job", "Pod",
+    "Node", "Lease", "Service",
+)  # fmt: skip
 # From 0 on: a series that begins at 1 has no increase, and its first event would alert nobody.
 for _result in ("done", "failed"):
     PASSES.labels(_result)
@@ -32,4 +41,6 @@ for _outcome in Outcome:
     ENDED.labels(_outcome.value)
 for _rule in GuardMetric:
     REJECTED.labels(_rule.value)
+for _kind in READ_KINDS:
+    UNREADABLE.labels(_kind)
 LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from skerry.controllers.cache import Fleet, Key
 from skerry.controllers.queue import WorkQueue
+from skerry.controllers.unreadable import Unreadables
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
@@ -30,6 +31,7 @@ class Operator:
         shards: the last known shard of each node, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
         absences: pods that are not there, and since when, of each EdgeModel.
+        unreadable: objects that can't be read.
     """
 
     config: OperatorConfig
@@ -46,6 +48,7 @@ class Operator:
     shards: dict[str, int] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
     absences: dict[Key, Memory] = field(default_factory=dict)
+    unreadable: Unreadables = field(default_factory=Unreadables)
 
     def enqueue_class(self, hardware_class: str | None) -> None:
         """Look at every EdgeModel that targets the class."""
@@ -54,5 +57,6 @@ class Operator:
 
     def enqueue_all(self) -> None:
         """Look at every EdgeModel."""
-        for key in self.fleet.models:
+        unreadable = (one.key for one in self.unreadable.left_out("EdgeModel"))
+        for key in (*self.fleet.models, *unreadable):
             self.queue.add(key)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from skerry.cluster import kinds
 from skerry.controllers import metrics
 from skerry.controllers.apply import Applier
-from skerry.controllers.gather import gather
+from skerry.controllers.gather import Held, gather
+from skerry.controllers.unreadable import report
 from skerry.decide.plan import decide
 from skerry.errors import SkerryError
 
@@ -59,6 +61,9 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     if gathered is None:
         operator.conflicts.pop(key, None)
         operator.absences.pop(key, None)
+        return None
+    if isinstance(gathered, Held):
+        await report(operator.cluster, kinds.EDGE_MODEL, gathered.raw, gathered.why)
         return None
     decision = await _decided(operator, key, gathered.snapshot)
     applier = Applier(operator, gathered)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import ANNOTATION_RETRY
+from skerry.api.actions import retry_asked
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.registry import RegistryError
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
@@ -127,7 +127,7 @@ class Pinner:
             return PinnedArtifact(
                 uri=artifact.uri, digest=artifact.digest, pull_secret=artifact.credentials_secret
             )
-        nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
+        nonce = retry_asked(model.metadata.annotations)
         uri, digest = known
         if uri == artifact.uri and digest is not None and nonce == model.status.retry_nonce:
             return PinnedArtifact(uri=uri, digest=digest)

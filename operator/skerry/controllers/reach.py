@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.common import SYSTEM_NAMESPACE
 from skerry.controllers.cache import Heartbeat
+from skerry.controllers.reading import read
 from skerry.controllers.views import parse_time
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
@@ -127,11 +128,13 @@ def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
     seen: dict[str, Heartbeat] = {}
     for lease in leases:
         name = lease["metadata"]["name"]
-        renewed = parse_time(lease.get("spec", {}).get("renewTime"))
-        if not name.startswith(LEASE_PREFIX) or renewed is None:
-            continue
         node = name.removeprefix(LEASE_PREFIX)
         known = fleet.heartbeats.get(node)
+        renewed, unreadable = read("Lease", lease, renewed_at)
+        if unreadable is not None and known is not None:
+            seen[node] = known  # nothing new: the heartbeat grows old
+        if not name.startswith(LEASE_PREFIX) or renewed is None:
+            continue
         # Of the first sight it is not known since when: the device's own clock is the best guess.
         changed = min(renewed, now) if known is None else now
         same = known is not None and known.renewed_at == renewed
@@ -139,6 +142,15 @@ def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
     fresh = {node for node, beat in seen.items() if beat != fleet.heartbeats.get(node)}
     fleet.heartbeats = seen
     return fresh
+
+
+def renewed_at(lease: Object) -> datetime | None:
+    """When its holder says that it renewed it; None when it never did.
+
+    Raises:
+        ValueError: a year that Python does not have, of a clock that is broken.
+    """
+    return parse_time(lease.get("spec", {}).get("renewTime"))
 
 
 def _reports(fleet: Fleet, namespace: str, name: str) -> dict[str, NodeModel]:

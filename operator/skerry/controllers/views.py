@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
 from skerry.controllers.cache import FleetNode, ServingPod
+from skerry.controllers.reading import Partly, Times, time_of
 from skerry.decide.shards import parse_shard
 from skerry.decide.snapshot import ContainerPhase, ContainerView, EventView, JobView, PodView
 from skerry.decide.taints import Taint, Tolerated
@@ -22,19 +23,23 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """A Kubernetes time as an aware datetime; None for none."""
-    return datetime.fromisoformat(text) if text else None
+    """A Kubernetes time as an aware datetime; None for none.
+
+    Raises:
+        ValueError: as `time_of` does.
+    """
+    return time_of(text) if text else None
 
 
-def job_view(job: Object, pods: Iterable[Object]) -> JobView:
-    """A Job with those of the pods that are its own."""
+def job_view(job: Object, pods: Iterable[PodView]) -> JobView | Partly[JobView]:
+    """A Job with its pods."""
+    times = Times()
     metadata, status = job["metadata"], job.get("status", {})
-    name = metadata["name"]
     failed, complete = _condition(status, "Failed"), _condition(status, "Complete")
     ended = failed or complete
-    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(JOB_NAME_LABEL) == name]
-    return JobView(
-        name=name,
+    finished_at = ended.get("lastTransitionTime") if ended else None
+    view = JobView(
+        name=metadata["name"],
         namespace=metadata.get("namespace", ""),
         uid=metadata.get("uid", ""),
         work=metadata.get("labels", {}).get(LABEL_WORK, ""),
@@ -42,9 +47,16 @@ def job_view(job: Object, pods: Iterable[Object]) -> JobView:
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         succeeded=complete is not None,
         failure=(failed.get("reason", ""), failed.get("message", "")) if failed else None,
-        finished_at=parse_time(ended.get("lastTransitionTime")) if ended else None,
-        pods=tuple(sorted((_pod_view(pod) for pod in own), key=lambda pod: pod.created_at)),
+        finished_at=times.read(finished_at, "status.conditions"),
+        pods=tuple(sorted(pods, key=lambda pod: pod.created_at)),
     )
+    return times.with_fault(view)
+
+
+def is_pod_of(pod: Object, job: Object) -> bool:
+    """Whether the Job made the pod."""
+    labels = pod["metadata"].get("labels", {})
+    return bool(labels.get(JOB_NAME_LABEL) == job["metadata"]["name"])
 
 
 def job_finished(job: Object) -> bool:
@@ -53,27 +65,30 @@ def job_finished(job: Object) -> bool:
     return _condition(status, "Failed") is not None or _condition(status, "Complete") is not None
 
 
-def fleet_node(node: Object) -> FleetNode:
+def fleet_node(node: Object) -> FleetNode | Partly[FleetNode]:
     """What of a Node matters here."""
+    times = Times()
     metadata, status = node["metadata"], node.get("status", {})
     labels = metadata.get("labels", {})
     ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
-    return FleetNode(
+    since = ready.get("lastTransitionTime") if ready else None
+    view = FleetNode(
         name=metadata["name"],
         uid=metadata["uid"],
         labels=dict(labels),
         hardware_class=labels.get(NODE_LABEL_CLASS),
         shard=parse_shard(labels.get(NODE_LABEL_SHARD)),
         ready=ready is not None and ready["status"] == "True",
-        ready_since=parse_time(ready.get("lastTransitionTime")) if ready else None,
+        ready_since=times.read(since, "status.conditions[Ready].lastTransitionTime"),
         taints=tuple(
             Taint(taint["key"], taint.get("value", ""), taint["effect"])
             for taint in node.get("spec", {}).get("taints", ())
         ),
     )
+    return times.with_fault(view)
 
 
-def serving_pod(pod: Object) -> ServingPod | None:
+def serving_pod(pod: Object) -> ServingPod | Partly[ServingPod] | None:
     """A pod that serves a revision; None for one that is meant for no certain node."""
     labels, node = pod["metadata"].get("labels", {}), pod["spec"].get("nodeName") or _meant_for(pod)
     if node is None or LABEL_REVISION not in labels:
@@ -81,10 +96,13 @@ def serving_pod(pod: Object) -> ServingPod | None:
     conditions = pod.get("status", {}).get("conditions", ())
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     leaving = pod["metadata"].get("deletionTimestamp") is not None
-    state = None if ready or leaving else _pod_view(pod)
-    return ServingPod(
-        labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving, state
-    )
+    state = None if ready or leaving else pod_view(pod)
+    fault = state.fault if isinstance(state, Partly) else None
+    view = ServingPod(
+        labels.get(LABEL_MODEL, ""), node, labels[LABEL_REVISION], ready and not leaving,
+        state.value if isinstance(state, Partly) else state,
+    )  # fmt: skip
+    return view if fault is None else Partly(view, fault)
 
 
 def event_views(events: Iterable[Object]) -> tuple[EventView, ...]:
@@ -127,17 +145,19 @@ def _meant_for(pod: Object) -> str | None:
     return next((one["values"][0] for one in fields if one["key"] == "metadata.name"), None)
 
 
-def _pod_view(pod: Object) -> PodView:
+def pod_view(pod: Object) -> PodView | Partly[PodView]:
+    """A pod: what its containers do, or why none does."""
+    times = Times()
     status, spec = pod.get("status", {}), pod["spec"]
     containers = [
-        *_in_order(spec.get("initContainers", ()), status.get("initContainerStatuses", ())),
-        *_in_order(spec.get("containers", ()), status.get("containerStatuses", ())),
+        *_in_order(spec.get("initContainers", ()), status.get("initContainerStatuses", ()), times),
+        *_in_order(spec.get("containers", ()), status.get("containerStatuses", ()), times),
     ]
     scheduled: Object = next(
         (c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {}
     )
     refused = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
-    return PodView(
+    view = PodView(
         name=pod["metadata"]["name"],
         created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         node=spec.get("nodeName"),
@@ -146,6 +166,7 @@ def _pod_view(pod: Object) -> PodView:
         uid=pod["metadata"].get("uid", ""),
         refused=_refused(status),
     )
+    return times.with_fault(view)
 
 
 def _refused(status: Object) -> str:
@@ -155,30 +176,31 @@ def _refused(status: Object) -> str:
     return f"{status['reason']}: {status.get('message', '')}".removesuffix(": ")
 
 
-def _in_order(specs: Iterable[Object], statuses: Iterable[Object]) -> list[ContainerView]:
+def _in_order(
+    specs: Iterable[Object], statuses: Iterable[Object], times: Times
+) -> list[ContainerView]:
     by_name = {status["name"]: status for status in statuses}
-    return [_container_view(spec["name"], by_name.get(spec["name"], {})) for spec in specs]
+    return [_container_view(spec["name"], by_name.get(spec["name"], {}), times) for spec in specs]
 
 
-def _container_view(name: str, status: Object) -> ContainerView:
-    view = _in_state(name, status.get("state", {}))
+def _container_view(name: str, status: Object, times: Times) -> ContainerView:
+    where = f"status of container {name}"
+    view = _in_state(name, status.get("state", {}), where, times)
     before = status.get("lastState", {})
-    return replace(
-        view,
-        restarts=status.get("restartCount", 0),
-        ended_before=_in_state(name, before) if "terminated" in before else None,
-    )
+    ended = _in_state(name, before, where, times) if "terminated" in before else None
+    return replace(view, restarts=status.get("restartCount", 0), ended_before=ended)
 
 
-def _in_state(name: str, state: dict[str, Any]) -> ContainerView:
+def _in_state(name: str, state: dict[str, Any], where: str, times: Times) -> ContainerView:
     if "terminated" in state:
         ended = state["terminated"]
         return ContainerView(
             name, ContainerPhase.TERMINATED, ended.get("reason", ""), ended.get("message", ""),
-            ended.get("exitCode"), parse_time(ended.get("startedAt")), parse_time(ended.get("finishedAt")),
+            ended.get("exitCode"), times.read(ended.get("startedAt"), where),
+            times.read(ended.get("finishedAt"), where),
         )  # fmt: skip
     if "running" in state:
-        started = parse_time(state["running"].get("startedAt"))
+        started = times.read(state["running"].get("startedAt"), where)
         return ContainerView(name, ContainerPhase.RUNNING, started_at=started)
     waiting = state.get("waiting", {})
     return ContainerView(

@@ -17,6 +17,7 @@ from skerry.decide.device import device_of
 from skerry.decide.engine_builds import engine_build
 from skerry.decide.select import rank_engines
 from skerry.decide.sources import SUSPENDED
+from skerry.decide.unreadable import NOT_READABLE
 from skerry.decide.variants import GATES_NOT_MET
 
 if TYPE_CHECKING:
@@ -132,6 +133,9 @@ def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime)
     """What each engine has done for the target; without any, why."""
     name = target.hardware_class
     hardware_class = snapshot.classes.get(name)
+    if hardware_class is None and name in snapshot.unreadable_classes:
+        message = snapshot.unreadable_classes[name]
+        return TargetBuild(name, Phase.FAILED, NOT_READABLE, message)
     if hardware_class is None:
         message = f"there is no HardwareClass {name}: create it, or correct spec.targets"
         if count := len(snapshot.nodes.get(name, ())):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from skerry.api.actions import retry_asked
 from skerry.api.artifact import scheme_of
-from skerry.api.edgemodel import ANNOTATION_RETRY
 from skerry.api.edgemodel_status import Fetched
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.decide.decision import FetchJob, JobTry
@@ -162,7 +162,7 @@ def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> F
     model = snapshot.model
     key = fetch_key(artifact)
     known = model.status.source_fetched if role is Role.SOURCE else model.status.dataset_fetched
-    nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
+    nonce = retry_asked(model.metadata.annotations)
     if known is not None and known.key == key and nonce == model.status.retry_nonce:
         return Fetching(fetched=known)
     if snapshot.config.sources.fetcher_image is None:

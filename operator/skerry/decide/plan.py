@@ -15,7 +15,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import ANNOTATION_RETRY, Outcome
+from skerry.api.actions import retry_asked
+from skerry.api.edgemodel import Outcome
 from skerry.decide import absent
 from skerry.decide.builds import plan_builds
 from skerry.decide.conditions import condition_of
@@ -127,7 +128,7 @@ def _rings_elsewhere(
 def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
     """The view with a higher attempt, when a new retry annotation asks for a revision taken back."""
     model = snapshot.model
-    nonce = model.metadata.annotations.get(ANNOTATION_RETRY)
+    nonce = retry_asked(model.metadata.annotations)
     asked = nonce is not None and nonce != model.status.retry_nonce
     if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
         return view

@@ -221,6 +221,8 @@ class Snapshot:
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
         absences: nodes without a pod that should be there for a while, by class.
+        unreadable: children that can't be read and were left out: what, why, and what to do.
+        unreadable_classes: the same of HardwareClasses, by name.
     """
 
     model: EdgeModel
@@ -238,3 +240,5 @@ class Snapshot:
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()
     absences: Mapping[str, tuple[Absence, ...]] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    unreadable_classes: Mapping[str, str] = field(default_factory=dict)

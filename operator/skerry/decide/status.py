@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
-    ANNOTATION_RETRY,
     Address,
     EdgeModelStatus,
     EngineBuildStatus,
@@ -27,6 +27,7 @@ from skerry.decide.fetches import FETCHER_MISSING
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.trouble import is_stuck
+from skerry.decide.unreadable import NOT_READABLE
 from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
 from skerry.jobs.errors import UNUSABLE
 from skerry.jobs.plans import Role
@@ -53,7 +54,7 @@ PHASE_ORDER = (
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
 _NOT_ACCEPTED = {
-    CLASS_MISSING, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *UNUSABLE.values(),
+    CLASS_MISSING, NOT_READABLE, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *UNUSABLE.values(),
     *(word.value for word in Refusal),
 }  # fmt: skip
 FRONT_LENGTH = 16
@@ -82,7 +83,7 @@ def make_status(
     resolved = pins.source is not None and pins.dataset is not None
     return EdgeModelStatus(
         observed_generation=generation,
-        phase=phase_of(targets, conflicted=bool(snapshot.conflicts)),
+        phase=phase_of(targets, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
         source_digest=pins.source.digest if pins.source else model.status.source_digest,
         source_uri=pins.source.uri if pins.source else model.status.source_uri,
         source_fetched=pins.fetched.get(Role.SOURCE)
@@ -99,7 +100,7 @@ def make_status(
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
         # A retry is honoured once the tags are resolved anew, not before.
-        retry_nonce=model.metadata.annotations.get(ANNOTATION_RETRY)
+        retry_nonce=retry_asked(model.metadata.annotations)
         if resolved
         else model.status.retry_nonce,
         address=_address(snapshot),
@@ -227,6 +228,10 @@ def _findings(
         found.append(
             Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
         )
+    elif snapshot.unreadable:
+        found.append(
+            Finding("Stalled", holds=True, reason=NOT_READABLE, message=_unreadable(snapshot))
+        )
     elif stalled is not None:
         found.append(Finding("Stalled", holds=True, reason=stalled.reason, message=_say(stalled)))
     elif not found[0].holds:
@@ -240,6 +245,8 @@ def _ready(snapshot: Snapshot, targets: Sequence[TargetStatus]) -> Finding:
     """What the spec asks for is what answers."""
     if snapshot.conflicts:
         return Finding("Ready", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
+    if snapshot.unreadable:
+        return Finding("Ready", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
     wanting = sorted(
         (target for target in targets if target.phase is not Phase.SERVING),
         key=lambda target: PHASE_ORDER.index(target.phase),
@@ -254,6 +261,8 @@ def _ready(snapshot: Snapshot, targets: Sequence[TargetStatus]) -> Finding:
 def _accepted(snapshot: Snapshot, builds: Sequence[TargetBuild]) -> Finding:
     if snapshot.conflicts:
         return Finding("Accepted", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
+    if snapshot.unreadable:
+        return Finding("Accepted", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
     refused = next((build for build in builds if build.reason in _NOT_ACCEPTED), None)
     if refused is not None:
         return Finding("Accepted", holds=False, reason=refused.reason, message=refused.message)
@@ -330,6 +339,10 @@ def _say(target: TargetStatus) -> str:
 def _conflicts(snapshot: Snapshot) -> str:
     names = ", ".join(snapshot.conflicts)
     return f"{names} exists and was not made for this EdgeModel: rename or delete it"
+
+
+def _unreadable(snapshot: Snapshot) -> str:
+    return "; ".join(snapshot.unreadable)
 
 
 def _address(snapshot: Snapshot) -> Address:

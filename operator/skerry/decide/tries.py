@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import ANNOTATION_RETRY
+from skerry.api.actions import retry_asked
 from skerry.decide.decision import JobTry
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def gates_key(spec: EdgeModelSpec) -> str:
 
 def retry_of(model: EdgeModel) -> str:
     """What a try is made under: the spec's generation and the retry annotation."""
-    return f"{model.metadata.generation}/{model.metadata.annotations.get(ANNOTATION_RETRY, '')}"
+    return f"{model.metadata.generation}/{retry_asked(model.metadata.annotations) or ''}"
 
 
 def job_for(snapshot: Snapshot, work: str) -> JobView | None:

@@ -58,6 +58,18 @@ def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Obj
     }
 
 
+def identity_of(found: Object) -> tuple[str, str]:
+    """Class and revision of a DaemonSet.
+
+    Its selector tells them: nobody can change that, where anybody can take a label away.
+
+    Raises:
+        KeyError: the DaemonSet is not one of ours.
+    """
+    selected = found["spec"]["selector"]["matchLabels"]
+    return selected[LABEL_CLASS], selected[LABEL_REVISION]
+
+
 def placement_of(found: Object) -> Placement:
     """The placement that a DaemonSet carries."""
     pod = found["spec"]["template"]["spec"]
@@ -90,11 +102,12 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
     The template stays as it was made, also by another version of the operator: a pod that is replaced
     must be what its revision was certified with.
     """
-    hardware_class = found["metadata"]["labels"][LABEL_CLASS]
+    hardware_class, _ = identity_of(found)
     spec = copy.deepcopy(found["spec"])
     spec["template"]["metadata"].pop("creationTimestamp", None)
     spec["template"]["spec"]["affinity"] = parts.class_affinity(hardware_class, *_terms(placement))
-    labelled = found["metadata"]["labels"]
+    # A label that was taken away comes back: the selector is made of the same.
+    labelled = {**found["metadata"].get("labels", {}), **found["spec"]["selector"]["matchLabels"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",

@@ -11,6 +11,7 @@ from skerry.api import EdgeNode
 from skerry.controllers.cache import FleetNode, Heartbeat
 from skerry.controllers.operator import Operator
 from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, unreachable_since
+from skerry.controllers.reading import read
 from skerry.controllers.views import fleet_node
 from skerry.decide.taints import Taint
 from tests.unit.decide.plan_world import CONFIG
@@ -81,4 +82,6 @@ def test_taints_are_read_of_the_node() -> None:
             ]
         },
     }
-    assert fleet_node(raw).taints == (TAINT, Taint("a", "b", "NoExecute"))
+    node, _ = read("Node", raw, fleet_node)
+    assert node is not None
+    assert node.taints == (TAINT, Taint("a", "b", "NoExecute"))

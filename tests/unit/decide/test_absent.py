@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from skerry.api import ModelRouteSpec
-from skerry.controllers.views import event_views, job_view, serving_pod
+from skerry.controllers.reading import read
+from skerry.controllers.views import event_views, job_view, pod_view, serving_pod
 from skerry.decide.absent import GRACE, causes, lacking
 from skerry.decide.rollout import NodeView, Placement
 from skerry.decide.snapshot import Absence, RouteView
 from skerry.decide.stages import trouble
 from tests.unit.decide.plan_world import NOW
+
+if TYPE_CHECKING:
+    from skerry.controllers.cache import ServingPod
 
 REVISION = "047ed9cdcb"
 DAEMONSET = f"tiny-{REVISION}"
@@ -67,11 +71,17 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
     return {"waiting": {"reason": reason, "message": message}}
 
 
+def served(found: dict[str, Any]) -> ServingPod | None:
+    view, fault = read("Pod", found, serving_pod)
+    assert fault is None
+    return view
+
+
 def absence(
     found: dict[str, Any] | None = None, *events: dict[str, Any], taint: str = ""
 ) -> Absence:
     """What the operator gathers of the node: its pod with the Events of it, or the DaemonSet's."""
-    view = serving_pod(found) if found else None
+    view = served(found) if found else None
     seen = event_views(events)
     state = replace(view.state, events=seen) if view and view.state else None
     since = NOW - GRACE
@@ -333,7 +343,7 @@ def test_an_event_tells_its_time_in_the_field_of_its_writer() -> None:
 
 
 def test_a_pod_that_waits_for_its_place_belongs_to_the_node_it_is_made_for() -> None:
-    found = serving_pod(pod(phase="Pending"))
+    found = served(pod(phase="Pending"))
     assert found is not None
     assert (found.node, found.ready) == ("x86-a-2", False)
 
@@ -342,7 +352,7 @@ def test_a_pod_that_leaves_or_is_ready_has_no_state() -> None:
     leaving = pod(phase="Running")
     leaving["metadata"]["deletionTimestamp"] = "2026-11-23T11:59:00Z"
     ready = pod(phase="Running", conditions=[{"type": "Ready", "status": "True"}])
-    for found in (serving_pod(leaving), serving_pod(ready)):
+    for found in (served(leaving), served(ready)):
         assert found is not None
         assert found.state is None
 
@@ -356,9 +366,10 @@ def job(*events: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Any:
         },
         "status": {},
     }  # fmt: skip
-    for one in pods:
-        one["metadata"]["labels"]["batch.kubernetes.io/job-name"] = "tiny-1"
-    view, seen = job_view(raw, pods), event_views(events)
+    views = [read("Pod", one, pod_view)[0] for one in pods]
+    view, _ = read("Job", raw, lambda item: job_view(item, [one for one in views if one]))
+    assert view is not None
+    seen = event_views(events)
     if not view.pods:
         return replace(view, events=seen)
     return replace(view, pods=(*view.pods[:-1], replace(view.pods[-1], events=seen)))

@@ -245,6 +245,37 @@ def test_a_retry_is_honoured_once_the_tags_are_resolved() -> None:
     assert asked.decide().status.retry_nonce == "7"
 
 
+@pytest.mark.parametrize("length", [1, 64, 65, 100_000])
+def test_a_retry_of_any_length_is_honoured_once(length: int) -> None:
+    asked = built().settle().annotated(retry="x" * length).settle()
+    honoured = asked.snapshot.model.status.retry_nonce
+    assert honoured is not None
+    assert len(honoured) <= 64
+    other = asked.annotated(retry="x" * (length - 1) + "y").settle()
+    assert other.snapshot.model.status.retry_nonce != honoured
+
+
+def test_a_child_that_can_not_be_read_is_told_and_what_serves_stays() -> None:
+    made = built().settle()
+    held = made.with_(unreadable=("ModelVariant t/old can't be read: spec.engine: is missing",))
+    status, reason, message = ready(held)
+    assert (status, reason) == (ConditionStatus.FALSE, "NotReadable")
+    assert "ModelVariant t/old" in message
+    assert held.decide().routes == made.decide().routes
+
+
+def test_a_class_that_can_not_be_read_is_told_and_what_serves_stays() -> None:
+    made = built("x86").settle()
+    held = made.with_(
+        classes={}, unreadable_classes={"x86": "HardwareClass x86 can't be read: why"}
+    )
+    status, reason, message = ready(held)
+    assert (status, reason) == (ConditionStatus.FALSE, "NotReadable")
+    assert "HardwareClass x86 can't be read: why" in message
+    assert held.decide().routes == made.decide().routes
+    assert held.decide().deletions.daemonsets == ()
+
+
 def test_the_address_has_the_ways_without_dns() -> None:
     made = world()
     gateway = replace(made.snapshot.gateway, cluster_ip="10.0.0.9", node_port=30080)

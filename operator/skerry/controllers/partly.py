@@ -1,0 +1,117 @@
+"""Skerry's own kinds, read as far as they can be read: one bad part does not cost the whole object.
+
+What is left out is always a part that is reported again (by the device's agent) or is made again (by
+the operator); what a decision can't do without is never left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.api import EdgeModel, EdgeNode, HardwareClass, ModelRoute, ModelVariant
+from skerry.controllers.reading import Fault, Partly, fault_of, without_faults
+from skerry.decide.rollout.model import Placement
+from skerry.render.daemonsets import identity_of, placement_of
+
+if TYPE_CHECKING:
+    from skerry.cluster.client import Object
+    from skerry.controllers.reading import Path
+
+
+def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
+    """An EdgeModel: of its status, what each pass finds again and single ends of revisions.
+
+    Never the spec, and never what a rollout goes by: rejections, waves, attempts, digests.
+    """
+    return without_faults(EdgeModel, item, _of_edge_model)
+
+
+def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
+    """A HardwareClass: its status is found again on each look at the fleet."""
+    return without_faults(HardwareClass, item, _of_status)
+
+
+def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
+    """An EdgeNode: of a report that can't be read only the bad fields are left out.
+
+    They count as not reported. What this process read of the same node before is not used in their
+    place: an operator that has just started would decide otherwise, and the old state of a device must
+    not pass for its present one.
+    """
+    return without_faults(EdgeNode, item, _of_edge_node)
+
+
+def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
+    """A ModelRoute: the guard's rules are made again from the EdgeModel's spec on each pass."""
+    return without_faults(ModelRoute, item, _of_route)
+
+
+def model_variant_of(item: Object) -> ModelVariant | Partly[ModelVariant]:
+    """A ModelVariant: a field of its status is found again from the job, or in the registry."""
+    return without_faults(ModelVariant, item, _of_status)
+
+
+_FOUND_AGAIN = {
+    "phase", "engines", "constraints", "builds", "front", "precision", "nodes", "offenders",
+}  # fmt: skip
+"""Fields of EdgeModel.status.targets[] that say how things are, and that nothing is decided by."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A DaemonSet: which revision it runs for which class, and where."""
+
+    hardware_class: str
+    revision: str
+    placement: Placement
+
+
+def daemonset_of(item: Object) -> Placed | Partly[Placed]:
+    """A DaemonSet: a node affinity that can't be read counts as every node of the class.
+
+    Its pods may be on any of them, so that no node loses what it serves by the misreading; the next write
+    puts the affinity right.
+
+    Raises:
+        KeyError: neither selector nor template say whose it is.
+    """
+    hardware_class, revision = identity_of(item)
+    try:
+        return Placed(hardware_class, revision, placement_of(item))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        cause = f"can't be read ({fault_of(error)})"
+        fault = Fault("spec.template.spec.affinity", cause)
+        return Partly(Placed(hardware_class, revision, Placement()), fault)
+
+
+def _of_edge_model(path: Path) -> Path | None:
+    match path:
+        case ("status", "conditions" | "phase" | "address", *_):
+            return path[:2]
+        case ("status", "history", int(), *_):
+            return path[:3]
+        case ("status", "targets", int(), str(part), *_) if part in _FOUND_AGAIN:
+            return path[:4]
+    return None
+
+
+def _of_edge_node(path: Path) -> Path | None:
+    match path:
+        case ("status", "models", int(), "namespace" | "name", *_):
+            return path[:3]
+        case ("status", "models", int(), _, *_):
+            return path[:4]
+        case ("status", "models", int()) | ("status", "models"):
+            return path
+        case ("status", _, *_):
+            return path[:2]
+    return None
+
+
+def _of_route(path: Path) -> Path | None:
+    return path[:2] if path[:2] == ("spec", "guard") else None
+
+
+def _of_status(path: Path) -> Path | None:
+    return path[:2] if path[:1] == ("status",) and len(path) > 1 else None

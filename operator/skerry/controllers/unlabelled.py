@@ -1,0 +1,70 @@
+"""Children of an EdgeModel that have lost the label by which they are listed.
+
+Anybody who may edit an object can take a label away. A route or DaemonSet that is not found would count
+as not there, and its rollout would begin again over what serves: so those that must be there are looked
+up by name, and the next write gives the label back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from skerry.cluster import kinds
+from skerry.render.daemonsets import daemonset_name
+from skerry.render.routes import route_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from skerry.cluster.client import Cluster, Object
+    from skerry.cluster.kinds import Kind
+
+Children = dict[tuple[str, str], dict[str, Any]]
+"""JSON by kind and name."""
+
+ROLES = ("stable", "candidate", "previous")
+
+
+async def unlabelled(cluster: Cluster, model: Object, present: Children) -> Children:
+    """Return routes of classes in which something serves, and their DaemonSets, if not present.
+
+    Args:
+        cluster: to ask.
+        model: the EdgeModel as JSON.
+        present: children that are listed by their label.
+    """
+    name = model["metadata"]["name"]
+    targets = (model.get("status") or {}).get("targets", ())
+    serving = [target["hardwareClass"] for target in targets if any(map(target.get, ROLES))]
+    routes = [route_name(name, one) for one in serving]
+    found = await _missing(cluster, kinds.MODEL_ROUTE, model, routes, present)
+    known = [item for (kind, _), item in (present | found).items() if kind == "ModelRoute"]
+    revisions = {revision for route in known for revision in _revisions(route)}
+    daemonsets = [daemonset_name(name, revision) for revision in sorted(revisions)]
+    return found | await _missing(cluster, kinds.DAEMON_SET, model, daemonsets, present)
+
+
+def is_owned(metadata: Mapping[str, Any], uid: str | None) -> bool:
+    """Return whether the object was made for the EdgeModel of this uid."""
+    return any(owner["uid"] == uid for owner in metadata.get("ownerReferences", ()))
+
+
+def _revisions(route: Object) -> list[str]:
+    return [route["spec"][role]["revision"] for role in ROLES if route["spec"].get(role)]
+
+
+async def _missing(
+    cluster: Cluster, kind: Kind, model: Object, names: Iterable[str], present: Children
+) -> Children:
+    """Return those of the names that are not present and belong to the EdgeModel."""
+    missing = [name for name in names if (kind.name, name) not in present]
+    metadata = model["metadata"]
+    found = await asyncio.gather(
+        *(cluster.get(kind, metadata["namespace"], name) for name in missing)
+    )
+    return {
+        (kind.name, name): item
+        for name, item in zip(missing, found, strict=True)
+        if item is not None and is_owned(item["metadata"], metadata["uid"])
+    }

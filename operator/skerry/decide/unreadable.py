@@ -1,0 +1,57 @@
+"""What is said of an EdgeModel or HardwareClass that can't be read. Works on its JSON: it can't be parsed.
+
+Only the conditions that must not stay as they are are replaced; everything else of the status stays, or
+a rollout would begin anew once the object is readable again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skerry.api.edgemodel import Phase
+from skerry.decide.conditions import Finding, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+NOT_READABLE = "NotReadable"
+RECONCILING = "Reconciling"
+MESSAGE_LENGTH = 1024
+
+
+def findings(message: str) -> tuple[Finding, ...]:
+    """The conditions of an object that can't be acted on."""
+    return (
+        Finding("Ready", holds=False, reason=NOT_READABLE, message=message),
+        Finding("Accepted", holds=False, reason=NOT_READABLE, message=message),
+        Finding("Stalled", holds=True, reason=NOT_READABLE, message=message),
+    )
+
+
+def status_of(item: Mapping[str, Any], message: str, now: datetime) -> dict[str, Any]:
+    """The object's status with these conditions, as JSON; the same as before when it says so already."""
+    status = dict(item.get("status") or {})
+    generation = item["metadata"].get("generation", 0)
+    present = [one for one in status.get("conditions") or () if isinstance(one, dict)]
+    known = {one.get("type"): one for one in present}
+    said = [_condition(one, known.get(one.type), generation, now) for one in findings(message)]
+    replaced = {RECONCILING, *(one["type"] for one in said)}
+    kept = [one for one in present if one.get("type") not in replaced]
+    status |= {"observedGeneration": generation, "conditions": [*said, *kept]}
+    return status | ({"phase": Phase.FAILED.value} if item.get("kind") == "EdgeModel" else {})
+
+
+def _condition(
+    finding: Finding, before: Mapping[str, Any] | None, generation: int, now: datetime
+) -> dict[str, Any]:
+    same = before is not None and before.get("status") == finding.status.value
+    at = before.get("lastTransitionTime") if same and before else None
+    return {
+        "type": finding.type,
+        "status": finding.status.value,
+        "observedGeneration": generation,
+        "lastTransitionTime": at or now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "reason": finding.reason,
+        "message": shortened(finding.message, MESSAGE_LENGTH),
+    }

@@ -1,0 +1,233 @@
+r"""What the schemas in the CRDs accept, the models read: the API server stores it, and the operator must.
+
+The API server matches patterns by RE2, where classes such as \s are ASCII; pydantic's are Unicode. So
+every field of every kind is tried with texts near the edge of its schema, by RE2 itself.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import re2
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from skerry.api import KINDS, EdgeModel
+from skerry.api import artifact as sources
+from skerry.api.crd import open_api_schema
+from tests.cluster.fullest import TIME
+from tests.cluster.manifests import DIGEST, HASH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skerry.api.common import Resource
+    from skerry.api.rules import Rule
+
+Schema = dict[str, Any]
+Path = tuple[str | int, ...]
+
+KEY = "example.com/key"
+FORMS = (
+    sources.OCI_FORM, sources.BUCKET_FORM, sources.WEB_FORM, sources.HUB_FORM, sources.CLAIM_FORM,
+    sources.NO_WAY_UP,
+)  # fmt: skip
+
+
+@cache
+def schema_of(kind: type[Resource]) -> Schema:
+    """What the API server checks."""
+    return open_api_schema(kind)
+
+
+URI = schema_of(EdgeModel)["properties"]["spec"]["properties"]["source"]["properties"]["uri"]
+GOOD = (
+    TIME, DIGEST, HASH, HASH[:10], "oci://registry.example/intent:3", f"registry.example/a@{DIGEST}",
+    "https://registry.example", "1", "1.5", "10m", "1x", "1.5x", "amd64", "OnnxRuntime", "text",
+)  # fmt: skip
+NOT_ASCII = "\u00a0\u0085\u2003\u2028\u3000\u200b\u0661\uff11\u00e9\u0130\u017f\u212a"
+"""Spaces, digits and letters that engines for regular expressions do not agree about."""
+NASTY = st.sampled_from([*NOT_ASCII, *"\x0b\x1c\x00\t\n\r ", *string.printable])
+ANY = st.text(NASTY, max_size=12)
+TIMES = st.builds(
+    "{}-{}-{}T{}:{}:{}{}{}".format,
+    st.sampled_from(["0000", "0001", "1969", "1970", "2026", "2028", "2199", "2200", "9999", "10000"]),
+    st.sampled_from(["00", "01", "02", "12", "13", "1"]),
+    st.sampled_from(["00", "01", "29", "30", "31", "32"]),
+    st.sampled_from(["00", "23", "24"]),
+    st.sampled_from(["00", "59", "60"]),
+    st.sampled_from(["00", "59", "60"]),
+    st.sampled_from(["", ".1", ".123456", ".123456789", ".1234567890", ",5", "x5"]),
+    st.sampled_from(["Z", "z", "", "+00:00", "-23:59", "+24:00", "+99:99", "+0100", "-00:60"]),
+)  # fmt: skip
+
+
+def leaves(schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
+    """Every field that is no object or list; 0 stands for the items of a list, KEY for those of a map."""
+    for name, part in schema.get("properties", {}).items():
+        yield from leaves(part, (*path, name))
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from leaves(schema["additionalProperties"], (*path, KEY))
+    if "items" in schema:
+        yield from leaves(schema["items"], (*path, 0))
+    if schema["type"] not in ("object", "array"):
+        yield path, schema
+
+
+LEAVES = [
+    (kind, path, leaf)
+    for kind in KINDS
+    for part in ("spec", "status")
+    if part in schema_of(kind)["properties"]
+    for path, leaf in leaves(schema_of(kind)["properties"][part], (part,))
+]
+TEXTS = [one for one in LEAVES if one[2]["type"] == "string"]
+NUMBERS = [one for one in LEAVES if one[2]["type"] in ("integer", "number")]
+
+
+@st.composite
+def near(draw: st.DrawFn, schema: Schema) -> str:
+    """A text that the schema accepts, or one that is nearly such a text."""
+    if schema.get("format") == "date-time":
+        return draw(TIMES)
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]) | ANY)
+    longest = schema.get("maxLength", 64)
+    if "pattern" not in schema:
+        return draw(st.sampled_from(["\u20ac" * longest, "\U0001f600" * longest, ""]) | ANY)
+    # By ASCII classes, as RE2 has them.
+    return draw(changed_texts(st.from_regex(re.compile(schema["pattern"], re.ASCII))))
+
+
+def changed_texts(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Texts with, now and then, a character more."""
+
+    def change(text: str, at: int, more: str) -> str:
+        return text[: at % (len(text) + 1)] + more + text[at % (len(text) + 1) :]
+
+    return st.builds(change, texts, st.integers(0, 600), st.just("") | NASTY)
+
+
+@cache
+def matcher(pattern: str) -> Any:
+    """The API server's engine."""
+    return re2.compile(pattern)
+
+
+def accepts(schema: Schema, value: str) -> bool:
+    """What the API server says to a text by its schema alone."""
+    return (
+        ("enum" not in schema or value in schema["enum"])
+        and ("pattern" not in schema or matcher(schema["pattern"]).search(value) is not None)
+        and schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        and (schema.get("format") != "date-time" or is_date(value[:10]))
+    )
+
+
+def is_date(text: str) -> bool:
+    """What `format: date-time` checks beyond the pattern: kube-openapi's strfmt parses the date."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def good(schema: Schema) -> Any:
+    """A value that the schema accepts: of an object the required fields, of a list the fewest items."""
+    match schema["type"]:
+        case "object" if isinstance(schema.get("additionalProperties"), dict):
+            return {KEY: good(schema["additionalProperties"])}
+        case "object":
+            return {name: good(schema["properties"][name]) for name in schema.get("required", ())}
+        case "array":
+            return [good(schema["items"])] * schema.get("minItems", 0)
+        case "string":
+            return next(text for text in (*schema.get("enum", ()), *GOOD) if accepts(schema, text))
+        case "boolean":
+            return False
+    return schema.get("minimum", 1)
+
+
+def holding(schema: Schema, path: Path, value: Any) -> Any:
+    """A good value with another one at the path."""
+    if not path:
+        return value
+    first, rest = path[0], path[1:]
+    if first == 0:
+        return [holding(schema["items"], rest, value)]
+    if first == KEY:
+        return {KEY: holding(schema["additionalProperties"], rest, value)}
+    return good(schema) | {first: holding(schema["properties"][str(first)], rest, value)}
+
+
+def faults(kind: type[Resource], path: Path, value: Any) -> list[str]:
+    """What the model says to a value at a path; what its rules say is none of the schema's."""
+    schema = schema_of(kind)
+    whole = holding({**schema, "required": ["spec"]}, path, value)
+    try:
+        kind.model_validate({**whole, "metadata": {"name": "intent"}})
+    except ValidationError as error:
+        kinds = {one["type"] for one in error.errors()}
+        # An item that breaks a rule is not counted among the items of its list.
+        ours = {"value_error", "too_short"} if "value_error" in kinds else set()
+        return [f"{one['loc']}: {one['msg']}" for one in error.errors() if one["type"] not in ours]
+    return []
+
+
+def name_of(leaf: tuple[type[Resource], Path, Schema]) -> str:
+    return f"{leaf[0].__name__}.{'.'.join(map(str, leaf[1]))}"
+
+
+def test_no_pattern_uses_a_class_that_differs_between_engines() -> None:
+    written = yaml.safe_dump_all(schema_of(kind) for kind in KINDS)
+    assert len({leaf["pattern"] for _, _, leaf in TEXTS if "pattern" in leaf}) > 10
+    assert re.findall(r".*(?:\\[sSdDwWbB]|\[\[:).*", written) == []
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=name_of)
+def test_a_good_value_is_good_for_both(leaf: tuple[type[Resource], Path, Schema]) -> None:
+    """Else a fault elsewhere would hide what is tried."""
+    kind, path, schema = leaf
+    assert faults(kind, path, good(schema)) == []
+
+
+@given(st.data(), st.sampled_from(TEXTS))
+@settings(max_examples=2000, deadline=None)
+def test_texts(data: st.DataObject, leaf: tuple[type[Resource], Path, Schema]) -> None:
+    kind, path, schema = leaf
+    value = data.draw(near(schema))
+    found = faults(kind, path, value)
+    if accepts(schema, value):
+        assert found == [], f"the API server stores {value!r} and the model can't read it"
+    elif schema.keys() & {"pattern", "enum"} and "format" not in schema:
+        assert found, f"the API server refuses {value!r} and the model takes it"
+
+
+@given(st.data(), st.sampled_from(NUMBERS))
+def test_numbers(data: st.DataObject, leaf: tuple[type[Resource], Path, Schema]) -> None:
+    kind, path, schema = leaf
+    lowest, highest = schema.get("minimum", -(2**53)), schema.get("maximum", 2**53)
+    value = data.draw(st.sampled_from([lowest - 1, lowest, highest, highest + 1, 0]))
+    refused = ("minimum" in schema and value < lowest) or ("maximum" in schema and value > highest)
+    assert bool(faults(kind, path, value)) == refused
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.message[:20])
+@given(st.data())
+def test_forms_of_a_uri(form: Rule, data: st.DataObject) -> None:
+    """CEL's `matches` is RE2, and the models' is Python's."""
+    patterns = re.findall(r"matches\('(.*?)'\)", form.expression)
+    texts = st.from_regex(re.compile(patterns[-1], re.ASCII))
+    if not patterns[-1].startswith("^"):
+        texts = texts.map("https://host/a{}".format)
+    uri = data.draw(changed_texts(texts).filter(lambda text: accepts(URI, text)))
+    begins, *whole = (matcher(pattern).search(uri) is not None for pattern in patterns)
+    assert bool(form.check and form.check(uri)) == (not begins or any(whole))
