@@ -1,7 +1,7 @@
 """What jobs leave in the registry: the tags that it lies under, and the annotations that say what it is.
 
-The result is an annotation of the manifest, so that one small request finds it: jobs write it, the
-operator reads it before it starts another (docs/adr/0030).
+The result of finished work is an annotation of the manifest, so that one small request finds it: jobs
+write it, the operator reads it before it starts another (docs/adr/0030).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def build_tag(build_key: str) -> str:
 
 
 def evidence_tag(evidence_key: str) -> str:
-    """Tag of what was measured for an evidence key, with the certified model where one passed."""
+    """Return the tag of what was measured for an evidence key, with the certified model where one passed."""
     return f"evidence-{evidence_key[:KEY_DIGITS]}"
 
 
 def assessment_tag(assessment_key: str) -> str:
-    """Tag of what was read of a source."""
+    """Return the tag of what was read of a source."""
     return f"assessment-{assessment_key[:KEY_DIGITS]}"
 
 
@@ -48,7 +48,7 @@ def version_tag(role: str, version: str) -> str:
 
 
 def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
-    """The descriptor of the layer that a manifest marks as this part; None where there is none."""
+    """Return the descriptor of the layer that a manifest marks as this part; None where there is none."""
     for layer in manifest.get("layers", ()):
         if layer.get("annotations", {}).get(ANNOTATION_PART) == part:
             found: Mapping[str, Any] = layer
@@ -57,6 +57,6 @@ def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
 
 
 def result_of(manifest: Mapping[str, Any]) -> str | None:
-    """The result as its job wrote it beside one of the layers; None where there is none."""
+    """Return the result as its job wrote it next to one of the layers; None where there is none."""
     annotations = (layer.get("annotations", {}) for layer in manifest.get("layers", ()))
     return next((a[ANNOTATION_RESULT] for a in annotations if ANNOTATION_RESULT in a), None)
