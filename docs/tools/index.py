@@ -14,7 +14,6 @@ from skerry.api.common import (
     LABEL_CLASS,
     LABEL_MODEL,
     LABEL_REVISION,
-    LABEL_VARIANT,
     NODE_LABEL_CLASS,
     NODE_LABEL_SHARD,
 )
@@ -63,7 +62,6 @@ LABELS = {
     LABEL_MODEL: "On what belongs to an EdgeModel: its name.",
     LABEL_CLASS: "On what belongs to a class: its name.",
     LABEL_REVISION: "On pods and DaemonSets that serve: the revision.",
-    LABEL_VARIANT: "On what belongs to a ModelVariant: its name.",
 }
 
 

@@ -50,7 +50,6 @@ CRD = Kind(
     "customresourcedefinitions",
     namespaced=False,
 )
-CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", namespaced=True)
 EVENT = Kind("events.k8s.io/v1", "Event", "events", namespaced=True)
 CORE_EVENT = Kind("v1", "Event", "events", namespaced=True)
 """The same Events as kubelets and Kubernetes' controllers write them."""
@@ -66,8 +65,3 @@ HARDWARE_CLASS = OURS["HardwareClass"]
 MODEL_VARIANT = OURS["ModelVariant"]
 MODEL_ROUTE = OURS["ModelRoute"]
 EDGE_NODE = OURS["EdgeNode"]
-
-BY_NAME: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (NODE, POD, SERVICE, JOB, DAEMON_SET, LEASE, ROLE_BINDING, EVENT, *OURS.values())
-}
