@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.api.fetch import Refusal, Role
+from skerry.artifacts.images.client import SHORT
 from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL
@@ -228,7 +229,8 @@ def test_a_data_set_that_is_a_model(job: Job, web: WebServer) -> None:
     assert "holds no dataset.npz" in told
 
 
-def test_a_registry_that_is_down(job: Job, web: WebServer) -> None:
+def test_a_registry_that_is_down(job: Job, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skerry_fetcher.stages.JOB", SHORT)
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx")
     nowhere = plan.registry.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
     reason, told = refused(job, plan.model_copy(update={"registry": nowhere}))

@@ -20,6 +20,7 @@ from skerry.api.modelvariant import TrialOutcome
 from skerry.api.termination import EXIT_SOURCE, MESSAGE_BYTES, decode_summary
 from skerry.artifacts.finished import assessment_tag, evidence_tag, result_of
 from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images.client import SHORT
 from skerry.engines import find_engine
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.builds import build_tag
@@ -233,6 +234,7 @@ def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
+    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", SHORT)
     assert main(["find-finished"]) == 1
     assert f"registry {address}/a/b: it can't be reached" in job.message
 
