@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab import control_plane, network, plan, teardown
+from tests.lab import control_plane, limits, network, plan, teardown
 from tests.lab.commands import run, write_whole
 from tests.lab.control_plane import kubeconfig
 from tests.lab.errors import LabError
@@ -192,6 +192,7 @@ class Lab:
         before = self.nodes
         wanted = [known.node(index) for index in range(max(count, len(before)))]
         missing = [node for node in wanted if node not in before]
+        limits.make_room(len(missing), self._report, control_plane=fresh)
         # Written first: of a start that is killed, the next one sees that it is not whole.
         write_whole(_nodes_file(known), json.dumps(len(wanted)))
         if fresh:

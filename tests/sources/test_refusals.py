@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.artifacts.images.client import SHORT
 from skerry.jobs.plans import Role
 from skerry.jobs.results import Refusal
 from skerry_fetcher import transfer
@@ -229,7 +230,8 @@ def test_a_data_set_that_is_a_model(job: Job, web: WebServer) -> None:
     assert "holds no dataset.npz" in told
 
 
-def test_a_registry_that_is_down(job: Job, web: WebServer) -> None:
+def test_a_registry_that_is_down(job: Job, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skerry_fetcher.stages.JOB", SHORT)
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx")
     nowhere = plan.registry.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
     reason, told = refused(job, plan.model_copy(update={"registry": nowhere}))

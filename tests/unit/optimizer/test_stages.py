@@ -17,6 +17,7 @@ from onnx import external_data_helper
 from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import TrialOutcome
 from skerry.artifacts.images import RegistryClient
+from skerry.artifacts.images.client import SHORT
 from skerry.engines import find_engine
 from skerry.jobs.errors import EXIT_SOURCE
 from skerry.jobs.plans import RegistryAccess
@@ -232,6 +233,7 @@ def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
+    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", SHORT)
     assert main(["find-finished"]) == 1
     assert f"registry {address}/a/b: it can't be reached" in job.message
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from skerry_fetcher.sink import Sink
 
 KEY = ".dockerconfigjson"
+WAITED_FOR = {0, *BUSY}
+"""Without an answer, or with: later. The client has asked again already, as long as is of use."""
 
 
 class PrivateTag:
@@ -48,7 +50,7 @@ class PrivateTag:
             if error.status in {401, 403}:
                 told = f"HTTP {error.status}"
                 raise denied(self._where, self._secret, told) from error
-            if error.status in BUSY:  # it was waited for already, as it asks
+            if error.status in WAITED_FOR:
                 raise RefusedError(Refusal.UNREACHABLE, str(error)) from error
             raise BrokenError(str(error)) from error
         if digest is None:
