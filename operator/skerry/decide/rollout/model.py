@@ -88,11 +88,14 @@ class NodeView:
         name: of the Node and of its EdgeNode.
         shard: value of the shard label, 0 to 63; None while the node has no such label.
         reachable: the node is Ready and its agent's heartbeat is fresh.
-        unreachable_since: when it fell silent (its last heartbeat); None while reachable.
+        unreachable_since: when it fell silent; None while reachable, and when nobody saw it alive.
         model: what the node's agent last reported for this EdgeModel; None when it never did.
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         labels: of the Node; rings are told by them.
+        silent_seconds: for how long it has been silent, as of the last list that succeeded; None:
+            since `unreachable_since`, until now.
+        heard: its agent was seen alive lately, so that its presence says something about losses elsewhere.
     """
 
     name: str
@@ -102,6 +105,8 @@ class NodeView:
     model: NodeModel | None = None
     ready_revisions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    silent_seconds: float | None = None
+    heard: bool = True
 
 
 class PlacementKind(Enum):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import CatchingUp
 from skerry.decide.rollout.nodes import serves
+from skerry.decide.rollout.retire import waits_for_stable
 from skerry.decide.rollout.wave import remembered_wave
 
 if TYPE_CHECKING:
@@ -39,12 +40,18 @@ def progressed_at(
 
 
 def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
-    """Reachable nodes that a promoted revision does not serve on; none before it is promoted."""
+    """Reachable nodes that a promoted revision is to serve on and does not; none before it is promoted."""
     if route is None or route.candidate is not None or route.stable is None:
         return []
     if route.stable.revision != view.desired:
         return []
-    return [node for node in view.nodes if node.reachable and not serves(node, view.desired)]
+    return [
+        node
+        for node in view.nodes
+        if node.reachable
+        and not serves(node, view.desired)
+        and not waits_for_stable(view, route, node)
+    ]
 
 
 def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> CatchingUp | None:
