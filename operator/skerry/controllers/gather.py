@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from skerry.api import EdgeModel, ModelRoute, ModelVariant
 from skerry.api.common import LABEL_CLASS, LABEL_COMPONENT, LABEL_MODEL, LABEL_REVISION
 from skerry.cluster import kinds
+from skerry.cluster.heartbeats import Moment
 from skerry.cluster.views import job_view
 from skerry.controllers.reach import node_views
 from skerry.decide.builds import QUEUED
@@ -24,7 +25,7 @@ from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
-    from skerry.cluster.fleet import Key
+    from skerry.cluster.fleet import Fleet, Key
     from skerry.controllers.operator import Operator
     from skerry.decide.rollout.model import Placement
 
@@ -51,6 +52,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
     )
     if raw is None or raw["metadata"].get("deletionTimestamp"):
         return None
+    operator.recognize(key, raw["metadata"]["uid"])
     model = EdgeModel.model_validate(raw)
     own = {found: item for found, item in present.items() if _is_owned(item, model.metadata.uid)}
     pods = await _job_pods(operator, key) if _of(own, "Job") else []
@@ -58,7 +60,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         model=model,
         config=operator.config,
         classes={c.metadata.name: c for c in operator.fleet.classes.values()},
-        nodes=node_views(operator, key, model.metadata.uid),
+        nodes=node_views(operator.fleet, key, model.metadata.uid, Moment.now()),
         routes=_routes(own),
         daemonsets=_daemonsets(own),
         variants={
@@ -68,7 +70,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         jobs=tuple(job_view(job, pods) for job in _of(own, "Job")),
         pins=await operator.pinner.pins(key, model),
         finished=operator.lookups.answers(key, model),
-        slots=_slots(operator, model),
+        slots=build_slots(operator.fleet, model),
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),
     )
@@ -133,17 +135,17 @@ def _daemonsets(own: dict[tuple[str, str], Object]) -> dict[str, dict[str, Place
     return dict(found)
 
 
-def _slots(operator: Operator, model: EdgeModel) -> BuildSlots:
-    """Optimisation jobs that run, and older EdgeModels that wait for one."""
+def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
+    """Optimisation jobs that run, and older EdgeModels that wait for one and are to stay."""
     created = model.metadata.creation_timestamp
     waiting = [
         other
-        for other in operator.fleet.models.values()
+        for other in fleet.models.values()
         if any(target.reason == QUEUED for target in other.status.targets)
         and other.metadata.uid != model.metadata.uid
+        and other.metadata.deletion_timestamp is None
         and created is not None
         and other.metadata.creation_timestamp is not None
         and other.metadata.creation_timestamp < created
     ]
-    fleet = operator.fleet
     return BuildSlots(fleet.jobs_running(), len(waiting), fleet.fetches_running())

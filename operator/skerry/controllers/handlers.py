@@ -6,6 +6,8 @@ fleet loop. An error in such a handler is never retried, so they only note and e
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -19,6 +21,7 @@ from skerry.api.common import (
     MANAGED_BY,
 )
 from skerry.cluster.fleet import key_of, version_of
+from skerry.cluster.pace import backoff_seconds
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import metrics
 from skerry.decide import builds, fetches
@@ -35,6 +38,14 @@ REQUEST_TIMEOUT_SECONDS = 30
 _WAITING = {builds.QUEUED, fetches.QUEUED}
 
 
+class Endless(Iterable[float]):
+    """kopf's pauses between tries: it never gives up, however long the API server is away."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Pauses in seconds."""
+        return map(backoff_seconds, itertools.count(1))
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf, told to watch and nothing else."""
     chosen = kopf.OperatorSettings()
@@ -44,6 +55,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.chunk_size = PAGE_SIZE
     chosen.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
     chosen.networking.enforce_retry_after = True
+    chosen.networking.error_backoffs = Endless()
     chosen.persistence.finalizer = f"{GROUP}/unused"
     chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
@@ -77,14 +89,16 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
     """An EdgeModel: look at it; the first and the last of a namespace stir the fleet loop."""
     key = key_of(item)
     if gone:
-        operator.fleet.models.drop(key)
+        operator.fleet.models.drop(key, version_of(item))
         operator.queue.forget(key)
-        operator.pinner.forget(key)
-        operator.lookups.forget(key)
+        operator.forget(key)
         operator.fleet_stirred.set()
         return
-    known = operator.fleet.models.put(key, version_of(item), EdgeModel.model_validate(item))
-    if known is None:
+    model = EdgeModel.model_validate(item)
+    known = operator.fleet.models.put(key, version_of(item), model)
+    if known is None or known.metadata.uid != model.metadata.uid:
+        # The namespace may have been deleted and created again, and its RoleBinding with it.
+        operator.bound.discard(key[0])
         operator.fleet_stirred.set()
     operator.queue.add(key)
 
@@ -93,7 +107,7 @@ def on_class(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
     """A HardwareClass: its nodes may be others now."""
     key = key_of(item)
     if gone:
-        operator.fleet.classes.drop(key)
+        operator.fleet.classes.drop(key, version_of(item))
     else:
         operator.fleet.classes.put(key, version_of(item), HardwareClass.model_validate(item))
     operator.fleet_stirred.set()
@@ -104,7 +118,8 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
     """What an agent reports: look at the EdgeModels of which it says something new."""
     key, edge_node = key_of(item), EdgeNode.model_validate(item)
     store = operator.fleet.edge_nodes
-    known = store.drop(key) if gone else store.put(key, version_of(item), edge_node)
+    version = version_of(item)
+    known = store.drop(key, version) if gone else store.put(key, version, edge_node)
     if known is None or gone or known.spec != edge_node.spec or _first_facts(known, edge_node):
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
@@ -122,7 +137,8 @@ def on_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT0
     """A Node: most events are heartbeats and change nothing here."""
     key, node = key_of(item), fleet_node(item)
     store = operator.fleet.nodes
-    known = store.drop(key) if gone else store.put(key, version_of(item), node)
+    version = version_of(item)
+    known = store.drop(key, version) if gone else store.put(key, version, node)
     if known == node and not gone:
         return
     operator.fleet_stirred.set()
@@ -137,7 +153,8 @@ def on_pod(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
         on_child(operator, gone, item)
         return
     store = operator.fleet.pods
-    known = store.drop(key) if gone else store.put(key, version_of(item), pod)
+    version = version_of(item)
+    known = store.drop(key, version) if gone else store.put(key, version, pod)
     if gone or known != pod:
         operator.queue.add((key[0], pod.model))
 
@@ -152,7 +169,7 @@ def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
         return
     finished = job_finished(item)
     if gone:
-        store.drop(key)
+        store.drop(key, version_of(item))
     else:
         store.put(key, version_of(item), finished)
     metrics.BUILDS.set(fleet.jobs_running())

@@ -28,6 +28,7 @@ FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
 for _result in ("done", "failed"):
     PASSES.labels(_result)
     FLEET_PASSES.labels(_result)
+PASSES.labels("overtaken")
 for _outcome in Outcome:
     ENDED.labels(_outcome.value)
 for _rule in GuardMetric:

@@ -11,7 +11,7 @@ from skerry.controllers.queue import WorkQueue
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
-    from skerry.cluster.client import Cluster
+    from skerry.cluster.client import Cluster, Object
     from skerry.controllers.crash import CrashPoint
     from skerry.controllers.lookups import Lookups
     from skerry.controllers.pins import Pinner
@@ -23,11 +23,14 @@ class Operator:
 
     Attributes:
         leading: set while this process is the one that acts.
+        filled: set once the caches were filled by lists.
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
         build_gate: held while a job that needs a slot is counted in and started.
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
-        shards: the last known shard of each node, for one whose label somebody takes away.
+        uids: of the EdgeModels that anything is remembered of.
+        shards: the last known shard of each node by its uid, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
+        stray_leases: Leases of agents whose Node is gone, as last listed.
     """
 
     config: OperatorConfig
@@ -38,11 +41,18 @@ class Operator:
     fleet: Fleet = field(default_factory=Fleet)
     queue: WorkQueue = field(default_factory=WorkQueue)
     leading: asyncio.Event = field(default_factory=asyncio.Event)
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
     fleet_stirred: asyncio.Event = field(default_factory=asyncio.Event)
     build_gate: asyncio.Lock = field(default_factory=asyncio.Lock)
     conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     shards: dict[str, int] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    uids: dict[Key, str] = field(default_factory=dict)
+    stray_leases: tuple[Object, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take from the configuration how often agents beat."""
+        self.fleet.heartbeats.period = self.config.agent.heartbeat_seconds
 
     def enqueue_class(self, hardware_class: str | None) -> None:
         """Look at every EdgeModel that targets the class."""
@@ -53,3 +63,23 @@ class Operator:
         """Look at every EdgeModel."""
         for key in self.fleet.models:
             self.queue.add(key)
+
+    def recognize(self, key: Key, uid: str) -> None:
+        """Forget what is remembered of an earlier EdgeModel of this name: it has no past."""
+        if self.uids.get(key, uid) != uid:
+            self.forget(key)
+        self.uids[key] = uid
+
+    def forget(self, key: Key) -> None:
+        """The EdgeModel is gone."""
+        self.pinner.forget(key)
+        self.lookups.forget(key)
+        self.conflicts.pop(key, None)
+        self.uids.pop(key, None)
+
+    def forget_others(self) -> None:
+        """Forget what is remembered of EdgeModels and nodes that are gone, also where no watch said so."""
+        for key in self.uids.keys() - set(self.fleet.models):
+            self.forget(key)
+        nodes = {node.uid for node in self.fleet.nodes.values()}
+        self.shards = {uid: shard for uid, shard in self.shards.items() if uid in nodes}

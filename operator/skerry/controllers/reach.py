@@ -1,50 +1,138 @@
-"""Who is reachable: the Node is Ready and its agent's heartbeat is fresh.
+"""Who is reachable: the Node is Ready and its agent beats (`skerry.cluster.heartbeats`).
 
-Leases are listed once a minute and not watched: on every node they beat all the time. A heartbeat is
-judged by when this process saw it change, not by the device's clock.
+Leases are listed once a minute and not watched: on every node they beat all the time. A standby lists
+them too, so that it knows at its takeover who beats.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from skerry.cluster.fleet import Heartbeat
-from skerry.cluster.views import parse_time
+from skerry.api.common import SYSTEM_NAMESPACE
+from skerry.cluster import kinds
+from skerry.cluster.errors import SkerryError
+from skerry.cluster.heartbeats import LIST_SECONDS, Moment, Renewal
+from skerry.cluster.pace import backoff_seconds
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from skerry.api import EdgeNode
     from skerry.api.edgenode import NodeModel
     from skerry.cluster.client import Object
     from skerry.cluster.fleet import Fleet, FleetNode, Key
     from skerry.controllers.operator import Operator
 
-HEARTBEATS_MISSED = 3
-LIST_SECONDS = 60.0
 LEASE_PREFIX = "skerry-agent-"
 
+logger = logging.getLogger(__name__)
 
-def node_views(operator: Operator, key: Key, uid: str | None) -> dict[str, tuple[NodeView, ...]]:
+
+@dataclass(frozen=True)
+class Reach:
+    """Whether a node is reachable; see `NodeView` for the other fields."""
+
+    reachable: bool
+    since: datetime | None = None
+    silent_seconds: float | None = None
+    heard: bool = False
+
+
+async def run_lease_loop(operator: Operator) -> None:
+    """Note each minute who beats, leading or not; look at the classes of nodes that fell silent or are back."""
+    failures = 0
+    while True:
+        try:
+            await list_leases(operator)
+        except SkerryError as error:
+            failures += 1
+            operator.fleet.heartbeats.failed()
+            logger.warning("heartbeats could not be listed, again soon: %s", error)
+        else:
+            failures = 0
+        await asyncio.sleep(backoff_seconds(failures) if failures else LIST_SECONDS)
+
+
+async def list_leases(operator: Operator) -> None:
+    """Note who beats now."""
+    asked, fleet = Moment.now(), operator.fleet
+    leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
+    changed = note_leases(fleet, leases, asked)
+    operator.stray_leases = tuple(_strays(fleet, leases))
+    if not changed:
+        return
+    operator.fleet_stirred.set()
+    for name in {n.hardware_class for n in fleet.nodes.values() if n.name in changed} - {None}:
+        operator.enqueue_class(name)
+
+
+def note_leases(fleet: Fleet, leases: Iterable[Object], asked: Moment) -> frozenset[str]:
+    """Take in the agents' Leases; nodes whose agent has fallen silent or is back are returned."""
+    renewals = {
+        item["metadata"]["name"].removeprefix(LEASE_PREFIX): Renewal(
+            item["metadata"]["uid"], str(item.get("spec", {}).get("renewTime", ""))
+        )
+        for item in leases
+        if item["metadata"]["name"].startswith(LEASE_PREFIX)
+    }
+    nodes = {node.name: node.uid for node in fleet.nodes.values()}
+    return fleet.heartbeats.note(renewals, nodes, asked)
+
+
+async def remove_stray_leases(operator: Operator) -> None:
+    """Delete the Leases of agents whose Node is gone, each as it was listed."""
+    for item in _strays(operator.fleet, operator.stray_leases):
+        name, metadata = item["metadata"]["name"], item["metadata"]
+        try:
+            await operator.cluster.delete(
+                kinds.LEASE, SYSTEM_NAMESPACE, name, metadata["uid"], metadata["resourceVersion"]
+            )
+        except SkerryError as error:
+            logger.warning("the lease of a node that is gone stays: %s", error)
+    operator.stray_leases = ()
+
+
+def _strays(fleet: Fleet, leases: Iterable[Object]) -> Iterable[Object]:
+    """Leases of agents whose Node is gone."""
+    for item in leases:
+        name = item["metadata"]["name"]
+        if name.startswith(LEASE_PREFIX) and not fleet.nodes.get(
+            "", name.removeprefix(LEASE_PREFIX)
+        ):
+            yield item
+
+
+def node_views(
+    fleet: Fleet, key: Key, uid: str | None, now: Moment
+) -> dict[str, tuple[NodeView, ...]]:
     """All nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
     namespace, name = key
-    reports = _reports(operator.fleet, key, uid)
-    ready = _ready_revisions(operator.fleet, namespace, name)
+    reports = _reports(fleet, key, uid)
+    ready = _ready_revisions(fleet, namespace, name)
     found: dict[str, list[NodeView]] = defaultdict(list)
-    for node in operator.fleet.nodes.values():
+    for node in fleet.nodes.values():
         if node.hardware_class is None:
             continue
-        since = unreachable_since(operator, node)
+        reach = reach_of(fleet, node, now)
         found[node.hardware_class].append(
             NodeView(
                 name=node.name,
                 shard=node.shard,
-                reachable=since is None,
-                unreachable_since=since,
-                model=reports.get(node.name),
+                reachable=reach.reachable,
+                unreachable_since=reach.since,
+                model=reports.get((node.name, node.uid)),
                 ready_revisions=frozenset(ready.get(node.name, ())),
                 labels=node.labels,
+                silent_seconds=reach.silent_seconds,
+                heard=reach.heard,
             )
         )
     return {
@@ -53,64 +141,57 @@ def node_views(operator: Operator, key: Key, uid: str | None) -> dict[str, tuple
     }
 
 
-def node_facts(operator: Operator) -> list[NodeFacts]:
+def node_facts(fleet: Fleet, now: Moment) -> list[NodeFacts]:
     """All nodes, for the fleet's decision."""
     return [
         NodeFacts(
             node.name, node.uid, node.labels, node.hardware_class, node.shard,
-            reachable=unreachable_since(operator, node) is None,
+            reachable=reach_of(fleet, node, now).reachable,
         )
-        for node in operator.fleet.nodes.values()
+        for node in fleet.nodes.values()
     ]  # fmt: skip
 
 
-def unreachable_since(operator: Operator, node: FleetNode) -> datetime | None:
-    """When the node fell silent; None while it is reachable.
+def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
+    """Whether the node is reachable, and what is known of its silence.
 
-    A node whose agent has never beaten is reachable as soon as it is Ready: its agent is being
-    brought up, and waves wait for its report anyway.
+    A new node is reachable as soon as it is Ready: its agent is being started, and waves wait for its
+    report anyway. What is known is as old as the last list of Leases.
     """
+    beats = fleet.heartbeats
     if not node.ready:
-        return node.ready_since or datetime.now(UTC)
-    beat = operator.fleet.heartbeats.get(node.name)
-    if beat is None:
-        return None
-    patience = HEARTBEATS_MISSED * operator.config.agent.heartbeat_seconds + LIST_SECONDS
-    if datetime.now(UTC) - beat.changed_at <= timedelta(seconds=patience):
-        return None
-    return beat.renewed_at
+        silent = 0.0
+        if node.ready_since is not None and beats.is_settled:
+            known_at = now.wall - timedelta(seconds=beats.seconds_since_list(now))
+            silent = max((known_at - node.ready_since).total_seconds(), 0.0)
+        return Reach(reachable=False, since=node.ready_since, silent_seconds=silent)
+    silence = beats.silence(node.name, node.uid)
+    if silence is not None:
+        return Reach(reachable=False, since=silence.since, silent_seconds=silence.seconds)
+    return Reach(reachable=True, heard=beats.is_heard(node.name, node.uid))
 
 
-def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
-    """Take in the agents' Leases; the nodes whose agent beats again or for the first time."""
-    seen: dict[str, Heartbeat] = {}
-    for lease in leases:
-        name = lease["metadata"]["name"]
-        renewed = parse_time(lease.get("spec", {}).get("renewTime"))
-        if not name.startswith(LEASE_PREFIX) or renewed is None:
-            continue
-        node = name.removeprefix(LEASE_PREFIX)
-        known = fleet.heartbeats.get(node)
-        # Of the first sight it is not known since when: the device's own clock is the best guess.
-        changed = min(renewed, now) if known is None else now
-        same = known is not None and known.renewed_at == renewed
-        seen[node] = known if same and known else Heartbeat(renewed, changed)
-    fresh = {node for node, beat in seen.items() if beat != fleet.heartbeats.get(node)}
-    fleet.heartbeats = seen
-    return fresh
+def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], NodeModel]:
+    """What each node's agent says about the EdgeModel, by the Node's name and uid.
 
-
-def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[str, NodeModel]:
-    """What each node's agent says about the EdgeModel, and not about an earlier one of its name.
-
-    An agent of an earlier version reports no uid: what it says counts.
+    What was reported about an earlier EdgeModel of this name, or by an earlier Node of the EdgeNode's
+    name, does not count. An agent of an earlier version reports no uid: what it says counts.
     """
+    nodes = {node.name: node.uid for node in fleet.nodes.values()}
     return {
-        edge_node.metadata.name: model
+        (edge_node.metadata.name, nodes[edge_node.metadata.name]): model
         for edge_node in fleet.edge_nodes.values()
         for model in edge_node.status.models
-        if (model.namespace, model.name) == key and model.edge_model_uid in (None, uid)
+        if (model.namespace, model.name) == key
+        and model.edge_model_uid in (None, uid)
+        and _is_of(edge_node, nodes.get(edge_node.metadata.name))
     }
+
+
+def _is_of(edge_node: EdgeNode, node_uid: str | None) -> bool:
+    """Whether the EdgeNode was created for this very Node."""
+    owners = [owner.uid for owner in edge_node.metadata.owner_references if owner.kind == "Node"]
+    return node_uid is not None and (not owners or node_uid in owners)
 
 
 def _ready_revisions(fleet: Fleet, namespace: str, name: str) -> dict[str, set[str]]:
