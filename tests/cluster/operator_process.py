@@ -64,6 +64,27 @@ class OperatorProcess:
         except httpx.TransportError:
             return False
 
+    def is_ready(self) -> bool:
+        """Whether its caches are filled."""
+        url = self._liveness.replace("/healthz", "/readyz")
+        try:
+            return httpx.get(url, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def leads(self) -> bool:
+        """Whether it says that it leads."""
+        return self.metric("skerry_leading") == 1
+
+    def metric(self, name: str) -> float | None:
+        """A figure of its own without labels; None while it says nothing."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False)
+        except httpx.TransportError:
+            return None
+        lines = (line.split() for line in answer.text.splitlines() if line.startswith(f"{name} "))
+        return next((float(words[1]) for words in lines), None)
+
     def ended(self, seconds: float) -> int:
         """The exit code, when it ends by itself in time."""
         assert self.process is not None

@@ -215,6 +215,8 @@ CAN = [
     (OPERATOR, "list", "leases.coordination.k8s.io", "kube-system", False),
     (OPERATOR, "update", "leases.coordination.k8s.io/skerry-operator", NAMESPACE, True),
     (OPERATOR, "update", "leases.coordination.k8s.io/skerry-agent-a", NAMESPACE, False),
+    (OPERATOR, "delete", "leases.coordination.k8s.io/skerry-agent-a", NAMESPACE, True),
+    (OPERATOR, "delete", "leases.coordination.k8s.io", "kube-node-lease", False),
     (OPERATOR, "delete", "services", "default", False),
     (OPERATOR, "bind", "clusterroles.rbac.authorization.k8s.io/skerry-agent-pods", "default", True),
     (OPERATOR, "bind", "clusterroles.rbac.authorization.k8s.io/cluster-admin", "default", False),

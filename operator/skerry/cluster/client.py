@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from skerry.cluster.errors import ClusterError, from_status
+from skerry.cluster.errors import ClusterError, NotLeadingError, from_status
 from skerry.cluster.pace import TokenBucket, backoff_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kubernetes.aio.client import ApiClient
 
     from skerry.cluster.kinds import Kind
@@ -39,12 +41,30 @@ _AGAIN = {
 }
 
 
-class Cluster:
-    """One connection to one API server."""
+class Listed(list[Object]):
+    """All objects of one list, and its own resourceVersion: of what is not newer, these are all."""
 
-    def __init__(self, api: ApiClient, field_manager: str = FIELD_MANAGER) -> None:
+    version: int = 0
+
+
+class Cluster:
+    """One connection to one API server.
+
+    Args:
+        api: the library's client.
+        field_manager: the name under which objects are applied.
+        may_write: asked right before each write, also when one is tried again.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        field_manager: str = FIELD_MANAGER,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._api = api
         self._manager = field_manager
+        self._may_write = may_write
         self._bucket = TokenBucket()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
@@ -58,13 +78,14 @@ class Cluster:
 
     async def list(
         self, kind: Kind, namespace: str | None = None, selector: str = "", *, fields: str = ""
-    ) -> list[Object]:
-        """All objects that match the selectors of labels and fields, read in pages."""
+    ) -> Listed:
+        """All objects that match the selectors of labels and fields, read in pages, as of `version`."""
         query = {"limit": str(PAGE_SIZE), "labelSelector": selector, "fieldSelector": fields}
-        found: list[Object] = []
+        found = Listed()
         while True:
             page = await self._request("GET", kind.path(namespace), query=query)
             found += page["items"]
+            found.version = int(page["metadata"]["resourceVersion"])
             token = page["metadata"].get("continue")
             if not token:
                 return found
@@ -114,9 +135,22 @@ class Cluster:
         path = kind.path(body["metadata"].get("namespace"))
         return await self._request("POST", path, body={**identity, **body})
 
-    async def delete(self, kind: Kind, namespace: str | None, name: str, uid: str) -> None:
-        """Delete this very object; its children go in the background. Gone already is fine."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def replace(self, kind: Kind, body: Object) -> Object:
+        """Put the object as a whole; one that changed since it was read is a conflict (409)."""
+        meta = body["metadata"]
+        path = kind.path(meta.get("namespace"), meta["name"])
+        identity = {"apiVersion": kind.api_version, "kind": kind.name}
+        return await self._request("PUT", path, body={**identity, **body})
+
+    async def delete(
+        self, kind: Kind, namespace: str | None, name: str, uid: str, version: str | None = None
+    ) -> None:
+        """Delete this very object; its children go in the background. Gone already is fine.
+
+        With a resourceVersion an object that changed since is left alone.
+        """
+        wanted = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"preconditions": wanted, "propagationPolicy": "Background"}
         try:
             await self._request("DELETE", kind.path(namespace, name), body=options)
         except ClusterError as error:
@@ -157,6 +191,8 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
+        if method != "GET" and not self._may_write():
+            raise NotLeadingError(f"{method} {path}")
         try:
             answer = await self._api.call_api(
                 method, url, headers, sent, _request_timeout=REQUEST_TIMEOUT_SECONDS

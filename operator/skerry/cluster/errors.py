@@ -27,6 +27,15 @@ class NameConflictError(ClusterError):
         )
 
 
+class NotLeadingError(SkerryError):
+    """A write was left out, since this process does not lead, or is not sure of it."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            "this operator does not lead and writes nothing", where, "the one that leads decides"
+        )
+
+
 NAMESPACE_GOES = "because it is being terminated"
 
 ADVICE: dict[int, str] = {

@@ -16,6 +16,7 @@ from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import NameConflictError
 from skerry.controllers import events, metrics
 from skerry.controllers.cache import key_of, version_of
+from skerry.controllers.fence import fence_of
 from skerry.controllers.reading import read
 from skerry.controllers.unlabelled import is_owned
 from skerry.controllers.views import job_finished
@@ -79,9 +80,8 @@ class Applier:
         present = self._gathered.present.get(("ModelVariant", name))
         if present is None or _variant_status_of(present) == status:
             return
-        await self._status(
-            kinds.MODEL_VARIANT, present["metadata"], status.to_wire(), "variant-status"
-        )
+        metadata = {k: v for k, v in present["metadata"].items() if k != "resourceVersion"}
+        await self._status(kinds.MODEL_VARIANT, metadata, status.to_wire(), "variant-status")
 
     async def _model_status(self, status: EdgeModelStatus) -> None:
         model = self._gathered.snapshot.model
@@ -91,11 +91,13 @@ class Applier:
             "namespace": self._owner.namespace,
             "name": self._owner.name,
             "uid": self._owner.uid,
+            "resourceVersion": model.metadata.resource_version,
         }
         await self._status(kinds.EDGE_MODEL, metadata, status.to_wire(), "status")
 
     async def _status(self, kind: Kind, metadata: Object, status: Any, write: str) -> None:
-        identity = {name: metadata[name] for name in ("name", "namespace", "uid")}
+        kept = ("name", "namespace", "uid", "resourceVersion")
+        identity = {name: metadata[name] for name in kept if metadata.get(name)}
         body = {"metadata": identity, "status": status}
         await self._operator.cluster.apply(kind, body, subresource="status")
         self._written(write)
@@ -131,7 +133,8 @@ class Applier:
 
     async def _update(self, kind: Kind, rendered: Object, present: Object) -> Object:
         """Apply over this very object: with its uid, a new one of that name is refused."""
-        metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"]}
+        fence = await fence_of(self._operator.cluster, kind, present)
+        metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"], **fence}
         return await self._operator.cluster.apply(kind, {**rendered, "metadata": metadata})
 
     async def _job(self, job: FetchJob | AssessJob | BuildJob) -> None:

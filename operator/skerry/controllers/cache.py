@@ -1,8 +1,9 @@
 """What is known of the whole fleet between passes: fed by watches, set right by lists.
 
 A watch can lose a DELETED event (API server restarted, history compacted), so the fleet loop replaces
-each kind from a LIST now and then; what a pass must know for sure, it reads itself. Nodes and pods
-are kept as the few facts that matter: a fleet has ten thousand of them.
+each kind from a LIST now and then: what is not newer than the list and not in it, is gone. What a pass
+must know for sure, it reads itself. Nodes and pods are kept as the few facts that matter: a fleet has
+ten thousand of them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from skerry.cluster.heartbeats import Heartbeats
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from skerry.api import EdgeModel, EdgeNode, HardwareClass
     from skerry.decide.snapshot import PodView
-    from skerry.decide.taints import Taint
+    from skerry.decide.taints import Taint, Tolerated
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -51,23 +54,17 @@ class ServingPod:
     state: PodView | None = None
 
 
-@dataclass(frozen=True)
-class Heartbeat:
-    """An agent's Lease as last listed.
-
-    `changed_at` is this process's own time of seeing a new renewal: clocks of devices are not trusted
-    further than that.
-    """
-
-    renewed_at: datetime
-    changed_at: datetime
-
-
 @dataclass
 class Store(Generic[T]):
-    """Objects of one kind by (namespace, name), with the resourceVersion that they were seen at."""
+    """Objects of one kind by (namespace, name), with the resourceVersion that they were seen at.
+
+    `_dropped` keeps the versions of deletions that are newer than the last list: an older list that
+    comes in later must not bring these objects back.
+    """
 
     _entries: dict[Key, tuple[int, T]] = field(default_factory=dict)
+    _dropped: dict[Key, int] = field(default_factory=dict)
+    _listed: int = 0
 
     def put(self, key: Key, version: int, value: T) -> T | None:
         """Keep the object unless a newer one is known; what was known before is returned."""
@@ -83,19 +80,38 @@ class Store(Generic[T]):
             del self._entries[key]
         return before[1] if before else None
 
-    def drop(self, key: Key) -> T | None:
-        """Forget an object; what was known is returned."""
-        before = self._entries.pop(key, None)
+    def drop(self, key: Key, version: int) -> T | None:
+        """Forget an object that was deleted at `version`, unless a newer one is known.
+
+        What was known is returned.
+        """
+        self._dropped[key] = max(version, self._dropped.get(key, 0))
+        before = self._entries.get(key)
+        if before is not None and before[0] <= version:
+            del self._entries[key]
         return before[1] if before else None
 
-    def replace(self, listed: Iterable[tuple[Key, int, T]]) -> None:
-        """Make the listed objects all there is, but for newer ones that a watch brought meanwhile."""
-        fresh = {key: (version, value) for key, version, value in listed}
-        newest = max((version for version, _ in fresh.values()), default=0)
-        for key, known in self._entries.items():
-            if known[0] > (fresh[key][0] if key in fresh else newest):
-                fresh[key] = known
-        self._entries = fresh
+    def replace(self, listed: Iterable[tuple[Key, int, T]], version: int) -> None:
+        """Make the listed objects all there is, but for what a watch brought after the list.
+
+        Args:
+            listed: key, resourceVersion and value of each object.
+            version: the list's own resourceVersion. One below that of the last list means that the
+                API server's data was restored from a backup: then nothing that is known is newer.
+        """
+        restored = version < self._listed
+        fresh = {
+            key: (seen, value)
+            for key, seen, value in listed
+            if restored or self._dropped.get(key, 0) <= version
+        }
+        newer = {} if restored else self._newer_than(version)
+        self._entries = fresh | newer
+        self._dropped = {k: at for k, at in self._dropped.items() if at > version and not restored}
+        self._listed = version
+
+    def _newer_than(self, version: int) -> dict[Key, tuple[int, T]]:
+        return {key: entry for key, entry in self._entries.items() if entry[0] > version}
 
     def get(self, namespace: str, name: str) -> T | None:
         """The object, if known."""
@@ -126,7 +142,8 @@ class Fleet:
     pods: Store[ServingPod] = field(default_factory=Store)
     jobs: Store[bool] = field(default_factory=Store)
     fetches: Store[bool] = field(default_factory=Store)
-    heartbeats: dict[str, Heartbeat] = field(default_factory=dict)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    tolerated: tuple[Tolerated, ...] = ()
 
     def targeting(self, hardware_class: str | None) -> list[Key]:
         """EdgeModels with a target of this class."""

@@ -1,4 +1,4 @@
-"""The loop over all nodes: labels, EdgeNodes, what classes say, who beats; each minute, and when stirred.
+"""The loop over all nodes: labels, EdgeNodes, what classes say; each minute, and when stirred.
 
 Each minute it also sets the caches right by lists and looks at every EdgeModel again: whatever a
 watch has missed is noticed by then.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
+from skerry.cluster.heartbeats import LIST_SECONDS, Moment
 from skerry.cluster.pace import backoff_seconds
 from skerry.controllers import events, metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.default_classes import make_default_classes
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
-from skerry.controllers.reach import LIST_SECONDS, node_facts, note_leases, renewed_at
+from skerry.controllers.reach import list_leases, node_facts, remove_stray_leases
 from skerry.controllers.unreadable import Reading, report
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide.fleet import decide_fleet
@@ -46,18 +48,21 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-async def run_fleet_loop(operator: Operator) -> None:
-    """Look at the fleet as long as the process leads."""
+async def run_fleet_loop(operator: Operator, fresh: asyncio.Event) -> None:
+    """Look at the fleet as long as the process leads.
+
+    The first look sets the caches right and only then `fresh`: what a standby has seen may be old.
+    """
     loop = asyncio.get_running_loop()
-    failures, listed_at, defaults_made = 0, loop.time(), False
+    failures, listed_at, defaults_made = 0, -math.inf, False
     while True:
-        await operator.leading.wait()
         operator.fleet_stirred.clear()
         try:
             if loop.time() - listed_at >= LIST_SECONDS:
                 await refresh(operator)
                 operator.enqueue_all()
                 listed_at = loop.time()
+                fresh.set()
             defaults_made = defaults_made or await make_default_classes(operator)
             await fleet_pass(operator)
             failures = 0
@@ -73,6 +78,20 @@ async def run_fleet_loop(operator: Operator) -> None:
         await _pause(operator, failures)
 
 
+async def fill(operator: Operator) -> None:
+    """Fill the caches for the first time, however long the API server is away."""
+    failures = 0
+    while not operator.filled.is_set():
+        try:
+            await refresh(operator)
+            await list_leases(operator)
+            operator.filled.set()
+        except SkerryError as error:
+            failures += 1
+            logger.warning("the first lists failed, again soon: %s", error)
+            await asyncio.sleep(backoff_seconds(failures))
+
+
 async def refresh(operator: Operator) -> None:
     """Set all caches right by lists."""
     fleet = operator.fleet
@@ -85,9 +104,7 @@ async def refresh(operator: Operator) -> None:
         _relist(operator, kinds.JOB, fleet.jobs, job_finished, parts.COMPONENT_OPTIMIZER),
         _relist(operator, kinds.JOB, fleet.fetches, job_finished, parts.COMPONENT_FETCHER),
     )
-    leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
-    _note_unreadable_leases(operator, leases)
-    note_leases(fleet, leases, datetime.now(UTC))
+    operator.forget_others()
     bindings = await operator.cluster.list(kinds.ROLE_BINDING, selector=OURS)
     operator.bound = {key_of(item)[0] for item in bindings if key_of(item)[1] == rolebindings.NAME}
     metrics.BUILDS.set(fleet.jobs_running())
@@ -97,9 +114,9 @@ async def refresh(operator: Operator) -> None:
 async def fleet_pass(operator: Operator) -> None:
     """Write what the nodes and classes as they are now call for."""
     await _report_classes(operator)
-    facts = _left_alone(operator, node_facts(operator))
-    operator.shards |= {node.name: node.shard for node in facts if node.shard is not None}
     fleet = operator.fleet
+    facts = _left_alone(operator, node_facts(fleet, Moment.now()))
+    operator.shards |= {node.uid: node.shard for node in facts if node.shard is not None}
     decision = decide_fleet(
         facts,
         fleet.classes.values(),
@@ -110,6 +127,7 @@ async def fleet_pass(operator: Operator) -> None:
     )
     await _write(operator, decision)
     await _bind_agents(operator)
+    await remove_stray_leases(operator)
 
 
 async def _named_classes(operator: Operator) -> set[str]:
@@ -178,17 +196,11 @@ async def _relist(
     parsed = [
         (key_of(item), version_of(item), reading.read(kind.name, item, parse)) for item in items
     ]
-    store.replace((key, version, value) for key, version, value in parsed if value is not None)
+    found = ((key, version, value) for key, version, value in parsed if value is not None)
+    store.replace(found, items.version)
     for one in reading.left_out:
         store.leave_out(one.key, version_of(one.item))
     operator.unreadable.note(component if kind is kinds.JOB else kind.name, reading.found)
-
-
-def _note_unreadable_leases(operator: Operator, leases: list[Object]) -> None:
-    reading = Reading()
-    for lease in leases:
-        reading.read(kinds.LEASE.name, lease, renewed_at)
-    operator.unreadable.note(kinds.LEASE.name, reading.found)
 
 
 async def _report_classes(operator: Operator) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_COMPONENT, LABEL_MODEL
 from skerry.cluster import kinds
+from skerry.cluster.heartbeats import Moment
 from skerry.controllers.absence import with_absences
 from skerry.controllers.partly import daemonset_of, edge_model_of, model_route_of, model_variant_of
 from skerry.controllers.reach import node_views
@@ -28,7 +29,7 @@ from skerry.render.parts import JOB_COMPONENTS
 if TYPE_CHECKING:
     from skerry.api import EdgeModel, ModelVariant
     from skerry.cluster.client import Object
-    from skerry.controllers.cache import Key
+    from skerry.controllers.cache import Fleet, Key
     from skerry.controllers.operator import Operator
     from skerry.decide.rollout.model import Placement
     from skerry.decide.snapshot import JobView
@@ -71,6 +72,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     if raw is None or raw["metadata"].get("deletionTimestamp"):
         operator.unreadable.note(key, ())
         return None
+    operator.recognize(key, raw["metadata"]["uid"])
     present |= await unlabelled(operator.cluster, raw, present)
     uid = raw["metadata"]["uid"]
     own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
@@ -89,7 +91,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         model=model,
         config=operator.config,
         classes={c.metadata.name: c for c in operator.fleet.classes.values()},
-        nodes=node_views(operator, key),
+        nodes=node_views(operator.fleet, key, model.metadata.uid, Moment.now()),
         routes=routes,
         daemonsets=daemonsets,
         variants=variants,
@@ -97,7 +99,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         pins=await operator.pinner.pins(key, model),
         finished=operator.lookups.answers(key, model),
         registry_says=operator.lookups.says(key, model),
-        slots=_slots(operator, model),
+        slots=build_slots(operator.fleet, model),
         gateway=gateway,
         conflicts=operator.conflicts.get(key, ()),
         unreadable=tuple(str(one) for one in reading.left_out if one.kind in MADE),
@@ -186,17 +188,17 @@ def _job(job: Object, pods: list[Object], reading: Reading) -> JobView | None:
     return reading.read("Job", job, lambda item: job_view(item, own))
 
 
-def _slots(operator: Operator, model: EdgeModel) -> BuildSlots:
-    """Optimisation jobs that run, and older EdgeModels that wait for one."""
+def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
+    """Optimisation jobs that run, and older EdgeModels that wait for one and are to stay."""
     created = model.metadata.creation_timestamp
     waiting = [
         other
-        for other in operator.fleet.models.values()
+        for other in fleet.models.values()
         if any(target.reason == QUEUED for target in other.status.targets)
         and other.metadata.uid != model.metadata.uid
+        and other.metadata.deletion_timestamp is None
         and created is not None
         and other.metadata.creation_timestamp is not None
         and other.metadata.creation_timestamp < created
     ]
-    fleet = operator.fleet
     return BuildSlots(fleet.jobs_running(), len(waiting), fleet.fetches_running())

@@ -6,6 +6,8 @@ fleet loop. An error in such a handler is never retried, so they only note and e
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,8 +20,9 @@ from skerry.api.common import (
     LABEL_MODEL,
     MANAGED_BY,
 )
+from skerry.cluster.pace import backoff_seconds
 from skerry.controllers import metrics
-from skerry.controllers.cache import key_of
+from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide import builds, fetches
@@ -43,6 +46,14 @@ REQUEST_TIMEOUT_SECONDS = 30
 _WAITING = {builds.QUEUED, builds.SHARED, fetches.QUEUED}
 
 
+class Endless(Iterable[float]):
+    """kopf's pauses between tries: it never gives up, however long the API server is away."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Pauses in seconds."""
+        return map(backoff_seconds, itertools.count(1))
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf, told to watch and nothing else."""
     chosen = kopf.OperatorSettings()
@@ -52,6 +63,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.chunk_size = PAGE_SIZE
     chosen.networking.request_timeout = REQUEST_TIMEOUT_SECONDS
     chosen.networking.enforce_retry_after = True
+    chosen.networking.error_backoffs = Endless()
     chosen.persistence.finalizer = f"{GROUP}/unused"
     chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
@@ -89,10 +101,12 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
     if gone:
         operator.unreadable.note(key, ())
         operator.queue.forget(key)
-        operator.pinner.forget(key)
-        operator.lookups.forget(key)
+        operator.forget(key)
         operator.fleet_stirred.set()
         return
+    if known is None or model is None or known.metadata.uid != model.metadata.uid:
+        # The namespace may have been deleted and created again, and its RoleBinding with it.
+        operator.bound.discard(key[0])
     if known is None or model is None or known.spec.targets != model.spec.targets:
         operator.fleet_stirred.set()
     operator.queue.add(key)
@@ -203,7 +217,7 @@ class _Cache(Generic[T]):
         if not gone:
             return operator.unreadable.keep(scope, self.kind, item, self.parse, self.store)
         operator.unreadable.forget(scope, self.kind, key_of(item))
-        return self.store.drop(key_of(item)), None
+        return self.store.drop(key_of(item), version_of(item)), None
 
 
 def _enqueue_waiting(operator: Operator) -> None:

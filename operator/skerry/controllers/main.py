@@ -1,7 +1,8 @@
 """The operator process: `python -m skerry.controllers`.
 
-kopf watches and answers probes; workers make passes over EdgeModels, one loop looks at the fleet, and
-both wait until this process leads. The first part that ends takes the others with it.
+kopf watches, one loop lists heartbeats; while this process leads, workers make passes over EdgeModels
+and one loop looks at the fleet. The first part that ends takes the others with it. An API server that
+is away ends nothing: all parts try again.
 """
 
 from __future__ import annotations
@@ -23,14 +24,18 @@ from prometheus_client import start_http_server
 from skerry.artifacts.registry import Registry
 from skerry.cluster.client import Cluster
 from skerry.cluster.connect import load_configuration
-from skerry.controllers import handlers, leader, metrics
+from skerry.controllers import handlers, metrics
 from skerry.controllers.config import load_config
 from skerry.controllers.crash import crash_point
-from skerry.controllers.fleet_loop import refresh, run_fleet_loop
+from skerry.controllers.fleet_loop import fill, run_fleet_loop
+from skerry.controllers.leader import Election
 from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
 from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
+from skerry.controllers.probes import serve_probes
+from skerry.controllers.reach import run_lease_loop
+from skerry.controllers.tasks import end
 from skerry.decide.registry import SHARED
 from skerry.errors import SkerryError
 
@@ -43,7 +48,6 @@ CONFIG_DEFAULT = "/etc/skerry/config.yaml"
 LIVENESS_VARIABLE = "SKERRY_LIVENESS"
 LIVENESS_DEFAULT = "http://0.0.0.0:8080/healthz"
 METRICS_PORT_VARIABLE = "SKERRY_METRICS_PORT"
-CANCEL_SECONDS = 1.0
 EXIT_PART_ENDED = 1
 EXIT_MISTAKE = 2
 
@@ -66,29 +70,55 @@ def main() -> None:
 async def run(config: OperatorConfig) -> int:
     """Bring all parts up; returns the exit code when one of them has ended."""
     async with ApiClient(await load_configuration()) as api, httpx.AsyncClient() as http:
-        operator = _operator(config, Cluster(api), http)
-        await refresh(operator)
-        start_http_server(int(os.environ.get(METRICS_PORT_VARIABLE, metrics.PORT)))
-        lock = leader.lease(api)
+        election = Election(Cluster(api), asyncio.Event())
+        operator = _operator(config, Cluster(api, may_write=election.may_write), http, election)
         told = asyncio.Event()
-        parts = [
-            asyncio.create_task(told.wait(), name="stop"),
-            asyncio.create_task(leader.lead(lock, operator.leading), name="leader election"),
-            asyncio.create_task(run_fleet_loop(operator), name="fleet loop"),
-            *(asyncio.create_task(run_worker(operator)) for _ in range(WORKERS)),
-        ]
-        watch = asyncio.create_task(_watch(operator, told), name="watch")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        start_http_server(int(os.environ.get(METRICS_PORT_VARIABLE, metrics.PORT)))
+        stop = asyncio.create_task(told.wait(), name="stop")
+        probes = asyncio.create_task(
+            serve_probes(os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT), operator, election)
+        )
+        filling = asyncio.create_task(fill(operator), name="first lists")
+        parts: list[asyncio.Task[Any]] = [stop, probes, filling]
+        watch: list[asyncio.Task[Any]] = []
         try:
-            await asyncio.wait([watch, *parts], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            if operator.filled.is_set():
+                parts = [stop, probes, *_parts(operator, election)]
+                watch = [asyncio.create_task(_watch(operator, told), name="watch")]
+                await asyncio.wait([*watch, *parts], return_when=asyncio.FIRST_COMPLETED)
         finally:
             # kopf last: it would wait for the other parts, which it takes for its own.
-            await _end(parts)
-            await lock.release()
-            await _end([watch])
+            await end([filling, *parts])
+            await election.release()
+            await end(watch)
         return 0 if told.is_set() else EXIT_PART_ENDED
 
 
-def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient) -> Operator:
+def _parts(operator: Operator, election: Election) -> list[asyncio.Task[Any]]:
+    async def act() -> None:
+        """The parts that write; they live for one term of leading, and see only what it has read."""
+        fresh = asyncio.Event()
+        acting = [
+            asyncio.create_task(run_fleet_loop(operator, fresh), name="fleet loop"),
+            *(asyncio.create_task(run_worker(operator, fresh)) for _ in range(WORKERS)),
+        ]
+        try:
+            await asyncio.wait(acting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(acting)
+
+    return [
+        asyncio.create_task(election.run(act), name="leader election"),
+        asyncio.create_task(run_lease_loop(operator), name="heartbeats"),
+    ]
+
+
+def _operator(
+    config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient, election: Election
+) -> Operator:
     settings = config.registry
     registry = Registry(http, settings.address if settings.insecure else None)
 
@@ -96,14 +126,16 @@ def _operator(config: OperatorConfig, cluster: Cluster, http: httpx.AsyncClient)
         operator.queue.add(key)
 
     lookups = Lookups(registry, f"{settings.address}/{settings.prefix}/{SHARED}", wake)
-    operator = Operator(config, cluster, Pinner(registry, wake), lookups, crash_point())
+    operator = Operator(
+        config, cluster, Pinner(registry, wake), lookups, crash_point(), leading=election.leading
+    )
     return operator
 
 
 async def _watch(operator: Operator, told: asyncio.Event) -> None:
-    """kopf, with its own registry and the probe's endpoint.
+    """kopf, with its own registry.
 
-    `told` is set on SIGTERM and SIGINT, in place of kopf's own handlers for them.
+    `told` is set on SIGTERM and SIGINT, also after kopf has set its own handlers for them.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_via_client)
@@ -116,21 +148,7 @@ async def _watch(operator: Operator, told: asyncio.Event) -> None:
         identity=cast("Any", os.environ.get("POD_NAME") or socket.gethostname()),
         clusterwide=True,
         standalone=True,
-        liveness_endpoint=os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     await kopf.run_tasks(tasks, ignored=before)
-
-
-async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    """Stop what still runs, asking again where a library has swallowed it; errors are told."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_SECONDS)
-    for task in tasks:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            logger.error("%s ended", task.get_name(), exc_info=error)

@@ -37,6 +37,7 @@ READ_KINDS = (
 for _result in ("done", "failed"):
     PASSES.labels(_result)
     FLEET_PASSES.labels(_result)
+PASSES.labels("overtaken")
 for _outcome in Outcome:
     ENDED.labels(_outcome.value)
 for _rule in GuardMetric:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from skerry.controllers.cache import Fleet, Key
 from skerry.controllers.queue import WorkQueue
 from skerry.controllers.unreadable import Unreadables
+from skerry.decide.taints import tolerated
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
-    from skerry.cluster.client import Cluster
+    from skerry.cluster.client import Cluster, Object
     from skerry.controllers.absence import Memory
     from skerry.controllers.crash import CrashPoint
     from skerry.controllers.lookups import Lookups
@@ -25,13 +26,16 @@ class Operator:
 
     Attributes:
         leading: set while this process is the one that acts.
+        filled: set once the caches were filled by lists.
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
         build_gate: held while a job that needs a slot is counted in and started.
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
-        shards: the last known shard of each node, for one whose label somebody takes away.
+        uids: of the EdgeModels that anything is remembered of.
+        shards: the last known shard of each node by its uid, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
         absences: pods that are not there, and since when, of each EdgeModel.
         unreadable: objects that can't be read.
+        stray_leases: Leases of agents whose Node is gone, as last listed.
     """
 
     config: OperatorConfig
@@ -42,6 +46,7 @@ class Operator:
     fleet: Fleet = field(default_factory=Fleet)
     queue: WorkQueue = field(default_factory=WorkQueue)
     leading: asyncio.Event = field(default_factory=asyncio.Event)
+    filled: asyncio.Event = field(default_factory=asyncio.Event)
     fleet_stirred: asyncio.Event = field(default_factory=asyncio.Event)
     build_gate: asyncio.Lock = field(default_factory=asyncio.Lock)
     conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
@@ -49,6 +54,13 @@ class Operator:
     bound: set[str] = field(default_factory=set)
     absences: dict[Key, Memory] = field(default_factory=dict)
     unreadable: Unreadables = field(default_factory=Unreadables)
+    uids: dict[Key, str] = field(default_factory=dict)
+    stray_leases: tuple[Object, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take from the configuration how often agents beat, and the taints that they tolerate."""
+        self.fleet.heartbeats.period = self.config.agent.heartbeat_seconds
+        self.fleet.tolerated = tolerated(self.config.device.tolerations)
 
     def enqueue_class(self, hardware_class: str | None) -> None:
         """Look at every EdgeModel that targets the class."""
@@ -60,3 +72,24 @@ class Operator:
         unreadable = (one.key for one in self.unreadable.left_out("EdgeModel"))
         for key in (*self.fleet.models, *unreadable):
             self.queue.add(key)
+
+    def recognize(self, key: Key, uid: str) -> None:
+        """Forget what is remembered of an earlier EdgeModel of this name: it has no past."""
+        if self.uids.get(key, uid) != uid:
+            self.forget(key)
+        self.uids[key] = uid
+
+    def forget(self, key: Key) -> None:
+        """The EdgeModel is gone."""
+        self.pinner.forget(key)
+        self.lookups.forget(key)
+        self.conflicts.pop(key, None)
+        self.absences.pop(key, None)
+        self.uids.pop(key, None)
+
+    def forget_others(self) -> None:
+        """Forget what is remembered of EdgeModels and nodes that are gone, also where no watch said so."""
+        for key in self.uids.keys() - set(self.fleet.models):
+            self.forget(key)
+        nodes = {node.uid for node in self.fleet.nodes.values()}
+        self.shards = {uid: shard for uid, shard in self.shards.items() if uid in nodes}

@@ -6,11 +6,13 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from skerry.cluster import kinds
+from skerry.cluster.errors import ClusterError
 from skerry.controllers import metrics
 from skerry.controllers.apply import Applier
 from skerry.controllers.gather import Held, gather
@@ -31,17 +33,24 @@ CONFLICT_SECONDS = 30.0
 logger = logging.getLogger(__name__)
 
 
-async def run_worker(operator: Operator) -> None:
-    """Take EdgeModels off the queue as long as the process leads; what fails is tried again, later."""
+async def run_worker(operator: Operator, fresh: asyncio.Event) -> None:
+    """Take EdgeModels off the queue, once the caches are fresh; what fails is tried again, later."""
+    await fresh.wait()
     while True:
-        await operator.leading.wait()
         key = await operator.queue.take()
         try:
             with metrics.PASS_SECONDS.time():
                 again_after = await one_pass(operator, key)
+        except ClusterError as error:
+            if error.status == HTTPStatus.CONFLICT:
+                _overtaken(operator, key, str(error))
+            else:
+                _failed(operator, key, str(error))
         except (SkerryError, ValidationError) as error:
             _failed(operator, key, str(error))
         except asyncio.CancelledError:
+            # The process no longer leads: the pass begins again when it does.
+            operator.queue.done(key, 0.0)
             raise
         except Exception:
             logger.exception("a defect of the operator; report it with this trace")
@@ -95,6 +104,12 @@ def _again(
     if conflicts:
         return min(CONFLICT_SECONDS, requeue_after or CONFLICT_SECONDS)
     return requeue_after
+
+
+def _overtaken(operator: Operator, key: Key, why: str) -> None:
+    metrics.PASSES.labels("overtaken").inc()
+    operator.queue.overtaken(key)
+    logger.info("%s/%s: looked at again, something changed during the pass: %s", *key, why)
 
 
 def _failed(operator: Operator, key: Key, why: str) -> None:

@@ -103,6 +103,7 @@ class Pinner:
 
     def _pins(self, key: Key, model: EdgeModel) -> Pins:
         status = model.status
+        self._drop_others(key, model)
         try:
             source = self._pin(
                 key, model, model.spec.source, (status.source_uri, status.source_digest)
@@ -113,10 +114,23 @@ class Pinner:
             return _pins_of(missing.failure)
         return Pins(source, dataset)
 
+    def remembered(self, key: Key) -> set[str]:
+        """The uris of the EdgeModel that were asked for."""
+        return {uri for of, uri, _ in self._asked if of == key}
+
     def forget(self, key: Key) -> None:
         """The EdgeModel is gone."""
         for asked in [asked for asked in self._asked if asked[0] == key]:
-            del self._asked[asked]
+            self._asked.pop(asked).task.cancel()
+
+    def _drop_others(self, key: Key, model: EdgeModel) -> None:
+        """Forget what the EdgeModel no longer names: its uris and nonces may change for ever."""
+        nonce = retry_asked(model.metadata.annotations) or ""
+        uris = {model.spec.source.uri, model.spec.evaluation.dataset.uri}
+        for asked in [
+            a for a in self._asked if a[0] == key and not (a[1] in uris and a[2] == nonce)
+        ]:
+            self._asked.pop(asked).task.cancel()
 
     def _pin(
         self, key: Key, model: EdgeModel, artifact: Artifact, known: tuple[str | None, str | None]

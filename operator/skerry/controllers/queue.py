@@ -15,6 +15,8 @@ from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 DEBOUNCE_SECONDS = 0.02
 """A verdict shall reach the route in well under a second; a burst of events still makes one pass."""
 
+OVERTAKEN_AT_ONCE = 5
+
 
 @dataclass
 class WorkQueue:
@@ -56,9 +58,16 @@ class WorkQueue:
         self._release(key, delay)
         return delay
 
+    def overtaken(self, key: Key) -> None:
+        """What the pass decided on had changed: look again at once, and later when that repeats."""
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        at_once = count <= OVERTAKEN_AT_ONCE
+        self._release(
+            key, DEBOUNCE_SECONDS if at_once else backoff_seconds(count - OVERTAKEN_AT_ONCE)
+        )
+
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone."""
-        self._working.discard(key)
+        """The EdgeModel is gone; a worker that still has it releases it itself."""
         self._failures.pop(key, None)
         self._due.pop(key, None)
 

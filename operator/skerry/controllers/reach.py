@@ -1,57 +1,143 @@
-"""Who is reachable: the Node is Ready and its agent's heartbeat is fresh.
+"""Who is reachable: the Node is Ready and its agent beats (`skerry.cluster.heartbeats`).
 
-Leases are listed once a minute and not watched: on every node they beat all the time. A heartbeat is
-judged by when this process saw it change, not by the device's clock.
+Leases are listed once a minute and not watched: on every node they beat all the time. A standby lists
+them too, so that it knows at its takeover who beats.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skerry.api.common import SYSTEM_NAMESPACE
-from skerry.controllers.cache import Heartbeat
-from skerry.controllers.reading import read
-from skerry.controllers.views import parse_time
+from skerry.cluster import kinds
+from skerry.cluster.heartbeats import LIST_SECONDS, Moment, Renewal
+from skerry.cluster.pace import backoff_seconds
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
-from skerry.decide.taints import tolerated, untolerated
+from skerry.decide.taints import untolerated
+from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from skerry.api import EdgeNode
     from skerry.api.edgenode import NodeModel
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Fleet, FleetNode, Key
     from skerry.controllers.operator import Operator
     from skerry.decide.taints import Taint
 
-HEARTBEATS_MISSED = 3
-LIST_SECONDS = 60.0
 LEASE_PREFIX = "skerry-agent-"
 AGENT_SECONDS = 300.0
 """What a new node's agent is given to be pulled and to beat; later it is taken in all the same."""
 
+logger = logging.getLogger(__name__)
 
-def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
-    """All nodes that carry a class, as an EdgeModel sees them, by class."""
+
+@dataclass(frozen=True)
+class Reach:
+    """Whether a node is reachable; see `NodeView` for the other fields."""
+
+    reachable: bool
+    since: datetime | None = None
+    silent_seconds: float | None = None
+    heard: bool = False
+
+
+async def run_lease_loop(operator: Operator) -> None:
+    """Note each minute who beats, leading or not; look at the classes of nodes that fell silent or are back."""
+    failures = 0
+    while True:
+        try:
+            await list_leases(operator)
+        except SkerryError as error:
+            failures += 1
+            operator.fleet.heartbeats.failed()
+            logger.warning("heartbeats could not be listed, again soon: %s", error)
+        else:
+            failures = 0
+        await asyncio.sleep(backoff_seconds(failures) if failures else LIST_SECONDS)
+
+
+async def list_leases(operator: Operator) -> None:
+    """Note who beats now."""
+    asked, fleet = Moment.now(), operator.fleet
+    leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
+    changed = note_leases(fleet, leases, asked)
+    operator.stray_leases = tuple(_strays(fleet, leases))
+    if not changed:
+        return
+    operator.fleet_stirred.set()
+    for name in {n.hardware_class for n in fleet.nodes.values() if n.name in changed} - {None}:
+        operator.enqueue_class(name)
+
+
+def note_leases(fleet: Fleet, leases: Iterable[Object], asked: Moment) -> frozenset[str]:
+    """Take in the agents' Leases; nodes whose agent has fallen silent or is back are returned."""
+    renewals = {
+        item["metadata"]["name"].removeprefix(LEASE_PREFIX): Renewal(
+            item["metadata"]["uid"], str(item.get("spec", {}).get("renewTime", ""))
+        )
+        for item in leases
+        if item["metadata"]["name"].startswith(LEASE_PREFIX)
+    }
+    nodes = {node.name: node.uid for node in fleet.nodes.values()}
+    return fleet.heartbeats.note(renewals, nodes, asked)
+
+
+async def remove_stray_leases(operator: Operator) -> None:
+    """Delete the Leases of agents whose Node is gone, each as it was listed."""
+    for item in _strays(operator.fleet, operator.stray_leases):
+        name, metadata = item["metadata"]["name"], item["metadata"]
+        try:
+            await operator.cluster.delete(
+                kinds.LEASE, SYSTEM_NAMESPACE, name, metadata["uid"], metadata["resourceVersion"]
+            )
+        except SkerryError as error:
+            logger.warning("the lease of a node that is gone stays: %s", error)
+    operator.stray_leases = ()
+
+
+def _strays(fleet: Fleet, leases: Iterable[Object]) -> Iterable[Object]:
+    """Leases of agents whose Node is gone."""
+    for item in leases:
+        name = item["metadata"]["name"]
+        if name.startswith(LEASE_PREFIX) and not fleet.nodes.get(
+            "", name.removeprefix(LEASE_PREFIX)
+        ):
+            yield item
+
+
+def node_views(
+    fleet: Fleet, key: Key, uid: str | None, now: Moment
+) -> dict[str, tuple[NodeView, ...]]:
+    """All nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
     namespace, name = key
-    reports = _reports(operator.fleet, namespace, name)
-    ready = _ready_revisions(operator.fleet, namespace, name)
+    reports = _reports(fleet, key, uid)
+    ready = _ready_revisions(fleet, namespace, name)
     found: dict[str, list[NodeView]] = defaultdict(list)
-    for node in operator.fleet.nodes.values():
+    for node in fleet.nodes.values():
         if node.hardware_class is None:
             continue
-        since = unreachable_since(operator, node)
+        reach = reach_of(fleet, node, now)
         found[node.hardware_class].append(
             NodeView(
                 name=node.name,
                 shard=node.shard,
-                reachable=since is None,
-                unreachable_since=since,
-                model=reports.get(node.name),
+                reachable=reach.reachable,
+                unreachable_since=reach.since,
+                model=reports.get((node.name, node.uid)),
                 ready_revisions=frozenset(ready.get(node.name, ())),
                 labels=node.labels,
-                left_out=left_out(operator, node),
+                left_out=left_out(fleet, node, now),
+                silent_seconds=reach.silent_seconds,
+                heard=reach.heard,
             )
         )
     return {
@@ -60,107 +146,95 @@ def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
     }
 
 
-def node_facts(operator: Operator) -> list[NodeFacts]:
+def node_facts(fleet: Fleet, now: Moment) -> list[NodeFacts]:
     """All nodes, for the fleet's decision."""
     return [
         NodeFacts(
             node.name, node.uid, node.labels, node.hardware_class, node.shard,
-            reachable=unreachable_since(operator, node) is None,
-            left_out=left_out(operator, node),
+            reachable=reach_of(fleet, node, now).reachable,
+            left_out=left_out(fleet, node, now),
         )
-        for node in operator.fleet.nodes.values()
+        for node in fleet.nodes.values()
     ]  # fmt: skip
 
 
-def unreachable_since(operator: Operator, node: FleetNode) -> datetime | None:
-    """When the node fell silent; None while it is reachable.
+def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
+    """Whether the node is reachable, and what is known of its silence.
 
-    A node whose agent has never beaten is reachable as soon as it is Ready: its agent is being
-    brought up, and waves wait for its report anyway, for as long as `agentless_since` gives it.
+    A new node is reachable as soon as it is Ready: its agent is being started, and waves wait for its
+    report anyway, for as long as `agentless_since` gives it. What is known is as old as the last list of
+    Leases.
     """
+    beats = fleet.heartbeats
     if not node.ready:
-        return node.ready_since or datetime.now(UTC)
-    beat = operator.fleet.heartbeats.get(node.name)
-    if beat is None:
-        return agentless_since(operator, node)
-    patience = HEARTBEATS_MISSED * operator.config.agent.heartbeat_seconds + LIST_SECONDS
-    if datetime.now(UTC) - beat.changed_at <= timedelta(seconds=patience):
-        return None
-    return beat.renewed_at
+        silent = 0.0
+        if node.ready_since is not None and beats.is_settled:
+            known_at = now.wall - timedelta(seconds=beats.seconds_since_list(now))
+            silent = max((known_at - node.ready_since).total_seconds(), 0.0)
+        return Reach(reachable=False, since=node.ready_since, silent_seconds=silent)
+    silence = beats.silence(node.name, node.uid)
+    if silence is not None:
+        return Reach(reachable=False, since=silence.since, silent_seconds=silence.seconds)
+    without = agentless_since(fleet, node, now)
+    if without is not None:
+        return Reach(reachable=False, since=without, silent_seconds=0.0)
+    return Reach(reachable=True, heard=beats.is_heard(node.name, node.uid))
 
 
-def agentless_since(operator: Operator, node: FleetNode) -> datetime | None:
+def agentless_since(fleet: Fleet, node: FleetNode, now: Moment) -> datetime | None:
     """Return when a Ready node joined without an agent ever since; None while one may still come.
 
     A taint that the agent's DaemonSet does not tolerate keeps it out at once.
     """
-    if not node.ready or node.name in operator.fleet.heartbeats:
+    if not node.ready or fleet.heartbeats.may_beat(node.name, node.uid):
         return None
-    now = datetime.now(UTC)
-    edge_node = operator.fleet.edge_nodes.get("", node.name)
-    times = (edge_node.metadata.creation_timestamp if edge_node else now, node.ready_since)
-    joined = max((time for time in times if time is not None), default=now)
-    is_late = now - joined > timedelta(seconds=AGENT_SECONDS)
-    return joined if is_late or _taint(operator, node) else None
+    edge_node = fleet.edge_nodes.get("", node.name)
+    created = edge_node.metadata.creation_timestamp if edge_node else now.wall
+    joined = max((time for time in (created, node.ready_since) if time), default=now.wall)
+    is_late = now.wall - joined > timedelta(seconds=AGENT_SECONDS)
+    return joined if is_late or _taint(fleet, node) else None
 
 
-def left_out(operator: Operator, node: FleetNode) -> str:
+def left_out(fleet: Fleet, node: FleetNode, now: Moment) -> str:
     """Return why waves pass a Ready node over, in words; empty for a node that can take part."""
     if not node.ready:
         return ""
-    taint = _taint(operator, node)
+    taint = _taint(fleet, node)
     if taint is not None:
         return f"taint {taint}, which the chart's device.tolerations do not tolerate"
-    since = agentless_since(operator, node)
+    since = agentless_since(fleet, node, now)
     if since is None:
         return ""
     see = f"kubectl -n {SYSTEM_NAMESPACE} describe daemonset skerry-agent"
     return f"no agent beats on it, which joined at {since:%Y-%m-%d %H:%M} UTC: see {see}"
 
 
-def _taint(operator: Operator, node: FleetNode) -> Taint | None:
+def _taint(fleet: Fleet, node: FleetNode) -> Taint | None:
     """Return what keeps the agent's pods, and those of models, from the node."""
-    return untolerated(node.taints, tolerated(operator.config.device.tolerations))
+    return untolerated(node.taints, fleet.tolerated)
 
 
-def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
-    """Take in the agents' Leases; the nodes whose agent beats again or for the first time."""
-    seen: dict[str, Heartbeat] = {}
-    for lease in leases:
-        name = lease["metadata"]["name"]
-        node = name.removeprefix(LEASE_PREFIX)
-        known = fleet.heartbeats.get(node)
-        renewed, unreadable = read("Lease", lease, renewed_at)
-        if unreadable is not None and known is not None:
-            seen[node] = known  # nothing new: the heartbeat grows old
-        if not name.startswith(LEASE_PREFIX) or renewed is None:
-            continue
-        # Of the first sight it is not known since when: the device's own clock is the best guess.
-        changed = min(renewed, now) if known is None else now
-        same = known is not None and known.renewed_at == renewed
-        seen[node] = known if same and known else Heartbeat(renewed, changed)
-    fresh = {node for node, beat in seen.items() if beat != fleet.heartbeats.get(node)}
-    fleet.heartbeats = seen
-    return fresh
+def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], NodeModel]:
+    """What each node's agent says about the EdgeModel, by the Node's name and uid.
 
-
-def renewed_at(lease: Object) -> datetime | None:
-    """When its holder says that it renewed it; None when it never did.
-
-    Raises:
-        ValueError: a year that Python does not have, of a clock that is broken.
+    What was reported about an earlier EdgeModel of this name, or by an earlier Node of the EdgeNode's
+    name, does not count. An agent of an earlier version reports no uid: what it says counts.
     """
-    return parse_time(lease.get("spec", {}).get("renewTime"))
-
-
-def _reports(fleet: Fleet, namespace: str, name: str) -> dict[str, NodeModel]:
-    """What each node's agent says about the EdgeModel."""
+    nodes = {node.name: node.uid for node in fleet.nodes.values()}
     return {
-        edge_node.metadata.name: model
+        (edge_node.metadata.name, nodes[edge_node.metadata.name]): model
         for edge_node in fleet.edge_nodes.values()
         for model in edge_node.status.models
-        if (model.namespace, model.name) == (namespace, name)
+        if (model.namespace, model.name) == key
+        and model.edge_model_uid in (None, uid)
+        and _is_of(edge_node, nodes.get(edge_node.metadata.name))
     }
+
+
+def _is_of(edge_node: EdgeNode, node_uid: str | None) -> bool:
+    """Whether the EdgeNode was created for this very Node."""
+    owners = [owner.uid for owner in edge_node.metadata.owner_references if owner.kind == "Node"]
+    return node_uid is not None and (not owners or node_uid in owners)
 
 
 def _ready_revisions(fleet: Fleet, namespace: str, name: str) -> dict[str, set[str]]:

@@ -88,7 +88,7 @@ def decide_fleet(
         nodes: all nodes of the cluster.
         classes: all HardwareClasses.
         edge_nodes: all EdgeNodes; those without a Node (devices outside the cluster) are left alone.
-        remembered: the last known shard of nodes, by name.
+        remembered: the last known shard of nodes, by the Node's uid.
         now: UTC.
         named: classes that an EdgeModel or a ModelRoute names.
     """
@@ -140,9 +140,10 @@ def _assign(
     nodes: Sequence[NodeFacts], chosen: Mapping[str, str | None], remembered: Mapping[str, int]
 ) -> list[NodeAssignment]:
     shards: dict[str, int] = {}
+    known = {node.name: remembered[node.uid] for node in nodes if node.uid in remembered}
     for name in {name for name in chosen.values() if name is not None}:
         members = {node.name: node.shard for node in nodes if chosen[node.name] == name}
-        shards |= assign_shards(members, remembered)
+        shards |= assign_shards(members, known)
     return [
         NodeAssignment(node.name, node.uid, chosen[node.name], shards.get(node.name))
         for node in nodes

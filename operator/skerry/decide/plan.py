@@ -112,6 +112,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
         makeable=frozenset(served.revision for served in _stored(snapshot)) | own,
         rings_elsewhere=_rings_elsewhere(snapshot, name, policy),
         causes=absent.causes(snapshot.absences.get(name, ()), namespace, now),
+        edge_model_uid=model.metadata.uid,
     )
     return _retried(snapshot, view)
 

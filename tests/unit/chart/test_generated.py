@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from charts.tools import readme
 from charts.tools.__main__ import CHART, files
 from charts.tools.dashboard import ROWS
+from skerry.render import rolebindings
 
 RULES = CHART / "files" / "rules.yaml"
 RULES_TEST = Path(__file__).with_name("rules.test.yaml")
@@ -23,6 +24,13 @@ RULES_TEST = Path(__file__).with_name("rules.test.yaml")
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.name))
 def test_files_are_fresh(path: Path) -> None:
     assert path.read_text() == files()[path], "run: make chart"
+
+
+def test_the_way_to_take_everything_away_names_the_rolebinding_that_the_operator_makes() -> None:
+    lines = (CHART / "README.md").read_text().splitlines()
+    (command,) = (line for line in lines if line.startswith("kubectl delete rolebindings "))
+    assert command.endswith(f" --field-selector metadata.name={rolebindings.NAME}")
+    assert any(line.startswith(f"| a RoleBinding `{rolebindings.NAME}` in each") for line in lines)
 
 
 def test_a_value_that_nobody_explains_is_refused(tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ from typing import Any, cast
 import pytest
 
 from skerry.api import EdgeNode
-from skerry.controllers.cache import FleetNode, Heartbeat
+from skerry.cluster.heartbeats import Moment, Renewal
+from skerry.controllers.cache import FleetNode
 from skerry.controllers.operator import Operator
-from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, unreachable_since
+from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, reach_of
 from skerry.controllers.reading import read
 from skerry.controllers.views import fleet_node
 from skerry.decide.taints import Taint
 from tests.unit.decide.plan_world import CONFIG
 
 NOW = datetime.now(UTC)
+MOMENT = Moment(NOW, 1000.0)
 LONG_AGO = NOW - timedelta(seconds=AGENT_SECONDS + 60)
 TAINT = Taint("node-role.kubernetes.io/control-plane")
 
@@ -32,8 +34,8 @@ def an_operator(
     metadata = {"name": node.name, "creationTimestamp": joined}
     edge_node = EdgeNode.model_validate({"metadata": metadata, "spec": {"hardwareClass": "x86"}})
     made.fleet.edge_nodes.put(("", node.name), 1, edge_node)
-    if beats:
-        made.fleet.heartbeats[node.name] = Heartbeat(NOW, NOW)
+    leases = {node.name: Renewal("lease", "now")} if beats else {}
+    made.fleet.heartbeats.note(leases, {node.name: node.uid}, MOMENT)
     return made
 
 
@@ -58,18 +60,18 @@ def test_a_node_is_left_out_for_a_taint_or_want_of_an_agent(
     node: FleetNode, joined: datetime, words: str, *, beats: bool, reachable: bool
 ) -> None:
     operator = an_operator(node, joined, beats=beats)
-    assert (unreachable_since(operator, node) is None) is reachable
-    said = left_out(operator, node)
+    assert reach_of(operator.fleet, node, MOMENT).reachable is reachable
+    said = left_out(operator.fleet, node, MOMENT)
     assert words in said
     assert bool(said) is bool(words)
-    (facts,) = node_facts(operator)
+    (facts,) = node_facts(operator.fleet, MOMENT)
     assert (facts.reachable, facts.left_out) == (reachable, said)
 
 
 def test_a_taint_that_the_agent_tolerates_keeps_nobody_out() -> None:
     tolerations = [{"key": TAINT.key, "operator": "Exists"}]
     operator = an_operator(a_node(TAINT), NOW, beats=True, tolerations=tolerations)
-    assert left_out(operator, a_node(TAINT)) == ""
+    assert left_out(operator.fleet, a_node(TAINT), MOMENT) == ""
 
 
 def test_taints_are_read_of_the_node() -> None:

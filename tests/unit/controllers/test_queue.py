@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from skerry.controllers.queue import WorkQueue
+from skerry.controllers.queue import OVERTAKEN_AT_ONCE, WorkQueue
 
 A, B = ("ns", "a"), ("ns", "b")
 
@@ -56,5 +56,31 @@ async def test_what_is_forgotten_does_not_come() -> None:
     queue = WorkQueue()
     queue.add(A, 0)
     queue.forget(A)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.take(), 0.05)
+
+
+async def test_one_that_is_forgotten_while_it_is_worked_on_is_not_given_to_a_second_worker() -> (
+    None
+):
+    """Deleted and created again during a pass: the new one waits until the old one's pass has ended."""
+    queue = WorkQueue()
+    queue.add(A, 0)
+    assert await queue.take() == A
+    queue.forget(A)
+    queue.add(A, 0)
+    other = asyncio.create_task(queue.take())
+    done, _ = await asyncio.wait([other], timeout=0.05)
+    assert not done
+    queue.done(A)
+    assert await asyncio.wait_for(other, 1) == A
+
+
+async def test_what_was_overtaken_comes_again_at_once_and_later_when_that_repeats() -> None:
+    queue = WorkQueue()
+    for _ in range(OVERTAKEN_AT_ONCE):
+        queue.overtaken(A)
+        assert await asyncio.wait_for(queue.take(), 0.2) == A
+    queue.overtaken(A)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.take(), 0.05)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api import EdgeModel
 from skerry.controllers import metrics
-from skerry.controllers.cache import Fleet, Store
+from skerry.controllers.cache import Store
 from skerry.controllers.partly import edge_model_of
-from skerry.controllers.reach import note_leases
 from skerry.controllers.unreadable import Reading, Unreadables
 from skerry.decide.unreadable import status_of
 from tests.cluster.manifests import MINIMAL, changed
@@ -76,22 +75,6 @@ def test_an_object_that_is_gone_is_no_longer_counted() -> None:
     assert counted("EdgeModel") == 1
     unreadables.forget("EdgeModel", "EdgeModel", ("t", "intent"))
     assert counted("EdgeModel") == 0
-
-
-def lease(renewed: str) -> Manifest:
-    return {"metadata": {"name": "skerry-agent-edge-1"}, "spec": {"renewTime": renewed}}
-
-
-def test_a_lease_that_can_not_be_read_says_nothing_new() -> None:
-    fleet, later = Fleet(), NOW + timedelta(minutes=1)
-    other = {"metadata": {"name": "skerry-agent-edge-2"}, "spec": {"renewTime": NOW.isoformat()}}
-    for year in ("0000", "9999", "10000"):
-        note_leases(fleet, [lease(f"{year}-01-01T00:00:00.000000Z"), other], NOW)
-        assert fleet.heartbeats.keys() == {"edge-2"}
-    note_leases(fleet, [lease(NOW.isoformat())], NOW)
-    known = fleet.heartbeats["edge-1"]
-    note_leases(fleet, [lease("0000-01-01T00:00:00.000000Z")], later)
-    assert fleet.heartbeats["edge-1"] == known
 
 
 def test_the_conditions_say_it_and_the_rest_of_the_status_stays() -> None:

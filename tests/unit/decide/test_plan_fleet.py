@@ -55,8 +55,13 @@ def test_new_nodes_get_class_shard_and_edge_node() -> None:
 
 
 def test_a_lost_shard_label_comes_back_as_it_was() -> None:
-    decision = decide_fleet([node("n1", "a", cpu="x86")], [A], [], {"n1": 17}, NOW)
+    decision = decide_fleet([node("n1", "a", cpu="x86")], [A], [], {"uid-n1": 17}, NOW)
     assert [(n.name, n.shard) for n in decision.labels] == [("n1", 17)]
+
+
+def test_a_node_that_was_made_again_under_its_name_has_no_shard_from_before() -> None:
+    decision = decide_fleet([node("n1", "a", cpu="x86")], [A], [], {"uid-of-the-first": 17}, NOW)
+    assert [(n.name, n.shard) for n in decision.labels] == [("n1", 0)]
 
 
 def test_what_is_as_it_shall_be_is_not_written() -> None:

@@ -56,13 +56,15 @@ class Degraded:
 def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
     """The candidate's case: failures anywhere, and losses where they exceed the rest's.
 
-    The bar is never above the wave's size: a wave in which every node failed can't go on.
+    The rest are the nodes elsewhere that are lost or were heard lately: of others nobody knows. The bar
+    is never above the wave's size: a wave in which every node failed can't go on.
     """
     tried = wave.candidate
     failed = _failed(view, tried.revision, tried.attempt)
     inside, outside = member_nodes(view, wave), outside_nodes(view, wave)
     lost, lost_outside = lost_of(view, inside, now), lost_of(view, outside, now)
-    usual = len(lost_outside) / len(outside) if outside else 1.0
+    heard = sum(node.reachable and node.heard for node in outside)
+    usual = len(lost_outside) / (len(lost_outside) + heard) if lost_outside or heard else 1.0
     unusual = bool(lost) and len(lost) / len(inside) > usual
     counted = tuple(node for node in lost if node not in failed) if unusual else ()
     expected = len(inside) * (FALSE_VERDICTS_PER_NODE + (usual if unusual else 0.0))

@@ -89,12 +89,15 @@ class NodeView:
         name: of the Node and of its EdgeNode.
         shard: value of the shard label, 0 to 63; None while the node has no such label.
         reachable: the node is Ready and its agent's heartbeat is fresh.
-        unreachable_since: when it fell silent (its last heartbeat); None while reachable.
+        unreachable_since: when it fell silent; None while reachable, and when nobody saw it alive.
         model: what the node's agent last reported for this EdgeModel; None when it never did.
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         labels: of the Node; rings are told by them.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
+        silent_seconds: for how long it has been silent, as of the last list that succeeded; None:
+            since `unreachable_since`, until now.
+        heard: its agent was seen alive lately, so that its presence says something about losses elsewhere.
     """
 
     name: str
@@ -105,6 +108,8 @@ class NodeView:
     ready_revisions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: str = ""
+    silent_seconds: float | None = None
+    heard: bool = True
 
 
 class PlacementKind(Enum):
@@ -181,6 +186,7 @@ class TargetView:
         makeable: revisions of which a DaemonSet can be made now.
         rings_elsewhere: rings of the policy in which other classes have nodes.
         causes: why nodes lack a Ready pod that they should have, by node and revision.
+        edge_model_uid: `metadata.uid` of the EdgeModel; the route carries it.
     """
 
     edge_model: str
@@ -198,6 +204,7 @@ class TargetView:
     makeable: frozenset[str] = frozenset()
     rings_elsewhere: frozenset[Selector] = frozenset()
     causes: Mapping[tuple[str, str], Trouble] = field(default_factory=dict)
+    edge_model_uid: str | None = None
 
 
 @dataclass(frozen=True)

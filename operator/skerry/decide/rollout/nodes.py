@@ -56,9 +56,11 @@ def verdict(node: NodeView, revision: str, attempt: int) -> Verdict | None:
 
 
 def silence_seconds(node: NodeView, now: datetime) -> float:
-    """How long the node has been unreachable; 0 while it is reachable."""
+    """How long the node is known to have been unreachable; 0 while it is reachable."""
     if node.reachable:
         return 0.0
+    if node.silent_seconds is not None:
+        return node.silent_seconds
     return (now - node.unreachable_since).total_seconds() if node.unreachable_since else 0.0
 
 

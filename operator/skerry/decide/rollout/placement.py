@@ -1,8 +1,8 @@
 """Where each revision's pods are meant to be after this pass, and which DaemonSets go.
 
-Stable: the whole class. Candidate: what its waves opened. Previous: where it is, until its window ends
-it is not kept warm. Whatever has no role shrinks as nodes let it go. Only stable and candidate ever
-widen.
+Stable: the whole class, but shards where two others are still held. Candidate: what its waves opened.
+Previous: where it is, until its window ends or it is not kept warm. Whatever has no role shrinks as
+nodes let it go. Only stable and candidate ever widen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from skerry.decide.rollout.model import Placement
 from skerry.decide.rollout.opening import to_open
-from skerry.decide.rollout.retire import holders, is_warm, leaving, shrink
+from skerry.decide.rollout.retire import holders, is_warm, leaving, shrink, stable_placement
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +41,7 @@ def _with_roles(
 ) -> dict[str, Placement]:
     placements = {}
     if route.stable is not None:
-        placements[route.stable.revision] = Placement()
+        placements[route.stable.revision] = stable_placement(view, route.stable.revision)
     if wave is not None:
         opening = to_open(view, route, wave)
         if opening.shards or opening.rings:

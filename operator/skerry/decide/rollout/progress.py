@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import CatchingUp
 from skerry.decide.rollout.nodes import serves
+from skerry.decide.rollout.retire import waits_for_stable
 from skerry.decide.rollout.wave import remembered_wave
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def progressed_at(
 
 
 def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
-    """Reachable nodes that a promoted revision does not serve on; none before it is promoted."""
+    """Reachable nodes that a promoted revision is to serve on and does not; none before it is promoted."""
     if route is None or route.candidate is not None or route.stable is None:
         return []
     if route.stable.revision != view.desired:
@@ -47,7 +48,10 @@ def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
     return [
         node
         for node in view.nodes
-        if node.reachable and not node.left_out and not serves(node, view.desired)
+        if node.reachable
+        and not node.left_out
+        and not serves(node, view.desired)
+        and not waits_for_stable(view, route, node)
     ]
 
 

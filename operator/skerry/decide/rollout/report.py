@@ -16,7 +16,7 @@ from skerry.decide.rollout.nodes import has_failed, serves
 from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes, to_open
 from skerry.decide.rollout.progress import behind, catching_up, deadline, progressed_at
 from skerry.decide.rollout.rejected import rejection_of
-from skerry.decide.rollout.retire import holders, leaving
+from skerry.decide.rollout.retire import holders, leaving, waits_for_stable
 from skerry.decide.rollout.wave import (
     Wave,
     counted_nodes,
@@ -353,6 +353,9 @@ def _serving(facts: Facts) -> Story:
     text += f"; {offline} offline nodes catch up when they return" if offline else ""
     outside = why.left_out(view)
     text += f"; {outside}" if outside else ""
+    full = _waiting_for_room(facts)
+    if full:
+        text += f"; {_names(full)} keep what they have until an offline node of their shard is back"
     return Story(Phase.SERVING, "Serving", text)
 
 
@@ -395,6 +398,14 @@ def _failed(facts: Facts) -> list[NodeView]:
     if tried is None:
         return []
     return [node for node in facts.view.nodes if has_failed(node, tried.revision, tried.attempt)]
+
+
+def _waiting_for_room(facts: Facts) -> list[NodeView]:
+    """Reachable nodes that stable does not come to yet, since an offline one keeps their shard full."""
+    view, route = facts.view, facts.route
+    if route is None:
+        return []
+    return [n for n in view.nodes if n.reachable and waits_for_stable(view, route, n)]
 
 
 def _answers(node: NodeView) -> bool:

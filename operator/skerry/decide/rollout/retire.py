@@ -63,6 +63,9 @@ def _needs(
 ) -> bool:
     if view.route != route:
         return True
+    if waits_for_stable(view, route, node) and node.reachable:
+        # Two revisions are there, stable is not: the one that answers stays, the other may go.
+        return not _answers_without(view, node, revision)
     if _is_overdue(view, route, node, revision, now) or _has_nothing(node, revision):
         return False
     return not has_let_go(node, route, view.route_generation, revision)
@@ -71,6 +74,27 @@ def _needs(
 def _has_nothing(node: NodeView, revision: str) -> bool:
     """Return whether the node is left out, without an agent, and has no server of it to lose."""
     return bool(node.left_out) and not node.reachable and revision not in node.ready_revisions
+
+
+def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) -> bool:
+    """Whether stable does not come to the node before another revision has left its shard."""
+    if route.stable is None:
+        return False
+    placement = view.daemonsets.get(route.stable.revision)
+    return (
+        placement is not None
+        and placement.kind is PlacementKind.NOT_IN
+        and not placement.holds(node)
+    )
+
+
+def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
+    """Whether the node's agent has seen the route, and another revision that stays has the traffic."""
+    report = node.model
+    if report is None or report.observed_route < view.route_generation:
+        return False
+    serving = report.serving
+    return serving not in (None, revision) and serving in view.daemonsets
 
 
 def _is_overdue(
@@ -83,6 +107,25 @@ def _is_overdue(
         if view.policy.standby is Standby.WARM:
             return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
+
+
+def is_held_offline(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
+    """Whether all that keeps the revision anywhere is an offline node, in each of its shards."""
+    held = {n.shard for n in holders(view, route, revision, now) if not n.reachable}
+    placement = view.daemonsets[revision]
+    return all(shard in held for shard in ALL_SHARDS if placement.reaches(shard))
+
+
+def stable_placement(view: TargetView, stable: str) -> Placement:
+    """The whole class, but shards where two other revisions still are: it comes when one is let go."""
+    observed = view.daemonsets.get(stable)
+    copies: Counter[int] = Counter()
+    for revision, placement in view.daemonsets.items():
+        if revision != stable:
+            copies.update(shard for shard in ALL_SHARDS if placement.reaches(shard))
+    full = {shard for shard, others in copies.items() if others >= COPIES_PER_NODE}
+    missing = frozenset(s for s in full if observed is None or not observed.reaches(s))
+    return Placement(PlacementKind.NOT_IN, missing) if missing else Placement()
 
 
 def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | None:

@@ -22,6 +22,7 @@ from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
 from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
+from skerry.decide.rollout.retire import is_held_offline
 from skerry.decide.rollout.situation import Situation, change, way_back
 from skerry.decide.rollout.wave import is_done, is_last, observe_wave
 
@@ -65,6 +66,14 @@ def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
     return change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
 
 
+def _back_to_stable(now: Situation) -> ModelRouteSpec | None:
+    """The spec asks for stable again: the candidate goes, also while suspended, since nothing is tried."""
+    tried, stable = now.route.candidate, now.route.stable
+    if tried is None or stable is None or now.view.desired != stable.revision:
+        return None
+    return change(now.route, candidate=None)
+
+
 def _supersede(now: Situation) -> ModelRouteSpec | None:
     """The spec asks for another revision than the candidate: it goes, the new one comes if it may."""
     tried, desired = now.route.candidate, now.view.desired
@@ -91,7 +100,7 @@ def _promote(now: Situation) -> ModelRouteSpec | None:
         return None
     if not is_last(now.view, wave) or not is_done(now.view, wave, now.now):
         return None
-    if not _only_roles_run(now.view, now.route, tried.revision):
+    if not _only_roles_run(now, tried.revision):
         return None
     if now.view.policy.manual and approval(now.view, tried) is None:
         return None
@@ -115,7 +124,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if previous.revision not in view.daemonsets and way_back(now) is None:
         return None
-    if not _only_roles_run(view, route, previous.revision):
+    if not _only_roles_run(now, previous.revision):
         return None
     stable = RouteRevision(revision=previous.revision, attempt=view.attempt)
     return change(route, stable=stable, previous=_kept_warm(now), halted=None)
@@ -140,7 +149,7 @@ def _start(now: Situation) -> ModelRouteSpec | None:
     if desired is None or route.candidate or not view.nodes:
         return None
     held = {role.revision for role in (route.stable, route.previous) if role}
-    if desired in held or not may_start(view, route, desired):
+    if desired in held or not may_start(view, route, desired, now.now):
         return None
     previous = route.previous
     if previous is not None:
@@ -150,12 +159,17 @@ def _start(now: Situation) -> ModelRouteSpec | None:
     return change(route, candidate=candidate, previous=previous, halted=None)
 
 
-def may_start(view: TargetView, route: ModelRouteSpec, desired: str) -> bool:
-    """Not taken back before, every halt remembered, and no pods of it left outside of waves."""
+def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: datetime) -> bool:
+    """Not taken back before, every halt remembered, and no pods of it left outside of waves.
+
+    Pods of it that only offline nodes hold count as a part of the first wave.
+    """
     if is_rejected(view, desired, view.attempt) or not is_recorded(view, route.halted):
         return False
     left = view.daemonsets.get(desired)
-    return left is None or left.kind is PlacementKind.IN
+    if left is None or left.kind is PlacementKind.IN:
+        return True
+    return left.kind is PlacementKind.NOT_IN and is_held_offline(view, route, desired, now)
 
 
 CHECKS = (
@@ -163,6 +177,7 @@ CHECKS = (
     _roll_back_stable,
     abort,
     undo,
+    _back_to_stable,
     _supersede,
     _retry_in_flight,
     _promote,
@@ -203,10 +218,12 @@ def _ready_nodes(view: TargetView, revision: str) -> int:
     return sum(revision in node.ready_revisions for node in view.nodes)
 
 
-def _only_roles_run(view: TargetView, route: ModelRouteSpec, other: str) -> bool:
-    """No third revision is left on any node."""
+def _only_roles_run(now: Situation, other: str) -> bool:
+    """No third revision is left on any node, but where an offline node holds it: nobody waits for that."""
+    view, route = now.view, now.route
     allowed = {other} | ({route.stable.revision} if route.stable else set())
-    return view.daemonsets.keys() <= allowed
+    third = view.daemonsets.keys() - allowed
+    return all(is_held_offline(view, route, revision, now.now) for revision in third)
 
 
 def _kept_warm(now: Situation) -> RoutePrevious | None:
@@ -230,14 +247,15 @@ def _halt(case: Degraded, now: datetime) -> Halt:
 
 
 def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:
-    """Guard, traffic, soak and standby as the spec says now; a change takes effect at once."""
+    """The EdgeModel's uid, and guard, traffic, soak and standby as the spec says now."""
     policy = view.policy
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
+    route = change(route, edge_model_uid=view.edge_model_uid, guard=guard)
     previous = route.previous
     if previous and policy.standby is Standby.NONE and now < previous.until:
         # Its way back ends, but it stays named until its pods are gone, as after any window.
         route = change(route, previous=previous.model_copy(update={"until": now}))
     if route.candidate is None:
-        return change(route, guard=guard)
+        return route
     steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}
-    return change(route, guard=guard, candidate=route.candidate.model_copy(update=steps))
+    return change(route, candidate=route.candidate.model_copy(update=steps))

@@ -172,6 +172,34 @@ def test_suspension_says_nothing_where_nothing_is_held() -> None:
     assert reason(made) == "Serving"
 
 
+def test_the_way_back_to_stable_is_not_held_by_suspend() -> None:
+    made = serving(4)
+    made.desired = B
+    for _ in range(3):
+        made.tick()
+    made.policy = replace(made.policy, suspended=True)
+    made.desired = A
+    made.tick()
+    assert made.route is not None
+    assert made.route.candidate is None
+    made.settle()
+    assert {device.serving for device in made.devices.values()} == {A}
+    assert made.daemonsets == {A: Placement()}
+
+
+def test_another_revision_than_stable_waits_while_suspended() -> None:
+    made = serving(4)
+    made.desired = B
+    for _ in range(3):
+        made.tick()
+    made.policy = replace(made.policy, suspended=True)
+    made.desired = C
+    made.tick()
+    assert made.route is not None
+    assert made.route.candidate is not None
+    assert made.route.candidate.revision == B
+
+
 def test_the_guard_stays_armed_while_suspended() -> None:
     made = serving(4)
     made.tick()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
-from skerry.decide.rollout import Placement, PlacementKind
+from skerry.decide.rollout import NodeView, Placement, PlacementKind
 from skerry.decide.rollout.guard import chance_threshold
 from skerry.decide.rollout.retire import OFFLINE_GRACE
 from tests.unit.decide.rollout.fleet import Device, Fleet, policy
@@ -405,6 +405,10 @@ def in_flight(made: Fleet, revision: str) -> Device:
     return next(d for d in made.devices.values() if opened.covers(d.shard))
 
 
+def node_of(made: Fleet, device: Device) -> NodeView:
+    return next(node for node in made.view().nodes if node.name == device.name)
+
+
 def test_an_offline_node_keeps_a_superseded_candidate_until_it_knows() -> None:
     made = serving(4)
     device = in_flight(made, B)
@@ -417,7 +421,7 @@ def test_an_offline_node_keeps_a_superseded_candidate_until_it_knows() -> None:
     assert B not in made.daemonsets
 
 
-def test_no_promotion_while_an_offline_node_holds_a_third_revision() -> None:
+def test_promotion_does_not_wait_for_an_offline_node_that_holds_a_third_revision() -> None:
     made = serving(4)
     device = in_flight(made, B)
     made.cut(device)
@@ -425,11 +429,42 @@ def test_no_promotion_while_an_offline_node_holds_a_third_revision() -> None:
     made.desired = C
     made.settle()
     assert made.status is not None
-    assert (made.status.candidate, made.status.reason) == (C, "Retiring")
-    assert device.name in made.status.message
+    assert (made.status.stable, made.status.reason) == (C, "Serving")
+    assert not made.daemonsets[C].holds(node_of(made, device)), "two revisions are held there"
+    assert made.daemonsets[B].shards == {device.shard}, "its gateway may still send B traffic"
     made.mend(device)
     made.settle()
     assert servers(made) == {C}
+    assert made.daemonsets[C] == Placement()
+
+
+def test_a_neighbor_of_an_offline_node_keeps_a_server_until_stable_comes() -> None:
+    """Both nodes of a shard have A and B; one goes away, and stable C has no room there until B is gone."""
+    made = serving(4)
+    device = in_flight(made, B)
+    neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
+    for _ in range(3):
+        made.tick()
+    made.cut(device)
+    made.advance(1)
+    made.desired = C
+    made.settle(deadlines=True)
+    assert neighbor.serving == C, "a day later the offline node is waited for no longer"
+    assert made.daemonsets == {C: Placement()}
+
+
+def test_a_rollout_starts_though_an_offline_node_holds_what_was_there_of_it() -> None:
+    made = serving(4)
+    made.cut(made.devices["n2"])
+    made.advance(1)
+    made.desired = B
+    made.settle()
+    made.desired = C
+    made.settle()
+    made.desired = A
+    made.settle()
+    assert made.status is not None
+    assert made.status.stable == A
 
 
 def test_a_rejection_outlives_another_rollout() -> None:
