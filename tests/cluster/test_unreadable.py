@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from skerry.cluster.kinds import Kind
     from tests.cluster.api import Object
+    from tests.cluster.cli import Cli
     from tests.cluster.conftest import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -110,7 +111,9 @@ def is_observed(world: World, cpu: str) -> None:
     assert world.operator.process.pid == process
 
 
-def test_an_edge_model_stops_nobody_and_keeps_serving(serving: World, elsewhere: Kubectl) -> None:
+def test_an_edge_model_stops_nobody_and_keeps_serving(
+    serving: World, elsewhere: Kubectl, cli: Cli
+) -> None:
     world = serving
     before = children(world, HELD)
     stored = manifest(world.registry, STORED)
@@ -123,6 +126,10 @@ def test_an_edge_model_stops_nobody_and_keeps_serving(serving: World, elsewhere:
     )
     assert told["Available"]["status"] == "True", "the other conditions stay"
     is_observed(world, "510m")
+    code, listed, warned = cli.run("status")
+    assert (code, NAME in listed) == (0, True)
+    assert f"{HELD} can't be read: spec.rollout.waves" in warned
+    assert "spec.rollout.waves: waves must grow" in cli.refused("status", HELD)
     wait_for(
         "the agents' right to see pods of its namespace",
         lambda: world.api.find(kinds.ROLE_BINDING, elsewhere.namespace, "skerry-agent"),
