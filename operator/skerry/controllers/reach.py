@@ -104,7 +104,7 @@ def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
 
 
 def renewed_at(lease: Object) -> datetime | None:
-    """When its holder says that it renewed it; None when it never did.
+    """Return when its holder says that it renewed it; None when it never did.
 
     Raises:
         ValueError: a year that Python does not have, of a clock that is broken.
