@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from skerry.cluster.kinds import Kind
     from tests.cluster.api import Object
+    from tests.cluster.cli import Cli
     from tests.cluster.conftest import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -70,7 +71,7 @@ def conditions(world: World, kind: Kind, name: str) -> dict[str, Object]:
     return {one["type"]: one for one in item.get("status", {}).get("conditions", ())}
 
 
-def until_told(world: World, kind: Kind, name: str, *words: str) -> dict[str, Object]:
+def until_reported(world: World, kind: Kind, name: str, *words: str) -> dict[str, Object]:
     """Wait until an object says that it can't be read."""
     found = wait_for(
         f"{name} to say that it can't be read",
@@ -110,7 +111,9 @@ def is_observed(world: World, cpu: str) -> None:
     assert world.operator.process.pid == process
 
 
-def test_an_edge_model_stops_nobody_and_keeps_serving(serving: World, elsewhere: Kubectl) -> None:
+def test_an_edge_model_stops_nobody_and_keeps_serving(
+    serving: World, elsewhere: Kubectl, cli: Cli
+) -> None:
     world = serving
     before = children(world, HELD)
     stored = manifest(world.registry, STORED)
@@ -118,11 +121,15 @@ def test_an_edge_model_stops_nobody_and_keeps_serving(serving: World, elsewhere:
     with loosened(elsewhere, "edgemodels", PROBE):
         patch(world, kinds.EDGE_MODEL, HELD, {"spec": SHRINKING})
         elsewhere.apply(stored)
-    told = until_told(
+    reported = until_reported(
         world, kinds.EDGE_MODEL, HELD, "spec.rollout.waves: waves must grow", "kubectl edit"
     )
-    assert told["Available"]["status"] == "True", "the other conditions stay"
+    assert reported["Available"]["status"] == "True", "the other conditions stay"
     is_observed(world, "510m")
+    code, listed, warned = cli.run("status")
+    assert (code, NAME in listed) == (0, True)
+    assert f"{HELD} can't be read: spec.rollout.waves" in warned
+    assert "spec.rollout.waves: waves must grow" in cli.refused("status", HELD)
     wait_for(
         "the agents' right to see pods of its namespace",
         lambda: world.api.find(kinds.ROLE_BINDING, elsewhere.namespace, "skerry-agent"),
@@ -160,8 +167,10 @@ def test_a_hardware_class_stops_nobody_and_keeps_its_nodes(
     before = children(world, HELD)
     with loosened(kubectl, "hardwareclasses", probe):
         patch(world, kinds.HARDWARE_CLASS, name, {"spec": features})
-    until_told(world, kinds.HARDWARE_CLASS, name, "spec.features[0]", "kubectl edit hardwareclass")
-    until_told(world, kinds.EDGE_MODEL, HELD, f"HardwareClass {name} can't be read")
+    until_reported(
+        world, kinds.HARDWARE_CLASS, name, "spec.features[0]", "kubectl edit hardwareclass"
+    )
+    until_reported(world, kinds.EDGE_MODEL, HELD, f"HardwareClass {name} can't be read")
     world.operator.stop()
     world.operator.start()
     wait_for("the operator", world.operator.is_up, bool, START_SECONDS)

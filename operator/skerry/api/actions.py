@@ -52,7 +52,7 @@ class Mark:
 
 
 def retry_asked(annotations: Mapping[str, str]) -> str | None:
-    """The nonce of the retry annotation, as the status remembers it; None without one.
+    """Return the nonce of the retry annotation, as the status remembers it; None without one.
 
     An annotation can be longer than a field of the status: then its digest stands for it, which is
     another one for another text.

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from skerry.api import EdgeModel, EdgeNode, ModelRoute, ModelVariant
+import typer
+
 from skerry.api.common import LABEL_CLASS, LABEL_MODEL
 from skerry.cli.errors import CliError
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
+from skerry.cluster.partly import edge_model_of, edge_node_of, model_route_of, model_variant_of
+from skerry.cluster.reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from skerry.api import EdgeModel, EdgeNode, ModelRoute, ModelVariant
     from skerry.api.edgemodel import TargetStatus
     from skerry.api.edgenode import NodeModel
     from skerry.cli.connection import Connection
+    from skerry.cluster.client import Object
+    from skerry.cluster.reading import Partly
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,11 @@ async def read_model(connection: Connection, name: str) -> EdgeModel:
     """
     found = await connection.cluster.get(kinds.EDGE_MODEL, connection.namespace, name)
     if found is not None:
-        return EdgeModel.model_validate(found)
+        model, unreadable = read(kinds.EDGE_MODEL.name, found, edge_model_of)
+        if model is None and unreadable is not None:
+            raise CliError(str(unreadable.fault), unreadable.title, unreadable.cure)
+        if model is not None:
+            return model
     others = await connection.cluster.list(kinds.EDGE_MODEL, connection.namespace)
     names = ", ".join(item["metadata"]["name"] for item in others[:8]) or "none"
     raise CliError(
@@ -84,7 +96,18 @@ async def read_models(connection: Connection, *, everywhere: bool) -> list[EdgeM
     """All EdgeModels of the namespace, or of the cluster."""
     namespace = None if everywhere else connection.namespace
     found = await connection.cluster.list(kinds.EDGE_MODEL, namespace)
-    return [EdgeModel.model_validate(item) for item in found]
+    return readable("EdgeModel", found, edge_model_of)
+
+
+def readable(
+    kind: str, items: Iterable[Object], parse: Callable[[Object], T | Partly[T]]
+) -> list[T]:
+    """Those that can be read; the others are named on standard error."""
+    found = [read(kind, item, parse) for item in items]
+    for _, unreadable in found:
+        if unreadable is not None:
+            typer.echo(f"warning: {unreadable}", err=True)
+    return [value for value, _ in found if value is not None]
 
 
 async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = True) -> Picture:
@@ -98,8 +121,8 @@ async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = Tru
     )
     return Picture(
         model,
-        tuple(ModelRoute.model_validate(item) for item in routes),
-        tuple(ModelVariant.model_validate(item) for item in variants),
+        tuple(readable("ModelRoute", routes, model_route_of)),
+        tuple(readable("ModelVariant", variants, model_variant_of)),
         devices,
     )
 
@@ -117,7 +140,7 @@ async def _devices(
         if error.status == HTTPStatus.FORBIDDEN:
             return None
         raise
-    nodes = [EdgeNode.model_validate(item) for item in found]
+    nodes = readable("EdgeNode", found, edge_node_of)
     return {
         name: tuple(node for node in nodes if node.spec.hardware_class == name) for name in classes
     }

@@ -169,7 +169,7 @@ async def _write(operator: Operator, decision: FleetDecision) -> None:
 
 async def _bind_agents(operator: Operator) -> None:
     """Agents may see pods in the namespaces that hold an EdgeModel, and in no other."""
-    # What serves under an EdgeModel that can't be read goes on serving, so its agents still look.
+    # An EdgeModel that can't be read keeps serving, so agents still need to see its pods.
     unreadable = {one.key[0] for one in operator.unreadable.left_out("EdgeModel")}
     wanted = unreadable | {namespace for namespace, _ in operator.fleet.models}
     for namespace in sorted(wanted - operator.bound):
@@ -209,7 +209,7 @@ async def _report_classes(operator: Operator) -> None:
         try:
             await report(operator.cluster, kinds.HARDWARE_CLASS, one.item, str(one))
         except ClusterError as error:
-            logger.warning("%s can't be told that it can't be read: %s", one.title, error)
+            logger.warning("the status of %s can't be written: %s", one.title, error)
 
 
 def _left_alone(operator: Operator, facts: list[NodeFacts]) -> list[NodeFacts]:

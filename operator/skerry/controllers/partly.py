@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
-    """An EdgeModel: of its status, what each pass finds again and single ends of revisions.
+    """Read an EdgeModel; leave out bad parts of its status that each pass finds again, and bad history entries.
 
-    Never the spec, and never what a rollout goes by: rejections, waves, attempts, digests.
+    The spec is never left out, nor is what a rollout depends on: rejections, waves, attempts, digests.
     """
     return without_faults(EdgeModel, item, _of_edge_model)
 
 
 def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
-    """A HardwareClass: its status is found again on each look at the fleet."""
+    """Read a HardwareClass; leave out bad parts of its status, which each pass over the fleet finds again."""
     return without_faults(HardwareClass, item, _of_status)
 
 
 def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
-    """An EdgeNode: of a report that can't be read only the bad fields are left out.
+    """Read an EdgeNode; leave out the bad fields of a report, and nothing else of it.
 
     They count as not reported. What this process read of the same node before is not used in their
     place: an operator that has just started would decide otherwise, and the old state of a device must
@@ -43,19 +43,19 @@ def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
 
 
 def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
-    """A ModelRoute: the guard's rules are made again from the EdgeModel's spec on each pass."""
+    """Read a ModelRoute; leave out bad guard rules, which each pass writes again from the EdgeModel's spec."""
     return without_faults(ModelRoute, item, _of_route)
 
 
 def model_variant_of(item: Object) -> ModelVariant | Partly[ModelVariant]:
-    """A ModelVariant: a field of its status is found again from the job, or in the registry."""
+    """Read a ModelVariant; leave out bad parts of its status, which the job or the registry still has."""
     return without_faults(ModelVariant, item, _of_status)
 
 
 _FOUND_AGAIN = {
     "phase", "engines", "constraints", "builds", "front", "precision", "nodes", "offenders",
 }  # fmt: skip
-"""Fields of EdgeModel.status.targets[] that say how things are, and that nothing is decided by."""
+"""Fields of EdgeModel.status.targets[] that say how things are, and that no decision depends on."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Placed:
 
 
 def daemonset_of(item: Object) -> Placed | Partly[Placed]:
-    """A DaemonSet: a node affinity that can't be read counts as every node of the class.
+    """Read a DaemonSet; a node affinity that can't be read counts as every node of the class.
 
     Its pods may be on any of them, so that no node loses what it serves by the misreading; the next write
     puts the affinity right.

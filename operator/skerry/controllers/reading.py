@@ -48,7 +48,7 @@ class Fault:
     cause: str
 
     def __str__(self) -> str:
-        """Field and cause, for people."""
+        """Return field and cause, for people."""
         return f"{self.field}: {self.cause}" if self.field else self.cause
 
 
@@ -76,17 +76,17 @@ class Unreadable:
 
     @property
     def key(self) -> Key:
-        """Namespace and name."""
+        """Return namespace and name."""
         return key_of(self.item)
 
     @property
     def title(self) -> str:
-        """Kind, namespace and name, for people."""
+        """Return kind, namespace and name, for people."""
         return f"{self.kind} {'/'.join(part for part in self.key if part)}"
 
     @property
     def cure(self) -> str:
-        """What a person does about it."""
+        """Return what a person does about it."""
         if self.kind == "Lease":
             return "set the device's clock"
         namespace, name = self.key
@@ -97,20 +97,20 @@ class Unreadable:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Changes when there is something new to say about the object."""
+        """Return what changes when there is something new to say about the object."""
         metadata = self.item["metadata"]
         version = metadata.get("generation", "")
         return (str(metadata.get("uid")), str(version), self.fault.field, self.fault.cause)
 
     def __str__(self) -> str:
-        """The object, what is wrong with it, and what to do about it."""
+        """Return the object, what is wrong with it, and what to do about it."""
         return f"{self.title} can't be read: {self.fault}; {self.cure}"
 
 
 def read(
     kind: str, item: Object, parse: Callable[[Object], T | Partly[T] | None]
 ) -> tuple[T | None, Unreadable | None]:
-    """The object, as far as it can be read, and what can't be read of it."""
+    """Return the object, as far as it can be read, and what can't be read of it."""
     try:
         found = parse(item)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one object is its own affair
@@ -121,7 +121,7 @@ def read(
 
 
 def fault_of(error: Exception) -> Fault:
-    """Field and cause out of what a parser raised; of several faults the first."""
+    """Return field and cause out of what a parser raised; of several faults the first."""
     if isinstance(error, ValidationError):
         return _first(error)
     if isinstance(error, KeyError):
@@ -132,7 +132,7 @@ def fault_of(error: Exception) -> Fault:
 def without_faults(
     model: type[M], item: Object, droppable: Callable[[Path], Path | None]
 ) -> M | Partly[M]:
-    """The object, without the parts that can't be read and that may be left out.
+    """Return the object without the parts that can't be read and that may be left out.
 
     Args:
         model: of the object.
@@ -158,7 +158,7 @@ def without_faults(
 
 
 def time_of(text: str) -> datetime:
-    """A Kubernetes time as an aware datetime.
+    """Return a Kubernetes time as an aware datetime.
 
     Kubernetes takes years that Python does not have (0), or has and can't add a day to (9999), and a
     device whose clock is broken writes them. The CRDs have the same bounds.
@@ -179,7 +179,7 @@ class Times:
         self.fault: Fault | None = None
 
     def read(self, text: str | None, where: str) -> datetime | None:
-        """A Kubernetes time as an aware datetime; None for none and for one that can't be read."""
+        """Return a Kubernetes time as an aware datetime; None for none and for one that can't be read."""
         try:
             return time_of(text) if text else None
         except ValueError as error:
@@ -187,12 +187,12 @@ class Times:
             return None
 
     def with_fault(self, value: T) -> T | Partly[T]:
-        """The object that the times belong to."""
+        """Return the object that the times belong to."""
         return value if self.fault is None else Partly(value, self.fault)
 
 
 def _first(error: ValidationError) -> Fault:
-    """The first fault; a rule names the field that it blames at the beginning of its message."""
+    """Return the first fault; a rule names the field that it blames at the beginning of its message."""
     first = error.errors(include_url=False, include_context=False)[0]
     cause = _line(first["msg"].removeprefix("Value error, "))
     blamed = _FIELD_FIRST.fullmatch(cause)
@@ -202,20 +202,20 @@ def _first(error: ValidationError) -> Fault:
 
 
 def _dotted(path: tuple[Any, ...]) -> str:
-    """A path as people write it: status.models[0].name."""
+    """Return a path as people write it: status.models[0].name."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
         "."
     )
 
 
 def _line(text: str) -> str:
-    """One line of bounded length: it goes into logs and conditions."""
+    """Return one line of bounded length: it goes into logs and conditions."""
     flat = " ".join(text.split())
     return flat if len(flat) <= CAUSE_LENGTH else flat[: CAUSE_LENGTH - 1] + "…"
 
 
 def _without(item: Object, parts: list[Path]) -> Object:
-    """A copy without these parts; of lists the last entries first, so that places stay right."""
+    """Return a copy without these parts; of lists the last entries first, so that places stay right."""
     copied = copy.deepcopy(item)
     for *parents, last in sorted(parts, key=_place, reverse=True):
         place: Any = copied

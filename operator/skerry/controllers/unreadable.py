@@ -45,7 +45,7 @@ class Reading:
     def read(
         self, kind: str, item: Object, parse: Callable[[Object], T | Partly[T] | None]
     ) -> T | None:
-        """The object, without the parts that can't be read; None when it can't be read at all."""
+        """Return the object without the parts that can't be read; None when it can't be read at all."""
         value, unreadable = read(kind, item, parse)
         if unreadable is not None:
             self.found.append(unreadable)
@@ -53,7 +53,7 @@ class Reading:
 
     @property
     def left_out(self) -> list[Unreadable]:
-        """Those of which nothing could be read."""
+        """Return those of which nothing could be read."""
         return [one for one in self.found if not one.partly]
 
 
@@ -96,11 +96,11 @@ class Unreadables:
             self._count()
 
     def forget(self, scope: str, kind: str, key: Key) -> None:
-        """The object is gone."""
+        """Forget an object that is gone."""
         self._set(scope, (kind, key), None)
 
     def left_out(self, scope: Scope) -> list[Unreadable]:
-        """Those of a scope of which nothing could be read."""
+        """Return those of a scope of which nothing could be read."""
         return [one for one in self._found.get(scope, {}).values() if not one.partly]
 
     def _set(self, scope: str, name: _Name, unreadable: Unreadable | None) -> None:
@@ -110,7 +110,7 @@ class Unreadables:
             self.note(scope, others if unreadable is None else [*others, unreadable])
 
     def _log(self, name: _Name, unreadable: Unreadable) -> None:
-        """Once for each version of the object, not on each pass."""
+        """Log once for each version of the object, not on each pass."""
         logged = self._logged.setdefault(name, set())
         if unreadable.identity not in logged:
             logged.clear()

@@ -1,7 +1,7 @@
 """What is said of an EdgeModel or HardwareClass that can't be read. Works on its JSON: it can't be parsed.
 
-Only the conditions that must not stay as they are are replaced; everything else of the status stays, or
-a rollout would begin anew once the object is readable again.
+Three conditions are replaced. The rest of the status stays: without it a rollout would start over once
+the object is readable again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MESSAGE_LENGTH = 1024
 
 
 def findings(message: str) -> tuple[Finding, ...]:
-    """The conditions of an object that can't be acted on."""
+    """Return the conditions of an object that can't be acted on."""
     return (
         Finding("Ready", holds=False, reason=NOT_READABLE, message=message),
         Finding("Accepted", holds=False, reason=NOT_READABLE, message=message),
@@ -30,7 +30,7 @@ def findings(message: str) -> tuple[Finding, ...]:
 
 
 def status_of(item: Mapping[str, Any], message: str, now: datetime) -> dict[str, Any]:
-    """The object's status with these conditions, as JSON; the same as before when it says so already."""
+    """Return the object's status with these conditions, as JSON; the same as before when it says so already."""
     status = dict(item.get("status") or {})
     generation = item["metadata"].get("generation", 0)
     present = [one for one in status.get("conditions") or () if isinstance(one, dict)]

@@ -123,9 +123,9 @@ def test_of_a_report_only_the_bad_field_is_left_out(bad: Manifest, kept: bool) -
     models = {(model.namespace, model.name): model for model in edge_node.status.models}
     assert models.keys() == {("t", "other")} | ({("t", "tiny"), ("u", "tiny")} if kept else set())
     assert all(model.serving == "9876543210" for model in models.values())
-    told = models["t", "other"].candidate
-    assert told is not None
-    assert told.state is CandidateState.FAILED
+    candidate = models["t", "other"].candidate
+    assert candidate is not None
+    assert candidate.state is CandidateState.FAILED
     assert edge_node.status.facts is not None
 
 
@@ -164,7 +164,7 @@ def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
     assert (model.status.targets[0].attempt, len(model.status.rejected)) == (3, 1)
     status["rejected"] = [{**ended, "attempt": 1, "rule": "golden", "at": NO_TIME}]
     held, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
-    assert held is None, "a revision that was taken back would be tried again"
+    assert held is None, "a rejected revision would be tried again"
     assert unreadable is not None
     assert "--subresource=status" in unreadable.cure
 
@@ -198,7 +198,7 @@ def test_a_pod_of_a_job_whose_clock_is_broken_still_hands_its_result_back() -> N
     assert unreadable is not None
 
 
-def test_a_daemonset_is_told_by_its_selector_and_gets_its_labels_back() -> None:
+def test_a_daemonset_is_identified_by_its_selector_and_gets_its_labels_back() -> None:
     placed, unreadable = read("DaemonSet", daemonset(), partly.daemonset_of)
     assert unreadable is None
     assert placed == partly.Placed("x86", "0123456789", Placement())

@@ -263,7 +263,7 @@ def test_a_retry_of_any_length_is_honoured_once(length: int) -> None:
     assert other.snapshot.model.status.retry_nonce != honoured
 
 
-def test_a_child_that_can_not_be_read_is_told_and_what_serves_stays() -> None:
+def test_a_child_that_can_not_be_read_is_reported_and_what_serves_stays() -> None:
     made = built().settle()
     held = made.with_(unreadable=("ModelVariant t/old can't be read: spec.engine: is missing",))
     status, reason, message = ready(held)
@@ -272,7 +272,7 @@ def test_a_child_that_can_not_be_read_is_told_and_what_serves_stays() -> None:
     assert held.decide().routes == made.decide().routes
 
 
-def test_a_class_that_can_not_be_read_is_told_and_what_serves_stays() -> None:
+def test_a_class_that_can_not_be_read_is_reported_and_what_serves_stays() -> None:
     made = built("x86").settle()
     held = made.with_(
         classes={}, unreadable_classes={"x86": "HardwareClass x86 can't be read: why"}

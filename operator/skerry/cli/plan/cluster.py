@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from skerry.api import EdgeModel, HardwareClass
 from skerry.api.common import SYSTEM_NAMESPACE
 from skerry.cli.plan.files import config_from
+from skerry.cli.reading import readable
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
+from skerry.cluster.partly import edge_model_of, hardware_class_of
 
 if TYPE_CHECKING:
+    from skerry.api import EdgeModel, HardwareClass
     from skerry.api.config import OperatorConfig
     from skerry.cli.connection import Connection
     from skerry.cli.plan.files import Manifests
@@ -48,12 +50,12 @@ async def look(connection: Connection, manifests: Manifests) -> Found:
         ClusterError: it refuses one of them, or can't be reached.
     """
     notes: list[str] = []
-    live = {}
+    live: dict[str, EdgeModel] = {}
     for model, raw in zip(manifests.models, manifests.raw, strict=True):
         namespace = model.metadata.namespace or connection.namespace
         found = await connection.cluster.get(kinds.EDGE_MODEL, namespace, model.metadata.name)
-        if found is not None:
-            live[model.metadata.name] = EdgeModel.model_validate(found)
+        known = readable("EdgeModel", [found] if found else [], edge_model_of)
+        live |= {one.metadata.name: one for one in known}
         body = {**raw, "metadata": {**raw["metadata"], "namespace": namespace}}
         try:
             await connection.cluster.apply(kinds.EDGE_MODEL, body, dry_run=True)
@@ -73,7 +75,8 @@ async def _classes(connection: Connection, notes: list[str]) -> dict[str, Hardwa
             raise
         notes.append("HardwareClasses are not known: your user may not list them (-f adds them)")
         return None
-    return {item["metadata"]["name"]: HardwareClass.model_validate(item) for item in found}
+    classes = readable("HardwareClass", found, hardware_class_of)
+    return {one.metadata.name: one for one in classes}
 
 
 async def installed(connection: Connection, notes: list[str]) -> OperatorConfig | None:
