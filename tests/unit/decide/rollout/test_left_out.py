@@ -207,3 +207,20 @@ def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
     assert late.reason == "ProgressDeadlineExceeded"
     assert f"n1: {PULL.message}" in late.message
     assert late.requeue_after is None or late.requeue_after > timedelta().total_seconds()
+
+
+def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_for_it() -> None:
+    """It keeps its server: the next rollout is promoted when it has let go, and says what keeps it."""
+    made = serving(3)
+    made.devices["n1"].tainted = True
+    made.desired = B
+    made.settle()
+    made.desired = C
+    made.settle()
+    assert servers(made)["n1"] == A
+    assert made.status is not None
+    assert made.status.reason == "Retiring"
+    assert f"waits until {A} is let go by n1; left out: n1: {TAINT}" in made.status.message
+    made.devices["n1"].tainted = False
+    made.settle()
+    assert set(servers(made).values()) == {C}
