@@ -10,8 +10,9 @@ import pytest
 from skerry.api import EdgeNode
 from skerry.cluster.fleet import FleetNode, Heartbeat
 from skerry.cluster.views import fleet_node
+from skerry.controllers.agentless import AGENT_SECONDS, left_out
 from skerry.controllers.operator import Operator
-from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, unreachable_since
+from skerry.controllers.reach import node_facts, unreachable_since
 from skerry.decide.taints import Taint
 from tests.unit.decide.plan_world import CONFIG
 
