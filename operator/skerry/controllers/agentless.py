@@ -17,12 +17,17 @@ AGENT_SECONDS = 300.0
 """What a new node's agent is given to be pulled and to beat; later it is taken in all the same."""
 
 
+def is_awaited(operator: Operator, node: FleetNode) -> bool:
+    """Return whether the node is Ready and no agent has ever beaten on it."""
+    return node.ready and node.name not in operator.fleet.heartbeats
+
+
 def agentless_since(operator: Operator, node: FleetNode) -> datetime | None:
     """Return when a Ready node joined without an agent ever since; None while one may still come.
 
     A taint that the agent's DaemonSet does not tolerate keeps it out at once.
     """
-    if not node.ready or node.name in operator.fleet.heartbeats:
+    if not is_awaited(operator, node):
         return None
     now = datetime.now(UTC)
     edge_node = operator.fleet.edge_nodes.get("", node.name)

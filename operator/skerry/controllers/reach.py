@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skerry.cluster.fleet import Heartbeat
 from skerry.cluster.views import parse_time
-from skerry.controllers.agentless import agentless_since, left_out
+from skerry.controllers.agentless import agentless_since, is_awaited, left_out
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
 
@@ -36,7 +36,7 @@ def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
     for node in operator.fleet.nodes.values():
         if node.hardware_class is None:
             continue
-        since = unreachable_since(operator, node)
+        since, outside = unreachable_since(operator, node), left_out(operator, node)
         found[node.hardware_class].append(
             NodeView(
                 name=node.name,
@@ -46,7 +46,8 @@ def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
                 model=reports.get(node.name),
                 ready_revisions=frozenset(ready.get(node.name, ())),
                 labels=node.labels,
-                left_out=left_out(operator, node),
+                left_out=outside,
+                agent_awaited=not outside and is_awaited(operator, node),
             )
         )
     return {

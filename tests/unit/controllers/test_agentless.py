@@ -12,7 +12,7 @@ from skerry.cluster.fleet import FleetNode, Heartbeat
 from skerry.cluster.views import fleet_node
 from skerry.controllers.agentless import AGENT_SECONDS, left_out
 from skerry.controllers.operator import Operator
-from skerry.controllers.reach import node_facts, unreachable_since
+from skerry.controllers.reach import node_facts, node_views, unreachable_since
 from skerry.decide.taints import Taint
 from tests.unit.decide.plan_world import CONFIG
 
@@ -62,6 +62,9 @@ def test_a_node_is_left_out_for_a_taint_or_want_of_an_agent(
     said = left_out(operator, node)
     assert words in said
     assert bool(said) is bool(words)
+    ((view,),) = node_views(operator, ("ns", "m")).values()
+    awaited = node.ready and not beats and not said
+    assert (view.reachable, view.left_out, view.agent_awaited) == (reachable, said, awaited)
     (facts,) = node_facts(operator)
     assert (facts.reachable, facts.left_out) == (reachable, said)
 

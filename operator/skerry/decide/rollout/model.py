@@ -94,6 +94,7 @@ class NodeView:
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         labels: of the Node; rings are told by them.
+        agent_awaited: no agent has beaten yet, and the node is not left out for it so far.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
     """
 
@@ -105,6 +106,7 @@ class NodeView:
     ready_revisions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: str = ""
+    agent_awaited: bool = False
 
 
 class PlacementKind(Enum):

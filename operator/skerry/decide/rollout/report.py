@@ -298,7 +298,8 @@ def _wave_runs(facts: Facts) -> Story | None:
     waiting = waiting_nodes(view, wave)
     text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} under way"
     cause = why.told(why.causes(view, waiting, wave.candidate.revision))
-    text += "".join(f"; {said}" for said in (cause, why.left_out(view)) if said)
+    said = (cause, why.without_agent(waiting), why.left_out(view))
+    text += "".join(f"; {words}" for words in said if words)
     if facts.view.desired is None:
         return Story(Phase.ROLLING_OUT, "Held", text + "; held until the changed spec is built")
     return Story(Phase.ROLLING_OUT, "Wave", text)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from skerry.api.edgemodel import Phase
+from skerry.decide.rollout import decide_target
 from skerry.decide.trouble import Trouble
 from tests.unit.decide.rollout.fleet import Device, Fleet, policy
 
@@ -224,3 +226,12 @@ def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_fo
     made.devices["n1"].tainted = False
     made.settle()
     assert set(servers(made).values()) == {C}
+
+
+def test_a_wave_that_waits_for_a_node_without_an_agent_says_so_at_once() -> None:
+    made = rolling_out()
+    view = made.view()
+    nodes = (replace(view.nodes[0], agent_awaited=True), *view.nodes[1:])
+    found = decide_target(replace(view, nodes=nodes), made.now)
+    assert found.reason == "Wave"
+    assert "2 under way; n0: no agent beats on it yet" in found.message
