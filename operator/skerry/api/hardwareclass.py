@@ -126,7 +126,9 @@ class HardwareClassStatus(Model):
         default=0, description="metadata.generation that this status was found for."
     )
     nodes: int = Field(default=0, description="Nodes that carry the class.")
-    reachable: int = Field(default=0, description="Of these, nodes that are Ready.")
+    reachable: int = Field(
+        default=0, description="Of these, nodes that are Ready and have an agent."
+    )
     facts: ClassFacts | None = Field(
         default=None, description="What its nodes are, as their agents find it."
     )

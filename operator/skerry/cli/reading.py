@@ -13,8 +13,8 @@ from skerry.api.common import LABEL_CLASS, LABEL_MODEL
 from skerry.cli.errors import CliError
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
-from skerry.cluster.partly import edge_model_of, edge_node_of, model_route_of, model_variant_of
-from skerry.cluster.reading import read
+from skerry.controllers.partly import edge_model_of, edge_node_of, model_route_of, model_variant_of
+from skerry.controllers.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from skerry.api.edgenode import NodeModel
     from skerry.cli.connection import Connection
     from skerry.cluster.client import Object
-    from skerry.cluster.reading import Partly
+    from skerry.controllers.reading import Partly
 
 T = TypeVar("T")
 

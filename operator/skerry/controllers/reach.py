@@ -17,9 +17,9 @@ from skerry.api.common import SYSTEM_NAMESPACE
 from skerry.cluster import kinds
 from skerry.cluster.heartbeats import LIST_SECONDS, Moment, Renewal
 from skerry.cluster.pace import backoff_seconds
+from skerry.controllers.agentless import agentless_since, is_awaited, left_out
 from skerry.decide.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
-from skerry.decide.taints import untolerated
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
@@ -31,11 +31,8 @@ if TYPE_CHECKING:
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Fleet, FleetNode, Key
     from skerry.controllers.operator import Operator
-    from skerry.decide.taints import Taint
 
 LEASE_PREFIX = "skerry-agent-"
-AGENT_SECONDS = 300.0
-"""What a new node's agent is given to be pulled and to beat; later it is taken in all the same."""
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +122,7 @@ def node_views(
     for node in fleet.nodes.values():
         if node.hardware_class is None:
             continue
-        reach = reach_of(fleet, node, now)
+        reach, outside = reach_of(fleet, node, now), left_out(fleet, node, now)
         found[node.hardware_class].append(
             NodeView(
                 name=node.name,
@@ -135,7 +132,8 @@ def node_views(
                 model=reports.get((node.name, node.uid)),
                 ready_revisions=frozenset(ready.get(node.name, ())),
                 labels=node.labels,
-                left_out=left_out(fleet, node, now),
+                left_out=outside,
+                agent_awaited=not outside and is_awaited(fleet, node),
                 silent_seconds=reach.silent_seconds,
                 heard=reach.heard,
             )
@@ -179,39 +177,6 @@ def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
     if without is not None:
         return Reach(reachable=False, since=without, silent_seconds=0.0)
     return Reach(reachable=True, heard=beats.is_heard(node.name, node.uid))
-
-
-def agentless_since(fleet: Fleet, node: FleetNode, now: Moment) -> datetime | None:
-    """Return when a Ready node joined without an agent ever since; None while one may still come.
-
-    A taint that the agent's DaemonSet does not tolerate keeps it out at once.
-    """
-    if not node.ready or fleet.heartbeats.may_beat(node.name, node.uid):
-        return None
-    edge_node = fleet.edge_nodes.get("", node.name)
-    created = edge_node.metadata.creation_timestamp if edge_node else now.wall
-    joined = max((time for time in (created, node.ready_since) if time), default=now.wall)
-    is_late = now.wall - joined > timedelta(seconds=AGENT_SECONDS)
-    return joined if is_late or _taint(fleet, node) else None
-
-
-def left_out(fleet: Fleet, node: FleetNode, now: Moment) -> str:
-    """Return why waves pass a Ready node over, in words; empty for a node that can take part."""
-    if not node.ready:
-        return ""
-    taint = _taint(fleet, node)
-    if taint is not None:
-        return f"taint {taint}, which the chart's device.tolerations do not tolerate"
-    since = agentless_since(fleet, node, now)
-    if since is None:
-        return ""
-    see = f"kubectl -n {SYSTEM_NAMESPACE} describe daemonset skerry-agent"
-    return f"no agent beats on it, which joined at {since:%Y-%m-%d %H:%M} UTC: see {see}"
-
-
-def _taint(fleet: Fleet, node: FleetNode) -> Taint | None:
-    """Return what keeps the agent's pods, and those of models, from the node."""
-    return untolerated(node.taints, fleet.tolerated)
 
 
 def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], NodeModel]:

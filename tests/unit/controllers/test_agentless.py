@@ -9,9 +9,10 @@ import pytest
 
 from skerry.api import EdgeNode
 from skerry.cluster.heartbeats import Moment, Renewal
+from skerry.controllers.agentless import AGENT_SECONDS, left_out
 from skerry.controllers.cache import FleetNode
 from skerry.controllers.operator import Operator
-from skerry.controllers.reach import AGENT_SECONDS, left_out, node_facts, reach_of
+from skerry.controllers.reach import node_facts, node_views, reach_of
 from skerry.controllers.reading import read
 from skerry.controllers.views import fleet_node
 from skerry.decide.taints import Taint
@@ -64,6 +65,9 @@ def test_a_node_is_left_out_for_a_taint_or_want_of_an_agent(
     said = left_out(operator.fleet, node, MOMENT)
     assert words in said
     assert bool(said) is bool(words)
+    ((view,),) = node_views(operator.fleet, ("ns", "m"), None, MOMENT).values()
+    awaited = node.ready and not beats and not said
+    assert (view.reachable, view.left_out, view.agent_awaited) == (reachable, said, awaited)
     (facts,) = node_facts(operator.fleet, MOMENT)
     assert (facts.reachable, facts.left_out) == (reachable, said)
 

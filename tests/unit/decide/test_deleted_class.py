@@ -40,7 +40,9 @@ def test_its_nodes_keep_label_shard_and_edge_node_while_it_is_named(
 
 
 def test_a_label_that_is_taken_away_meanwhile_comes_back() -> None:
-    decision = decide_fleet([node("n1", cpu="x86")], [A], [KNOWN], {"uid-n1": 3}, NOW, named={"gone"})
+    decision = decide_fleet(
+        [node("n1", cpu="x86")], [A], [KNOWN], {"uid-n1": 3}, NOW, named={"gone"}
+    )
     assert [(n.hardware_class, n.shard) for n in decision.labels] == [("gone", 3)]
     assert (decision.edge_nodes, decision.gone) == ((), ())
 

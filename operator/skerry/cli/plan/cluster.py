@@ -13,7 +13,7 @@ from skerry.cli.plan.files import config_from
 from skerry.cli.reading import readable
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
-from skerry.cluster.partly import edge_model_of, hardware_class_of
+from skerry.controllers.partly import edge_model_of, hardware_class_of
 
 if TYPE_CHECKING:
     from skerry.api import EdgeModel, HardwareClass

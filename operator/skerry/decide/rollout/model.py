@@ -94,6 +94,7 @@ class NodeView:
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         labels: of the Node; rings are told by them.
+        agent_awaited: no agent has beaten yet, and the node is not left out for it so far.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
         silent_seconds: for how long it has been silent, as of the last list that succeeded; None:
             since `unreachable_since`, until now.
@@ -110,6 +111,7 @@ class NodeView:
     left_out: str = ""
     silent_seconds: float | None = None
     heard: bool = True
+    agent_awaited: bool = False
 
 
 class PlacementKind(Enum):

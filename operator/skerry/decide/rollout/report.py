@@ -135,7 +135,8 @@ def _no_fallback(facts: Facts) -> Story | None:
         node
         for revision in leaving(view, route, facts.now)
         for node in view.nodes
-        if node.reachable and serves(node, revision) and node.model and not node.model.healthy
+        if node.reachable and not node.left_out and serves(node, revision)
+        if node.model and not node.model.healthy
     ]
     if not alone:
         return None
@@ -272,7 +273,9 @@ def _wave_waits_for_room(facts: Facts) -> Story | None:
     if not left:
         return None
     text = f"{_wave_words(facts)} waits until {', '.join(sorted(left))} is let go"
-    return Story(Phase.ROLLING_OUT, "Retiring", text + (f" by {_names(held)}" if held else ""))
+    text += f" by {_names(held)}" if held else ""
+    outside = why.left_out(view)
+    return Story(Phase.ROLLING_OUT, "Retiring", text + (f"; {outside}" if outside else ""))
 
 
 def _wave_waits_for_pulls(facts: Facts) -> Story | None:
@@ -295,7 +298,8 @@ def _wave_runs(facts: Facts) -> Story | None:
     waiting = waiting_nodes(view, wave)
     text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} under way"
     cause = why.told(why.causes(view, waiting, wave.candidate.revision))
-    text += "".join(f"; {said}" for said in (cause, why.left_out(view)) if said)
+    said = (cause, why.without_agent(waiting), why.left_out(view))
+    text += "".join(f"; {words}" for words in said if words)
     if facts.view.desired is None:
         return Story(Phase.ROLLING_OUT, "Held", text + "; held until the changed spec is built")
     return Story(Phase.ROLLING_OUT, "Wave", text)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView
 
 NAMED = 3
+NO_AGENT = "no agent beats on it yet; the node is left out 5 minutes after it joined its class"
 
 
 def names(nodes: Iterable[NodeView]) -> str:
@@ -51,6 +52,11 @@ def any_cause(view: TargetView, nodes: Iterable[NodeView], revision: str) -> str
     return _grouped(words)
 
 
+def without_agent(nodes: Iterable[NodeView]) -> str:
+    """Return which nodes wait for their agent; empty without one."""
+    return _grouped({node.name: (NO_AGENT,) * 2 for node in nodes if node.agent_awaited})
+
+
 def left_out(view: TargetView) -> str:
     """Return which nodes are left out and why; empty when those that are serve what is desired."""
     outside = [node for node in view.nodes if node.left_out and not serves(node, view.desired)]
@@ -61,6 +67,8 @@ def left_out(view: TargetView) -> str:
 
 def _agent_says(node: NodeView, revision: str) -> str:
     report = node.model
+    if node.agent_awaited:
+        return NO_AGENT
     if report is None:
         return "its agent has not reported on this model"
     tried = report.candidate

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from skerry.api.edgemodel import Phase
+from skerry.decide.rollout import decide_target
 from skerry.decide.trouble import Trouble
 from tests.unit.decide.rollout.fleet import Device, Fleet, policy
 
@@ -207,3 +209,29 @@ def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
     assert late.reason == "ProgressDeadlineExceeded"
     assert f"n1: {PULL.message}" in late.message
     assert late.requeue_after is None or late.requeue_after > timedelta().total_seconds()
+
+
+def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_for_it() -> None:
+    """It keeps its server: the next rollout is promoted when it has let go, and says what keeps it."""
+    made = serving(3)
+    made.devices["n1"].tainted = True
+    made.desired = B
+    made.settle()
+    made.desired = C
+    made.settle()
+    assert servers(made)["n1"] == A
+    assert made.status is not None
+    assert made.status.reason == "Retiring"
+    assert f"waits until {A} is let go by n1; left out: n1: {TAINT}" in made.status.message
+    made.devices["n1"].tainted = False
+    made.settle()
+    assert set(servers(made).values()) == {C}
+
+
+def test_a_wave_that_waits_for_a_node_without_an_agent_says_so_at_once() -> None:
+    made = rolling_out()
+    view = made.view()
+    nodes = (replace(view.nodes[0], agent_awaited=True), *view.nodes[1:])
+    found = decide_target(replace(view, nodes=nodes), made.now)
+    assert found.reason == "Wave"
+    assert "2 under way; n0: no agent beats on it yet" in found.message
