@@ -147,14 +147,15 @@ class Cluster:
     ) -> None:
         """Delete this very object; its children go in the background. Gone already is fine.
 
-        With a resourceVersion an object that changed since is left alone.
+        With a resourceVersion, one that changed since is a conflict (409).
         """
         wanted = {"uid": uid} | ({"resourceVersion": version} if version else {})
         options = {"preconditions": wanted, "propagationPolicy": "Background"}
         try:
             await self._request("DELETE", kind.path(namespace, name), body=options)
         except ClusterError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            another = error.status == HTTPStatus.CONFLICT and version is None
+            if error.status != HTTPStatus.NOT_FOUND and not another:
                 raise
 
     async def _request(

@@ -206,8 +206,9 @@ class Applier:
             present = self._gathered.present.get((kind.name, name))
             if present is None or present["metadata"].get("deletionTimestamp"):
                 continue
-            metadata = present["metadata"]
-            await self._operator.cluster.delete(kind, metadata["namespace"], name, metadata["uid"])
+            metadata, cluster = present["metadata"], self._operator.cluster
+            version = (await fence_of(cluster, kind, present)).get("resourceVersion")
+            await cluster.delete(kind, metadata["namespace"], name, metadata["uid"], version)
             self._written("delete")
 
     def _written(self, write: str) -> None:
