@@ -212,6 +212,7 @@ def worst_route() -> Manifest:
     halted = revision | {"rule": "latencyShift", "node": "x" * 63, "message": "m" * 256, "at": at}
     spec: dict[str, Any] = {
         "edgeModel": "m" * 40,
+        "edgeModelUID": "01234567-89ab-cdef-0123-456789abcdef",
         "hardwareClass": "c" * 24,
         "stable": revision,
         "candidate": revision | {"traffic": [5, 10, 20, 30, 50, 70, 80, 90], "soakSeconds": 86400},

@@ -112,6 +112,7 @@ MemoryQuantity = Annotated[
         lambda text: parse_bytes(text) > 0,
     ),
 ]
+Uid = Annotated[str, Field(max_length=64)]
 Message = Annotated[str, Field(max_length=1024), BeforeValidator(cut(1024))]
 Note = Annotated[str, Field(max_length=256), BeforeValidator(cut(256))]
 Time = AwareDatetime
@@ -138,6 +139,13 @@ class KindInfo:
     columns: tuple[Column, ...] = ()
 
 
+def wire_name(field: str) -> str:
+    """A field's name on the wire: camelCase, with UID in capitals as the API conventions ask for."""
+    return (
+        to_camel(field.removesuffix("_uid")) + "UID" if field.endswith("_uid") else to_camel(field)
+    )
+
+
 class Model(BaseModel):
     """Base of all API models: camelCase on the wire, unknown fields ignored, immutable in memory.
 
@@ -145,7 +153,7 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
+        alias_generator=wire_name, populate_by_name=True, frozen=True, extra="ignore"
     )
     invariants: ClassVar[tuple[Rule, ...]] = ()
 

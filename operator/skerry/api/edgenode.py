@@ -20,6 +20,7 @@ from skerry.api.common import (
     Resource,
     RevisionName,
     Time,
+    Uid,
 )
 from skerry.api.facts import DeviceFacts
 from skerry.api.rules import ListMap
@@ -103,6 +104,11 @@ class NodeModel(Model):
 
     namespace: DnsLabel = Field(description="Namespace of the EdgeModel.")
     name: DnsLabel = Field(description="Name of the EdgeModel.")
+    edge_model_uid: Uid | None = Field(
+        default=None,
+        description="spec.edgeModelUID of the ModelRoute acted on. The operator ignores what was"
+        " reported about an earlier EdgeModel of this name.",
+    )
     observed_route: int = Field(
         default=0, description="metadata.generation of the ModelRoute acted on."
     )

@@ -19,6 +19,7 @@ from skerry.api.common import (
     RevisionName,
     Time,
     TrafficShare,
+    Uid,
 )
 from skerry.api.guard import GuardRule
 from skerry.api.rules import ListMap, Rule
@@ -87,6 +88,11 @@ class ModelRouteSpec(Model):
 
     schema_version: int = Field(default=1, description="Version of this schema for agents.")
     edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
+    edge_model_uid: Uid | None = Field(
+        default=None,
+        description="metadata.uid of the EdgeModel. What an agent remembers belongs to it: an"
+        " EdgeModel that is deleted and created again under its name has no past.",
+    )
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
     stable: RouteRevision | None = Field(
         default=None, description="The revision that is trusted; unset before the first promotion."

@@ -58,7 +58,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         model=model,
         config=operator.config,
         classes={c.metadata.name: c for c in operator.fleet.classes.values()},
-        nodes=node_views(operator, key),
+        nodes=node_views(operator, key, model.metadata.uid),
         routes=_routes(own),
         daemonsets=_daemonsets(own),
         variants={

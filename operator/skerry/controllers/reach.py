@@ -26,10 +26,10 @@ LIST_SECONDS = 60.0
 LEASE_PREFIX = "skerry-agent-"
 
 
-def node_views(operator: Operator, key: Key) -> dict[str, tuple[NodeView, ...]]:
-    """All nodes that carry a class, as an EdgeModel sees them, by class."""
+def node_views(operator: Operator, key: Key, uid: str | None) -> dict[str, tuple[NodeView, ...]]:
+    """All nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
     namespace, name = key
-    reports = _reports(operator.fleet, namespace, name)
+    reports = _reports(operator.fleet, key, uid)
     ready = _ready_revisions(operator.fleet, namespace, name)
     found: dict[str, list[NodeView]] = defaultdict(list)
     for node in operator.fleet.nodes.values():
@@ -100,13 +100,16 @@ def note_leases(fleet: Fleet, leases: list[Object], now: datetime) -> set[str]:
     return fresh
 
 
-def _reports(fleet: Fleet, namespace: str, name: str) -> dict[str, NodeModel]:
-    """What each node's agent says about the EdgeModel."""
+def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[str, NodeModel]:
+    """What each node's agent says about the EdgeModel, and not about an earlier one of its name.
+
+    An agent of an earlier version reports no uid: what it says counts.
+    """
     return {
         edge_node.metadata.name: model
         for edge_node in fleet.edge_nodes.values()
         for model in edge_node.status.models
-        if (model.namespace, model.name) == (namespace, name)
+        if (model.namespace, model.name) == key and model.edge_model_uid in (None, uid)
     }
 
 

@@ -108,6 +108,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild) -> TargetView:
         actions=actions_from(model.metadata.annotations),
         makeable=frozenset(served.revision for served in _stored(snapshot)) | own,
         rings_elsewhere=_rings_elsewhere(snapshot, name, policy),
+        edge_model_uid=model.metadata.uid,
     )
     return _retried(snapshot, view)
 

@@ -144,6 +144,14 @@ def test_a_certified_build_becomes_the_candidate_of_the_first_rollout() -> None:
     assert [plan.revision for plan in built().step().decide().daemonsets] == [target.desired]
 
 
+def test_a_route_carries_the_uid_of_its_edge_model_also_one_that_was_written_before() -> None:
+    made = built().step()
+    assert made.decide().routes["x86"].to_wire()["edgeModelUID"] == "u1"
+    old = made.snapshot.routes["x86"]
+    older = replace(old, spec=old.spec.model_copy(update={"edge_model_uid": None}))
+    assert made.with_(routes={"x86": older}).decide().routes["x86"].edge_model_uid == "u1"
+
+
 def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
     made = (
         assessed()

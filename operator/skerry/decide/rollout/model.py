@@ -177,6 +177,7 @@ class TargetView:
         actions: what a person asked for.
         makeable: revisions of which a DaemonSet can be made now.
         rings_elsewhere: rings of the policy in which other classes have nodes.
+        edge_model_uid: `metadata.uid` of the EdgeModel; the route carries it.
     """
 
     edge_model: str
@@ -193,6 +194,7 @@ class TargetView:
     actions: Actions = Actions()
     makeable: frozenset[str] = frozenset()
     rings_elsewhere: frozenset[Selector] = frozenset()
+    edge_model_uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -230,14 +230,15 @@ def _halt(case: Degraded, now: datetime) -> Halt:
 
 
 def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:
-    """Guard, traffic, soak and standby as the spec says now; a change takes effect at once."""
+    """The EdgeModel's uid, and guard, traffic, soak and standby as the spec says now."""
     policy = view.policy
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
+    route = change(route, edge_model_uid=view.edge_model_uid, guard=guard)
     previous = route.previous
     if previous and policy.standby is Standby.NONE and now < previous.until:
         # Its way back ends, but it stays named until its pods are gone, as after any window.
         route = change(route, previous=previous.model_copy(update={"until": now}))
     if route.candidate is None:
-        return change(route, guard=guard)
+        return route
     steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}
-    return change(route, guard=guard, candidate=route.candidate.model_copy(update=steps))
+    return change(route, candidate=route.candidate.model_copy(update=steps))
