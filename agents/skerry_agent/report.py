@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MOST_MODELS = 256
-MOST_BYTES = 512 << 10
+MOST_BYTES = 1 << 20
 """Of all models together: the API server takes objects of 1.5 MB, with its own notes on each field."""
 _UNDER_WAY = frozenset(
     {CandidateState.SHIFTING, CandidateState.SOAKING, CandidateState.SMOKE_CHECK}
@@ -65,7 +65,7 @@ def most_urgent(models: Iterable[NodeModel]) -> tuple[NodeModel, ...]:
     chosen: list[NodeModel] = []
     size = 0
     for model in sorted(models, key=lambda model: (_urgency(model), _name(model))):
-        size += len(model.model_dump_json(by_alias=True, exclude_none=True))
+        size += len(model.model_dump_json(by_alias=True, exclude_none=True).encode())
         if len(chosen) == MOST_MODELS or size > MOST_BYTES:
             break
         chosen.append(model)
