@@ -4,6 +4,8 @@ mirrors of routes and pods, the gateway's log -> runners -> gateway, disk, EdgeN
 
 Nothing waits for the API server: what is known is on disk, reports are sent when it is there again.
 An agent that knows nothing yet (a new device, not connected) leaves the gateway as it is.
+A rollback goes in this order: the gateway's weights, the report, the disk. What fails costs itself alone:
+one model's pass, one route that can't be read, a disk that is full.
 """
 
 from __future__ import annotations
@@ -13,29 +15,34 @@ import logging
 import signal
 from contextlib import suppress
 from importlib.metadata import version
-from time import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from pydantic import ValidationError
 
 from skerry.api.common import API_VERSION, LABEL_CLASS
-from skerry.api.edgenode import EdgeNodeStatus
-from skerry.api.modelroute import ModelRoute
-from skerry_agent import metrics
+from skerry.api.edgenode import EdgeNodeStatus, NodeModel
+from skerry_agent import golden, metrics
+from skerry_agent.clock import Clock
 from skerry_agent.facts.watch import Watch
-from skerry_agent.gateway.requests import Heard, Requests, listen
-from skerry_agent.gateway.state import GatewayState
+from skerry_agent.gateway.requests import Heard, Requests, keep_listening
+from skerry_agent.gateway.state import Backend, GatewayState
 from skerry_agent.golden import Golden
 from skerry_agent.kube import Api, Mirror
 from skerry_agent.plan import Memory
 from skerry_agent.pods import Pod, callers, of_model
-from skerry_agent.report import node_model
+from skerry_agent.report import most_urgent, node_model
 from skerry_agent.reporting import Reporting
+from skerry_agent.routes import Routes, sentence
 from skerry_agent.runner import Runner
 from skerry_agent.store import Store
+from skerry_agent.supervise import supervised
 from skerry_agent.timeline import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from skerry.api.modelroute import ModelRoute
     from skerry_agent.gateway.driver import Checks, Gateway
     from skerry_agent.settings import Settings
 
@@ -52,35 +59,41 @@ class Agent:
     def __init__(self, settings: Settings, api: Api, gateway: Gateway) -> None:
         """Reads what was kept; nothing runs yet."""
         self.settings, self.api, self.gateway = settings, api, gateway
+        self.clock = Clock()
+        self.jumps = 0
         self.wake = asyncio.Event()
         self.store = Store(settings.state_dir)
         self.kept = self.store.load()
+        self.routes = Routes()
         self.runners: dict[str, Runner] = {}
+        self.backends: dict[str, Backend] = {}
         self.checks: Checks = {}
         self.mirrors: dict[str, tuple[Mirror, asyncio.Task[None]]] = {}
         self.golden = Golden(settings.state_dir, httpx.AsyncClient(trust_env=False))
         self.reporting = Reporting(api, settings, self.follow_anew)
         self.facts = Watch(settings.places)
         self.told: dict[str, bool] = {}
+        self.reported_vetoes: dict[str, NodeModel] | None = None
 
     async def run(self) -> None:
-        """Runs until SIGTERM or SIGINT."""
+        """Runs until SIGTERM or SIGINT; whatever ends before is begun again."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        requests = Requests(self._weights, self._heard, self.wake.set)
-        transport = await listen(self.gateway.paths.log, requests)
-        works = (self._passes(), self.reporting.run(), self.facts.run())
-        tasks = [asyncio.create_task(work) for work in works]
-        stopped = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+        requests = Requests(self._weights, self._heard, self.wake.set, self.clock)
+        works: dict[str, Callable[[], Awaitable[None]]] = {
+            "log": lambda: keep_listening(self.gateway.paths.log, requests),
+            "passes": self._passes,
+            "reports": self.reporting.reports,
+            "beats": self.reporting.beats,
+            "facts": self.facts.run,
+        }
+        tasks = [asyncio.create_task(supervised(part, work)) for part, work in works.items()]
+        await stop.wait()
         mirrors = [task for _, task in self.mirrors.values()]
-        for task in (*tasks, *mirrors, stopped):
+        for task in (*tasks, *mirrors):
             task.cancel()
-        await asyncio.gather(*tasks, *mirrors, stopped, return_exceptions=True)
-        transport.close()
-        for task in done:
-            task.result()  # a bug ends the process: the kubelet starts it anew
+        await asyncio.gather(*tasks, *mirrors, return_exceptions=True)
 
     def _weights(self) -> dict[str, dict[str, int]]:
         state = self.gateway.state or GatewayState()
@@ -109,20 +122,43 @@ class Agent:
         self._take_in()
         if not self._knows():
             return
-        now = time()
+        now = self._look_at_clock()
         pods = list(self.kept.pods.values())
-        for key, runner in self.runners.items():
-            namespace, model = key.split(".", 1)
-            runner.tick(now, of_model(pods, namespace, model), self.checks.get(key, {}))
-        backends = {key: runner.backend() for key, runner in self.runners.items()}
-        checks = await self.gateway.apply(GatewayState(backends, callers(pods)))
+        self.backends = {key: self._tick(key, now, pods) for key in self.runners}
+        checks = await self.gateway.apply(GatewayState(self.backends, callers(pods)))
         if checks != self.checks:
             self.checks = checks
             self.wake.set()  # the next pass goes by them
         self._tell_flips()
-        self._keep()
         if self.facts.looked:
             self.reporting.offer(self._status())
+        await self._keep()
+        self._forget()
+
+    def _look_at_clock(self) -> float:
+        now = self.clock.look()
+        if self.clock.jumps != self.jumps:
+            metrics.CLOCK_JUMPS.inc(self.clock.jumps - self.jumps)
+            self.jumps = self.clock.jumps
+            tell("clock_set", by_seconds=round(self.clock.jumped_by, 3))
+        return now
+
+    def _tick(self, key: str, now: float, pods: Iterable[Pod]) -> Backend:
+        """One model's pass; a fault in it leaves that model's traffic as it was, and the others alone."""
+        runner = self.runners[key]
+        namespace, model = key.split(".", 1)
+        try:
+            runner.tick(now, of_model(pods, namespace, model), self.checks.get(key, {}))
+            backend = runner.backend()
+        except Exception as error:
+            metrics.FAULTS.labels("model").inc()
+            fault = f"{type(error).__name__}: {error}"
+            if fault != runner.fault:
+                log.exception("%s: its pass failed, its traffic stays as it is", key)
+            runner.fault = fault
+            return self.backends.get(key, Backend())
+        runner.fault = ""
+        return backend
 
     def _knows(self) -> bool:
         """Whether routes are known, from the API server or from disk."""
@@ -147,26 +183,51 @@ class Agent:
             if name not in wanted or self.mirrors[name][0].query != wanted[name][1]:
                 self.mirrors.pop(name)[1].cancel()
         for name in wanted.keys() - self.mirrors.keys():
-            mirror = Mirror(self.api, *wanted[name], self.wake.set)
-            self.mirrors[name] = (mirror, asyncio.create_task(mirror.run()))
+            self._begin_mirror(name, Mirror(self.api, *wanted[name], self.wake.set))
+
+    def _begin_mirror(self, name: str, mirror: Mirror) -> None:
+        task = asyncio.create_task(supervised("mirror", mirror.run))
+        self.mirrors[name] = (mirror, task)
 
     def follow_anew(self) -> None:
         """The API server is back: connections from before may be dead without anyone having said so."""
         for name, (mirror, task) in list(self.mirrors.items()):
             task.cancel()
-            self.mirrors[name] = (mirror, asyncio.create_task(mirror.run()))
+            self._begin_mirror(name, mirror)
 
     def _take_in(self) -> None:
         """Puts what the mirrors show into what is kept."""
         changes: dict[str, Any] = {}
         if self._synced("node"):
-            for item in self.mirrors["node"][0].objects.values():
-                changes["hardware_class"] = item["spec"]["hardwareClass"]
+            node = next(iter(self.mirrors["node"][0].objects.values()), None)
+            self.reporting.seen(node)
+            if node is not None:
+                self._take_reported(node)
+                changes["hardware_class"] = _class_of(node) or self.kept.hardware_class
         if self._synced("routes"):
-            changes["routes"] = {k: _lean(v) for k, v in self.mirrors["routes"][0].objects.items()}
+            found = {k: _lean(v) for k, v in self.mirrors["routes"][0].objects.items()}
+            changes["routes"] = self.routes.take(found, self.kept.routes)
         changes["pods"] = self._pods(changes.get("routes", self.kept.routes))
         self.kept = self.kept.model_copy(update=changes)
         self._match_runners()
+
+    def _take_reported(self, node: dict[str, Any]) -> None:
+        """Takes once what an earlier agent reported: vetoes outlive a disk that lost them."""
+        if self.reported_vetoes is not None:
+            return
+        self.reported_vetoes = {}
+        for item in (node.get("status") or {}).get("models") or ():
+            with suppress(ValidationError):
+                model = NodeModel.model_validate(item)
+                self.reported_vetoes[f"{model.namespace}.{model.name}"] = model
+        for key, runner in self.runners.items():
+            runner.memory = self._with_reported(key, runner.memory)
+
+    def _with_reported(self, key: str, memory: Memory) -> Memory:
+        found = (self.reported_vetoes or {}).get(key)
+        if found is None or (found.edge_model_uid or "") != memory.uid:
+            return memory
+        return memory.with_vetoes(found.vetoes)
 
     def _pods(self, routes: dict[str, Any]) -> dict[str, Pod]:
         found: dict[str, Pod] = {}
@@ -179,16 +240,44 @@ class Agent:
         return found
 
     def _match_runners(self) -> None:
-        routes = [ModelRoute.model_validate(item) for item in self.kept.routes.values()]
-        wanted = {f"{route.metadata.namespace}.{route.spec.edge_model}": route for route in routes}
-        for key in self.runners.keys() - wanted.keys():
-            self.runners.pop(key).stop()
+        wanted = self.routes.parsed(self.kept.routes)
+        for key, runner in list(self.runners.items()):
+            if key not in wanted or _made_again(runner.memory, wanted[key]):
+                self._drop(key)
         for key, route in wanted.items():
             if key in self.runners:
-                self.runners[key].route = route
+                runner = self.runners[key]
+                runner.route = route
+                runner.memory = _named(runner.memory, route)
             else:
-                memory = self.kept.memories.get(key, Memory())
-                self.runners[key] = Runner(route, memory, self.golden, self.wake, time())
+                memory = self._remembered(key, route)
+                self.runners[key] = Runner(route, memory, self.golden, self.wake, self.clock)
+
+    def _remembered(self, key: str, route: ModelRoute) -> Memory:
+        """What is known of the model from before; nothing of an earlier EdgeModel of its name."""
+        memory = self.kept.memories.get(key, Memory())
+        if _made_again(memory, route):
+            tell("made_again", model=key, uid=route.spec.edge_model_uid)
+            memory = Memory()
+        return self._with_reported(key, _named(memory, route))
+
+    def _drop(self, key: str) -> None:
+        self.runners.pop(key).stop()
+        self.told.pop(key, None)
+        self.backends.pop(key, None)
+        metrics.forget_model(key)
+
+    def _forget(self) -> None:
+        """Drops samples and labels of revisions that are gone."""
+        kept = {key: runner.revisions for key, runner in self.runners.items()}
+        metrics.forget(kept)
+        self.golden.forget(
+            frozenset(
+                golden.key_of(runner.owner, revision)
+                for key, runner in self.runners.items()
+                for revision in kept[key]
+            )
+        )
 
     def _tell_flips(self) -> None:
         for key, runner in self.runners.items():
@@ -198,19 +287,57 @@ class Agent:
                 tell("flipped", model=key, revision=trial.revision, attempt=trial.attempt)
             self.told[key] = failed
 
-    def _keep(self) -> None:
+    async def _keep(self) -> None:
+        """Writes what changed, off the loop: a report goes out meanwhile."""
         memories = {key: runner.memory for key, runner in self.runners.items()}
         self.kept = self.kept.model_copy(update={"memories": memories})
-        self.store.save(self.kept)
+        if self.store.lacks(self.kept):
+            await asyncio.to_thread(self.store.save, self.kept)
 
     def _status(self) -> EdgeNodeStatus:
-        models = [
-            node_model(runner.route, runner.memory, runner.up)
-            for _, runner in sorted(self.runners.items())
-        ]
+        known = {key: runner.route for key, runner in self.runners.items()}
+        models = [self._reported(key, runner) for key, runner in sorted(self.runners.items())]
+        models += self.routes.strangers(known)
+        reported = most_urgent(models)
+        left = len(models) - len(reported)
+        metrics.NOT_REPORTED.set(left)
+        troubles = (self.store.trouble, self.gateway.trouble)
         return EdgeNodeStatus(
-            agent_version=version("skerry"), facts=self.facts.reported, models=tuple(models)
+            agent_version=version("skerry")[:40],
+            facts=self.facts.reported,
+            models=reported,
+            models_not_reported=left or None,
+            message="; ".join(trouble for trouble in troubles if trouble) or None,
         )
+
+    def _reported(self, key: str, runner: Runner) -> NodeModel:
+        route = runner.route
+        name = f"{route.metadata.namespace}/{route.metadata.name}"
+        troubles = [runner.trouble]
+        if name in self.routes.unreadable:
+            troubles.append(sentence(name, self.routes.unreadable[name]))
+        if runner.fault:
+            troubles.append(f"its last pass failed: {runner.fault}")
+        if key in self.gateway.missing and self.gateway.trouble:
+            troubles.append(self.gateway.trouble)
+        trouble = "; ".join(trouble for trouble in troubles if trouble)
+        return node_model(route, runner.memory, runner.up, trouble)
+
+
+def _class_of(node: dict[str, Any]) -> str:
+    return str((node.get("spec") or {}).get("hardwareClass") or "")
+
+
+def _made_again(memory: Memory, route: ModelRoute) -> bool:
+    """Whether the memory is of an earlier EdgeModel of the route's name."""
+    uid = route.spec.edge_model_uid
+    return bool(memory.uid and uid and memory.uid != uid)
+
+
+def _named(memory: Memory, route: ModelRoute) -> Memory:
+    """The memory with its EdgeModel's identity, which an operator of an earlier version does not give."""
+    uid = route.spec.edge_model_uid
+    return memory.model_copy(update={"uid": uid}) if uid and memory.uid != uid else memory
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:

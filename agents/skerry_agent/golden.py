@@ -12,27 +12,29 @@ import logging
 import math
 from itertools import cycle, islice
 from statistics import median
-from time import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import httpx
-from pydantic import ValidationError
 
 from skerry.api.common import Model
 from skerry.api.edgenode import VerdictOutcome
 from skerry.decide.guard import Answer, Finding
 from skerry.decide.guard.golden import RULE, difference
 from skerry.jobs.files import Tolerance
+from skerry_agent import bounded
 from skerry_agent.addresses import endpoint
-from skerry_agent.files import write_atomically
+from skerry_agent.files import set_aside, write_atomically
 from skerry_agent.gateway.state import SERVING_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import httpx
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
+FETCH_SECONDS = 30.0
 PACE_TIMES = 4.0
 PACE_SECONDS = 0.2
 """Between two samples of the smoke check: four times as long as the quickest took, 0.2 s at most, so that a
@@ -67,13 +69,19 @@ class GoldenSet(Model):
 
 
 class Target(NamedTuple):
-    """Where a revision answers."""
+    """Where a revision answers. `owner` is the EdgeModel's identity: samples are kept for it alone."""
 
     revision: str
     address: str
     model: str
     port: int = SERVING_PORT
     golden_port: int = SERVING_PORT
+    owner: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its samples are kept under."""
+        return key_of(self.owner, self.revision)
 
     def url(self, path: str) -> str:
         """An address below the server."""
@@ -97,54 +105,77 @@ class Replay(NamedTuple):
 
 
 class Golden:
-    """Golden samples of the revisions on this device."""
+    """Golden samples of the revisions on this device. `now` is the clock of the replays' times."""
 
-    def __init__(self, directory: Path, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, directory: Path, client: httpx.AsyncClient, now: Callable[[], float] = monotonic
+    ) -> None:
         """Keeps the samples in `directory`/state/golden."""
         self.directory = directory / "state" / "golden"
-        self.client = client
+        self.client, self.now = client, now
         self._sets: dict[str, GoldenSet] = {}
+        self._remembered: frozenset[str] | None = None
 
     async def get(self, target: Target) -> GoldenSet:
-        """The revision's samples; raises httpx.HTTPError or ValueError when they can't be had."""
-        if target.revision not in self._sets:
-            path = self.directory / f"{target.revision}.json"
-            self._sets[target.revision] = _read(path) or await self._fetch(target, path)
-        return self._sets[target.revision]
+        """The revision's samples; raises httpx.HTTPError, OSError or ValueError when they can't be had."""
+        if target.key not in self._sets:
+            path = self.directory / f"{target.key}.json"
+            self._sets[target.key] = _read(path) or await self._fetch(target, path)
+        return self._sets[target.key]
 
     async def _fetch(self, target: Target, path: Path) -> GoldenSet:
-        answer = await self.client.get(target.golden_url(), timeout=TIMEOUT_SECONDS)
-        answer.raise_for_status()
-        found = GoldenSet.model_validate_json(answer.content)
+        answer = await bounded.fetch(
+            self.client,
+            "GET",
+            target.golden_url(),
+            seconds=FETCH_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+        )
+        answer.head.raise_for_status()
+        bounded.check_size(answer.body)
+        found = GoldenSet.model_validate_json(answer.body)
         if not found.samples:
             raise ValueError(f"revision {target.revision} comes without golden samples")
-        write_atomically(path, answer.text)
+        try:
+            write_atomically(path, answer.body.decode())
+        except OSError as error:
+            log.warning("%s can't be kept, and is fetched again after a restart: %s", path, error)
         return found
 
-    def forget(self, kept: set[str]) -> None:
-        """Drops the samples of revisions that are gone."""
-        self._sets = {r: s for r, s in self._sets.items() if r in kept}
-        for path in self.directory.glob("*.json"):
-            if path.stem not in kept:
-                path.unlink()
+    def forget(self, kept: frozenset[str]) -> None:
+        """Drops the samples of revisions that are gone, in memory and on disk; keys are `key_of`'s."""
+        if kept == self._remembered:
+            return
+        self._sets = {key: samples for key, samples in self._sets.items() if key in kept}
+        try:
+            for path in self.directory.glob("*.json*"):
+                if path.name.partition(".json")[0] not in kept:
+                    path.unlink()
+        except OSError as error:
+            log.warning("golden samples of what is gone stay on disk for now: %s", error)
+            return
+        self._remembered = kept
 
     async def replay(self, target: Target, sample: Sample, tolerance: Tolerance) -> Replay:
         """Asks the pod itself, by the route that every request takes."""
-        started = time()
+        started = self.now()
         try:
-            answer = await self.client.post(
+            answer = await bounded.fetch(
+                self.client,
+                "POST",
                 target.url(f"/v2/models/{target.model}/infer"),
+                seconds=TIMEOUT_SECONDS,
                 json=sample.request,
                 timeout=TIMEOUT_SECONDS,
             )
-            answered = time()
-            if answer.status_code != OK:
-                failed = f"status {answer.status_code}: {answer.text[:80]}"
+            answered = self.now()
+            if answer.head.status_code != OK:
+                failed = f"status {answer.head.status_code}: {answer.text[:80]}"
                 return Replay(Answer(started, answered, failed=True), failed)
-            wrong = difference(sample.outputs, answer.json()["outputs"], tolerance)
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+            wrong = difference(sample.outputs, bounded.parse(answer.body)["outputs"], tolerance)
+        except Exception as error:  # noqa: BLE001 - whatever a server on trial makes of an answer is its fault
             failed = f"no answer: {type(error).__name__}"
-            return Replay(Answer(started, time(), failed=True), failed)
+            return Replay(Answer(started, self.now(), failed=True), failed)
         return Replay(Answer(started, answered), wrong)
 
     async def replay_twice(
@@ -161,7 +192,7 @@ class Golden:
     async def smoke(self, candidate: Target, stable: Target | None) -> Finding:
         """Whether the candidate answers right and fast enough to be given traffic.
 
-        Raises httpx.HTTPError or ValueError when its golden samples can't be had yet.
+        Raises httpx.HTTPError, OSError or ValueError when its golden samples can't be had yet.
         """
         mine = await self.get(candidate)
         await self.replay(candidate, mine.samples[0], mine.tolerance)  # wakes it up: not timed
@@ -203,18 +234,25 @@ class Golden:
             return None
         try:
             return await self.get(stable)
-        except (httpx.HTTPError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - the certified figures stand in for it
             log.warning("no golden samples of stable %s: %s", stable.revision, error)
             return None
 
 
+def key_of(owner: str, revision: str) -> str:
+    """What the samples of a revision are kept under, also as a file's name."""
+    return f"{owner}_{revision}" if owner else revision
+
+
 def _read(path: Path) -> GoldenSet | None:
     try:
-        return GoldenSet.model_validate_json(path.read_text())
+        if path.stat().st_size > bounded.LIMIT_BYTES:
+            raise ValueError("it is too large")  # noqa: TRY301
+        return GoldenSet.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        log.warning("%s is not a golden set, fetching it again: %s", path, error)
+    except (OSError, ValueError) as error:
+        set_aside(path, str(error).partition("\n")[0])
         return None
 
 

@@ -23,6 +23,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """The entry point."""
+    os.umask(0o077)  # evaluation samples and the state are nobody else's
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )

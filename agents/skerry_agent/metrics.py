@@ -5,19 +5,18 @@ RSS and CPU come from prometheus_client's own process collector.
 
 from __future__ import annotations
 
-import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
 from skerry.api.edgenode import VerdictOutcome
 from skerry.decide.guard import Side
-from skerry_agent import plan
+from skerry_agent import plan, web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from skerry.decide.guard import Answer
     from skerry_agent.runner import Runner
@@ -35,12 +34,26 @@ VERDICT = Gauge(
 VETOES = Gauge("skerry_agent_vetoes", "Attempts that failed here", ["model"])
 PASSES = Counter("skerry_agent_passes", "Passes of the agent's loop")
 CONNECTED = Gauge("skerry_agent_connected", "1 while the API server takes the heartbeat")
+UNREADABLE = Gauge(
+    "skerry_agent_unreadable_routes", "ModelRoutes with a value that this agent does not know"
+)
+NOT_REPORTED = Gauge(
+    "skerry_agent_models_not_reported", "Models that EdgeNode.status has no room for"
+)
+DISK_FAILING = Gauge("skerry_agent_disk_failing", "1 while the disk refuses to keep the state")
+GATEWAY_REFUSES = Gauge(
+    "skerry_agent_gateway_refuses", "1 while a gateway refuses its configuration"
+)
+CLOCK_JUMPS = Counter("skerry_agent_clock_jumps", "How often the device's clock was set")
+FAULTS = Counter("skerry_agent_faults", "Unexpected errors that were survived", ["part"])
 
 _last_pass = monotonic()
+_counted: dict[str, set[str]] = {}
 
 
 def count(model: str, revision: str, answers: Sequence[Answer]) -> None:
     """Counts answers of a revision."""
+    _counted.setdefault(model, set()).add(revision)
     failed = sum(answer.failed for answer in answers)
     ANSWERS.labels(model, revision, "failed").inc(failed)
     ANSWERS.labels(model, revision, "good").inc(len(answers) - failed)
@@ -58,6 +71,30 @@ def observe(runner: Runner) -> None:
         VERDICT.labels(key, outcome.value).set(outcome is now)
 
 
+def forget(kept: Mapping[str, set[str]]) -> None:
+    """Drops the labels of models and revisions that are gone; `kept` has the revisions by model."""
+    for model, revisions in list(_counted.items()):
+        for revision in revisions - kept.get(model, set()):
+            _remove(ANSWERS, (model, revision, "failed"), (model, revision, "good"))
+            revisions.discard(revision)
+        if model not in kept:
+            del _counted[model]
+
+
+def forget_model(model: str) -> None:
+    """Drops the labels of a model that left this node."""
+    _remove(SHARE, (model,))
+    _remove(VETOES, (model,))
+    _remove(WINDOW, *((model, side.value) for side in Side))
+    _remove(VERDICT, *((model, outcome.value) for outcome in VerdictOutcome))
+
+
+def _remove(metric: Counter | Gauge, *labels: tuple[str, ...]) -> None:
+    for values in labels:
+        with suppress(KeyError):
+            metric.remove(*values)
+
+
 def passed() -> None:
     """The loop made a pass: the agent is alive."""
     global _last_pass  # noqa: PLW0603 - one loop, one process
@@ -65,13 +102,8 @@ def passed() -> None:
     PASSES.inc()
 
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Scrapes are no news."""
-
-
 def serve(port: int) -> None:
-    """Serves /metrics and /healthz from a thread of its own."""
+    """Serves /metrics and /healthz from threads of their own."""
     exporter = make_wsgi_app()
 
     def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -82,5 +114,4 @@ def serve(port: int) -> None:
         start("200 OK" if alive else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok" if alive else f"no pass of the loop for {stuck:.0f} s".encode()]
 
-    server = make_server("", port, app, handler_class=_Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
+    web.serve(port, app)

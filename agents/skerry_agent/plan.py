@@ -12,14 +12,18 @@ Waiting when its pod stops answering.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
 from skerry.decide.guard import Finding
+from skerry_agent.clock import as_date
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from skerry.api.modelroute import ModelRouteSpec
 
 MOST_VETOES = 8
@@ -32,13 +36,17 @@ WITH_TRAFFIC = (CandidateState.SHIFTING, CandidateState.SOAKING, CandidateState.
 
 
 class Trial(Model):
-    """How far a revision came on this node. Times are seconds since the epoch."""
+    """How far a revision came on this node.
+
+    `step_since` is of the monotonic clock, which another boot begins at zero: it is not kept on disk, and an
+    agent that starts begins the step again.
+    """
 
     revision: str
     attempt: int
     state: CandidateState = CandidateState.WAITING
     step: int = 0
-    step_since: float = 0.0
+    step_since: float = Field(default=0.0, exclude=True)
     losses: int = 0
     verdict: Verdict | None = None
 
@@ -49,8 +57,12 @@ class Trial(Model):
 
 
 class Memory(Model):
-    """What is kept on disk of one model: it outlives the agent."""
+    """What is kept on disk of one model: it outlives the agent.
 
+    `uid` is the EdgeModel's: one that is made again under its name has no past.
+    """
+
+    uid: str = ""
     trial: Trial | None = None
     vetoes: tuple[Veto, ...] = ()
 
@@ -58,10 +70,18 @@ class Memory(Model):
         """Whether this attempt of the revision failed here."""
         return any((veto.revision, veto.attempt) == (revision, attempt) for veto in self.vetoes)
 
+    def with_vetoes(self, vetoes: Iterable[Veto]) -> Memory:
+        """Return the memory with vetoes that it lacks, those that were kept elsewhere."""
+        new = [veto for veto in vetoes if not self.vetoed(veto.revision, veto.attempt)]
+        return self.model_copy(update={"vetoes": (*new, *self.vetoes)[-MOST_VETOES:]})
+
 
 @dataclass(frozen=True)
 class Seen:
-    """What the node shows now. `up`: revisions whose server answers its check."""
+    """What the node shows now. `up`: revisions whose server answers its check.
+
+    `now` is of the monotonic clock, `ahead` how many seconds the wall clock is ahead of it.
+    """
 
     now: float
     up: frozenset[str] = frozenset()
@@ -69,6 +89,7 @@ class Seen:
     smoke: Finding | None = None
     finding: Finding | None = None
     samples: int = 0
+    ahead: float = 0.0
 
 
 def subject(route: ModelRouteSpec) -> tuple[str, int] | None:
@@ -104,7 +125,7 @@ def advance(route: ModelRouteSpec, memory: Memory, seen: Seen) -> Memory:
         return _with(memory, trial)
     failure = _failure(trial, seen)
     if failure is not None:
-        return _failed(memory, trial, failure, seen.now)
+        return _failed(memory, trial, failure, seen)
     return _with(memory, _onward(route, trial, seen) if route.candidate else trial)
 
 
@@ -132,15 +153,16 @@ def _is(finding: Finding | None, outcome: VerdictOutcome) -> bool:
     return finding is not None and finding.outcome is outcome
 
 
-def _failed(memory: Memory, trial: Trial, finding: Finding, now: float) -> Memory:
-    at = datetime.fromtimestamp(now, UTC)
+def _failed(memory: Memory, trial: Trial, finding: Finding, seen: Seen) -> Memory:
+    at = as_date(seen.now + seen.ahead)
     veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, at=at)
-    verdict = verdict_of(finding, now)
+    verdict = verdict_of(finding, seen)
     failed = trial.model_copy(update={"state": CandidateState.FAILED, "verdict": verdict})
-    return Memory(trial=failed, vetoes=(*memory.vetoes, veto)[-MOST_VETOES:])
+    vetoes = (*memory.vetoes, veto)[-MOST_VETOES:]
+    return memory.model_copy(update={"trial": failed, "vetoes": vetoes})
 
 
-def verdict_of(finding: Finding, now: float) -> Verdict:
+def verdict_of(finding: Finding, seen: Seen) -> Verdict:
     """The finding as it stands in EdgeNode.status."""
     first = finding.first_bad_at
     return Verdict(
@@ -150,8 +172,8 @@ def verdict_of(finding: Finding, now: float) -> Verdict:
         bound=finding.bound[:64],
         samples=finding.samples,
         message=finding.message[:1024],
-        at=datetime.fromtimestamp(now, UTC),
-        first_bad_at=None if first is None else datetime.fromtimestamp(first, UTC),
+        at=as_date(seen.now + seen.ahead),
+        first_bad_at=None if first is None else as_date(first + seen.ahead),
     )
 
 
@@ -202,7 +224,7 @@ def _through_steps(route: ModelRouteSpec, trial: Trial, seen: Seen) -> Trial:
     if not soaking:
         return _at_step(route, trial, trial.step + 1, seen.now)
     passed = _to(trial, CandidateState.PASSED, trial.step, seen.now)
-    return passed.model_copy(update={"verdict": verdict_of(seen.finding, seen.now)})
+    return passed.model_copy(update={"verdict": verdict_of(seen.finding, seen)})
 
 
 def _overdue(trial: Trial, seen: Seen) -> Trial:
@@ -213,7 +235,7 @@ def _overdue(trial: Trial, seen: Seen) -> Trial:
     said = trial.verdict
     if said is not None and (said.outcome, said.rule) == (finding.outcome, finding.rule):
         return trial
-    return trial.model_copy(update={"verdict": verdict_of(finding, seen.now)})
+    return trial.model_copy(update={"verdict": verdict_of(finding, seen)})
 
 
 def share_of_candidate(route: ModelRouteSpec, trial: Trial | None) -> int:

@@ -31,7 +31,7 @@ class Pod(Model):
     def of(item: dict[str, Any]) -> Pod:
         """From the API server's object."""
         metadata, status = item["metadata"], item.get("status", {})
-        labels = metadata.get("labels", {})
+        labels = _trusted_labels(metadata)
         conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
         ports = _ports(item.get("spec", {}))
         return Pod(
@@ -49,6 +49,22 @@ class Pod(Model):
             grpc_port=ports.get("grpc"),
             golden_port=ports.get("golden"),
         )
+
+
+def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
+    """The labels of a pod that its DaemonSet made; nothing of one that only says so.
+
+    Who may create pods may give them any label, and would get a revision's traffic.
+    """
+    labels: dict[str, str] = metadata.get("labels") or {}
+    wanted = (
+        f"{labels.get(LABEL_MODEL)}-{labels.get(LABEL_REVISION)}"  # the operator's daemonset_name
+    )
+    for owner in metadata.get("ownerReferences") or ():
+        found = owner.get("apiVersion"), owner.get("kind"), owner.get("name")
+        if owner.get("controller") and found == ("apps/v1", "DaemonSet", wanted):
+            return labels
+    return {}
 
 
 def _ports(spec: dict[str, Any]) -> dict[str, int]:

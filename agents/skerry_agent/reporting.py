@@ -1,15 +1,22 @@
-"""What goes up to the API server: the EdgeNode's status on transitions, and the heartbeat."""
+"""What goes up to the API server: the EdgeNode's status on transitions, and the heartbeat.
+
+What was sent belongs to one EdgeNode by its uid. One that is made again gets the whole report, and so does
+one whose stored status somebody else changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from skerry_agent import metrics
+from skerry_agent.kube import pause
 from skerry_agent.timeline import tell
 
 if TYPE_CHECKING:
@@ -24,17 +31,31 @@ log = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 0.5
 GREATEST_BACKOFF_SECONDS = 15.0
 RETRY_BEAT_SECONDS = 5.0
+CORRECTION_SECONDS = 10.0
+"""Between two corrections of a status that somebody else writes: two writers must not race."""
+NOT_TAKEN = (httpx.HTTPError, OSError, ValueError, LookupError, TypeError)
 
 
 class Reporting:
-    """Sends the last status offered, until it has arrived."""
+    """Sends the last status offered, until it has arrived.
+
+    Attributes:
+        uid: of the EdgeNode that has what was sent.
+        stored: the EdgeNode's status as the API server stored it then.
+    """
 
     def __init__(self, api: Api, settings: Settings, back: Callable[[], None]) -> None:
         """`back` is called when the API server is there again."""
         self.api, self.settings, self.back = api, settings, back
         self.wanted: EdgeNodeStatus | None = None
         self.sent: EdgeNodeStatus | None = None
+        self.uid = ""
+        self.stored: Any = None
+        self._version = 0
+        self._seen_uid = ""
+        self._corrected_at = -CORRECTION_SECONDS
         self._news = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._connected = True
 
     def offer(self, status: EdgeNodeStatus) -> None:
@@ -43,11 +64,35 @@ class Reporting:
         if status != self.sent:
             self._news.set()
 
-    async def run(self) -> None:
-        """Reports and beats until cancelled."""
-        await asyncio.gather(self._reports(), self._beats())
+    def seen(self, node: dict[str, Any] | None) -> None:
+        """The EdgeNode as the API server has it; None when there is none."""
+        if node is None:
+            self._send_again("")
+            return
+        metadata = node["metadata"]
+        if metadata.get("uid", "") != self._seen_uid:
+            self._seen_uid = metadata.get("uid", "")
+            self._hurry.set()
+        if self.sent is None or _version(metadata) <= self._version:
+            return  # older than what was sent
+        if metadata.get("uid", "") != self.uid:
+            self._send_again(f"EdgeNode {metadata['name']} was made again: reporting all")
+        elif node.get("status") != self.stored:
+            now = monotonic()
+            if now - self._corrected_at >= CORRECTION_SECONDS:
+                self._corrected_at = now
+                self._send_again(f"somebody else wrote the status of EdgeNode {metadata['name']}")
 
-    async def _reports(self) -> None:
+    def _send_again(self, why: str) -> None:
+        if why:
+            log.info("%s", why)
+        if self.sent is not None:
+            self.sent = None
+            self._news.set()
+            self._hurry.set()
+
+    async def reports(self) -> None:
+        """Reports until cancelled."""
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             await self._news.wait()
@@ -56,10 +101,12 @@ class Reporting:
             if status is None or status == self.sent:
                 continue
             try:
-                await self.api.report(self.settings.node, status)
-            except (httpx.HTTPError, OSError) as error:
+                written = await self.api.report(self.settings.node, status)
+                self._note(written)
+            except NOT_TAKEN as error:
                 log.info("status not reported yet: %s", error)
-                await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+                self.sent = None  # whether it arrived is not known
+                await self._wait(pause(error, backoff))
                 backoff = min(2 * backoff, GREATEST_BACKOFF_SECONDS)
                 self._news.set()
                 continue
@@ -67,15 +114,27 @@ class Reporting:
             self.sent = status
             tell("reported", models=[_brief(model) for model in status.to_wire().get("models", [])])
 
-    async def _beats(self) -> None:
+    def _note(self, written: dict[str, Any]) -> None:
+        metadata = written["metadata"]
+        self.uid, self._version = metadata.get("uid", ""), _version(metadata)
+        self.stored = written.get("status")
+
+    async def _wait(self, seconds: float) -> None:
+        """Waits for the next try, or until there is somebody to report to again."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+        self._hurry.clear()
+
+    async def beats(self) -> None:
+        """Renews the Lease until cancelled."""
         while True:
             seconds = self.settings.heartbeat_seconds
             try:
                 await self.api.beat(self.settings.namespace, self.settings.node, seconds)
-            except (httpx.HTTPError, OSError) as error:
+            except NOT_TAKEN as error:
                 self._set_connected(connected=False)
                 log.info("heartbeat not taken: %s", error)
-                seconds = min(seconds, RETRY_BEAT_SECONDS)
+                seconds = max(min(seconds, RETRY_BEAT_SECONDS), pause(error, 0.0))
             else:
                 self._set_connected(connected=True)
             await asyncio.sleep(seconds * random.uniform(0.9, 1.0))  # noqa: S311 - jitter
@@ -86,9 +145,18 @@ class Reporting:
             tell("connected")
             self.back()
             self._news.set()
+            self._hurry.set()
         elif self._connected and not connected:
             tell("disconnected")
         self._connected = connected
+
+
+def _version(metadata: dict[str, Any]) -> int:
+    """The order of an object's versions."""
+    try:
+        return int(metadata.get("resourceVersion", 0))
+    except ValueError:
+        return 0
 
 
 def _brief(model: dict[str, object]) -> dict[str, object]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from time import time
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.decide.guard import Evidence, Side, judge
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 
     from skerry.api.modelroute import ModelRoute
     from skerry.decide.guard import Answer, Finding
+    from skerry_agent.clock import Clock
     from skerry_agent.golden import Golden
     from skerry_agent.plan import Memory, Trial
     from skerry_agent.pods import Pod
@@ -41,11 +39,13 @@ class Runner:
     """The trial of one model's revisions. `wake` asks for a pass at once."""
 
     def __init__(
-        self, route: ModelRoute, memory: Memory, golden: Golden, wake: asyncio.Event, now: float
+        self, route: ModelRoute, memory: Memory, golden: Golden, wake: asyncio.Event, clock: Clock
     ) -> None:
         """Goes on from what was kept; a step that was under way begins anew (its answers are lost)."""
         self.route = route
         self.memory = memory
+        self.clock = clock
+        self.trouble = self.fault = ""
         self.golden = golden
         self.wake = wake
         self.evidence = Evidence()
@@ -58,21 +58,60 @@ class Runner:
         self._runs: dict[str, int] = {}
         self._smoke: Finding | None = None
         self._task: asyncio.Task[None] | None = None
-        self._replay_at = 0.0
+        self._jumps = clock.jumps
+        self._replay_at = clock.monotonic()
         # the shortest of the last replays: nearest to the CPU time, as the rest is waiting for others
         self._costs: deque[float] = deque(maxlen=COSTS)
         self._samples = 0
-        trial = memory.trial
-        if trial is not None and trial.state in plan.WITH_TRAFFIC:
-            renewed = trial.model_copy(update={"step_since": now})
-            self.memory = memory.model_copy(update={"trial": renewed})
-            self._note_trial(renewed)
-            self.evidence.begin_step(plan.share_of_candidate(route.spec, renewed))
+        self._begin_step_again(clock.monotonic())
 
     @property
     def key(self) -> str:
         """The gateway's name of the model."""
         return f"{self.route.metadata.namespace}.{self.route.spec.edge_model}"
+
+    @property
+    def owner(self) -> str:
+        """The EdgeModel's identity; its name where an operator of an earlier version gives none."""
+        return self.memory.uid or self.key
+
+    @property
+    def revisions(self) -> set[str]:
+        """All that are of interest here: those of the route, and those that have pods."""
+        route = self.route.spec
+        roles = (route.stable, route.candidate, route.previous)
+        return {role.revision for role in roles if role} | self.pods.keys()
+
+    def _begin_step_again(self, now: float) -> None:
+        """The evidence of the step is void: of an agent that ended, or from before the clock was set."""
+        trial = self.memory.trial
+        if trial is None:
+            return
+        trial = trial.model_copy(update={"step_since": now})
+        self.memory = self.memory.model_copy(update={"trial": trial})
+        if trial.state not in plan.WITH_TRAFFIC:
+            return
+        self._note_trial(trial)
+        before = self.evidence
+        self.evidence = Evidence(golden=before.golden, good_median=before.good_median)
+        self.evidence.begin_step(plan.share_of_candidate(self.route.spec, trial))
+
+    def _note_jump(self, now: float) -> None:
+        if self._jumps == self.clock.jumps:
+            return
+        self._jumps = self.clock.jumps
+        trial = self.memory.trial
+        if trial is None or trial.state not in plan.WITH_TRAFFIC:
+            return
+        self._begin_step_again(now)
+        tell(
+            "step_again",
+            model=self.key,
+            revision=trial.revision,
+            attempt=trial.attempt,
+            state=trial.state.value,
+            clock_set_by_seconds=round(self.clock.jumped_by, 3),
+        )
 
     def hear(self, revision: str, answer: Answer) -> None:
         """Takes one answer; a run of failures is looked at without waiting for the next second."""
@@ -84,6 +123,7 @@ class Runner:
     def tick(self, now: float, pods: dict[str, Pod], checks: Mapping[str, bool | None]) -> None:
         """One pass: answers in, trial onward, tasks started."""
         self.pods = pods
+        self._note_jump(now)
         self._take_checks(checks)
         self.up = frozenset(r for r, pod in pods.items() if self._answers(pod))
         self._take_answers()
@@ -92,7 +132,13 @@ class Runner:
         leaving = frozenset(r for r, pod in pods.items() if pod.leaving)
         leaving |= {before.revision} - pods.keys() if before else frozenset()
         seen = Seen(
-            now, self.up, leaving, self._smoke, self.finding, self.evidence.samples(Side.CANDIDATE)
+            now,
+            self.up,
+            leaving,
+            self._smoke,
+            self.finding,
+            self.evidence.samples(Side.CANDIDATE),
+            self.clock.ahead,
         )
         self.memory = plan.advance(self.route.spec, self.memory, seen)
         self._follow(before, self.memory.trial, now)
@@ -157,6 +203,7 @@ class Runner:
             return
         golden = self.evidence.golden if self._kind and self._kind[0] == trial.key else None
         self.evidence, self._kind, self._smoke = Evidence(), kind, None
+        self.trouble = ""
         if golden is not None:
             self.evidence.golden = golden
 
@@ -232,6 +279,7 @@ class Runner:
             self.route.spec.edge_model,
             pod.http_port,
             pod.golden_port or pod.http_port,
+            self.owner,
         )
 
     def _stable(self) -> Target | None:
@@ -244,6 +292,14 @@ class Runner:
             work.close()
             return
         self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._note_end)
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        """A task that fails unexpectedly is counted and begun again by a later pass."""
+        if not task.cancelled() and task.exception() is not None:
+            metrics.FAULTS.labels("replay").inc()
+            log.error("%s: a replay ended", self.key, exc_info=task.exception())
+            self._replay_at = self.clock.monotonic() + RETRY_SECONDS
 
     async def _run_smoke(self, trial: Trial) -> None:
         target = self._target(trial.revision)
@@ -251,15 +307,24 @@ class Runner:
             return
         try:
             finding = await self.golden.smoke(target, self._stable())
-        except (httpx.HTTPError, ValueError) as error:
-            log.warning("%s: golden samples of %s: %s", self.key, trial.revision, error)
+        except Exception as error:  # noqa: BLE001 - whatever its pod makes of an answer
+            self._note_no_samples(trial.revision, error)
             await asyncio.sleep(RETRY_SECONDS)
             return
+        self.trouble = ""
         if self._kind == (trial.key, False):
             self._smoke = finding
             if finding.outcome is VerdictOutcome.PASS:
                 self.evidence.golden.add(trial.step_since, None)
             self.wake.set()
+
+    def _note_no_samples(self, revision: str, error: Exception) -> None:
+        """Says it once for each reason, in the log and to the operator."""
+        why = str(error).partition("\n")[0][:200] or type(error).__name__
+        trouble = f"golden samples of {revision} can't be had: {why}"
+        if trouble != self.trouble:
+            log.warning("%s: %s", self.key, trouble)
+        self.trouble = trouble
 
     async def _replay(self) -> None:
         """One golden sample to each side: the idle device's traffic, and the golden rule's data."""
@@ -274,15 +339,18 @@ class Runner:
                 spent += await self._replay_one(evidence, side, target)
         self._samples += 1
         self._costs.append(spent)
-        self._replay_at = time() + max(LEAST_PAUSE_SECONDS, min(self._costs) / BUDGET)
+        self._replay_at = self.clock.monotonic() + max(
+            LEAST_PAUSE_SECONDS, min(self._costs) / BUDGET
+        )
 
     async def _replay_one(self, evidence: Evidence, side: Side, target: Target) -> float:
         """Replays one sample; returns the seconds that it took."""
         try:
             known = await self.golden.get(target)
-        except (httpx.HTTPError, ValueError) as error:
-            log.warning("%s: golden samples of %s: %s", self.key, target.revision, error)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note_no_samples(target.revision, error)
             return RETRY_SECONDS * BUDGET
+        self.trouble = ""
         sample = known.samples[self._samples % len(known.samples)]
         replays = await self.golden.replay_twice(target, sample, known.tolerance)
         evidence.replays.add(side, [replay.answer for replay in replays])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from contextlib import suppress
 from time import time
 from typing import Any
+
+from skerry_agent.clock import as_date
 
 
 def stamp(at: float) -> str:
     """RFC 3339 with milliseconds, of seconds since the epoch."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return as_date(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def tell(event: str, /, *, at: float | None = None, **fields: Any) -> None:
@@ -20,5 +22,6 @@ def tell(event: str, /, *, at: float | None = None, **fields: Any) -> None:
     Events of a rollback, in order: first_bad, verdict, flipped, reported.
     """
     line = {"at": stamp(time() if at is None else at), "event": event, **fields}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # whoever reads it may be gone, or have no room
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()

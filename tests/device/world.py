@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 
 from skerry.api.common import LABEL_CLASS, LABEL_MODEL, LABEL_REVISION
-from skerry.cluster.kinds import POD, Kind
+from skerry.cluster.kinds import DAEMON_SET, POD, Kind
+from skerry.render.daemonsets import daemonset_name
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import GatewayState
@@ -164,26 +165,41 @@ class Device:
     def pod(
         self, revision: str, *, ready: bool = True, grpc: bool = False, model: str = MODEL
     ) -> None:
-        """The revision's pod, as the kubelet would have it."""
+        """The revision's pod, which a DaemonSet makes, with the status that the kubelet would write."""
         address = self.address(revision)
         labels = {LABEL_MODEL: model, LABEL_CLASS: self.name, LABEL_REVISION: revision}
-        ports = [{"name": "http", "containerPort": 8080}]
-        ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
-        container = {"name": "runtime", "image": "none", "ports": ports}
-        spec = {
-            "nodeName": self.name,
-            "containers": [container],
-            "automountServiceAccountToken": False,
-        }
-        metadata = {"name": f"{model}-{revision}", "namespace": self.name}
-        self.api.apply(POD, {"metadata": {**metadata, "labels": labels}, "spec": spec}, "test")
+        found = eventually(lambda: self._pods_of(labels, grpc=grpc), 60, f"a pod of {revision}")[0]
         status = {
             "phase": "Running",
             "podIP": address,
             "podIPs": [{"ip": address}],
             "conditions": [{"type": "Ready", "status": str(ready)}],
         }
-        self.api.merge(POD, {"metadata": metadata}, {"status": status}, "status")
+        self.api.merge(POD, found, {"status": status}, "status")
+
+    def _pods_of(self, labels: dict[str, str], *, grpc: bool) -> list[dict[str, Any]]:
+        """The pods that the DaemonSet of a revision made; it is made first."""
+        ports = [{"name": "http", "containerPort": 8080}]
+        ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
+        spec = {
+            "nodeName": self.name,
+            "containers": [{"name": "runtime", "image": "none", "ports": ports}],
+            "automountServiceAccountToken": False,
+            "tolerations": [{"operator": "Exists"}],
+        }
+        name = daemonset_name(labels[LABEL_MODEL], labels[LABEL_REVISION])
+        wanted = {
+            "metadata": {"name": name, "namespace": self.name},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "updateStrategy": {"type": "OnDelete"},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        }
+        self.api.apply(DAEMON_SET, wanted, "test")
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        pods = self.api.list(POD, self.name, selector)
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def _serves(self, address: str) -> bool:
         try:

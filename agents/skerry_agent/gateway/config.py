@@ -9,6 +9,8 @@ taken when the whole request is there and `answered` when the answer's head come
 slow client is not the model's fault. A request that fails is tried once more on the other revision
 where its body fits a buffer; the log's `%rc` then begins with '+', and the agent counts the failure
 of the one that was left. What the health checks find is logged as well: the agent looks at once.
+`grpc-status` of an answer counts for gRPC calls only, and by its digits: a server on trial could else turn
+each of its failures into an answer that counts for nothing.
 
 A gateway that stops (each reload, each upgrade) counts no server of its backends as usable, while calls
 still come on the connections that it has: `nbsrv eq 0` alone would refuse them.
@@ -64,10 +66,11 @@ frontend models
     bind :{port}
     log-format "%b %s %ST %ts %rc %[var(txn.started)] %[var(txn.answered)] %[date(0,us)] %[var(txn.grpc)] %[var(txn.stream)]"
     http-after-response set-header X-Skerry-Node "${{NODE_NAME}}"
-    http-after-response set-header Content-Type application/grpc if {{ res.hdr(grpc-status) -m found }}
+    http-after-response set-header Content-Type application/grpc if {{ var(txn.call) -m bool }} {{ res.hdr(grpc-status) -m found }}
     http-request set-log-level silent if {{ path /skerry/healthz }}
     http-request return status 200 content-type text/plain string "ok" if {{ path /skerry/healthz }}
     acl grpc req.hdr(content-type) -m beg application/grpc
+    http-request set-var(txn.call) bool(true) if grpc
     acl unary path -m beg {unary}
     http-request set-var(txn.stream) str(stream) if grpc !unary
     http-request wait-for-body time 10s unless grpc !unary
@@ -133,8 +136,8 @@ backend {name}
     http-request return status 200 hdr grpc-status 14 hdr grpc-message "{key} on node %[env(NODE_NAME)]: %[var(txn.reason)]" if {{ nbsrv eq 0 }} !{{ stopping }} {{ req.hdr(content-type) -m beg application/grpc }}
     http-request disable-l7-retry if {{ nbsrv lt 2 }}
     http-response set-var(txn.answered) date(0,us)
-    http-response set-var(txn.grpc) res.hdr(grpc-status)
-    http-response set-status 200 if {{ res.hdr(grpc-status) -m found }}
+    http-response set-var(txn.grpc) res.hdr(grpc-status),regsub([^0-9],x,g),bytes(0,4) if {{ var(txn.call) -m bool }} {{ res.hdr(grpc-status) -m found }}
+    http-response set-status 200 if {{ var(txn.call) -m bool }} {{ res.hdr(grpc-status) -m found }}
     http-after-response set-header X-Skerry-Revision %s if {{ srv_id -m found }}
 """  # noqa: E501 - as above
 MOST_NAMED = 16

@@ -1,22 +1,27 @@
 """Brings every running gateway of this node to the wanted state, and says which servers are up.
 
-Level-triggered: each pass looks at what runs and sends what is missing, so a restarted, reloaded or
-second gateway (during its upgrade) needs no special case. Weights that changed go first, before the
+Level-triggered: each pass looks at what runs and at the files, and sends and writes what is missing, so a
+restarted, reloaded or second gateway (during its upgrade) needs no special case, nor does a damaged file.
+A disk that refuses costs the files alone; a configuration that a gateway refuses is reported, and the last
+one that was taken is kept beside it. Weights that changed go first, before the
 files are written: a flip takes a millisecond. Only a backend that comes or goes needs a reload.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from skerry_agent.files import write_atomically
+from skerry_agent import metrics
 from skerry_agent.gateway import config
+from skerry_agent.gateway.held import Held
 from skerry_agent.gateway.paths import GatewayPaths
-from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat
+from skerry_agent.gateway.socket import LiveServer, ask, parse_map, parse_stat, refusal
 from skerry_agent.gateway.state import GRPC_SUFFIX, GatewayState, Server, model_of
 
 if TYPE_CHECKING:
@@ -27,7 +32,11 @@ log = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 3.0
 """A reload is not asked for again before it can have shown."""
+REFUSED_SECONDS = 30.0
+"""Between two reloads that are refused."""
 STALE_SECONDS = 120.0
+NO_ANSWER = (OSError, TimeoutError, ValueError, LookupError)
+"""What talking to a gateway may end with: nobody there, or an answer that is none."""
 
 Live = dict[str, dict[str, LiveServer]]
 Checks = dict[str, dict[str, bool | None]]
@@ -38,27 +47,56 @@ _CERTAINTY = (False, None, True).index
 
 @dataclass
 class Gateway:
-    """The gateways of this node."""
+    """The gateways of this node.
+
+    Attributes:
+        disk: what the disk refused of the files; empty when they are written.
+        refused: why a gateway refused its configuration, by its socket's name.
+        missing: models that no running gateway has yet.
+    """
 
     paths: GatewayPaths
     port: int = config.PORT
     metrics_port: int = config.METRICS_PORT
     state: GatewayState | None = None
+    disk: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
     _reloaded: dict[str, float] = field(default_factory=dict)
+    _texts: list[tuple[Held, str]] = field(default_factory=list)
+    _good: set[str] = field(default_factory=set)
+    _held: tuple[Held, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is written yet."""
+        paths = (self.paths.callers, self.paths.reasons, self.paths.config)
+        self._held = tuple(Held(path) for path in paths)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the gateways, for people; empty when all is well."""
+        found = [f"the gateway's files can't be written: {self.disk}"] if self.disk else []
+        if self.refused:
+            why = next(iter(self.refused.values()))
+            found.append(f"the gateway refuses {self.paths.config}: {why}")
+        return "; ".join(found)
 
     async def apply(self, state: GatewayState) -> Checks:
         """Makes `state` so; returns what the checks of any running gateway say."""
-        changed = state != self.state
-        if changed:
+        if state != self.state:
             await self._send_weights(state)
-            self._write(state)
+            if state.pools().keys() != (self.state or GatewayState()).pools().keys():
+                for name in self.refused:
+                    self._reloaded.pop(name, None)  # another file: no need to wait
             self.state = state
-        return _by_any(
-            [
-                seen_up(await self._converge(socket, state), state)
-                for socket in self.paths.admin_sockets()
-            ]
+            self._texts = list(zip(self._held, self._rendered(state), strict=True))
+        await self._write()
+        found = [await self._converge(socket, state) for socket in self.paths.admin_sockets()]
+        self.missing = frozenset(
+            key for key in state.backends if not any(key in live for live in found)
         )
+        metrics.GATEWAY_REFUSES.set(bool(self.refused))
+        return _by_any([seen_up(live, state) for live in found])
 
     async def look(self) -> Checks:
         """What the checks of the running gateways say, before anything is known of what shall be."""
@@ -70,21 +108,39 @@ class Gateway:
         for socket in self.paths.admin_sockets() if commands else []:
             try:
                 await ask(socket, commands)
-            except (OSError, TimeoutError):
+            except NO_ANSWER:
                 log.debug(
                     "gateway %s does not answer; the next pass brings it up to date", socket.name
                 )
 
-    def _write(self, state: GatewayState) -> None:
-        write_atomically(self.paths.callers, config.lines_of_map(state.callers))
-        write_atomically(self.paths.reasons, config.lines_of_map(_reasons(state)))
-        text = config.render(state, self.paths, self.port, self.metrics_port)
-        write_atomically(self.paths.config, text)
+    def _rendered(self, state: GatewayState) -> tuple[str, str, str]:
+        """The files' texts, in the order of `_held`."""
+        return (
+            config.lines_of_map(state.callers),
+            config.lines_of_map(_reasons(state)),
+            config.render(state, self.paths, self.port, self.metrics_port),
+        )
+
+    async def _write(self) -> None:
+        """Writes what the files do not hold; also what somebody else changed in them."""
+        wanted = [(file, text) for file, text in self._texts if not file.holds(text)]
+        if not wanted:
+            self.disk = ""
+            return
+        try:
+            for file, text in wanted:
+                await asyncio.to_thread(file.write, text)
+        except OSError as error:
+            if str(error) != self.disk:
+                log.error("the gateway's files can't be written: %s", error)  # noqa: TRY400
+            self.disk = str(error)
+        else:
+            self.disk = ""
 
     async def _live(self, socket: Path) -> Live:
         try:
             return await _servers(socket)
-        except (OSError, TimeoutError):
+        except NO_ANSWER:
             return {}
 
     async def _converge(self, socket: Path, state: GatewayState) -> Live:
@@ -92,22 +148,51 @@ class Gateway:
             live = await _servers(socket)
             if set(live) != set(state.pools()):
                 await self._reload(socket)
+            else:
+                self._note_taken(socket, state)
             commands = converge(live, state)
             if commands:
                 await ask(socket, commands)
             await self._converge_maps(socket, state)
-        except (OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             self._drop_stale(socket, error)
             return {}
         return live
 
     async def _reload(self, socket: Path) -> None:
         now = monotonic()
-        if now - self._reloaded.get(socket.name, -RELOAD_SECONDS) < RELOAD_SECONDS:
+        since = now - self._reloaded.get(socket.name, -REFUSED_SECONDS)
+        if since < RELOAD_SECONDS:
             return
+        master = GatewayPaths.master_of(socket)
+        if since < REFUSED_SECONDS:
+            self._note(socket, refusal("", await ask(master, ["show proc"])))
+            if socket.name in self.refused:
+                return
         self._reloaded[socket.name] = now
         log.info("models came or went: reloading %s", socket.stem)
-        await ask(GatewayPaths.master_of(socket), ["reload"])
+        why = refusal(await ask(master, ["reload"]), "")
+        if why:
+            self._note(socket, why)
+
+    def _note(self, socket: Path, why: str | None) -> None:
+        if why is None:
+            self.refused.pop(socket.name, None)
+        elif socket.name not in self.refused:
+            self.refused[socket.name] = why
+            log.error("gateway %s refuses %s: %s", socket.stem, self.paths.config, why)
+
+    def _note_taken(self, socket: Path, state: GatewayState) -> None:
+        """The gateway has all models: its file is good, and kept for one that meets a damaged file."""
+        self._note(socket, None)
+        pools = set(state.pools())
+        if self.disk or (pools == self._good and self.paths.good.exists()):
+            return
+        try:
+            Held(self.paths.good).write(self._texts[-1][1])
+        except OSError as error:
+            log.debug("%s is not kept: %s", self.paths.good, error)
+        self._good = pools
 
     async def _converge_maps(self, socket: Path, state: GatewayState) -> None:
         """Looks each time: a reload that was under way may have read the files of before."""
@@ -126,8 +211,10 @@ class Gateway:
         now = monotonic()
         since = self._reloaded.setdefault(f"silent {socket.name}", now)
         if isinstance(error, ConnectionRefusedError) and now - since > STALE_SECONDS:
-            for path in (socket, GatewayPaths.master_of(socket)):
-                path.unlink(missing_ok=True)
+            self.refused.pop(socket.name, None)
+            with suppress(OSError):
+                for path in (socket, GatewayPaths.master_of(socket)):
+                    path.unlink(missing_ok=True)
 
 
 async def _servers(socket: Path) -> Live:

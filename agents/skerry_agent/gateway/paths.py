@@ -21,6 +21,11 @@ class GatewayPaths:
         return self.directory / "haproxy.cfg"
 
     @property
+    def good(self) -> Path:
+        """The last configuration that a gateway took: what one begins with that refuses the other."""
+        return self.directory / "haproxy.cfg.good"
+
+    @property
     def callers(self) -> Path:
         """Map of pod addresses to namespaces."""
         return self.directory / "callers.map"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,25 @@ async def ask(socket: Path, commands: Sequence[str]) -> str:
         try:
             writer.write((";".join(commands) + "\n").encode())
             await writer.drain()
-            return (await reader.read(-1)).decode()
+            writer.write_eof()  # a master would wait for more
+            return (await reader.read(-1)).decode(errors="replace")
         finally:
             writer.close()
+
+
+_FAILED = re.compile(r"\[failed: ([0-9]+)\]")
+
+
+def refusal(answer: str, processes: str) -> str | None:
+    """Return why a master refused to reload, by its answer to `reload` and to a later `show proc`.
+
+    None when the last reload went well. HAProxy says why since 2.7; before it only counts.
+    """
+    if answer.startswith("Success=0"):
+        alerts = [line for line in answer.splitlines() if "[ALERT]" in line]
+        return alerts[0].rpartition("[ALERT]")[2].strip(" \t:") if alerts else answer[:200]
+    failed = _FAILED.search(processes)
+    return "see its log" if failed and int(failed[1]) else None
 
 
 @dataclass(frozen=True)

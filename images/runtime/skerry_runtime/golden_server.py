@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 PATH = "/skerry/golden"
@@ -23,6 +23,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send the file."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Send what goes before the file."""
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
         if self.path != PATH:
             self.send_error(HTTPStatus.NOT_FOUND, f"only {PATH} is served here")
             return
@@ -31,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(self.file.stat().st_size))
             self.end_headers()
-            shutil.copyfileobj(samples, self.wfile)
+            if with_body:
+                shutil.copyfileobj(samples, self.wfile)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
         """Say nothing: the kubelet and the agent know who asks."""
@@ -40,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Serve until killed."""
     handler = type("FileHandler", (Handler,), {"file": Path(sys.argv[1])})
-    HTTPServer(("", int(sys.argv[2])), handler).serve_forever()
+    ThreadingHTTPServer(("", int(sys.argv[2])), handler).serve_forever()
 
 
 if __name__ == "__main__":

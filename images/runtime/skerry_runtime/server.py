@@ -41,6 +41,7 @@ LAST_REQUESTS_SECONDS = 20.0
 CONNECTIONS = 256
 # Bytes of a request that are read at once; a body of an image is not to be read in 75 pieces.
 RECEIVED_TOGETHER = 65536
+HEAD = "HEAD"
 # How long a thread waits for the next request of the connection that it answered.
 ATTENDED_SECONDS = 0.02
 
@@ -57,7 +58,7 @@ class ProtocolErrorTask(ErrorTask):
         self.response_headers = [("Content-Type", "application/json")]
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
+        self.write(b"" if request.command == HEAD else body)
 
 
 class GrpcCalls:
@@ -93,10 +94,12 @@ class ProtocolTask(Task):
         request: Any = self.request
         begun = time.perf_counter()
         body = request.get_body_stream().read()
-        if request.headers.get("CONTENT_TYPE", "").startswith("application/grpc"):
+        method = "GET" if request.command == HEAD else request.command
+        is_call = request.headers.get("CONTENT_TYPE", "").startswith("application/grpc")
+        if is_call and request.command != HEAD:
             self._answer_call(self.calls.answer(request.path, body), begun)
             return
-        asked = Request(request.command, request.path, request.headers, body)
+        asked = Request(method, request.path, request.headers, body)
         answer = self.rest.answer(asked)
         headers = [("Content-Type", answer.content_type), *answer.headers]
         self._send(answer.status, headers, answer.body)
@@ -114,12 +117,17 @@ class ProtocolTask(Task):
             self.rest.model.metrics.count(form, status, time.perf_counter() - begun)
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send head and body as one piece: by two, gateway and client would be woken twice."""
+        """Send head and body as one piece: by two, gateway and client would be woken twice.
+
+        A HEAD is answered like a GET, but for the body: its bytes would be taken for the next answer.
+        """
         self.status = REASONS[status]
         self.response_headers = headers
         self.content_length = len(body)
         self.wrote_header = True
-        self.channel.write_soon(self.build_response_header() + body)
+        request: Any = self.request
+        rest = b"" if request.command == HEAD else body
+        self.channel.write_soon(self.build_response_header() + rest)
 
     def _chunk(self, answer: HttpAnswer) -> None:
         """Write a chunked body with trailers on a connection that stays; waitress' own would not."""

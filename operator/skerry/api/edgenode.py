@@ -139,8 +139,20 @@ class EdgeNodeStatus(Model):
         default=None, description="The device's hardware, as the agent finds it."
     )
     models: Annotated[
-        tuple[NodeModel, ...], Field(max_length=64), ListMap(("namespace", "name"))
-    ] = Field(default=(), description="The models on this node.")
+        tuple[NodeModel, ...], Field(max_length=256), ListMap(("namespace", "name"))
+    ] = Field(
+        default=(),
+        description="The models on this node; the most urgent ones when there are more than fit.",
+    )
+    models_not_reported: int | None = Field(
+        default=None,
+        description="Number of further models, which are served but not listed in `models`.",
+    )
+    message: Message | None = Field(
+        default=None,
+        description="What is wrong on this device apart from its models, if anything: a full disk, or"
+        " a gateway that refuses its configuration.",
+    )
 
 
 class EdgeNode(Resource):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from skerry.api.modelroute import ModelRoute
+from skerry_agent.clock import Clock
 from skerry_agent.golden import Golden
 from skerry_agent.plan import Memory
 from skerry_agent.pods import Pod
@@ -32,7 +33,7 @@ ROUTE = {
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     golden = Golden(tmp_path, httpx.AsyncClient())
-    return Runner(ModelRoute.model_validate(ROUTE), Memory(), golden, asyncio.Event(), 0.0)
+    return Runner(ModelRoute.model_validate(ROUTE), Memory(), golden, asyncio.Event(), Clock())
 
 
 def pod(address: str = OLD, *, ready: bool, leaving: bool = False) -> dict[str, Pod]:

@@ -279,6 +279,31 @@ def test_broken_http_is_answered_as_the_protocol_says(encoder: Served) -> None:
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["error"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/v2/health/ready", "/metrics", "/nothing", "/v2/models/encoder/infer"]
+)
+def test_head_is_answered_without_a_body(encoder: Served, path: str) -> None:
+    """Its bytes would be taken for the next answer of the connection."""
+    status = httpx.get(f"{encoder.url}{path}").status_code
+    with socket.create_connection(("127.0.0.1", encoder.port)) as connection:
+        connection.settimeout(30)
+        connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = _until(connection, b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert head.endswith(b"\r\n\r\n"), "nothing comes behind the head"
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert _until(connection, b"}").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def _until(connection: socket.socket, end: bytes) -> bytes:
+    answer = b""
+    while end not in answer:
+        data = connection.recv(65536)
+        assert data, answer
+        answer += data
+    return answer
+
+
 def test_concurrent_clients_get_their_own_answers(encoder: Served) -> None:
     def ask(seed: int) -> bool:
         rows = np.random.default_rng(seed).normal(size=(2, WIDTH)).astype(np.float32)
