@@ -71,6 +71,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | None:
         slots=_slots(operator, model),
         gateway=await _gateway(operator),
         conflicts=operator.conflicts.get(key, ()),
+        refused=operator.refused(key),
     )
     return Gathered(snapshot, own)
 
@@ -141,6 +142,7 @@ def _slots(operator: Operator, model: EdgeModel) -> BuildSlots:
         for other in operator.fleet.models.values()
         if any(target.reason == QUEUED for target in other.status.targets)
         and other.metadata.uid != model.metadata.uid
+        and other.metadata.deletion_timestamp is None
         and created is not None
         and other.metadata.creation_timestamp is not None
         and other.metadata.creation_timestamp < created

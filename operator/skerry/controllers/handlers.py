@@ -18,13 +18,16 @@ from skerry.api.common import (
     LABEL_MODEL,
     MANAGED_BY,
 )
+from skerry.api.edgenode import CandidateState
 from skerry.cluster.fleet import key_of, version_of
+from skerry.cluster.pace import Priority
 from skerry.cluster.views import fleet_node, job_finished, serving_pod
 from skerry.controllers import metrics
 from skerry.decide import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:
+    from skerry.api.edgenode import NodeModel
     from skerry.cluster.client import Object
     from skerry.controllers.operator import Operator
 
@@ -78,9 +81,7 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
     key = key_of(item)
     if gone:
         operator.fleet.models.drop(key)
-        operator.queue.forget(key)
-        operator.pinner.forget(key)
-        operator.lookups.forget(key)
+        operator.forget(key)
         operator.fleet_stirred.set()
         return
     known = operator.fleet.models.put(key, version_of(item), EdgeModel.model_validate(item))
@@ -109,8 +110,20 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
     after = set() if gone else set(edge_node.status.models)
+    failed = {pair for model in before for pair in _failed(model)}
     for model in before ^ after:
-        operator.queue.add((model.namespace, model.name))
+        is_verdict = model in after and not _failed(model) <= failed
+        level = Priority.URGENT if is_verdict else Priority.NEWS
+        operator.queue.add((model.namespace, model.name), level=level)
+
+
+def _failed(model: NodeModel) -> set[tuple[str, str, str, int]]:
+    """What the device has failed of a model: its class may have to be rolled back."""
+    pairs = {(veto.revision, veto.attempt) for veto in model.vetoes}
+    tried = model.candidate
+    if tried is not None and tried.state is CandidateState.FAILED:
+        pairs.add((tried.revision, tried.attempt))
+    return {(model.namespace, model.name, *pair) for pair in pairs}
 
 
 def _first_facts(known: EdgeNode, edge_node: EdgeNode) -> bool:

@@ -74,6 +74,7 @@ async def run(config: OperatorConfig) -> int:
             asyncio.create_task(told.wait(), name="stop"),
             asyncio.create_task(leader.lead(lock, operator.leading), name="leader election"),
             asyncio.create_task(run_fleet_loop(operator), name="fleet loop"),
+            asyncio.create_task(run_worker(operator, urgent_only=True), name="urgent worker"),
             *(asyncio.create_task(run_worker(operator)) for _ in range(WORKERS)),
         ]
         watch = asyncio.create_task(_watch(operator, told), name="watch")

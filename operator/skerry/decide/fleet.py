@@ -16,11 +16,12 @@ from skerry.decide.decision import Event
 from skerry.decide.shards import assign_shards
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from skerry.api import EdgeNode, HardwareClass
     from skerry.api.facts import DeviceFacts
+    from skerry.decide.refused import Refused
 
 CLASS_OVERLAP = "ClassOverlap"
 STALLED = "Stalled"
@@ -58,7 +59,7 @@ class FleetDecision:
         edge_nodes: EdgeNodes to make or correct.
         gone: EdgeNodes of nodes that left every class.
         statuses: of the HardwareClasses, by name.
-        events: of the HardwareClasses, by name; told once, when an overlap begins.
+        events: of the HardwareClasses, by name; once, when one begins to wait for a person.
     """
 
     labels: tuple[NodeAssignment, ...] = ()
@@ -74,6 +75,8 @@ def decide_fleet(
     edge_nodes: Sequence[EdgeNode],
     remembered: Mapping[str, int],
     now: datetime,
+    *,
+    refused: Sequence[Refused] = (),
 ) -> FleetDecision:
     """Classes, shards and EdgeNodes for all nodes.
 
@@ -83,13 +86,14 @@ def decide_fleet(
         edge_nodes: all EdgeNodes; those without a Node (devices outside the cluster) are left alone.
         remembered: the last known shard of nodes, by name.
         now: UTC.
+        refused: writes for nodes that the API server refused at the last try.
     """
     chosen = {node.name: choose_class(node, classes) for node in nodes}
     assignments = _assign(nodes, chosen, remembered)
     by_name = {node.name: node for node in nodes}
     present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
     facts = {e.metadata.name: e.status.facts for e in edge_nodes if e.status.facts}
-    fleet = Seen(nodes, classes, assignments, facts)
+    fleet = Seen(nodes, classes, assignments, facts, refused)
     statuses = {c.metadata.name: _status(c, fleet, now) for c in classes}
     return FleetDecision(
         labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
@@ -99,7 +103,7 @@ def decide_fleet(
         ),
         gone=tuple(a.name for a in assignments if a.hardware_class is None and a.name in present),
         statuses=statuses,
-        events=_overlaps_begun(classes, statuses),
+        events=_begun(classes, statuses),
     )  # fmt: skip
 
 
@@ -141,12 +145,14 @@ class Seen:
 
     Attributes:
         facts: what agents found, by node.
+        refused: what the API server refused to write for nodes.
     """
 
     nodes: Sequence[NodeFacts]
     classes: Sequence[HardwareClass]
     assignments: Sequence[NodeAssignment]
     facts: Mapping[str, DeviceFacts]
+    refused: Sequence[Refused] = ()
 
 
 def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> HardwareClassStatus:
@@ -154,8 +160,10 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
     generation = hardware_class.metadata.generation or 0
     members = {a.name for a in fleet.assignments if a.hardware_class == name}
     facts = {node: found for node, found in fleet.facts.items() if node in members}
+    overlap = _overlap(name, fleet.nodes, fleet.classes)
     findings = (
-        *_overlap(name, fleet.nodes, fleet.classes),
+        *overlap,
+        *(_refused(name, fleet.refused) if not _is_stalled(overlap) else ()),
         *class_facts.findings(hardware_class.spec, len(members), facts),
     )
     return HardwareClassStatus(
@@ -167,16 +175,30 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
     )
 
 
-def _overlaps_begun(
+def _refused(name: str, refused: Sequence[Refused]) -> Iterable[Finding]:
+    """`Stalled` while the API server refuses what is to be written for nodes of the class."""
+    found = [r for r in refused if r.hardware_class == name and r.stalls and r.reason]
+    if not found:
+        return
+    named = ", ".join(sorted({r.name for r in found})[:OVERLAPS_NAMED])
+    message = f"the API server refuses writes for {len(found)} nodes ({named}): {found[0].message}"
+    yield Finding(STALLED, holds=True, reason=found[0].reason, message=message)
+
+
+def _is_stalled(findings: Iterable[Finding]) -> bool:
+    return any(finding.type == STALLED for finding in findings)
+
+
+def _begun(
     classes: Sequence[HardwareClass], statuses: Mapping[str, HardwareClassStatus]
 ) -> dict[str, Event]:
-    """An event for each class that overlaps now and did not before, by name of the class."""
+    """An event for each class that waits for a person now and did not before, by name of the class."""
     found = {}
     for hardware_class in classes:
         name = hardware_class.metadata.name
         now = condition_of(statuses[name].conditions, STALLED)
         if now is not None and not condition_of(hardware_class.status.conditions, STALLED):
-            found[name] = Event(CLASS_OVERLAP, now.message, warning=True)
+            found[name] = Event(now.reason, now.message, warning=True)
     return found
 
 

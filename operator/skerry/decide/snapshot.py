@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.fetch import Role
     from skerry.api.modelvariant import PinnedArtifact
+    from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView, Placement
 
 
@@ -163,6 +164,7 @@ class Snapshot:
         slots: room for optimisation jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
+        refused: writes that the API server refused at the last try.
     """
 
     model: EdgeModel
@@ -178,3 +180,4 @@ class Snapshot:
     slots: BuildSlots = BuildSlots()
     gateway: GatewayAddress = GatewayAddress()
     conflicts: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.fetch import Refusal
+from skerry.cluster.advice import WriteRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,8 +126,8 @@ class Collector:
 
 
 def collect() -> set[str]:
-    """Every reason of `skerry.decide`."""
-    return _read_all(Collector())
+    """Every reason of `skerry.decide`, and of writes that the API server refuses."""
+    return _read_all(Collector()) | {word.value for word in WriteRefusal}
 
 
 def condition_types() -> set[str]:

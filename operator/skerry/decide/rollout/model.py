@@ -177,6 +177,7 @@ class TargetView:
         actions: what a person asked for.
         makeable: revisions of which a DaemonSet can be made now.
         rings_elsewhere: rings of the policy in which other classes have nodes.
+        route_stands: the API server refuses to change the route: all else follows the one that stands.
     """
 
     edge_model: str
@@ -193,6 +194,7 @@ class TargetView:
     actions: Actions = Actions()
     makeable: frozenset[str] = frozenset()
     rings_elsewhere: frozenset[Selector] = frozenset()
+    route_stands: bool = False
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,8 @@ class Fleet:
     actions: Actions = field(default_factory=Actions)
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
+    refuses_routes: bool = False  # the API server, by a quota or an admission policy
+    stands: bool = False  # what the operator remembers of that
 
     # -- the operator ---------------------------------------------------------------------------
 
@@ -192,7 +194,7 @@ class Fleet:
             rejections=self.rejections, status=self.status, route=self.route,
             route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
             policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
-            rings_elsewhere=self.other_rings,
+            rings_elsewhere=self.other_rings, route_stands=self.stands,
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
@@ -212,7 +214,7 @@ class Fleet:
         made = decision or self.decide()
         route = made.route
         if route is not None and route != self.route:
-            yield partial(self._write_route, route)
+            made = yield from self._written_or_refused(made, route)
         if self._next_status(made) != self.status or made.rejections or made.history:
             yield partial(self._write_status, made)
         for revision, placement in made.placements.items():
@@ -220,6 +222,15 @@ class Fleet:
                 yield partial(self._apply, revision, placement)
         for revision in sorted(made.delete & self.daemonsets.keys()):
             yield partial(self._delete, revision)
+
+    def _written_or_refused(
+        self, made: TargetDecision, route: ModelRouteSpec
+    ) -> Iterator[Callable[[], None]]:
+        """The route's write; what is decided once it is known whether the API server takes it."""
+        knew, self.stands = self.stands, self.refuses_routes
+        if not self.refuses_routes:
+            yield partial(self._write_route, route)
+        return made if knew == self.stands else self.decide()
 
     def full_pass(self) -> int:
         """All writes of a pass at once; how many there were."""
