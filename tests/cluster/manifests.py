@@ -292,6 +292,7 @@ BAD = (
         "boolean",
     ),
     Bad("cpu 0", {f"{_LIMITS}.cpu": "0m"}, f"{_LIMITS}.cpu", "at least 1m"),
+    Bad("cpu below 1m", {f"{_LIMITS}.cpu": "0.5m"}, f"{_LIMITS}.cpu", "at least 1m"),
     Bad("cpu in bytes", {f"{_LIMITS}.cpu": "1Gi"}, f"{_LIMITS}.cpu", "should match"),
     Bad("memory 0", {f"{_LIMITS}.memory": "0"}, f"{_LIMITS}.memory", "more than 0 bytes"),
     Bad("memory in milli", {f"{_LIMITS}.memory": "512m"}, f"{_LIMITS}.memory", "should match"),

@@ -37,10 +37,13 @@ async def make_default_classes(operator: Operator) -> bool:
     if not operator.config.fleet.default_classes:
         return True
     try:
-        return await _make_once(operator)
+        made = await _make_once(operator)
     except ClusterError as error:
         logger.warning("the default HardwareClasses are not made yet, again soon: %s", error)
         return False
+    if made:
+        operator.refusals.forget(DEFAULTS)
+    return made
 
 
 async def _make_once(operator: Operator) -> bool:

@@ -87,12 +87,15 @@ async def bind_agents(operator: Operator) -> None:
     models = operator.fleet.models.items()
     held = {namespace for (namespace, _), _ in models}
     wanted = {namespace for (namespace, _), m in models if not m.metadata.deletion_timestamp}
-    for namespace in sorted(wanted - operator.bound):
-        await _of_namespace(operator, namespace, _binding(operator, namespace))
-    for namespace in sorted(operator.bound - held):
-        await _of_namespace(operator, namespace, _unbinding(operator, namespace))
-    for namespace in operator.refusals.namespaces() - wanted - operator.bound:
-        operator.refusals.forget(namespace_owner(namespace))
+    writes = {
+        **{namespace: _binding(operator, namespace) for namespace in wanted - operator.bound},
+        **{namespace: _unbinding(operator, namespace) for namespace in operator.bound - held},
+    }
+    for namespace in operator.refusals.namespaces():
+        kept = (writes[namespace].id,) if namespace in writes else ()
+        operator.refusals.keep(namespace_owner(namespace), kept)
+    for namespace, write in sorted(writes.items()):
+        await _of_namespace(operator, namespace, write)
 
 
 def bound_namespaces(operator: Operator, bindings: Iterable[Object]) -> set[str]:

@@ -31,7 +31,7 @@ from skerry.decide.rollout.retire import OFFLINE_GRACE
 from skerry.decide.waves import needed_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.decide.rollout.model import Selector
@@ -225,7 +225,7 @@ class Fleet:
 
     def _written_or_refused(
         self, made: TargetDecision, route: ModelRouteSpec
-    ) -> Iterator[Callable[[], None]]:
+    ) -> Generator[Callable[[], None], None, TargetDecision]:
         """The route's write; what is decided once it is known whether the API server takes it."""
         knew, self.stands = self.stands, self.refuses_routes
         if not self.refuses_routes:
