@@ -91,9 +91,9 @@ async def bind_agents(operator: Operator) -> None:
         **{namespace: _binding(operator, namespace) for namespace in wanted - operator.bound},
         **{namespace: _unbinding(operator, namespace) for namespace in operator.bound - held},
     }
-    for namespace in operator.refusals.namespaces():
-        kept = (writes[namespace].id,) if namespace in writes else ()
-        operator.refusals.keep(namespace_owner(namespace), kept)
+    for namespace in operator.refusals.namespaces() - writes.keys():
+        operator.refusals.forget(namespace_owner(namespace))
+        operator.enqueue_namespace(namespace)
     for namespace, write in sorted(writes.items()):
         await _of_namespace(operator, namespace, write)
 
@@ -217,6 +217,7 @@ async def _of_namespace(operator: Operator, namespace: str, write: FleetWrite) -
     """Make a namespace's write; its EdgeModels are looked at when they have something to report."""
     owner = namespace_owner(namespace)
     known = _identities(operator.refusals.of(owner))
+    operator.refusals.keep(owner, (write.id,))
     await attempt(operator, write)
     if _identities(operator.refusals.of(owner)) != known:
         operator.enqueue_namespace(namespace)
