@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
@@ -28,6 +27,7 @@ from skerry.render import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from skerry.cluster.client import Object
     from skerry.cluster.fleet import Store
@@ -50,10 +50,11 @@ class Applier:
         refused: what the API server refused, now or so shortly before that it was not asked again.
     """
 
-    def __init__(self, operator: Operator, gathered: Gathered) -> None:
+    def __init__(self, operator: Operator, gathered: Gathered, now: datetime) -> None:
         metadata = gathered.snapshot.model.metadata
         self._operator = operator
         self._gathered = gathered
+        self._now = now
         self._owner = parts.Owner(metadata.name, metadata.namespace or "", metadata.uid or "")
         self._key = (self._owner.namespace, self._owner.name)
         self._failed: set[WriteId] = set()
@@ -90,12 +91,15 @@ class Applier:
         return Plan(decision, self._gathered, self._owner, self._operator.config)
 
     def _decided_anew(self, decision: Decision) -> Decision:
-        """The decision that knows what was refused by now: nothing of it is reported as done."""
+        """The decision that knows what was refused by now: nothing of it is reported as done.
+
+        At the time of the first one, so that it wants the routes that were written.
+        """
         snapshot, refused = self._gathered.snapshot, self._operator.refused(self._key)
         self._reported = refused
         if refused == snapshot.refused:
             return decision
-        return decide(replace(snapshot, refused=refused), datetime.now(UTC))
+        return decide(replace(snapshot, refused=refused), self._now)
 
     async def _write_all(self, found: Iterable[Write]) -> None:
         for write in found:
@@ -131,8 +135,9 @@ class Applier:
         self._failed.add(write.id)
         self.refused[write.id] = refused
         self._operator.refusals.note(self._key, write.id, write.body, refused)
-        metrics.REFUSED.labels(write.kind.name).inc()
         logger.warning("%s/%s: %s", *self._key, refused.message or error)
+        if refused.reason:
+            metrics.REFUSED.labels(write.kind.name).inc()
 
     async def _write(self, write: Write) -> None:
         if write.slots is not None:

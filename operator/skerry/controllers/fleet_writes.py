@@ -135,7 +135,8 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
     else:
         operator.refusals.clear(write.owner, write.id)
         return True
-    metrics.REFUSED.labels(write.kind.name).inc()
+    if refused.reason:
+        metrics.REFUSED.labels(write.kind.name).inc()
     refused = concerning(refused, Concern.ROLLOUT, write.hardware_class)
     operator.refusals.note(write.owner, write.id, write.body, refused)
     logger.warning("%s", refused.message or f"{write.kind.name} {write.name} changed meanwhile")

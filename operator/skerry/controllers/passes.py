@@ -65,22 +65,25 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     if gathered is None:
         operator.conflicts.pop(key, None)
         return None
-    snapshot, decision = await _decided(operator, key, gathered.snapshot)
-    applier = Applier(operator, replace(gathered, snapshot=snapshot))
+    now = datetime.now(UTC)
+    snapshot, decision = await _decided(operator, key, gathered.snapshot, now)
+    applier = Applier(operator, replace(gathered, snapshot=snapshot), now)
     await applier.apply(decision)
     return _again(operator, key, applier, decision.requeue_after)
 
 
-async def _decided(operator: Operator, key: Key, snapshot: Snapshot) -> tuple[Snapshot, Decision]:
+async def _decided(
+    operator: Operator, key: Key, snapshot: Snapshot, now: datetime
+) -> tuple[Snapshot, Decision]:
     """The decision, with the answers of a registry that answers at once; and what it was made of."""
-    decision = decide(snapshot, datetime.now(UTC))
+    decision = decide(snapshot, now)
     while decision.lookups:
         await operator.lookups.ask(key, snapshot.model, decision.lookups)
         finished = operator.lookups.answers(key, snapshot.model)
         if finished.keys() == snapshot.finished.keys():
             break
         snapshot = replace(snapshot, finished=finished)
-        decision = decide(snapshot, datetime.now(UTC))
+        decision = decide(snapshot, now)
     return snapshot, decision
 
 
