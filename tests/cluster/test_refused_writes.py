@@ -43,6 +43,16 @@ def stalled(world: World, reason: str, name: str = MODEL) -> EdgeModel:
     return wait_for(f"Stalled, {reason}", lambda: world.model(name), has_it, ROLLOUT_SECONDS)
 
 
+def until_not_stalled(world: World, name: str = MODEL) -> None:
+    """Wait until a model does not wait for a person any more."""
+    wait_for(
+        "no Stalled",
+        lambda: condition_of(world.model(name).status.conditions, "Stalled"),
+        lambda found: found is None,
+        ROLLOUT_SECONDS,
+    )
+
+
 def refused_writes(world: World, kind: str) -> float:
     """What the operator's metric counts."""
     url = f"http://127.0.0.1:{world.operator.metrics_port}/metrics"
@@ -84,8 +94,8 @@ def test_a_job_that_a_quota_refuses_is_reported_and_made_when_there_is_room(worl
             (note,) = events(here, "QuotaExceeded")
             assert "cannot write Job tiny-" in note
             assert not events(here, "Assessing")
-        model = here.until_ready(1)
-        assert condition_of(model.status.conditions, "Stalled") is None
+        here.until_ready(1)
+        until_not_stalled(here)
 
 
 def test_a_rollback_is_written_while_the_route_of_another_class_is_refused(world: World) -> None:
@@ -202,7 +212,7 @@ def test_a_rolebinding_that_somebody_else_made_stops_no_other_namespace(world: W
             lambda found: found is not None and found["roleRef"]["name"] == CLUSTER_ROLE,
             2 * ROLLOUT_SECONDS,
         )
-        assert condition_of(here.until_ready(1).status.conditions, "Stalled") is None
+        until_not_stalled(here)
 
 
 def test_a_namespace_that_is_being_terminated_stops_no_other(world: World) -> None:
