@@ -147,10 +147,14 @@ class Applier:
             uid = write.body["metadata"]["uid"]
             await self._operator.cluster.delete(write.kind, write.namespace, write.name, uid)
         elif write.verb is Verb.STATUS:
-            await self._operator.cluster.apply(write.kind, write.body, subresource="status")
+            await self._status(write)
         else:
             await self._apply(write)
         self._written(write.label)
+
+    async def _status(self, write: Write) -> None:
+        """Apply a status to this very object; `write.present` is what it was decided from."""
+        await self._operator.cluster.apply(write.kind, write.body, subresource="status")
 
     async def _apply(self, write: Write) -> Object:
         if write.present is None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FIRST_SECONDS = 1.0
 GREATEST_SECONDS = 60.0
+CONFLICTS_AT_ONCE = 5
 MESSAGE_LENGTH = 600
 """Of the API server's words: advice and others' refusals still fit into a condition behind them."""
 FLEET: Key = ("", "")
@@ -72,7 +73,7 @@ class Refusals:
         entries = self._entries.setdefault(owner, {})
         known = entries.get(write)
         failures = known.failures + 1 if known else 1
-        pause = _pause(failures) if refused.reason else backoff_seconds(failures)
+        pause = _pause(failures) if refused.reason else _after_conflict(failures)
         entries[write] = Entry(digest_of(body), failures, _now() + pause, refused)
 
     def clear(self, owner: Key, write: WriteId) -> None:
@@ -154,6 +155,12 @@ def concerning(refused: Refused, concern: Concern, hardware_class: str) -> Refus
 def _pause(failures: int) -> float:
     grown = min(GREATEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 16))
     return grown * (0.5 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+
+
+def _after_conflict(failures: int) -> float:
+    """At once, since the next pass sees what changed; later when two writers fight."""
+    repeated = failures - CONFLICTS_AT_ONCE
+    return backoff_seconds(repeated) if repeated > 0 else 0.0
 
 
 def _now() -> float:

@@ -83,11 +83,14 @@ async def test_after_the_pause_it_is_tried_again() -> None:
     assert found.of(A) == ()
 
 
-async def test_a_conflict_is_tried_by_the_next_pass_which_comes_soon() -> None:
-    found = Refusals()
-    found.note(A, JOB, BODY, refused(CHANGED))
-    assert found.waiting(A, JOB, BODY) is None
-    assert (found.next_try(A) or 0) < 1
+async def test_a_conflict_is_tried_at_once_and_later_when_two_writers_fight() -> None:
+    found, pauses = Refusals(), []
+    for _ in range(12):
+        found.note(A, JOB, BODY, refused(CHANGED))
+        assert found.waiting(A, JOB, BODY) is None
+        pauses.append(found.next_try(A))
+    assert pauses[0] == 0
+    assert pauses[-1]
 
 
 async def test_what_nobody_wants_to_write_any_more_is_forgotten() -> None:
