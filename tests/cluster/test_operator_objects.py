@@ -17,6 +17,7 @@ from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
 from skerry.render.services import service
 from skerry.render.variants import variant
+from tests.cluster.manifests import MINIMAL, changed
 from tests.unit.decide.plan_world import CONFIG, DATASET, assessed, built, world
 
 if TYPE_CHECKING:
@@ -28,14 +29,15 @@ RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 DRY = "--dry-run=server"
 
 
-def rendered(namespace: str) -> dict[str, dict[str, Any]]:
+def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """One object of each sort, by name of the sort."""
     owner = Owner("intent", namespace, "00000000-0000-0000-0000-000000000000")
     registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
     config = CONFIG.model_copy(update={"registry": registry})
-    made, decision = assessed().decide(), built().step().decide()
+    serving = {"serving": {"resources": {"limits": limits}}} if limits else {}
+    made, decision = assessed(**serving).decide(), built(**serving).step().decide()
     (assess,), (build,) = world().decide().jobs, made.jobs
-    served = built().decide().daemonsets[0].served
+    served = built(**serving).decide().daemonsets[0].served
     assert isinstance(assess, AssessJob)
     bucket = world(source={"uri": "s3://models/intent/", "credentialsSecret": "reader"})
     claim = world(source={"uri": "pvc://models/intent/"})
@@ -66,6 +68,24 @@ def rendered(namespace: str) -> dict[str, dict[str, Any]]:
 def test_every_object_is_accepted(kubectl: Kubectl) -> None:
     for item in rendered(kubectl.namespace).values():
         kubectl.apply(item, DRY)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"),
+    [
+        ("1m", "1"), ("1.5m", "0.5"), ("5m", "1Ki"), ("0.0015", "6Mi"), ("0.57", "1.5Gi"),
+        ("999999999999999m", "64Mi"), ("9999999999999999", "9999999999999Gi"),
+    ],
+)  # fmt: skip
+def test_whatever_limits_the_schema_takes_make_objects_that_are_accepted(
+    kubectl: Kubectl, cpu: str, memory: str
+) -> None:
+    limits = {"limits": {"cpu": cpu, "memory": memory}}
+    kubectl.apply(changed(MINIMAL, {"spec.serving": {"resources": limits}}), DRY)
+    for sort, item in rendered(kubectl.namespace, limits=limits["limits"]).items():
+        if item["kind"] in {"Job", "DaemonSet", "ModelVariant"}:
+            done = kubectl.tried("apply", "--server-side", DRY, "--filename=-", stdin=item)
+            assert done.returncode == 0, f"{sort}: {done.stderr}"
 
 
 @pytest.mark.parametrize("sort", ["assess", "fetch", "fetch-claim", "build", "daemonset"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.cluster import kinds
-from skerry.cluster.errors import NAMESPACE_GOES
+from skerry.cluster.advice import NAMESPACE_GOES
 from skerry.cluster.kinds import Kind
 from tests.cluster.api import Api
 from tests.cluster.chart import CHART, NAMESPACE, helm, helm_command

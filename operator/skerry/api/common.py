@@ -51,6 +51,7 @@ _POSITIVE_DURATION = Rule(
     "must be longer than 0s",
     lambda text: parse_duration(text) > 0,
 )
+LEAST_CPU = 0.001
 _POSITIVE_QUANTITY = "quantity(self).isGreaterThan(quantity('0'))"
 
 
@@ -102,7 +103,11 @@ CountOrPercent = Annotated[
 CpuQuantity = Annotated[
     str,
     Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$", max_length=16),
-    Rule(_POSITIVE_QUANTITY, "must be more than 0 CPUs", lambda text: parse_quantity(text) > 0),
+    Rule(
+        "quantity(self).compareTo(quantity('1m')) >= 0",
+        "must be at least 1m, a thousandth of a CPU: Kubernetes counts in no smaller parts",
+        lambda text: parse_quantity(text) >= LEAST_CPU,
+    ),
 ]
 MemoryQuantity = Annotated[
     str,

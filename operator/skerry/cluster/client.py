@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from skerry.cluster.advice import WEBHOOK_AWAY
 from skerry.cluster.errors import ClusterError, NotLeadingError, from_status
 from skerry.cluster.pace import TokenBucket, backoff_seconds
 
@@ -30,6 +31,8 @@ REQUEST_TIMEOUT_SECONDS = 20.0
 TRIES = 4
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+
+_TOO_SLOW = f"no answer within {REQUEST_TIMEOUT_SECONDS:g} s"
 
 Object = dict[str, Any]
 _AGAIN = {
@@ -174,8 +177,7 @@ class Cluster:
             if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
                 parsed: Object = json.loads(text)
                 return parsed
-            again = status == 0 or status in _AGAIN
-            if not again or attempt == TRIES:
+            if attempt == TRIES or not _is_worth_another(status, text):
                 raise from_status(status, _message(text), where)
             await asyncio.sleep(backoff_seconds(attempt, retry_after))
         raise AssertionError  # the loop returns or raises
@@ -199,9 +201,19 @@ class Cluster:
                 method, url, headers, sent, _request_timeout=REQUEST_TIMEOUT_SECONDS
             )
             text = (await answer.read()).decode()  # type: ignore[no-untyped-call]
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError:
+            # Of this object perhaps: an admission webhook may take longer than we wait.
+            return HTTPStatus.GATEWAY_TIMEOUT, _TOO_SLOW, None
+        except (aiohttp.ClientError, OSError) as error:
             return 0, f"cannot reach the API server: {error or type(error).__name__}", None
         return answer.status, text, _seconds(answer.headers.get("Retry-After"))
+
+
+def _is_worth_another(status: int, text: str) -> bool:
+    """Whether trying at once may help; what a webhook holds up is the object's own trouble."""
+    if status in _AGAIN:
+        return text != _TOO_SLOW and WEBHOOK_AWAY not in text
+    return status == 0
 
 
 def _seconds(header: str | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from skerry.cluster.advice import advise
 from skerry.errors import SkerryError
 
 
@@ -36,23 +37,6 @@ class NotLeadingError(SkerryError):
         )
 
 
-NAMESPACE_GOES = "because it is being terminated"
-
-ADVICE: dict[int, str] = {
-    HTTPStatus.UNAUTHORIZED: "check the operator's service account token or kubeconfig",
-    HTTPStatus.FORBIDDEN: "check the operator's ClusterRole (helm upgrade brings the chart's)",
-    HTTPStatus.NOT_FOUND: "check that the CRDs of this version are installed",
-    HTTPStatus.CONFLICT: "the object changed meanwhile; the operator looks again by itself",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "are the CRDs of this version? if so, report this as a defect",
-    HTTPStatus.TOO_MANY_REQUESTS: "the API server is overloaded; the operator tries again by itself",
-}
-
-
 def from_status(status: int, message: str, where: str) -> ClusterError:
     """The domain error for an HTTP status and the API server's own message."""
-    todo = ADVICE.get(
-        status, "the operator tries again by itself; look at the API server's log if it stays"
-    )
-    if NAMESPACE_GOES in message:
-        todo = "nothing is to be done: the EdgeModel goes with its namespace"
-    return ClusterError(message, where, todo, status)
+    return ClusterError(message, where, advise(status, message).todo, status)

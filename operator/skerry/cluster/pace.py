@@ -1,10 +1,22 @@
-"""How hard the operator leans on the API server: a token bucket before requests, backoff after errors."""
+"""How hard the operator leans on the API server: a token bucket before requests, backoff after errors.
+
+Where requests have to wait, a rollback goes before what is new, and that before routine work.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import random
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The defaults of client-go's controllers are 20 and 30; a rollback of many models shall not wait for them.
 REQUESTS_PER_SECOND = 50.0
@@ -25,6 +37,43 @@ def backoff_seconds(attempt: int, retry_after: float | None = None) -> float:
     return max(jittered, retry_after or 0.0)
 
 
+class Priority(Enum):
+    """Who goes first where requests have to wait; the value is a head start in seconds.
+
+    A head start, not a class of its own: whoever has waited long enough goes before the urgent, so
+    that nothing waits forever.
+    """
+
+    URGENT = 30.0
+    """A revision is rolled back."""
+    NEWS = 0.0
+    """Something has happened: the usual case."""
+    ROUTINE = -10.0
+    """Everything is looked at again, or a crowd of new nodes is labelled."""
+
+
+_priority: ContextVar[Priority] = ContextVar("priority", default=Priority.NEWS)
+
+
+@contextmanager
+def priority(level: Priority) -> Iterator[None]:
+    """Make all requests of this task, and of tasks that it starts meanwhile, wait at this level."""
+    token = _priority.set(level)
+    try:
+        yield
+    finally:
+        _priority.reset(token)
+
+
+@dataclass(order=True)
+class _Waiting:
+    """A request that waits, by the time at which it came less its head start."""
+
+    rank: float
+    number: int
+    turn: asyncio.Future[None] = field(compare=False)
+
+
 @dataclass
 class TokenBucket:
     """At most `burst` requests at once and `rate` a second in the long run."""
@@ -33,16 +82,34 @@ class TokenBucket:
     burst: float = BURST
     _tokens: float = field(default=BURST, init=False)
     _filled_at: float | None = field(default=None, init=False)
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _waiting: list[_Waiting] = field(default_factory=list, init=False)
+    _numbers: Iterator[int] = field(default_factory=count, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
 
     async def take(self) -> None:
-        """Wait for a token; waiting requests are served in order."""
-        async with self._lock:
-            self._fill()
-            if self._tokens < 1:
-                await asyncio.sleep((1 - self._tokens) / self.rate)
-                self._fill()
-            self._tokens -= 1
+        """Wait for a token; waiting requests are served by priority, then in order."""
+        loop = asyncio.get_running_loop()
+        rank = loop.time() - _priority.get().value
+        waiting = _Waiting(rank, next(self._numbers), loop.create_future())
+        heapq.heappush(self._waiting, waiting)
+        self._serve()
+        await waiting.turn
+
+    def _serve(self) -> None:
+        """Hand the tokens that there are to the first in line; look again when there is one more."""
+        self._fill()
+        while self._waiting and self._tokens >= 1:
+            turn = heapq.heappop(self._waiting).turn
+            if not turn.done():  # else the task that waited was cancelled
+                self._tokens -= 1
+                turn.set_result(None)
+        if self._waiting and self._timer is None:
+            after = (1 - self._tokens) / self.rate
+            self._timer = asyncio.get_running_loop().call_later(after, self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self._serve()
 
     def _fill(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,125 +1,180 @@
-"""All writes of one pass, in the order that a killed operator can stand at any point of.
+"""Make the writes of one pass, each on its own: one that is refused does not stop the others.
 
-1. ModelVariant status; 2. ModelRoutes; 3. EdgeModel status; 4. variants, jobs, the Service and
-DaemonSets; 5. deletions; 6. events. A write that would change nothing is left out.
+`controllers.writes` says which there are and in which order. A write is left out when one that it
+needs has failed in this pass, or when the same body was refused so shortly before that another try
+would be in vain. What was refused is reported by the status of the same pass, where it came before.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from skerry.api import EdgeModelStatus, ModelVariantStatus
 from skerry.api.common import LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from skerry.cluster import kinds
-from skerry.cluster.compare import is_applied
-from skerry.cluster.errors import NameConflictError
-from skerry.controllers import events, metrics
+from skerry.cluster.errors import ClusterError, NameConflictError
+from skerry.cluster.pace import Priority, priority
+from skerry.controllers import events, metrics, writes
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.fence import fence_of
-from skerry.controllers.reading import read
+from skerry.controllers.refusals import concerning, refused_by
 from skerry.controllers.unlabelled import is_owned
 from skerry.controllers.views import job_finished
-from skerry.decide.decision import AssessJob, FetchJob
-from skerry.render import (
-    daemonsets,
-    fetch_jobs,
-    image_volumes,
-    jobs,
-    parts,
-    routes,
-    services,
-    variants,
-)
-from skerry.render.installed import installed
+from skerry.controllers.writes import Plan, Verb, Write, WriteId
+from skerry.decide.decision import Event
+from skerry.decide.plan import decide
+from skerry.render import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from skerry.cluster.client import Object
     from skerry.cluster.kinds import Kind
     from skerry.controllers.cache import Store
     from skerry.controllers.gather import Gathered
     from skerry.controllers.operator import Operator
-    from skerry.decide.decision import BuildJob, DaemonSetPlan, Decision, Deletions
+    from skerry.decide.decision import Decision
+    from skerry.decide.refused import Refused
+
+NO_CONNECTION = 0
 
 logger = logging.getLogger(__name__)
 
 
 class Applier:
-    """The writes of one pass over one EdgeModel."""
+    """The writes of one pass over one EdgeModel.
 
-    def __init__(self, operator: Operator, gathered: Gathered) -> None:
+    Attributes:
+        conflicts: objects in the way that are somebody else's.
+        refused: what the API server refused, now or so shortly before that it was not asked again.
+    """
+
+    def __init__(self, operator: Operator, gathered: Gathered, now: datetime) -> None:
         metadata = gathered.snapshot.model.metadata
         self._operator = operator
         self._gathered = gathered
+        self._now = now
         self._owner = parts.Owner(metadata.name, metadata.namespace or "", metadata.uid or "")
+        self._key = (self._owner.namespace, self._owner.name)
+        self._failed: set[WriteId] = set()
+        self._known = {refused.identity for refused in operator.refusals.of(self._key)}
         self.conflicts: list[str] = []
+        self.refused: dict[WriteId, Refused] = {}
+        self._reported: tuple[Refused, ...] = ()
 
     async def apply(self, decision: Decision) -> None:
-        """Write what differs; names that are taken by others are collected in `conflicts`."""
-        for name, status in decision.variant_statuses.items():
-            await self._variant_status(name, status)
-        for spec in decision.routes.values():
-            await self._child(kinds.MODEL_ROUTE, routes.route(self._owner, spec), "route")
-        await self._model_status(decision.status)
-        for name, variant in decision.variants.items():
-            rendered = variants.variant(self._owner, name, variant)
-            await self._child(kinds.MODEL_VARIANT, rendered, "variant")
-        for job in decision.jobs:
-            await self._job(job)
-        service = services.service(self._owner, self._operator.config.gateway)
-        await self._child(kinds.SERVICE, service, "service")
-        for plan in decision.daemonsets:
-            await self._daemonset(plan)
-        await self._delete(decision.deletions)
-        self._count(decision)
-        await events.publish(self._operator.cluster, self._gathered.snapshot.model, decision.events)
+        """Write what differs.
 
-    async def _variant_status(self, name: str, status: ModelVariantStatus) -> None:
-        present = self._gathered.present.get(("ModelVariant", name))
-        if present is None or _variant_status_of(present) == status:
-            return
-        metadata = {k: v for k, v in present["metadata"].items() if k != "resourceVersion"}
-        await self._status(kinds.MODEL_VARIANT, metadata, status.to_wire(), "variant-status")
+        Raises:
+            ClusterError: the API server cannot be reached; what was not tried yet is left out.
+        """
+        plan = self._plan(decision)
+        await self._write_all(writes.before_status(plan))
+        plan = self._plan(self._decided_anew(decision))
+        status = writes.status(plan)
+        await self._write_all((status,) if status else ())
+        if status is None or status.id not in self._failed:
+            self._count(plan.decision)
+            await self._publish(plan.decision.events)
+        await self._write_all(writes.after_status(plan))
+        self._operator.refusals.keep(self._key, self.refused)
+        await self._publish(self._refusals_begun())
 
-    async def _model_status(self, status: EdgeModelStatus) -> None:
-        model = self._gathered.snapshot.model
-        if model.status == status:
-            return
-        metadata = {
-            "namespace": self._owner.namespace,
-            "name": self._owner.name,
-            "uid": self._owner.uid,
-            "resourceVersion": model.metadata.resource_version,
-        }
-        await self._status(kinds.EDGE_MODEL, metadata, status.to_wire(), "status")
+    @property
+    def is_reported(self) -> bool:
+        """Whether the status of this pass tells all that is refused, and nothing else."""
+        now = self._operator.refused(self._key)
+        return _identities(now) == _identities(self._reported)
 
-    async def _status(self, kind: Kind, metadata: Object, status: Any, write: str) -> None:
-        kept = ("name", "namespace", "uid", "resourceVersion")
-        identity = {name: metadata[name] for name in kept if metadata.get(name)}
-        body = {"metadata": identity, "status": status}
-        await self._operator.cluster.apply(kind, body, subresource="status")
-        self._written(write)
+    def _plan(self, decision: Decision) -> Plan:
+        return Plan(decision, self._gathered, self._owner, self._operator.config)
 
-    async def _child(self, kind: Kind, rendered: Object, write: str) -> Object | None:
-        """Apply a child; None when it is there already or the name is somebody else's."""
-        name = rendered["metadata"]["name"]
-        present = self._gathered.present.get((kind.name, name))
-        if is_applied(rendered, present):
-            return None
+    def _decided_anew(self, decision: Decision) -> Decision:
+        """The decision that knows what was refused by now: nothing of it is reported as done.
+
+        At the time of the first one, so that it wants the routes that were written.
+        """
+        snapshot, refused = self._gathered.snapshot, self._operator.refused(self._key)
+        self._reported = refused
+        if refused == snapshot.refused:
+            return decision
+        return decide(replace(snapshot, refused=refused), self._now)
+
+    async def _write_all(self, found: Iterable[Write]) -> None:
+        for write in found:
+            if not write.needs.isdisjoint(self._failed):
+                self._failed.add(write.id)
+                continue
+            early = self._operator.refusals.waiting(self._key, write.id, write.body)
+            if early is None:
+                await self._try(write)
+            else:
+                self._failed.add(write.id)
+                self.refused[write.id] = early
+
+    async def _try(self, write: Write) -> None:
+        """Make one write; a refusal is kept, and reported by others."""
         try:
-            written = (
-                await self._create(kind, rendered)
-                if present is None
-                else await self._update(kind, rendered, present)
-            )
+            with priority(Priority.URGENT) if write.urgent else nullcontext():
+                await self._write(write)
         except NameConflictError as error:
-            self.conflicts.append(f"{kind.name} {name}")
+            self._failed.add(write.id)
+            self.conflicts.append(f"{write.kind.name} {write.name}")
             logger.warning("%s", error)
-            return None
-        self._written(write)
-        return written
+        except ClusterError as error:
+            if error.status == NO_CONNECTION:
+                raise
+            self._refused(write, error)
+        else:
+            self._operator.refusals.clear(self._key, write.id)
+
+    def _refused(self, write: Write, error: ClusterError) -> None:
+        refused = refused_by(error, write.kind.name, write.name, write.verb.value)
+        refused = concerning(refused, write.concern, write.hardware_class)
+        self._failed.add(write.id)
+        self.refused[write.id] = refused
+        self._operator.refusals.note(self._key, write.id, write.body, refused)
+        logger.warning("%s/%s: %s", *self._key, refused.message or error)
+        if refused.reason:
+            metrics.REFUSED.labels(write.kind.name).inc()
+
+    async def _write(self, write: Write) -> None:
+        if write.slots is not None:
+            await self._job_in_slot(write, write.slots)
+            return
+        if write.verb is Verb.DELETE:
+            await self._delete(write)
+        elif write.verb is Verb.STATUS:
+            await self._status(write)
+        else:
+            await self._apply(write)
+        self._written(write.label)
+
+    async def _delete(self, write: Write) -> None:
+        """Delete this very object, as it was when that was decided."""
+        cluster, uid = self._operator.cluster, write.body["metadata"]["uid"]
+        fence = await fence_of(cluster, write.kind, write.present) if write.present else {}
+        version = fence.get("resourceVersion")
+        await cluster.delete(write.kind, write.namespace, write.name, uid, version)
+
+    async def _status(self, write: Write) -> None:
+        """Apply a status to this very object; `write.present` is what it was decided from.
+
+        That of an EdgeModel is decided from the whole object. A variant's is decided from its job.
+        """
+        metadata, present = dict(write.body["metadata"]), write.present
+        if write.kind == kinds.EDGE_MODEL and present is not None:
+            metadata["resourceVersion"] = present["metadata"]["resourceVersion"]
+        body = {**write.body, "metadata": metadata}
+        await self._operator.cluster.apply(write.kind, body, subresource="status")
+
+    async def _apply(self, write: Write) -> Object:
+        if write.present is None:
+            return await self._create(write.kind, write.body)
+        return await self._update(write.kind, write.body, write.present)
 
     async def _create(self, kind: Kind, rendered: Object) -> Object:
         """Apply an object that is not there, having looked: another's is never adopted."""
@@ -137,83 +192,41 @@ class Applier:
         metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"], **fence}
         return await self._operator.cluster.apply(kind, {**rendered, "metadata": metadata})
 
-    async def _job(self, job: FetchJob | AssessJob | BuildJob) -> None:
-        config, fleet = self._operator.config, self._operator.fleet
-        if isinstance(job, AssessJob):
-            assess = self._delivered(jobs.assess_job(self._owner, job, config))
-            await self._child(kinds.JOB, assess, "job")
-        elif isinstance(job, FetchJob):
-            rendered = installed(fetch_jobs.fetch_job(self._owner, job, config), config)
-            await self._job_in_slot(rendered, config.sources.max_concurrent, fleet.fetches)
-        else:
-            rendered = self._delivered(jobs.optimisation_job(self._owner, job, config))
-            await self._job_in_slot(rendered, config.builds.max_concurrent, fleet.jobs)
-
-    def _delivered(self, rendered: Object) -> Object:
-        config = self._operator.config
-        return installed(image_volumes.delivered(rendered, config), config)
-
-    async def _job_in_slot(self, rendered: Object, most: int, store: Store[bool]) -> None:
+    async def _job_in_slot(self, write: Write, most: int) -> None:
         """Start a job of which only so many may run in the whole cluster."""
-        metadata = rendered["metadata"]
-        component = metadata["labels"][LABEL_COMPONENT]
+        component = write.body["metadata"]["labels"][LABEL_COMPONENT]
         async with self._operator.build_gate:
             running = await self._running_jobs(component)
             if running >= most:
-                logger.info("job %s waits: %d of %s run", metadata["name"], running, component)
+                logger.info("job %s waits: %d of %s run", write.name, running, component)
                 return
-            written = await self._child(kinds.JOB, rendered, "job")
-            if written is not None:
-                store.put(key_of(written), version_of(written), value=False)
+            written = await self._apply(write)
+            store = self._slots_of(component)
+            store.put(key_of(written), version_of(written), value=False)
+        self._written(write.label)
+
+    def _slots_of(self, component: str) -> Store[bool]:
+        fleet = self._operator.fleet
+        return fleet.fetches if component == parts.COMPONENT_FETCHER else fleet.jobs
 
     async def _running_jobs(self, component: str) -> int:
-        """Jobs of a component in the whole cluster that are not finished, counted afresh."""
+        """Count the unfinished jobs of a component in the whole cluster."""
         selector = f"{LABEL_MANAGED_BY}={MANAGED_BY},{LABEL_COMPONENT}={component}"
         found = await self._operator.cluster.list(kinds.JOB, selector=selector)
         return sum(not job_finished(job) for job in found)
 
-    async def _daemonset(self, plan: DaemonSetPlan) -> None:
-        name = daemonsets.daemonset_name(self._owner.name, plan.revision)
-        present = self._gathered.present.get(("DaemonSet", name))
-        if present is not None:
-            moved = daemonsets.with_placement(self._owner, present, plan.placement)
-            rendered = installed(moved, self._operator.config)
-        elif plan.served is not None:
-            rendered = self._delivered(
-                daemonsets.daemonset(self._owner, plan.served, plan.placement)
-            )
-        else:
-            logger.error(
-                "DaemonSet %s/%s is gone and revision %s can no longer be made: its variant or its"
-                " runtime image is not known any more; change the spec to roll out another",
-                self._owner.namespace, name, plan.revision,
-            )  # fmt: skip
-            return
-        await self._child(kinds.DAEMON_SET, rendered, "daemonset")
-
-    async def _delete(self, deletions: Deletions) -> None:
-        own = self._owner.name
-        await self._delete_all(
-            kinds.MODEL_ROUTE, (routes.route_name(own, c) for c in deletions.routes)
-        )
-        names = (daemonsets.daemonset_name(own, revision) for revision in deletions.daemonsets)
-        await self._delete_all(kinds.DAEMON_SET, names)
-        await self._delete_all(kinds.MODEL_VARIANT, deletions.variants)
-        await self._delete_all(kinds.JOB, deletions.jobs)
-
-    async def _delete_all(self, kind: Kind, names: Iterable[str]) -> None:
-        for name in names:
-            present = self._gathered.present.get((kind.name, name))
-            if present is None or present["metadata"].get("deletionTimestamp"):
-                continue
-            metadata, cluster = present["metadata"], self._operator.cluster
-            version = (await fence_of(cluster, kind, present)).get("resourceVersion")
-            await cluster.delete(kind, metadata["namespace"], name, metadata["uid"], version)
-            self._written("delete")
-
     def _written(self, write: str) -> None:
         metrics.WRITES.labels(write).inc()
         self._operator.crash.written(write)
+
+    def _refusals_begun(self) -> Iterable[Event]:
+        """An event for each refusal that was not one before."""
+        for refused in self.refused.values():
+            if refused.reason and refused.identity not in self._known:
+                yield Event(refused.reason, refused.message, warning=True)
+
+    async def _publish(self, found: Iterable[Event]) -> None:
+        await events.publish(self._operator.cluster, self._gathered.snapshot.model, found)
 
     def _count(self, decision: Decision) -> None:
         """Count what this pass put into the status for the first time."""
@@ -226,8 +239,5 @@ class Applier:
                 metrics.REJECTED.labels(rejection.rule).inc()
 
 
-def _variant_status_of(present: Object) -> ModelVariantStatus | None:
-    """None for one that can't be read: it is written over."""
-    read_status = ModelVariantStatus.model_validate
-    found, _ = read("ModelVariant", present, lambda item: read_status(item.get("status", {})))
-    return found
+def _identities(refused: Iterable[Refused]) -> set[tuple[str, str, str]]:
+    return {one.identity for one in refused if one.reason}

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
+from skerry.controllers.fleet_writes import FleetWrite, attempt
+from skerry.controllers.refusals import DEFAULTS
 from skerry.decide.default_classes import default_classes
 
 if TYPE_CHECKING:
@@ -35,19 +37,43 @@ async def make_default_classes(operator: Operator) -> bool:
     if not operator.config.fleet.default_classes:
         return True
     try:
-        await _make_once(operator.cluster)
+        made = await _make_once(operator)
     except ClusterError as error:
         logger.warning("the default HardwareClasses are not made yet, again soon: %s", error)
         return False
+    if made:
+        operator.refusals.forget(DEFAULTS)
+    return made
+
+
+async def _make_once(operator: Operator) -> bool:
+    """Make all that are not there; a class that is refused does not stop the others.
+
+    Returns:
+        Whether all are there, which is remembered.
+    """
+    cluster = operator.cluster
+    if await cluster.get(kinds.CONFIG_MAP, SYSTEM_NAMESPACE, MARKER) is not None:
+        return True
+    made: list[str] = []
+    there = [await attempt(operator, _creation(cluster, c, made)) for c in default_classes()]
+    if not all(there):
+        return False
+    await cluster.apply(kinds.CONFIG_MAP, _marker(made))
+    logger.info("default HardwareClasses made: %s", ", ".join(made) or "none, all were there")
     return True
 
 
-async def _make_once(cluster: Cluster) -> None:
-    if await cluster.get(kinds.CONFIG_MAP, SYSTEM_NAMESPACE, MARKER) is not None:
-        return
-    made = [c.metadata.name for c in default_classes() if await _make(cluster, c)]
-    await cluster.apply(kinds.CONFIG_MAP, _marker(made))
-    logger.info("default HardwareClasses made: %s", ", ".join(made) or "none, all were there")
+def _creation(cluster: Cluster, hardware_class: HardwareClass, made: list[str]) -> FleetWrite:
+    """The creation of one class; its name is added to `made`."""
+    name = hardware_class.metadata.name
+
+    async def send() -> None:
+        if await _make(cluster, hardware_class):
+            made.append(name)
+
+    body = hardware_class.spec.to_wire()
+    return FleetWrite(DEFAULTS, "create", kinds.HARDWARE_CLASS, name, body, send)
 
 
 async def _make(cluster: Cluster, hardware_class: HardwareClass) -> bool:

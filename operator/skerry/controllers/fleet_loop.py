@@ -17,17 +17,18 @@ from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
 from skerry.cluster.heartbeats import LIST_SECONDS, Moment
 from skerry.cluster.pace import backoff_seconds
-from skerry.controllers import events, metrics
+from skerry.controllers import metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.default_classes import make_default_classes
+from skerry.controllers.fleet_writes import bind_agents, bound_namespaces, write_fleet
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.reach import list_leases, node_facts, remove_stray_leases
+from skerry.controllers.refusals import FLEET
 from skerry.controllers.unreadable import Reading, report
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
 from skerry.decide.fleet import decide_fleet
 from skerry.errors import SkerryError
-from skerry.render import nodes as render_nodes
-from skerry.render import parts, rolebindings
+from skerry.render import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
     from skerry.controllers.reading import Partly
-    from skerry.decide.fleet import FleetDecision, NodeFacts
+    from skerry.decide.fleet import NodeFacts
 
 STIR_SECONDS = 0.2
 """Between two passes that events set off: nodes come in crowds."""
@@ -106,7 +107,7 @@ async def refresh(operator: Operator) -> None:
     )
     operator.forget_others()
     bindings = await operator.cluster.list(kinds.ROLE_BINDING, selector=OURS)
-    operator.bound = {key_of(item)[0] for item in bindings if key_of(item)[1] == rolebindings.NAME}
+    operator.bound = bound_namespaces(operator, bindings)
     metrics.BUILDS.set(fleet.jobs_running())
     metrics.FETCHES.set(fleet.fetches_running())
 
@@ -124,9 +125,10 @@ async def fleet_pass(operator: Operator) -> None:
         operator.shards,
         datetime.now(UTC),
         named=await _named_classes(operator),
+        refused=operator.refusals.of(FLEET),
     )
-    await _write(operator, decision)
-    await _bind_agents(operator)
+    await bind_agents(operator)
+    await write_fleet(operator, decision)
     await remove_stray_leases(operator)
 
 
@@ -139,48 +141,6 @@ async def _named_classes(operator: Operator) -> set[str]:
         return named
     routes = await operator.cluster.list(kinds.MODEL_ROUTE)
     return named | {route["spec"]["hardwareClass"] for route in routes}
-
-
-async def _write(operator: Operator, decision: FleetDecision) -> None:
-    cluster = operator.cluster
-    for node in decision.labels:
-        labels = render_nodes.node_labels(node.name, node.hardware_class, node.shard)
-        await cluster.apply(kinds.NODE, labels)
-        logger.info("node %s: class %s, shard %s", node.name, node.hardware_class, node.shard)
-    for node in decision.edge_nodes:
-        if node.hardware_class is not None:
-            rendered = render_nodes.edge_node(node.name, node.uid, node.hardware_class)
-            await cluster.apply(kinds.EDGE_NODE, rendered)
-    for name in decision.gone:
-        found = await cluster.get(kinds.EDGE_NODE, None, name)
-        if found is not None:
-            await cluster.delete(kinds.EDGE_NODE, None, name, found["metadata"]["uid"])
-    for name, status in decision.statuses.items():
-        known = operator.fleet.classes.get("", name)
-        if known is not None and known.status != status:
-            body = {
-                "metadata": {"name": name, "uid": known.metadata.uid},
-                "status": status.to_wire(),
-            }
-            await cluster.apply(kinds.HARDWARE_CLASS, body, subresource="status")
-            begun = decision.events.get(name)
-            await events.publish(cluster, known, (begun,) if begun else ())
-
-
-async def _bind_agents(operator: Operator) -> None:
-    """Agents may see pods in the namespaces that hold an EdgeModel, and in no other."""
-    # An EdgeModel that can't be read keeps serving, so agents still need to see its pods.
-    unreadable = {one.key[0] for one in operator.unreadable.left_out("EdgeModel")}
-    wanted = unreadable | {namespace for namespace, _ in operator.fleet.models}
-    for namespace in sorted(wanted - operator.bound):
-        await operator.cluster.apply(kinds.ROLE_BINDING, rolebindings.agent_role_binding(namespace))
-        operator.bound.add(namespace)
-    for namespace in sorted(operator.bound - wanted):
-        found = await operator.cluster.get(kinds.ROLE_BINDING, namespace, rolebindings.NAME)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await operator.cluster.delete(kinds.ROLE_BINDING, namespace, rolebindings.NAME, uid)
-        operator.bound.discard(namespace)
 
 
 async def _relist(
@@ -224,8 +184,10 @@ def _left_alone(operator: Operator, facts: list[NodeFacts]) -> list[NodeFacts]:
 async def _pause(operator: Operator, failures: int) -> None:
     """Wait for the next look: until stirred, a minute at most, longer than a moment after a failure."""
     await asyncio.sleep(backoff_seconds(failures) if failures else STIR_SECONDS)
+    next_try = operator.refusals.next_fleet_try()
+    patience = LIST_SECONDS if next_try is None else min(LIST_SECONDS, next_try)
     try:
-        async with asyncio.timeout(0.0 if failures else LIST_SECONDS):
+        async with asyncio.timeout(0.0 if failures else patience):
             await operator.fleet_stirred.wait()
     except TimeoutError:
         return

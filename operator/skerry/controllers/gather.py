@@ -106,6 +106,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         unreadable_classes={
             one.key[1]: str(one) for one in operator.unreadable.left_out("HardwareClass")
         },
+        refused=operator.refused(key),
     )
     now = datetime.now(UTC)
     snapshot = with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)

@@ -20,7 +20,8 @@ from skerry.api.common import (
     LABEL_MODEL,
     MANAGED_BY,
 )
-from skerry.cluster.pace import backoff_seconds
+from skerry.api.edgenode import CandidateState
+from skerry.cluster.pace import Priority, backoff_seconds
 from skerry.controllers import metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.api import EdgeNode
+    from skerry.api.edgenode import NodeModel
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
@@ -128,8 +130,20 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
     after = set(edge_node.status.models) if edge_node else set()
+    failed = {pair for model in before for pair in _failed(model)}
     for model in before ^ after:
-        operator.queue.add((model.namespace, model.name))
+        is_verdict = model in after and not _failed(model) <= failed
+        level = Priority.URGENT if is_verdict else Priority.NEWS
+        operator.queue.add((model.namespace, model.name), level=level)
+
+
+def _failed(model: NodeModel) -> set[tuple[str, str, str, int]]:
+    """What the device has failed of a model: its class may have to be rolled back."""
+    pairs = {(veto.revision, veto.attempt) for veto in model.vetoes}
+    tried = model.candidate
+    if tried is not None and tried.state is CandidateState.FAILED:
+        pairs.add((tried.revision, tried.attempt))
+    return {(model.namespace, model.name, *pair) for pair in pairs}
 
 
 def _is_news(known: EdgeNode, edge_node: EdgeNode) -> bool:

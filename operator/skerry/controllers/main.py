@@ -103,6 +103,9 @@ def _parts(operator: Operator, election: Election) -> list[asyncio.Task[Any]]:
         fresh = asyncio.Event()
         acting = [
             asyncio.create_task(run_fleet_loop(operator, fresh), name="fleet loop"),
+            asyncio.create_task(
+                run_worker(operator, fresh, urgent_only=True), name="urgent worker"
+            ),
             *(asyncio.create_task(run_worker(operator, fresh)) for _ in range(WORKERS)),
         ]
         try:

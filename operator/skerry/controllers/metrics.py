@@ -16,6 +16,11 @@ PASS_SECONDS = Histogram(
 )  # fmt: skip
 FLEET_PASSES = Counter("skerry_fleet_passes_total", "Passes over all nodes.", ["result"])
 WRITES = Counter("skerry_writes_total", "Objects written or deleted, by kind of write.", ["kind"])
+REFUSED = Counter(
+    "skerry_refused_writes_total",
+    "Writes that the API server refused, by kind of object.",
+    ["kind"],
+)
 ENDED = Counter(
     "skerry_revisions_ended_total", "Revisions promoted, rolled back or superseded.", ["outcome"]
 )

@@ -6,8 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from skerry.cluster import kinds
+from skerry.cluster.pace import Priority
 from skerry.controllers.cache import Fleet, Key
 from skerry.controllers.queue import WorkQueue
+from skerry.controllers.refusals import Refusals, namespace_owner
 from skerry.controllers.unreadable import Unreadables
 from skerry.decide.taints import tolerated
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from skerry.controllers.crash import CrashPoint
     from skerry.controllers.lookups import Lookups
     from skerry.controllers.pins import Pinner
+    from skerry.decide.refused import Refused
+
+RESYNC_PER_SECOND = 4.0
+"""EdgeModels that are looked at although nothing has happened: each costs some eight requests."""
 
 
 @dataclass
@@ -29,6 +36,7 @@ class Operator:
         filled: set once the caches were filled by lists.
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
         build_gate: held while a job that needs a slot is counted in and started.
+        refusals: writes that the API server refused at the last try.
         conflicts: names in the way of each EdgeModel, found at the last pass's writes.
         uids: of the EdgeModels that anything is remembered of.
         shards: the last known shard of each node by its uid, for one whose label somebody takes away.
@@ -49,6 +57,7 @@ class Operator:
     filled: asyncio.Event = field(default_factory=asyncio.Event)
     fleet_stirred: asyncio.Event = field(default_factory=asyncio.Event)
     build_gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    refusals: Refusals = field(default_factory=Refusals)
     conflicts: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     shards: dict[str, int] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
@@ -67,11 +76,26 @@ class Operator:
         for key in self.fleet.targeting(hardware_class):
             self.queue.add(key)
 
+    def enqueue_namespace(self, namespace: str) -> None:
+        """Look at every EdgeModel of the namespace."""
+        for key in self.fleet.models:
+            if key[0] == namespace:
+                self.queue.add(key)
+
     def enqueue_all(self) -> None:
-        """Look at every EdgeModel."""
-        unreadable = (one.key for one in self.unreadable.left_out("EdgeModel"))
-        for key in (*self.fleet.models, *unreadable):
-            self.queue.add(key)
+        """Look at every EdgeModel, some each second: what has news goes before them all the same."""
+        unreadable = (one.key for one in self.unreadable.left_out(kinds.EDGE_MODEL.name))
+        for number, key in enumerate((*self.fleet.models, *unreadable)):
+            self.queue.add(key, number / RESYNC_PER_SECOND, Priority.ROUTINE)
+
+    def refused(self, key: Key) -> tuple[Refused, ...]:
+        """What is refused of an EdgeModel and of its namespace, to be reported in its status.
+
+        Of the status itself nothing: one that can be read was not refused.
+        """
+        own = self.refusals.of(key)
+        binding = self.refusals.of(namespace_owner(key[0]))
+        return (*(r for r in own if r.kind != kinds.EDGE_MODEL.name), *binding)
 
     def recognize(self, key: Key, uid: str) -> None:
         """Forget what is remembered of an earlier EdgeModel of this name: it has no past."""
@@ -83,6 +107,7 @@ class Operator:
         """The EdgeModel is gone."""
         self.pinner.forget(key)
         self.lookups.forget(key)
+        self.refusals.forget(key)
         self.conflicts.pop(key, None)
         self.absences.pop(key, None)
         self.uids.pop(key, None)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
+from skerry.cluster.pace import priority
 from skerry.controllers import metrics
 from skerry.controllers.apply import Applier
 from skerry.controllers.gather import Held, gather
@@ -33,13 +34,21 @@ CONFLICT_SECONDS = 30.0
 logger = logging.getLogger(__name__)
 
 
-async def run_worker(operator: Operator, fresh: asyncio.Event) -> None:
-    """Take EdgeModels off the queue, once the caches are fresh; what fails is tried again, later."""
+async def run_worker(
+    operator: Operator, fresh: asyncio.Event, *, urgent_only: bool = False
+) -> None:
+    """Take EdgeModels off the queue, once the caches are fresh; what fails is tried again, later.
+
+    Args:
+        operator: what it works with.
+        fresh: set once the caches are.
+        urgent_only: leave the rest to others, so that one worker is free when a device reports a Fail.
+    """
     await fresh.wait()
     while True:
-        key = await operator.queue.take()
+        key, level = await operator.queue.take(urgent_only=urgent_only)
         try:
-            with metrics.PASS_SECONDS.time():
+            with metrics.PASS_SECONDS.time(), priority(level):
                 again_after = await one_pass(operator, key)
         except ClusterError as error:
             if error.status == HTTPStatus.CONFLICT:
@@ -74,36 +83,39 @@ async def one_pass(operator: Operator, key: Key) -> float | None:
     if isinstance(gathered, Held):
         await report(operator.cluster, kinds.EDGE_MODEL, gathered.raw, gathered.why)
         return None
-    decision = await _decided(operator, key, gathered.snapshot)
-    applier = Applier(operator, gathered)
+    now = datetime.now(UTC)
+    snapshot, decision = await _decided(operator, key, gathered.snapshot, now)
+    applier = Applier(operator, replace(gathered, snapshot=snapshot), now)
     await applier.apply(decision)
-    return _again(operator, key, tuple(applier.conflicts), decision.requeue_after)
+    return _again(operator, key, applier, decision.requeue_after)
 
 
-async def _decided(operator: Operator, key: Key, snapshot: Snapshot) -> Decision:
-    """The decision, with the answers of a registry that answers at once."""
-    decision = decide(snapshot, datetime.now(UTC))
+async def _decided(
+    operator: Operator, key: Key, snapshot: Snapshot, now: datetime
+) -> tuple[Snapshot, Decision]:
+    """The decision, with the answers of a registry that answers at once; and what it was made of."""
+    decision = decide(snapshot, now)
     while decision.lookups:
         await operator.lookups.ask(key, snapshot.model, decision.lookups)
         finished = operator.lookups.answers(key, snapshot.model)
         if finished.keys() == snapshot.finished.keys():
             break
         snapshot = replace(snapshot, finished=finished)
-        decision = decide(snapshot, datetime.now(UTC))
-    return decision
+        decision = decide(snapshot, now)
+    return snapshot, decision
 
 
 def _again(
-    operator: Operator, key: Key, conflicts: tuple[str, ...], requeue_after: float | None
+    operator: Operator, key: Key, applier: Applier, requeue_after: float | None
 ) -> float | None:
-    """When to look again; at once when names in the way have come or gone, so that it is said."""
-    known = operator.conflicts.get(key, ())
+    """When to look again; at once when the status does not tell yet what is in the way."""
+    known, conflicts = operator.conflicts.get(key, ()), tuple(applier.conflicts)
     operator.conflicts[key] = conflicts
-    if conflicts != known:
+    if conflicts != known or not applier.is_reported:
         return 0.0
-    if conflicts:
-        return min(CONFLICT_SECONDS, requeue_after or CONFLICT_SECONDS)
-    return requeue_after
+    next_look = CONFLICT_SECONDS if conflicts else None
+    times = (requeue_after, next_look, operator.refusals.next_try(key))
+    return min((time for time in times if time is not None), default=None)
 
 
 def _overtaken(operator: Operator, key: Key, why: str) -> None:

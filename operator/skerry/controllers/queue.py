@@ -1,15 +1,17 @@
 """A queue of EdgeModels to look at.
 
 Each is in it once, waits a moment for more news, and is worked on by one worker at a time; what fails
-comes back later and later.
+comes back later and later. A verdict does not wait until a hundred other models are looked at: of those
+that are due, the one of the highest priority goes first.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from skerry.cluster.pace import backoff_seconds
+from skerry.cluster.pace import Priority, backoff_seconds
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 
 DEBOUNCE_SECONDS = 0.02
@@ -18,33 +20,60 @@ DEBOUNCE_SECONDS = 0.02
 OVERTAKEN_AT_ONCE = 5
 
 
+class _Entry(NamedTuple):
+    """When a key is due, in seconds of the event loop's clock, and how urgent it is."""
+
+    due: float
+    level: Priority
+
+    @property
+    def rank(self) -> float:
+        """The least goes first, of those that are due."""
+        return self.due - self.level.value
+
+
+class Taken(NamedTuple):
+    """A key to work on, and how urgent it is."""
+
+    key: Key
+    level: Priority
+
+
 @dataclass
 class WorkQueue:
-    """Keys with the time at which they are due, in seconds of the event loop's clock."""
+    """Keys with the time at which they are due."""
 
-    _due: dict[Key, float] = field(default_factory=dict)
+    _entries: dict[Key, _Entry] = field(default_factory=dict)
     _working: set[Key] = field(default_factory=set)
     _failures: dict[Key, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, key: Key, after: float = DEBOUNCE_SECONDS) -> None:
+    def add(
+        self, key: Key, after: float = DEBOUNCE_SECONDS, level: Priority = Priority.NEWS
+    ) -> None:
         """Look at the key in `after` seconds, or sooner when that was planned already."""
-        due = asyncio.get_running_loop().time() + after
-        self._due[key] = min(due, self._due.get(key, due))
+        added = _Entry(asyncio.get_running_loop().time() + after, level)
+        known = self._entries.get(key, added)
+        self._entries[key] = min(added, known, key=lambda entry: entry.rank)
         self._changed.set()
 
-    async def take(self) -> Key:
-        """The next key that is due; `done` or `failed` must follow."""
+    async def take(self, *, urgent_only: bool = False) -> Taken:
+        """Return the next key that is due; `done` or `failed` must follow."""
         while True:
             self._changed.clear()
             now = asyncio.get_running_loop().time()
-            ready = {key: due for key, due in self._due.items() if key not in self._working}
-            key = min(ready, key=ready.__getitem__, default=None)
-            if key is not None and ready[key] <= now:
-                del self._due[key]
+            free = {
+                key: entry
+                for key, entry in self._entries.items()
+                if key not in self._working and (entry.level is Priority.URGENT or not urgent_only)
+            }
+            due = {key: entry for key, entry in free.items() if entry.due <= now}
+            if due:
+                key = min(due, key=lambda key: due[key].rank)
                 self._working.add(key)
-                return key
-            await self._wait(None if key is None else ready[key] - now)
+                return Taken(key, self._entries.pop(key).level)
+            soonest = min((entry.due for entry in free.values()), default=None)
+            await self._wait(None if soonest is None else soonest - now)
 
     def done(self, key: Key, again_after: float | None = None) -> None:
         """The pass went well; look again after that many seconds, if any."""
@@ -67,9 +96,9 @@ class WorkQueue:
         )
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone; a worker that still has it releases it itself."""
+        """Forget an EdgeModel that is gone; a worker that has it keeps it until `done`."""
         self._failures.pop(key, None)
-        self._due.pop(key, None)
+        self._entries.pop(key, None)
 
     def _release(self, key: Key, again_after: float | None) -> None:
         self._working.discard(key)

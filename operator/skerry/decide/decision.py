@@ -1,7 +1,7 @@
 """What one pass over one EdgeModel wants written, in words of Skerry; `skerry.render` makes objects of it.
 
-`skerry.controllers.apply` writes it in an order that lets the operator be killed after any write: the next
-pass sees what was written and continues from there.
+`skerry.controllers.writes` says in which order. The operator may be killed after any write, and any write
+may be refused: the next pass sees what was written and continues from there.
 """
 
 from __future__ import annotations

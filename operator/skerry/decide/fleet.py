@@ -20,11 +20,12 @@ from skerry.decide.shards import assign_shards
 from skerry.decide.trouble import NODES_LEFT_OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from skerry.api import EdgeNode, HardwareClass
     from skerry.api.facts import DeviceFacts
+    from skerry.decide.refused import Refused
 
 CLASS_OVERLAP = "ClassOverlap"
 STALLED = "Stalled"
@@ -63,7 +64,7 @@ class FleetDecision:
         edge_nodes: EdgeNodes to make or correct.
         gone: EdgeNodes of nodes that left every class.
         statuses: of the HardwareClasses, by name.
-        events: of the HardwareClasses, by name; told once, when an overlap begins.
+        events: of the HardwareClasses, by name; once, when one begins to wait for a person.
     """
 
     labels: tuple[NodeAssignment, ...] = ()
@@ -81,6 +82,7 @@ def decide_fleet(
     now: datetime,
     *,
     named: Collection[str] = frozenset(),
+    refused: Sequence[Refused] = (),
 ) -> FleetDecision:
     """Classes, shards and EdgeNodes for all nodes.
 
@@ -91,6 +93,7 @@ def decide_fleet(
         remembered: the last known shard of nodes, by the Node's uid.
         now: UTC.
         named: classes that an EdgeModel or a ModelRoute names.
+        refused: writes for nodes that the API server refused at the last try.
     """
     present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
     deleted = frozenset(named) - {c.metadata.name for c in classes}
@@ -101,7 +104,7 @@ def decide_fleet(
     assignments = _assign(nodes, chosen, remembered)
     by_name = {node.name: node for node in nodes}
     facts = {e.metadata.name: e.status.facts for e in edge_nodes if e.status.facts}
-    fleet = Seen(nodes, classes, assignments, facts)
+    fleet = Seen(nodes, classes, assignments, facts, refused)
     statuses = {c.metadata.name: _status(c, fleet, now) for c in classes}
     return FleetDecision(
         labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
@@ -111,7 +114,7 @@ def decide_fleet(
         ),
         gone=tuple(a.name for a in assignments if a.hardware_class is None and a.name in present),
         statuses=statuses,
-        events=_overlaps_begun(classes, statuses),
+        events=_begun(classes, statuses),
     )  # fmt: skip
 
 
@@ -160,12 +163,14 @@ class Seen:
 
     Attributes:
         facts: what agents found, by node.
+        refused: what the API server refused to write for nodes.
     """
 
     nodes: Sequence[NodeFacts]
     classes: Sequence[HardwareClass]
     assignments: Sequence[NodeAssignment]
     facts: Mapping[str, DeviceFacts]
+    refused: Sequence[Refused] = ()
 
 
 def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> HardwareClassStatus:
@@ -173,8 +178,10 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
     generation = hardware_class.metadata.generation or 0
     members = {a.name for a in fleet.assignments if a.hardware_class == name}
     facts = {node: found for node, found in fleet.facts.items() if node in members}
+    overlap = _overlap(name, fleet.nodes, fleet.classes)
     findings = (
-        *_overlap(name, fleet.nodes, fleet.classes),
+        *overlap,
+        *(_refused(name, fleet.refused) if not _is_stalled(overlap) else ()),
         *class_facts.findings(hardware_class.spec, len(members), facts),
         _complete([node for node in fleet.nodes if node.name in members]),
     )
@@ -201,16 +208,30 @@ def _complete(members: Sequence[NodeFacts]) -> Finding:
     return Finding("Complete", holds=False, reason=NODES_LEFT_OUT, message=message)
 
 
-def _overlaps_begun(
+def _refused(name: str, refused: Sequence[Refused]) -> Iterable[Finding]:
+    """`Stalled` while the API server refuses what is to be written for nodes of the class."""
+    found = [r for r in refused if r.hardware_class == name and r.stalls and r.reason]
+    if not found:
+        return
+    named = ", ".join(sorted({r.name for r in found})[:OVERLAPS_NAMED])
+    message = f"the API server refuses writes for {len(found)} nodes ({named}): {found[0].message}"
+    yield Finding(STALLED, holds=True, reason=found[0].reason, message=message)
+
+
+def _is_stalled(findings: Iterable[Finding]) -> bool:
+    return any(finding.type == STALLED for finding in findings)
+
+
+def _begun(
     classes: Sequence[HardwareClass], statuses: Mapping[str, HardwareClassStatus]
 ) -> dict[str, Event]:
-    """An event for each class that overlaps now and did not before, by name of the class."""
+    """An event for each class that waits for a person now and did not before, by name of the class."""
     found = {}
     for hardware_class in classes:
         name = hardware_class.metadata.name
         now = condition_of(statuses[name].conditions, STALLED)
         if now is not None and not condition_of(hardware_class.status.conditions, STALLED):
-            found[name] = Event(CLASS_OVERLAP, now.message, warning=True)
+            found[name] = Event(now.reason, now.message, warning=True)
     return found
 
 

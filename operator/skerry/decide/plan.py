@@ -23,6 +23,7 @@ from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
 from skerry.decide.engine_builds import served_by, work_of
 from skerry.decide.fetches import settle
+from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
@@ -57,7 +58,8 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
     settled = settle(snapshot, now)
     snapshot = replace(snapshot, pins=settled.pins)
     assessed = assess_source(snapshot)
-    builds = plan_builds(snapshot, assessed, now)
+    planned = plan_builds(snapshot, assessed, now)
+    builds = tuple(of_build(snapshot.refused, build) for build in planned)
     outcomes = tuple(_outcome(snapshot, build, now) for build in builds)
     status = make_status(snapshot, assessed, outcomes, now)
     return Decision(
@@ -83,7 +85,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
         jobs=(*settled.jobs, *_jobs(assessed, builds)),
         lookups=_lookups(assessed, builds),
         deletions=_deletions(snapshot, outcomes, settled),
-        events=tuple(_events(snapshot.model.status, status)),
+        events=tuple(_events(snapshot, status)),
         requeue_after=_requeue_after(settled, outcomes, absent.look_again(snapshot, now)),
     )
 
@@ -113,6 +115,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
         rings_elsewhere=_rings_elsewhere(snapshot, name, policy),
         causes=absent.causes(snapshot.absences.get(name, ()), namespace, now),
         edge_model_uid=model.metadata.uid,
+        route_stands=holds_route(snapshot.refused, name),
     )
     return _retried(snapshot, view)
 
@@ -138,7 +141,8 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
 
 
 def _outcome(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetOutcome:
-    return TargetOutcome(build, decide_target(view_of(snapshot, build, now), now))
+    rollout = decide_target(view_of(snapshot, build, now), now)
+    return TargetOutcome(build, of_rollout(snapshot.refused, build.hardware_class, rollout))
 
 
 def _daemonsets(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[DaemonSetPlan]:
@@ -230,13 +234,20 @@ def _created(variant: ModelVariant) -> str:
     return at.isoformat() if at else ""
 
 
-def _events(before: EdgeModelStatus, after: EdgeModelStatus) -> Iterable[Event]:
-    """What changed, for `kubectl describe`: how revisions ended, and what Ready says."""
+def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
+    """What changed, for `kubectl describe`: how revisions ended, and what Ready says.
+
+    A refused write has an event of its own, from the pass that wrote in vain.
+    """
+    before = snapshot.model.status
+    refusals = {refused.reason for refused in snapshot.refused}
     for entry in (entry for entry in after.history if entry not in before.history):
         text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
     was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
-    if ready is not None and (was is None or was.reason != ready.reason):
+    if ready is None or ready.reason in refusals:
+        return
+    if was is None or was.reason != ready.reason:
         stalled = condition_of(after.conditions, "Stalled") is not None
         yield Event(ready.reason, ready.message, warning=stalled)
 

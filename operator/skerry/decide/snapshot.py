@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.modelvariant import PinnedArtifact
+    from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView, Placement
     from skerry.jobs.plans import Role
 
@@ -223,6 +224,7 @@ class Snapshot:
         absences: nodes without a pod that should be there for a while, by class.
         unreadable: children that can't be read and were left out: what, why, and what to do.
         unreadable_classes: the same of HardwareClasses, by name.
+        refused: writes that the API server refused at the last try.
     """
 
     model: EdgeModel
@@ -242,3 +244,4 @@ class Snapshot:
     absences: Mapping[str, tuple[Absence, ...]] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     unreadable_classes: Mapping[str, str] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()

@@ -24,6 +24,7 @@ from skerry.decide.conditions import Finding, conditions
 from skerry.decide.contest import joint_front
 from skerry.decide.engine_builds import NO_NODES
 from skerry.decide.fetches import FETCHER_MISSING
+from skerry.decide.refused import STALLED, finding
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from skerry.decide.sources import NOT_RESOLVED
 from skerry.decide.trouble import is_stuck
@@ -224,6 +225,7 @@ def _findings(
         _available(counting, outcomes),
     ]
     stalled = _first(counting, _is_stalled)
+    refused = finding(snapshot.refused)
     if snapshot.conflicts:
         found.append(
             Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
@@ -232,6 +234,8 @@ def _findings(
         found.append(
             Finding("Stalled", holds=True, reason=NOT_READABLE, message=_unreadable(snapshot))
         )
+    elif refused is not None and (refused.type == STALLED or stalled is None):
+        found.append(refused)
     elif stalled is not None:
         found.append(Finding("Stalled", holds=True, reason=stalled.reason, message=_say(stalled)))
     elif not found[0].holds:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 USER = 65532  # "nonroot" of the distroless images; every image of Skerry runs as it
-JOB_CPU_REQUEST = "10m"
+JOB_MILLICORES = 10
 # Of a serving container; two revisions side by side and a job then fit a device of two cores.
 CPU_LIMIT_TO_REQUEST = 4
 COMPONENT_RUNTIME = "runtime"
@@ -95,19 +95,25 @@ def job_resources(limits: ResourceLimits) -> Object:
 
     With a request like its limit it took five sixths of a busy node's CPU from the pod that serves there.
     """
+    request = min(JOB_MILLICORES, _millicores(limits))
     return {
-        "requests": {"cpu": JOB_CPU_REQUEST, "memory": limits.memory},
+        "requests": {"cpu": f"{request}m", "memory": limits.memory},
         "limits": {"cpu": limits.cpu, "memory": limits.memory},
     }
 
 
 def serving_resources(limits: ResourceLimits) -> Object:
     """All the memory, and a share of the CPU, is reserved: stable and candidate divide the same traffic."""
-    millicores = max(1, math.ceil(parse_quantity(limits.cpu) * 1000 / CPU_LIMIT_TO_REQUEST))
+    millicores = math.ceil(_millicores(limits) / CPU_LIMIT_TO_REQUEST)
     return {
         "requests": {"cpu": f"{millicores}m", "memory": limits.memory},
         "limits": {"cpu": limits.cpu, "memory": limits.memory},
     }
+
+
+def _millicores(limits: ResourceLimits) -> int:
+    """The CPU limit as the API server takes it, in whole thousandths of a core; a request is not greater."""
+    return max(1, math.floor(round(parse_quantity(limits.cpu) * 1000, 6)))
 
 
 def cores(limits: ResourceLimits) -> str:

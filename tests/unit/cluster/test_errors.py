@@ -13,7 +13,7 @@ GOING = "unable to create new content in namespace x because it is being termina
     ("status", "message", "advice"),
     [
         (403, 'cannot list resource "pods"', "check the operator's ClusterRole"),
-        (403, GOING, "nothing is to be done"),
+        (403, GOING, "nothing needs to be done"),
         (500, "etcd is gone", "tries again by itself"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from skerry.api.common import Metadata
 from skerry.api.hardwareclass import HardwareClassSpec
 from skerry.decide.default_classes import default_classes
 from skerry.decide.fleet import CLASS_OVERLAP, FleetDecision, NodeFacts, choose_class, decide_fleet
+from skerry.decide.refused import Concern, Refused
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LINUX = {"kubernetes.io/os": "linux"}
@@ -65,6 +67,45 @@ def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
     assert said(decision, "c") == {"Distinct": ("True", "Distinct")}
     assert [decision.statuses[name].nodes for name in ("a", "b", "c")] == [0, 1, 0]
     assert set(decision.events) == {"a", "b"}
+
+
+GUARDED = Refused(
+    "Node",
+    "n1",
+    Concern.ROLLOUT,
+    "a",
+    "AdmissionDenied",
+    "cannot label Node n1: no; ask the policy",
+)
+
+
+def test_a_node_that_cannot_be_labeled_is_named_by_its_class_once() -> None:
+    classes = [a_class("a"), a_class("b", labels={"site": "b"})]
+    first = decide_fleet([a_node()], classes, [], {}, NOW, refused=(GUARDED,))
+    assert said(first, "a")["Stalled"] == ("True", "AdmissionDenied")
+    assert "Stalled" not in said(first, "b")
+    stalled = next(c for c in first.statuses["a"].conditions if c.type == "Stalled")
+    assert "1 nodes (n1): cannot label Node n1: no" in stalled.message
+    assert set(first.events) == {"a"}
+    known = after(first, *classes)
+    again = decide_fleet([a_node()], known, [], {}, NOW, refused=(GUARDED,))
+    assert not again.events
+    assert "Stalled" not in said(decide_fleet([a_node()], known, [], {}, NOW), "a")
+
+
+def test_an_overlap_is_said_once_though_a_write_is_refused_too() -> None:
+    found = decide_fleet(
+        [a_node("a")], [a_class("a"), a_class("b")], [], {}, NOW, refused=(GUARDED,)
+    )
+    types = [c.type for c in found.statuses["a"].conditions]
+    assert types.count("Stalled") == 1
+    assert said(found, "a")["Stalled"] == ("True", CLASS_OVERLAP)
+
+
+def test_what_passes_by_itself_does_not_stall_a_class() -> None:
+    passing = replace(GUARDED, reason="WebhookUnavailable", stalls=False)
+    found = decide_fleet([a_node()], [a_class("a")], [], {}, NOW, refused=(passing,))
+    assert "Stalled" not in said(found, "a")
 
 
 def test_the_event_of_an_overlap_is_told_once_and_its_end_clears_it() -> None:

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skerry.cluster.advice import WriteRefusal
 from skerry.jobs.results import Refusal
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ class Collector:
 
 
 def collect() -> set[str]:
-    """Every reason of `skerry.decide`."""
-    return _read_all(Collector())
+    """Every reason of `skerry.decide`, and of writes that the API server refuses."""
+    return _read_all(Collector()) | {word.value for word in WriteRefusal}
 
 
 def condition_types() -> set[str]:

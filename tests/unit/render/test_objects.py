@@ -188,6 +188,16 @@ def test_cpu_as_decimal_and_as_request(cpu: str, decimal: str, requested: str) -
     assert serving_resources(limits)["requests"]["cpu"] == requested
 
 
+@pytest.mark.parametrize(
+    "cpu", ["1m", "1.5m", "3m", "5m", "10m", "0.001", "0.0015", "0.57", "1000000"]
+)
+def test_no_request_is_greater_than_its_limit(cpu: str) -> None:
+    limits = ResourceLimits(cpu=cpu, memory="64Mi")
+    for resources in (job_resources(limits), serving_resources(limits)):
+        asked = parse_quantity(resources["requests"]["cpu"])
+        assert 0 < asked <= parse_quantity(resources["limits"]["cpu"])
+
+
 def test_a_job_never_takes_the_cpu_of_what_serves() -> None:
     limits = ResourceLimits(cpu="2", memory="1Gi")
     job, serving = (

@@ -11,7 +11,7 @@ from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.placement import place
 from skerry.decide.rollout.progress import catching_up
 from skerry.decide.rollout.record import new_history, new_rejections
-from skerry.decide.rollout.roles import next_route
+from skerry.decide.rollout.roles import next_route, standing_route
 from skerry.decide.rollout.schedule import requeue_after
 from skerry.decide.rollout.wave import Wave, advance, observe_wave
 
@@ -38,14 +38,15 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         The decision. Applied to a state that it already describes, it changes nothing.
     """
     view = _with_runners(view)
-    route = next_route(view, now)
+    wanted = next_route(view, now)
+    route = standing_route(view, now) if view.route_stands else wanted
     wave = _next_wave(view, route, now)
     facts = report.Facts(view, route, wave, now)
     story = report.tell(facts)
     placements, delete = place(view, route, wave, now) if route else ({}, frozenset())
     rejections = new_rejections(view, route) if route else ()
     return TargetDecision(
-        route=route,
+        route=wanted,
         placements=placements,
         delete=delete,
         phase=story.phase,

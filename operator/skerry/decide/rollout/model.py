@@ -189,6 +189,7 @@ class TargetView:
         rings_elsewhere: rings of the policy in which other classes have nodes.
         causes: why nodes lack a Ready pod that they should have, by node and revision.
         edge_model_uid: `metadata.uid` of the EdgeModel; the route carries it.
+        route_stands: the API server refuses to change the route: all else follows the one that stands.
     """
 
     edge_model: str
@@ -207,6 +208,7 @@ class TargetView:
     rings_elsewhere: frozenset[Selector] = frozenset()
     causes: Mapping[tuple[str, str], Trouble] = field(default_factory=dict)
     edge_model_uid: str | None = None
+    route_stands: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,12 @@ def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
     return _with_policy(view, route, now)
 
 
+def standing_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
+    """The route as it is, or as it was when somebody deleted it; None while there was none yet."""
+    route = view.route or _recovered(view, now)
+    return route if route.stable or route.candidate else None
+
+
 def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
     """The candidate degraded too many nodes: away with it, in this one write."""
     if now.wave is None:

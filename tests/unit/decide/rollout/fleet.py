@@ -31,7 +31,7 @@ from skerry.decide.rollout.retire import OFFLINE_GRACE
 from skerry.decide.waves import needed_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.decide.rollout.model import Selector
@@ -192,6 +192,8 @@ class Fleet:
     causes: dict[tuple[str, str], Trouble] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
+    refuses_routes: bool = False  # the API server, by a quota or an admission policy
+    stands: bool = False  # what the operator remembers of that
 
     # -- the operator ---------------------------------------------------------------------------
 
@@ -211,7 +213,7 @@ class Fleet:
             rejections=self.rejections, status=self.status, route=self.route,
             route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
             policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
-            rings_elsewhere=self.other_rings, causes=self.causes,
+            rings_elsewhere=self.other_rings, causes=self.causes, route_stands=self.stands,
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
@@ -231,7 +233,7 @@ class Fleet:
         made = decision or self.decide()
         route = made.route
         if route is not None and route != self.route:
-            yield partial(self._write_route, route)
+            made = yield from self._written_or_refused(made, route)
         if self._next_status(made) != self.status or made.rejections or made.history:
             yield partial(self._write_status, made)
         for revision, placement in made.placements.items():
@@ -239,6 +241,15 @@ class Fleet:
                 yield partial(self._apply, revision, placement)
         for revision in sorted(made.delete & self.daemonsets.keys()):
             yield partial(self._delete, revision)
+
+    def _written_or_refused(
+        self, made: TargetDecision, route: ModelRouteSpec
+    ) -> Generator[Callable[[], None], None, TargetDecision]:
+        """The route's write; what is decided once it is known whether the API server takes it."""
+        knew, self.stands = self.stands, self.refuses_routes
+        if not self.refuses_routes:
+            yield partial(self._write_route, route)
+        return made if knew == self.stands else self.decide()
 
     def full_pass(self) -> int:
         """All writes of a pass at once; how many there were."""

@@ -160,6 +160,7 @@ class Rollout(RuleBasedStateMachine):
     def kill_operator(self) -> None:
         """Between two writes."""
         self.pending = []
+        self.fleet.stands = False
 
     @precondition(lambda self: not self.pending)
     @rule()
@@ -168,6 +169,12 @@ class Rollout(RuleBasedStateMachine):
         self.begin_pass()
         while self.pending:
             self.write_one()
+
+    @precondition(lambda self: not self.pending)
+    @rule(refuses=st.sampled_from([False, False, True]))
+    def refuse_routes(self, *, refuses: bool) -> None:
+        """The API server takes no ModelRoute any more, or does again; all else is written."""
+        self.fleet.refuses_routes = refuses
 
     @precondition(lambda self: not self.pending)
     @rule()
@@ -282,6 +289,7 @@ class Rollout(RuleBasedStateMachine):
         for device in fleet.devices.values():
             device.unreported_crash = False
         fleet.other_rings = frozenset({RING_A, RING_B})
+        fleet.refuses_routes = False
         fleet.policy = replace(fleet.policy, manual=False, suspended=False)
         fleet.desired = fleet.desired or REVISIONS[0]
         fleet.settle(deadlines=True)
