@@ -125,13 +125,15 @@ class Agent:
         now = self._look_at_clock()
         pods = list(self.kept.pods.values())
         self.backends = {key: self._tick(key, now, pods) for key in self.runners}
-        checks = await self.gateway.apply(GatewayState(self.backends, callers(pods)))
+        state = GatewayState(self.backends, callers(pods))
+        await self.gateway.flip(state)
+        self._tell_flips()
+        if self.facts.looked:
+            self.reporting.offer(self._status())  # goes out while the files are written
+        checks = await self.gateway.apply(state)
         if checks != self.checks:
             self.checks = checks
             self.wake.set()  # the next pass goes by them
-        self._tell_flips()
-        if self.facts.looked:
-            self.reporting.offer(self._status())
         await self._keep()
         self._forget()
 

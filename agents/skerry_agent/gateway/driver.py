@@ -62,6 +62,7 @@ class Gateway:
     disk: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
+    _flipped: GatewayState | None = None
     _reloaded: dict[str, float] = field(default_factory=dict)
     _texts: list[tuple[Held, str]] = field(default_factory=list)
     _good: set[str] = field(default_factory=set)
@@ -81,14 +82,20 @@ class Gateway:
             found.append(f"the gateway refuses {self.paths.config}: {why}")
         return "; ".join(found)
 
+    async def flip(self, state: GatewayState) -> None:
+        """Sends the weights that differ from the last state, and nothing else: a rollback waits for no disk."""
+        if state not in (self.state, self._flipped):
+            await self._send_weights(state)
+            self._flipped = state
+
     async def apply(self, state: GatewayState) -> Checks:
         """Makes `state` so; returns what the checks of any running gateway say."""
+        await self.flip(state)
         if state != self.state:
-            await self._send_weights(state)
             if state.pools().keys() != (self.state or GatewayState()).pools().keys():
                 for name in self.refused:
                     self._reloaded.pop(name, None)  # another file: no need to wait
-            self.state = state
+            self.state, self._flipped = state, None
             self._texts = list(zip(self._held, self._rendered(state), strict=True))
         await self._write()
         found = [await self._converge(socket, state) for socket in self.paths.admin_sockets()]
