@@ -115,7 +115,6 @@ def test_an_edge_model_stops_nobody_and_keeps_serving(
     serving: World, elsewhere: Kubectl, cli: Cli
 ) -> None:
     world = serving
-    before = children(world, HELD)
     stored = manifest(world.registry, STORED)
     stored["spec"]["source"]["uri"] = BAD_URI
     with loosened(elsewhere, "edgemodels", PROBE):
@@ -125,6 +124,9 @@ def test_an_edge_model_stops_nobody_and_keeps_serving(
         world, kinds.EDGE_MODEL, HELD, "spec.rollout.waves: waves must grow", "kubectl edit"
     )
     assert reported["Available"]["status"] == "True", "the other conditions stay"
+    # Only now: the pass that made it Ready writes DaemonSets after the status.
+    before = children(world, HELD)
+    assert len(before) == 2 * len(CLASSES) + 1
     is_observed(world, "510m")
     code, listed, warned = cli.run("status")
     assert (code, NAME in listed) == (0, True)
