@@ -31,6 +31,8 @@ TRACE = Trace()
 
 ALWAYS_HEARD = 10
 
+pytestmark = pytest.mark.timeout(120)
+
 
 def traffic(
     noise: str, rng: np.random.Generator, share: float, seconds: float, fault: Fault = healthy
