@@ -4,13 +4,14 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
+LANE ?= unit
 REGISTRY ?=
 REGISTRY_INSECURE ?=
 VALUES ?= skerry-values.yaml
 # An environment that has everything serves; else one for building images and the command line alone.
 ENVIRONMENT = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.images)
 
-.PHONY: help setup registry-named images demo demo-down test unit lint format crds chart docs protos
+.PHONY: help setup registry-named images demo demo-down test test-long profile-tests coverage unit lint format crds chart docs protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -47,7 +48,18 @@ test: setup lint ## all tests, on labs of their own
 		tests/e2e tests/device tests/cluster tests/sources
 
 unit: setup ## the tests that need no cluster
-	$(PYTHON) -m pytest tests/unit engines
+	$(PYTHON) -m pytest -n 2 --dist loadfile --durations 5 tests/unit engines
+
+test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, ten times the examples of properties
+	$(PYTHON) -m pytest -n 2 --dist loadfile --durations 10 -m long tests/unit engines
+	$(PYTHON) -m pytest --hypothesis-profile=explore --timeout 3600 tests/unit/decide tests/unit/api
+
+profile-tests: setup ## where the time of LANE=unit|sources|cluster|device|e2e goes: waiting, CPU, throttled
+	$(SUDO) $(PYTHON) -m tests.profile $(LANE) $(if $(filter unit,$(LANE)),-n 2 --dist loadfile)
+
+coverage: setup ## which lines and branches the unit tests run
+	@mkdir -p build/coverage
+	$(PYTHON) -m pytest -n 2 --dist loadfile -q --cov --cov-report term --timeout 120 tests/unit engines
 
 lint: setup ## style, types, import contracts, generated files
 	.venv/bin/ruff check .

@@ -70,8 +70,15 @@ def test_a_transformer_in_int4_still_resembles_itself(tmp_path: Path) -> None:
     assert made.likeness(made.make(engine.WEIGHT_INT4)) > 0.9
 
 
-def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(tmp_path: Path) -> None:
-    made = encoder(tmp_path, layers=1)
+@pytest.mark.parametrize("model", ["classifier", pytest.param("encoder", marks=pytest.mark.long)])
+def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(
+    model: str, tmp_path: Path
+) -> None:
+    made = (
+        kitchen("OpenVino", classifier(), tmp_path)
+        if model == "classifier"
+        else encoder(tmp_path, layers=1)
+    )
     source, accurate = (
         made.engine.model_in(tmp_path / "source"),
         made.make(engine.PTQ_INT8_ACCURATE),

@@ -37,9 +37,9 @@ def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("engine", "recipe", "least"),
     [
         ("OnnxRuntime", "dynamic-int8", 0.97),
-        ("OnnxRuntime", "weight-int8-block128", 0.99),
+        pytest.param("OnnxRuntime", "weight-int8-block128", 0.99, marks=pytest.mark.long),
         ("OnnxRuntime", "weight-int4-block32", 0.9),
-        ("OpenVino", "weight-int8", 0.99),
+        pytest.param("OpenVino", "weight-int8", 0.99, marks=pytest.mark.long),
         ("OpenVino", "weight-int4", 0.9),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +15,8 @@ from skerry.decide.conditions import condition_of
 from skerry.decide.variants import GATES_NOT_MET
 from skerry.engines import find_engine
 from skerry_optimizer.models.running import load, run
-from tests.unit.examples.conftest import run_script
 from tests.unit.examples.local_job import CLASS, LocalJobs
+from tests.unit.runtime import measuring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from skerry.api import ModelVariant
     from tests.unit.decide.plan_world import World
     from tests.unit.optimizer.registries import Registry
+
+pytestmark = pytest.mark.timeout(120)  # dozens of processes
 
 EXAMPLES = ("digits", "regression", "pairs")
 BOTH_MISSED = re.compile(
@@ -39,8 +43,11 @@ def build(
 ) -> Callable[[str], World]:
     """Runs all jobs of a manifest below examples/, under the gates and with the metric that it names.
 
-    A whole CPU and three candidates: what is tested here is not how fast a small model is.
+    A whole CPU, the source and two candidates, short blocks: what is tested here is not how fast a small
+    model is.
     """
+    measuring.with_short_blocks(monkeypatch)
+    measuring.with_one_memory_process(monkeypatch)
 
     def run_jobs(manifest: str) -> World:
         jobs = LocalJobs(made(manifest.split("/", maxsplit=1)[0]), tmp_path, registry, monkeypatch)
@@ -69,11 +76,21 @@ def answers(made: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return output, labels
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+def rerun(example: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run an example's script once more, in this process."""
+    monkeypatch.setattr(sys, "argv", ["make", str(out)])
+    runpy.run_module(f"examples.{example}.make", run_name="__main__")
+    return out
+
+
+@pytest.mark.parametrize(
+    "example", [EXAMPLES[0], *(pytest.param(one, marks=pytest.mark.long) for one in EXAMPLES[1:])]
+)
 def test_a_script_makes_the_same_files_each_time(
-    example: str, made: Callable[[str], Path], tmp_path: Path
+    example: str, made: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, again = made(example), run_script(example, tmp_path)
+    """In another process, with another state of the interpreter."""
+    first, again = made(example), rerun(example, tmp_path, monkeypatch)
     for file in ("model/model.onnx", "dataset/dataset.npz"):
         assert (first / file).read_bytes() == (again / file).read_bytes()
 
@@ -88,7 +105,12 @@ def test_the_models_are_as_good_as_their_readmes_say(made: Callable[[str], Path]
 
 
 @pytest.mark.parametrize(
-    ("example", "least"), [("digits", 0.97), ("regression", 0.98), ("pairs", 0.97)]
+    ("example", "least"),
+    [
+        ("digits", 0.97),
+        pytest.param("regression", 0.98, marks=pytest.mark.long),
+        pytest.param("pairs", 0.97, marks=pytest.mark.long),
+    ],
 )
 def test_an_example_passes_its_own_gates_and_is_rolled_out(
     example: str, least: float, build: Callable[[str], World]

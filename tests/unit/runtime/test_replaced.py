@@ -40,6 +40,8 @@ from tests.waiting import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.timeout(300)  # the first time MLServer's packages are fetched
+
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples/replaced-runtime/mlserver-onnx"
 OWNER_OF_ENCODER = dataclasses.replace(OWNER, name="encoder")

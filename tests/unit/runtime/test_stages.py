@@ -1,4 +1,8 @@
-"""The measuring stages as the job runs them: real processes, real models, files in scratch."""
+"""The measuring stages as the job runs them: real models in real processes, files in scratch.
+
+A stage runs in this process, as its program's `main`; the processes that it measures are its own. The
+first stage, and one that fails, run as the commands that the job's containers run.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +31,18 @@ from skerry.jobs.stages import QUALITY, VALIDATION
 from skerry.precision import Precision
 from skerry_runtime.artifact import read_artifact, read_golden
 from skerry_runtime.engine import load_model
+from skerry_runtime.measure.__main__ import main
 from skerry_runtime.measure.bench import Bench
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.session import Session
+from tests.unit.runtime import measuring
 from tests.unit.runtime.conftest import encoder_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.timeout(120)  # dozens of processes
 
 DIGEST = "sha256:" + "ab" * 32
 WIDTH = 192
@@ -72,19 +81,33 @@ class Job:
         assert code == 0, message
         return self.run("validate")
 
-    def run(self, stage: str, **environment: str) -> tuple[int, str]:
+    def run(self, stage: str) -> tuple[int, str]:
         """Run a stage; returns exit code and termination message."""
-        log = self.root / "termination-log"
-        settings = {
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in self.environment().items():
+                patched.setenv(name, value)
+            return main([stage]), self.told()
+
+    def run_command(self, stage: str, **environment: str) -> tuple[int, str]:
+        """Run a stage as its container does; returns exit code and termination message."""
+        command = [sys.executable, "-m", "skerry_runtime.measure", stage]
+        settings = os.environ | self.environment() | environment
+        done = subprocess.run(command, env=settings, check=False)
+        return done.returncode, self.told()
+
+    def environment(self) -> dict[str, str]:
+        """What the container sets."""
+        return {
             "SKERRY_PLAN": self.plan.model_dump_json(by_alias=True),
             "SKERRY_SOURCE_DIR": str(self.root / "source"),
             "SKERRY_DATASET_DIR": str(self.root / "dataset"),
             "SKERRY_SCRATCH_DIR": str(self.root / "scratch"),
-            "SKERRY_TERMINATION_LOG": str(log),
+            "SKERRY_TERMINATION_LOG": str(self.root / "termination-log"),
         }
-        command = [sys.executable, "-m", "skerry_runtime.measure", stage]
-        done = subprocess.run(command, env=os.environ | settings | environment, check=False)
-        return done.returncode, log.read_text()
+
+    def told(self) -> str:
+        """The termination message."""
+        return (self.root / "termination-log").read_text()
 
     def validation(self) -> Validation:
         """What the validation stage left."""
@@ -117,6 +140,20 @@ def new_job(root: Path) -> Job:
     return Job(root, plan())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_blocks() -> Iterator[None]:
+    """How exactly a block tells the speed-up is not what these tests are about."""
+    with pytest.MonkeyPatch.context() as patched:
+        measuring.with_short_blocks(patched)
+        yield
+
+
+@pytest.fixture
+def few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is, in some, whether memory repeats from process to process."""
+    measuring.with_one_memory_process(monkeypatch)
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     """A job before its first stage."""
@@ -127,7 +164,7 @@ def job(tmp_path: Path) -> Job:
 def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A job's mounts after its first stage, which is measured once for all tests."""
     done = new_job(tmp_path_factory.mktemp("baseline") / "job")
-    code, message = done.run("baseline")
+    code, message = done.run_command("baseline")
     assert code == 0, message
     assert "MB over the empty runtime" in message
     return done.root
@@ -140,16 +177,23 @@ def measured(tmp_path: Path, baseline_root: Path) -> Job:
     return Job(tmp_path / "job", plan())
 
 
-def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> None:
-    job = measured
+@pytest.fixture(scope="module")
+def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A job after its last stage, which chose the source; for the tests that change nothing."""
+    root = tmp_path_factory.mktemp("certified") / "job"
+    shutil.copytree(baseline_root, root)
+    job = Job(root, plan())
     job.add("source", (job.root / "source/model.onnx").read_bytes())
     job.add("spoiled", encoder_model(depth=1, width=WIDTH, noise=0.5))
     job.add("broken", b"no model")
     job.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
     code, message = job.validate()
     assert code == 0, message
+    return job
 
-    validation = job.validation()
+
+def test_the_best_that_passes_is_chosen_and_certified_afresh(certified: Job) -> None:
+    validation = certified.validation()
     trials = {one.trial.recipe: one for one in validation.trials}
     assert validation.chosen == "source", validation.message
     assert validation.message.startswith("source is the best of 1 that pass")
@@ -161,27 +205,23 @@ def test_the_best_that_passes_is_chosen_and_certified_afresh(measured: Job) -> N
     assert len(trials["spoiled"].blocks.candidate_milliseconds) == 10
     assert set(validation.front) >= {"spoiled"}
 
-    certified = validation.certified
-    assert certified is not None
-    assert len(certified.blocks.baseline_milliseconds) >= 10
-    assert all(len(block) >= 20 for block in certified.blocks.candidate_milliseconds)
-    assert len(certified.blocks.candidate_memory_bytes) == 3
-    assert certified.blocks.quality_of == 541
-    assert certified.trial.quality is not None
-    assert certified.trial.quality.value == "1"
-    assert certified.trial.batching
+    found = validation.certified
+    assert found is not None
+    assert len(found.blocks.baseline_milliseconds) >= 10
+    assert all(len(block) >= 20 for block in found.blocks.candidate_milliseconds)
+    assert len(found.blocks.candidate_memory_bytes) == 3
+    assert found.blocks.quality_of == 541
+    assert found.trial.quality is not None
+    assert found.trial.quality.value == "1"
+    assert found.trial.batching
 
 
-def test_what_is_certified_can_be_served_as_it_is(measured: Job) -> None:
-    job = measured
-    job.add("source", (job.root / "source/model.onnx").read_bytes())
-    code, message = job.validate()
-    assert code == 0, message
-    served = job.validation().served
+def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path) -> None:
+    served = certified.validation().served
     assert served is not None
-    folder = job.root / "artifact"
-    shutil.copytree(job.root / "scratch/candidates/source", folder)
-    shutil.copy(job.root / "scratch/measure/golden.npz", folder)
+    folder = tmp_path / "artifact"
+    shutil.copytree(certified.root / "scratch/candidates/source", folder)
+    shutil.copy(certified.root / "scratch/measure/golden.npz", folder)
     (folder / "skerry.json").write_text(served.model_dump_json(by_alias=True, exclude_none=True))
     artifact = read_artifact(folder)
     inputs, outputs = read_golden(folder)
@@ -218,6 +258,7 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
     assert "more than the serving limit of 16Mi" in trial.message
 
 
+@pytest.mark.usefixtures("few_processes")
 def test_accuracy_with_labels(job: Job) -> None:
     labelled = Job(job.root, plan(Metric.ACCURACY))
     source = job.root / "source/model.onnx"
@@ -281,6 +322,7 @@ def test_answers_are_computed_with_the_threads_that_serve(
         assert threads - psutil.Process(process.pid).num_threads() == int(limit) - 1
 
 
+@pytest.mark.usefixtures("few_processes")
 def test_answers_that_change_after_they_were_judged_fail_their_candidate(measured: Job) -> None:
     measured.add("source", (measured.root / "source/model.onnx").read_bytes())
     measured.add("swapped", (measured.root / "source/model.onnx").read_bytes())
@@ -361,6 +403,6 @@ def test_what_is_wrong_is_the_termination_message(
 
 
 def test_a_broken_plan_is_told(job: Job) -> None:
-    code, told = job.run("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
+    code, told = job.run_command("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
     assert code == 1
     assert "SKERRY_PLAN holds no plan of this release" in told

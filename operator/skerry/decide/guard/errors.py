@@ -19,14 +19,19 @@ that begins late is not drowned by a good past, and where a minute shows too lit
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from math import exp, lgamma, log, log1p
+from typing import TYPE_CHECKING
 
 from skerry.api.edgenode import VerdictOutcome
 from skerry.decide.guard.finding import Finding, no_data
 from skerry.decide.guard.tail import fisher
 from skerry.decide.intervals import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RULE = "errors"
 IN_A_ROW = 5
@@ -42,6 +47,7 @@ RECENT_SECONDS = 20.0
 ABOVE_TOLERATED_P = 0.025
 ABOVE_STABLE_P = 1e-4
 BEYOND_DOUBT_P = 1e-6
+NEGLIGIBLE = 2.0**-54
 
 
 @dataclass(slots=True)
@@ -53,6 +59,10 @@ class _Slice:
     failures: int = 0
     first_failure: float | None = None
 
+    def age(self, at: float) -> float:
+        """Seconds since the slice began."""
+        return at - self.start
+
 
 @dataclass
 class Counts:
@@ -62,29 +72,58 @@ class Counts:
     run: int = 0
     run_began: float | None = None
     last_failure: float | None = None
+    answers: int = 0
+    failures: int = 0
 
     def add(self, at: float, *, failed: bool) -> None:
         """Counts one answer at `at`, in seconds."""
-        if not self.slices or at - self.slices[-1].start >= SLICE_SECONDS:
-            self.slices.append(_Slice(at))
-            while self.slices[0].start < at - LONG_SECONDS:
-                self.slices.popleft()
-        newest = self.slices[-1]
+        newest = self._slice_of(at)
         newest.answers += 1
+        self.answers += 1
         if not failed:
             self.run, self.run_began = 0, None
             return
         if newest.first_failure is None:
             newest.first_failure = at
         newest.failures += 1
+        self.failures += 1
         self.run += 1
         self.run_began = at if self.run_began is None else self.run_began
         self.last_failure = at
 
+    def add_good(self, ends: Sequence[float]) -> None:
+        """Counts answers that did not fail, by their times in ascending order: as `add` of each one."""
+        counted = 0
+        while counted < len(ends):
+            newest = self._slice_of(ends[counted])
+            upto = bisect_left(ends, SLICE_SECONDS, counted, key=newest.age)
+            newest.answers += upto - counted
+            self.answers += upto - counted
+            self.run, self.run_began = 0, None
+            counted = upto
+
+    def _slice_of(self, at: float) -> _Slice:
+        """The newest slice, or a new one where that began too long before `at`; old ones are forgotten."""
+        if self.slices and at - self.slices[-1].start < SLICE_SECONDS:
+            return self.slices[-1]
+        self.slices.append(_Slice(at))
+        while self.slices[0].start < at - LONG_SECONDS:
+            gone = self.slices.popleft()
+            self.answers -= gone.answers
+            self.failures -= gone.failures
+        return self.slices[-1]
+
     def within(self, start: float) -> tuple[int, int]:
         """(failures, answers) of the slices that began at or after `start`."""
-        chosen = [piece for piece in self.slices if piece.start >= start]
-        return sum(piece.failures for piece in chosen), sum(piece.answers for piece in chosen)
+        if self.slices and self.slices[0].start >= start:
+            return self.failures, self.answers
+        failures = answers = 0
+        for piece in reversed(self.slices):
+            if piece.start < start:
+                break
+            failures += piece.failures
+            answers += piece.answers
+        return failures, answers
 
     def first_failure(self, start: float) -> float | None:
         """When the first failure came of the slices that began at or after `start`."""
@@ -140,7 +179,9 @@ def judge(
             outcome = _unless_a_stall(candidate.span(now - span))
         if outcome is VerdictOutcome.PASS and best.outcome is VerdictOutcome.INCONCLUSIVE:
             continue
-        best = _finding(outcome, failed, answers, tolerate, candidate.first_failure(now - span))
+        passed = outcome is VerdictOutcome.PASS
+        first = None if passed else candidate.first_failure(now - span)
+        best = _finding(outcome, failed, answers, tolerate, first)
         if outcome is VerdictOutcome.FAIL:
             break
     return best
@@ -175,7 +216,14 @@ def at_least(hits: int, of: int, chance: float) -> float:
         return 1.0
     if chance <= 0:
         return 0.0
-    return min(1.0, sum(exp(_log_binomial(x, of, chance)) for x in range(hits, of + 1)))
+    p = 0.0
+    for x in range(hits, of + 1):
+        term = exp(_log_binomial(x, of, chance))
+        p += term
+        # from the mode on the terms fall: what is left no longer changes the sum
+        if term < p * NEGLIGIBLE and x > (of + 1) * chance:
+            break
+    return min(1.0, p)
 
 
 def _log_binomial(x: int, of: int, chance: float) -> float:
@@ -193,5 +241,5 @@ def _finding(
         bound=f"{tolerate:.2%}",
         samples=answers,
         message=f"{failed} of {answers} requests failed",
-        first_bad_at=first if outcome is not VerdictOutcome.PASS else None,
+        first_bad_at=first,
     )

@@ -53,11 +53,13 @@ class Traffic:
 
     def add(self, side: Side, answers: Iterable[Answer]) -> None:
         """Adds a batch of one side's answers, in order of their ends."""
-        counts, spans = self.counts[side], []
-        for started, answered, failed in answers:
-            counts.add(answered, failed=failed)
-            if not failed:
-                spans.append((started, answered))
+        batch = list(answers)
+        spans = [(started, answered) for started, answered, failed in batch if not failed]
+        if len(spans) == len(batch):
+            self.counts[side].add_good([answered for _, answered in spans])
+        else:
+            for _, answered, failed in batch:
+                self.counts[side].add(answered, failed=failed)
         if not spans:
             return
         if side is Side.CANDIDATE and self.candidate_has_more:

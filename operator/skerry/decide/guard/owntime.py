@@ -29,6 +29,7 @@ def own_times(
     for started, answered in spans:
         queued = started < free_at
         begun = free_at if queued else started
-        times.append((answered, max(0.0, (answered - begun) * 1000), queued))
+        own = (answered - begun) * 1000
+        times.append((answered, max(0.0, own), queued))
         free_at = max(free_at, answered)
     return times, free_at

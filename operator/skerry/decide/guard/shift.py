@@ -12,6 +12,7 @@ z = 0.2, none of a build of 1.2x above 2.8.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import repeat
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from skerry.api.edgenode import VerdictOutcome
 from skerry.decide.guard.finding import Finding, no_data
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from skerry.decide.guard.recent import Point, Recent, Window
 
 RULE = "latencyShift"
@@ -46,29 +49,42 @@ def judge(recent: Recent, tolerate: float, least: int, now: float) -> Finding:
 
 def excess(window: Window, tolerate: float) -> float:
     """Van Elteren's z: above 0 where the candidate tends to be slower than `tolerate` times stable."""
-    width = (window.end - window.start) / SLICES
-    stable: dict[int, list[float]] = {}
-    for time, value, _ in window.stable:
-        stable.setdefault(int((time - window.start) / width), []).append(tolerate * value)
-    candidate: dict[int, list[float]] = {}
-    for time, value, _ in window.candidate:
-        candidate.setdefault(int((time - window.start) / width), []).append(value)
+    slices = list(
+        zip(_sliced(window.candidate, window), _sliced(window.stable, window), strict=True)
+    )
     above = spread = 0.0
-    for key, values in candidate.items():
-        if key in stable:
-            part, variance = _slice(values, stable[key])
+    for mine, theirs in slices:
+        if mine and theirs:
+            values = [value for _, value, _ in mine]
+            part, variance = _slice(values, [tolerate * value for _, value, _ in theirs])
             above, spread = above + part, spread + variance
     return above / sqrt(spread) if spread > 0 else 0.0
+
+
+def _sliced(points: list[Point], window: Window) -> Iterator[list[Point]]:
+    """Yields the points of each slice of the window's time, and of its very end."""
+    start, width = window.start, (window.end - window.start) / SLICES
+
+    def slice_of(point: Point) -> int:
+        return int((point[0] - start) / width)
+
+    begin = 0
+    for number in range(1, SLICES + 2):
+        end = bisect_left(points, number, begin, key=slice_of)
+        yield points[begin:end]
+        begin = end
 
 
 def _slice(left: list[float], right: list[float]) -> tuple[float, float]:
     """(U - its mean) / (n + m + 1) of one slice, and the variance of that."""
     right.sort()
     n, m = len(left), len(right)
+    ties = _ties(left + right)
     # twice U, so that a tie counts one half without leaving the integers
-    u2 = sum(bisect_left(right, v) + bisect_right(right, v) for v in left)
+    below = sum(map(bisect_left, repeat(right), left))
+    u2 = below + (sum(map(bisect_right, repeat(right), left)) if ties else below)
     size = n + m
-    variance = n * m / 12 * (size + 1 - _ties(left + right) / (size * (size - 1)))
+    variance = n * m / 12 * (size + 1 - ties / (size * (size - 1)))
     return (u2 - n * m) / 2 / (size + 1), variance / (size + 1) ** 2
 
 
@@ -100,4 +116,4 @@ def _finding(outcome: VerdictOutcome, z: float, window: Window, tolerate: float)
 
 
 def _quantile(points: list[Point], share: float) -> float:
-    return sorted(point[1] for point in points)[int(share * (len(points) - 1))]
+    return sorted([value for _, value, _ in points])[int(share * (len(points) - 1))]

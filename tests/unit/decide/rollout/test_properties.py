@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,8 +27,12 @@ from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.timeout(120)  # 20,000 steps
+
 REVISIONS = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 MOST_NODES = 6
+MOST_EXAMPLES = 150
+"""Of the profile for all runs; `--hypothesis-profile=explore` has ten times as many."""
 RING_A, RING_B = (("ring", "a"),), (("ring", "b"),)
 WAVES: tuple[Waves, ...] = (
     (5, 50, 100),
@@ -324,7 +329,7 @@ def check_converged(fleet: Fleet) -> None:
 
 
 Rollout.TestCase.settings = settings(
-    max_examples=600,
+    max_examples=int(MOST_EXAMPLES * settings().max_examples / 100),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
