@@ -39,9 +39,7 @@ def agentless_since(fleet: Fleet, node: FleetNode, now: Moment) -> datetime | No
 
 
 def left_out(fleet: Fleet, node: FleetNode, now: Moment) -> str:
-    """Return why waves pass a Ready node over, in words; empty for a node that can take part."""
-    if not node.ready:
-        return ""
+    """Return why waves pass a node over, in words; empty for a node that can take part once it is reachable."""
     taint = _taint(fleet, node)
     if taint is not None:
         return f"taint {taint}, which the chart's device.tolerations do not tolerate"
@@ -53,5 +51,9 @@ def left_out(fleet: Fleet, node: FleetNode, now: Moment) -> str:
 
 
 def _taint(fleet: Fleet, node: FleetNode) -> Taint | None:
-    """Return what keeps the agent's pods, and those of models, from the node."""
-    return untolerated(node.taints, fleet.tolerated)
+    """Return what keeps the agent's pods, and those of models, from the node.
+
+    Kubernetes taints a node that is not Ready. These taints end when it is back.
+    """
+    taints = node.taints if node.ready else (t for t in node.taints if not t.is_of_kubernetes)
+    return untolerated(taints, fleet.tolerated)

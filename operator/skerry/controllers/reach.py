@@ -117,7 +117,7 @@ def node_views(
     """All nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
     namespace, name = key
     reports = _reports(fleet, key, uid)
-    ready = _ready_revisions(fleet, namespace, name)
+    placed, ready = _revisions(fleet, namespace, name)
     found: dict[str, list[NodeView]] = defaultdict(list)
     for node in fleet.nodes.values():
         if node.hardware_class is None:
@@ -131,6 +131,7 @@ def node_views(
                 unreachable_since=reach.since,
                 model=reports.get((node.name, node.uid)),
                 ready_revisions=frozenset(ready.get(node.name, ())),
+                placed_revisions=frozenset(placed.get(node.name, ())),
                 labels=node.labels,
                 left_out=outside,
                 agent_awaited=not outside and is_awaited(fleet, node),
@@ -160,16 +161,17 @@ def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
     """Whether the node is reachable, and what is known of its silence.
 
     A new node is reachable as soon as it is Ready: its agent is being started, and waves wait for its
-    report anyway, for as long as `agentless_since` gives it. What is known is as old as the last list of
-    Leases.
+    report anyway, for as long as `agentless_since` gives it. One that is not Ready and on which no agent has
+    ever beaten was never seen alive. What is known is as old as the last list of Leases.
     """
     beats = fleet.heartbeats
     if not node.ready:
+        since = node.ready_since if beats.may_beat(node.name, node.uid) else None
         silent = 0.0
         if node.ready_since is not None and beats.is_settled:
             known_at = now.wall - timedelta(seconds=beats.seconds_since_list(now))
             silent = max((known_at - node.ready_since).total_seconds(), 0.0)
-        return Reach(reachable=False, since=node.ready_since, silent_seconds=silent)
+        return Reach(reachable=False, since=since, silent_seconds=silent)
     silence = beats.silence(node.name, node.uid)
     if silence is not None:
         return Reach(reachable=False, since=silence.since, silent_seconds=silence.seconds)
@@ -202,9 +204,15 @@ def _is_of(edge_node: EdgeNode, node_uid: str | None) -> bool:
     return node_uid is not None and (not owners or node_uid in owners)
 
 
-def _ready_revisions(fleet: Fleet, namespace: str, name: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _revisions(
+    fleet: Fleet, namespace: str, name: str
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Revisions of which a pod is there, and of which one is Ready, by node."""
+    placed: dict[str, set[str]] = defaultdict(set)
+    ready: dict[str, set[str]] = defaultdict(set)
     for (pod_namespace, _), pod in fleet.pods.items():
-        if pod_namespace == namespace and pod.model == name and pod.ready:
-            found[pod.node].add(pod.revision)
-    return found
+        if pod_namespace == namespace and pod.model == name:
+            placed[pod.node].add(pod.revision)
+            if pod.ready:
+                ready[pod.node].add(pod.revision)
+    return placed, ready

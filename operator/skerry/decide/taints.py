@@ -36,6 +36,11 @@ class Taint:
     value: str = ""
     effect: str = "NoSchedule"
 
+    @property
+    def is_of_kubernetes(self) -> bool:
+        """Return whether Kubernetes sets it by the node's state; a role is a person's."""
+        return self.key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"))
+
     def __str__(self) -> str:
         """Return it as `kubectl taint` takes it."""
         return (

@@ -10,7 +10,7 @@ import pytest
 from skerry.api import EdgeNode
 from skerry.cluster.heartbeats import Moment, Renewal
 from skerry.controllers.agentless import AGENT_SECONDS, left_out
-from skerry.controllers.cache import FleetNode
+from skerry.controllers.cache import FleetNode, ServingPod
 from skerry.controllers.operator import Operator
 from skerry.controllers.reach import node_facts, node_views, reach_of
 from skerry.controllers.reading import read
@@ -22,6 +22,7 @@ NOW = datetime.now(UTC)
 MOMENT = Moment(NOW, 1000.0)
 LONG_AGO = NOW - timedelta(seconds=AGENT_SECONDS + 60)
 TAINT = Taint("node-role.kubernetes.io/control-plane")
+UNREACHABLE = Taint("node.kubernetes.io/unreachable")
 
 
 def an_operator(
@@ -53,7 +54,11 @@ def a_node(*taints: Taint, ready: bool = True, since: datetime = LONG_AGO) -> Fl
         (a_node(), LONG_AGO, False, False, "no agent beats on it"),
         (a_node(TAINT), LONG_AGO, True, True, f"taint {TAINT}"),
         (a_node(TAINT), NOW, False, False, f"taint {TAINT}"),
-        (a_node(TAINT, ready=False), LONG_AGO, False, False, ""),
+        (a_node(TAINT, ready=False), LONG_AGO, False, False, f"taint {TAINT}"),
+        (a_node(TAINT, ready=False), LONG_AGO, True, False, f"taint {TAINT}"),
+        (a_node(UNREACHABLE, ready=False), LONG_AGO, True, False, ""),
+        (a_node(UNREACHABLE, TAINT, ready=False), LONG_AGO, True, False, f"taint {TAINT}"),
+        (a_node(ready=False), LONG_AGO, False, False, ""),
         (a_node(Taint("node.kubernetes.io/unschedulable")), LONG_AGO, True, True, ""),
     ],
 )
@@ -70,6 +75,23 @@ def test_a_node_is_left_out_for_a_taint_or_want_of_an_agent(
     assert (view.reachable, view.left_out, view.agent_awaited) == (reachable, said, awaited)
     (facts,) = node_facts(operator.fleet, MOMENT)
     assert (facts.reachable, facts.left_out) == (reachable, said)
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_node_that_was_never_seen_alive_went_away_at_no_time(*, beats: bool) -> None:
+    """It joined and never became Ready: what is rolled out meanwhile has not lost it."""
+    operator = an_operator(a_node(ready=False, since=NOW), NOW, beats=beats)
+    assert (reach_of(operator.fleet, a_node(ready=False), MOMENT).since is not None) is beats
+
+
+def test_pods_are_there_before_they_are_ready() -> None:
+    operator = an_operator(a_node(), LONG_AGO, beats=True)
+    for revision, ready in (("aaaaaaaaaa", True), ("bbbbbbbbbb", False)):
+        pod = ServingPod("m", "n1", revision, ready)
+        operator.fleet.pods.put(("ns", revision), 1, pod)
+    ((view,),) = node_views(operator.fleet, ("ns", "m"), None, MOMENT).values()
+    assert view.placed_revisions == {"aaaaaaaaaa", "bbbbbbbbbb"}
+    assert view.ready_revisions == {"aaaaaaaaaa"}
 
 
 def test_a_taint_that_the_agent_tolerates_keeps_nobody_out() -> None:

@@ -204,6 +204,7 @@ def test_a_node_made_again_under_its_name_has_no_past() -> None:
 def test_a_node_that_is_not_ready_is_not_lost_before_lists_have_worked_for_a_while() -> None:
     watching = Watching()
     watching.node("a", ready=False, ready_since=START - timedelta(days=2))
+    watching.renew("a")
     watching.list()
     assert watching.reach("a").since == START - timedelta(days=2)
     assert watching.reach("a").silent_seconds == 0

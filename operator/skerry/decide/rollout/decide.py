@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from skerry.decide.rollout import report
 from skerry.decide.rollout.by_hand import used_approval
 from skerry.decide.rollout.model import TargetDecision
+from skerry.decide.rollout.nodes import runs
 from skerry.decide.rollout.placement import place
 from skerry.decide.rollout.progress import catching_up
 from skerry.decide.rollout.record import new_history, new_rejections
@@ -41,6 +42,8 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
     wanted = next_route(view, now)
     route = standing_route(view, now) if view.route_stands else wanted
     wave = _next_wave(view, route, now)
+    if wave is not None and not _is_wanted(wave, wanted):
+        wave = replace(wave, planned=wave.opened)
     facts = report.Facts(view, route, wave, now)
     story = report.tell(facts)
     placements, delete = place(view, route, wave, now) if route else ({}, frozenset())
@@ -70,14 +73,12 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
 
 
 def _with_runners(view: TargetView) -> TargetView:
-    """Return the view with the nodes in which the candidate runs in spite of a taint: they are judged too."""
+    """Return the view with the nodes on which the candidate runs in spite of a taint: they are judged too."""
     tried = view.route.candidate if view.route else None
     if tried is None:
         return view
     nodes = (
-        replace(node, left_out="")
-        if node.reachable and tried.revision in node.ready_revisions
-        else node
+        replace(node, left_out="") if node.left_out and runs(node, tried) else node
         for node in view.nodes
     )
     return replace(view, nodes=tuple(nodes))
@@ -91,6 +92,12 @@ def _next_wave(view: TargetView, route: ModelRouteSpec | None, now: datetime) ->
     if wave is None or view.desired != wave.candidate.revision:
         return wave
     return advance(view, route, wave, now)
+
+
+def _is_wanted(wave: Wave, wanted: ModelRouteSpec | None) -> bool:
+    """Return whether the candidate stays one; a refused route keeps it in its role and opens nothing for it."""
+    tried = wanted.candidate if wanted else None
+    return tried is not None and tried.revision == wave.candidate.revision
 
 
 def _revision(role: RouteRevision | RouteCandidate | RoutePrevious | None) -> str | None:

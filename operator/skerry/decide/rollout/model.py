@@ -93,6 +93,7 @@ class NodeView:
         model: what the node's agent last reported for this EdgeModel; None when it never did.
             An agent reports every generation of the route that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
+        placed_revisions: revisions of this EdgeModel that have a pod there, Ready or not.
         labels: of the Node; rings are told by them.
         agent_awaited: no agent has beaten yet, and the node is not left out for it so far.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
@@ -107,6 +108,7 @@ class NodeView:
     unreachable_since: datetime | None = None
     model: NodeModel | None = None
     ready_revisions: frozenset[str] = frozenset()
+    placed_revisions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: str = ""
     silent_seconds: float | None = None

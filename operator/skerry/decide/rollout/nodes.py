@@ -9,13 +9,21 @@ from skerry.api.edgenode import CandidateState, NodeCandidate, Verdict, VerdictO
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
     from skerry.decide.rollout.model import NodeView
 
 
 def serves(node: NodeView, revision: str | None) -> bool:
     """The node's traffic goes to the revision."""
     return node.model is not None and revision is not None and node.model.serving == revision
+
+
+def runs(node: NodeView, tried: RouteCandidate) -> bool:
+    """The candidate runs on the node; on an unreachable one, as its agent last reported: no pod is Ready there."""
+    if node.reachable:
+        return tried.revision in node.ready_revisions
+    trial = _trial(node, tried.revision, tried.attempt)
+    return trial is not None and trial.state is not CandidateState.WAITING
 
 
 def has_passed(node: NodeView, revision: str, attempt: int, generation: int) -> bool:

@@ -63,17 +63,26 @@ def _needs(
 ) -> bool:
     if view.route != route:
         return True
+    if _has_nothing(node, revision):
+        return False
     if waits_for_stable(view, route, node) and node.reachable:
         # Two revisions are there, stable is not: the one that answers stays, the other may go.
         return not _answers_without(view, node, revision)
-    if _is_overdue(view, route, node, revision, now) or _has_nothing(node, revision):
+    if _is_overdue(view, route, node, revision, now):
         return False
     return not has_let_go(node, route, view.route_generation, revision)
 
 
 def _has_nothing(node: NodeView, revision: str) -> bool:
-    """Return whether the node is left out, without an agent, and has no server of it to lose."""
-    return bool(node.left_out) and not node.reachable and revision not in node.ready_revisions
+    """Return whether the node is left out and has no server of it to lose.
+
+    A pod that is not Ready counts as a server, since Kubernetes marks all pods of an unreachable node so.
+    Where no agent has ever reported, only a Ready pod counts.
+    """
+    if not node.left_out:
+        return False
+    unused = not node.reachable and node.model is None
+    return revision not in (node.ready_revisions if unused else node.placed_revisions)
 
 
 def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) -> bool:
@@ -89,12 +98,12 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
 
 
 def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
-    """Whether the node's agent has seen the route, and another revision that stays has the traffic."""
+    """Whether the node's agent has seen the route, and another revision that stays there has the traffic."""
     report = node.model
     if report is None or report.observed_route < view.route_generation:
         return False
-    serving = report.serving
-    return serving not in (None, revision) and serving in view.daemonsets
+    placement = view.daemonsets.get(report.serving or "")
+    return report.serving != revision and placement is not None and placement.holds(node)
 
 
 def _is_overdue(

@@ -81,6 +81,7 @@ class Device:
     """One node: its kubelet's pods, its agent's memory, and its report as it lies in etcd.
 
     Attributes:
+        evicted: revisions that the DaemonSet controller took from it when its labels changed.
         tainted: no new pod comes; those that run stay (NoSchedule).
         agent: whether one has ever come up.
     """
@@ -98,6 +99,7 @@ class Device:
     serving: str | None = None
     reported: NodeModel | None = None
     unreported_crash: bool = False
+    evicted: set[str] = field(default_factory=set)
     tainted: bool = False
     agent: bool = True
 
@@ -109,7 +111,7 @@ class Device:
     @property
     def left_out(self) -> str:
         """Return why waves pass it over."""
-        return "taint a=b:NoSchedule" if self.online and (self.tainted or not self.agent) else ""
+        return "taint a=b:NoSchedule" if self.tainted or not self.agent else ""
 
     @property
     def online(self) -> bool:
@@ -203,7 +205,8 @@ class Fleet:
             NodeView(
                 name=d.name, shard=d.shard, reachable=d.silent_since is None,
                 unreachable_since=d.silent_since, model=d.reported, left_out=d.left_out,
-                ready_revisions=frozenset(r for r, ready in d.pods.items() if ready),
+                ready_revisions=frozenset(r for r, ready in d.pods.items() if ready and d.online),
+                placed_revisions=frozenset(d.pods),
                 labels=dict(d.labels),
             )
             for d in self.devices.values()
@@ -222,6 +225,7 @@ class Fleet:
         decision = decide_target(view, self.now)
         check_widening(view, decision)
         check_controls(view, decision)
+        check_unwanted(view, decision)
         return decision
 
     def writes(self, decision: TargetDecision | None = None) -> Iterator[Callable[[], None]]:
@@ -331,9 +335,24 @@ class Fleet:
         }
         for revision in sorted(device.pods.keys() - meant):
             was_ready = device.pods.pop(revision)
-            self._check_server_left(device, revision, was_ready=was_ready)
+            if revision not in device.evicted:
+                self._check_server_left(device, revision, was_ready=was_ready)
+        for revision in device.evicted:
+            device.pods.pop(revision, None)
+        device.evicted = set()
         for revision in meant if not device.tainted else ():
             device.pods.setdefault(revision, False)
+
+    def relabel(self, device: Device, labels: dict[str, str]) -> None:
+        """A person changes the node's labels; the DaemonSet controller deletes the pods that match no more.
+
+        No decision can prevent that: a candidate's affinity names the labels of its rings (ADR 0015).
+        """
+        for revision, placement in self.daemonsets.items():
+            stays = placement.covers(device.shard, labels)
+            if placement.covers(device.shard, device.labels) and not stays:
+                device.evicted |= device.pods.keys() & {revision}
+        device.labels = labels
 
     def _check_server_left(self, device: Device, revision: str, *, was_ready: bool) -> None:
         first_rollout = self.route is None or self.route.stable is None
@@ -478,6 +497,16 @@ def check_widening(view: TargetView, decision: TargetDecision) -> None:
         assert percent, f"{fresh} are in no ring"
         need = needed_nodes(percent, len(view.nodes))
         assert wave.denominator - max(sizes.values()) < need, f"{placed} is more than {wave}"
+
+
+def check_unwanted(view: TargetView, decision: TargetDecision) -> None:
+    """A candidate that should go, but whose route the API server does not change, comes to no more nodes."""
+    revision, wanted = decision.candidate, decision.route and decision.route.candidate
+    placed = decision.placements.get(revision or "")
+    if revision is None or placed is None or (wanted and wanted.revision == revision):
+        return
+    before = view.daemonsets.get(revision, Placement(PlacementKind.IN))
+    assert all(before.holds(n) for n in view.nodes if placed.holds(n)), "widened though unwanted"
 
 
 def is_in_ring(step: WaveStep, node: NodeView) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
-from skerry.decide.rollout import NodeView, Placement, PlacementKind
+from skerry.decide.rollout import NodeView, Placement, PlacementKind, decide_target
 from skerry.decide.rollout.guard import chance_threshold
+from skerry.decide.rollout.model import Ring
 from skerry.decide.rollout.retire import OFFLINE_GRACE
-from tests.unit.decide.rollout.fleet import Device, Fleet, policy
+from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 
@@ -491,3 +493,94 @@ def test_a_halt_is_remembered_by_the_status_before_anything_else_starts() -> Non
     made.settle()
     assert [rejection.revision for rejection in made.rejections] == [B]
     assert servers(made) == {C}
+
+
+def with_rings(*rings: str, waves: Waves = ({"ring": "a"}, 100)) -> Fleet:
+    """Nodes of one shard, each in a ring."""
+    made = Fleet(policy=policy(waves))
+    made.devices = {
+        f"n{number}": Device(f"n{number}", 0, {"ring": ring}) for number, ring in enumerate(rings)
+    }
+    return made
+
+
+def test_a_node_whose_ring_label_changes_loses_the_candidate_by_that_label() -> None:
+    """It went away in a first rollout, where the candidate was all that it had, and is in another ring since.
+
+    The DaemonSet controller deletes the pod whatever is decided: the node has no server until B has come.
+    """
+    made = with_rings("a", "a")
+    made.desired = A
+    made.tick()
+    gone = made.devices["n0"]
+    made.cut(gone)
+    made.desired = B
+    for _ in range(3):
+        made.tick()
+    assert gone.serving == A
+    made.relabel(gone, {"ring": "b"})
+    for _ in range(3):
+        made.tick()
+    made.mend(gone)
+    made.tick()
+    assert set(gone.pods) == {B}
+    made.settle(deadlines=True)
+    assert servers(made) == {B}
+    assert made.daemonsets == {B: Placement()}
+
+
+def test_a_server_that_a_changed_label_takes_is_nothing_to_rely_on() -> None:
+    """A and B are held in a shard where stable C has no room; the one that answered is not meant for n0 now."""
+    made = serving(4)
+    device = in_flight(made, B)
+    neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
+    for _ in range(3):
+        made.tick()
+    made.cut(device)
+    made.advance(1)
+    made.desired = C
+    made.settle()
+    made.advance(made.policy.rollback_window_seconds)
+    view = made.view()
+    ring = Placement(PlacementKind.IN, rings=(Ring((("ring", "a"),), frozenset({device.shard})),))
+    place = replace(view, daemonsets={**view.daemonsets, B: ring})
+
+    def kept(labels: dict[str, str]) -> bool:
+        """Whether the neighbor, which reports that B answers, keeps A."""
+        said = neighbor.reported
+        assert said is not None
+        model = said.model_copy(update={"serving": B})
+        nodes = tuple(
+            replace(node, model=model, labels=labels) if node.name == "neighbor" else node
+            for node in place.nodes
+            if node.name != device.name
+        )
+        return A in decide_target(replace(place, nodes=nodes), made.now).placements
+
+    assert not kept({"ring": "a"})
+    assert kept({"ring": "b"})
+
+
+@pytest.mark.parametrize("why", ["failed", "superseded"])
+def test_a_candidate_that_should_go_widens_no_more_while_its_route_is_refused(why: str) -> None:
+    """One of the wave's two nodes passes it, which would open the next wave."""
+    made = fleet(8)
+    for number, device in enumerate(made.devices.values()):
+        device.shard = number // 2
+    made.desired = A
+    made.settle()
+    if why == "failed":
+        made.bad = {B: {"n0", "n2", "n4", "n6"}}
+    device = in_flight(made, B)
+    made.refuses_routes = True
+    made.desired = B if why == "failed" else C
+    for _ in range(12):
+        made.tick()
+    assert made.daemonsets[B].shards == {device.shard}
+    assert made.route is not None
+    assert made.route.candidate is not None
+    assert made.route.candidate.revision == B
+    made.refuses_routes = False
+    made.settle()
+    assert made.route.candidate is None
+    assert servers(made) == {A if why == "failed" else C}

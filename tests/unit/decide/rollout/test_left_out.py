@@ -235,3 +235,60 @@ def test_a_wave_that_waits_for_a_node_without_an_agent_says_so_at_once() -> None
     found = decide_target(replace(view, nodes=nodes), made.now)
     assert found.reason == "Wave"
     assert "2 under way; n0: no agent beats on it yet" in found.message
+
+
+def test_a_tainted_node_keeps_its_server_while_it_is_away() -> None:
+    """Kubernetes marks its pods as not Ready meanwhile."""
+    made = serving(3)
+    made.devices["n1"].tainted = True
+    made.cut(made.devices["n1"])
+    made.advance(1)
+    made.desired = B
+    made.settle()
+    made.advance(made.policy.rollback_window_seconds)
+    made.settle()
+    assert made.daemonsets[A].covers(1)
+    made.mend(made.devices["n1"])
+    made.settle()
+    assert servers(made) == {"n0": B, "n1": A, "n2": B}
+
+
+def test_a_node_that_had_nothing_of_a_revision_holds_it_nowhere() -> None:
+    """Its agent runs and reports; the taint came before the model."""
+    made = fleet(3)
+    made.devices["n1"].tainted = True
+    for revision in (A, B, C):
+        made.desired = revision
+        made.settle()
+        assert made.status is not None
+        assert (made.status.phase, made.status.stable) == (Phase.SERVING, revision)
+
+
+def test_a_tainted_node_that_goes_away_with_the_candidate_is_a_loss_of_it() -> None:
+    """Its pods are not Ready any more, but its agent reported that it tried the candidate."""
+    made = serving(4, waves=(25, 100))
+    made.desired = B
+    for _ in range(3):
+        made.tick()
+    tried = next(d for d in made.devices.values() if made.daemonsets[B].covers(d.shard))
+    tried.tainted = True
+    made.cut(tried)
+    made.advance(made.policy.lost_after_seconds)
+    made.settle()
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
+
+
+def test_a_tainted_node_that_goes_away_without_the_candidate_is_no_loss_of_it() -> None:
+    made = serving(4, waves=(50, 100))
+    made.desired = B
+    made.full_pass()
+    made.full_pass()
+    member = next(d for d in made.devices.values() if made.daemonsets[B].covers(d.shard))
+    member.tainted = True
+    made.tick()
+    made.cut(member)
+    made.advance(made.policy.lost_after_seconds)
+    made.settle()
+    assert not made.rejections
+    assert made.status is not None
+    assert made.status.stable == B

@@ -27,7 +27,7 @@ from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.timeout(120)  # 20,000 steps
+pytestmark = pytest.mark.timeout(1.2 * settings().max_examples)  # 20,000 steps of 100 examples
 
 REVISIONS = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 MOST_NODES = 6
@@ -124,7 +124,7 @@ class Rollout(RuleBasedStateMachine):
     @rule(n=picks, ring=st.sampled_from(["a", "b", None]))
     def relabel(self, n: int, ring: str | None) -> None:
         """A node joins or leaves a ring."""
-        self._pick(n).labels = {"ring": ring} if ring else {}
+        self.fleet.relabel(self._pick(n), {"ring": ring} if ring else {})
 
     @rule(known=st.booleans())
     def other_class(self, *, known: bool) -> None:
