@@ -27,7 +27,8 @@ HEARD_PERIODS = 2
 """Heartbeats for which an agent that was seen to renew counts as certainly alive."""
 
 FIRST_BEAT_SECONDS = 600.0
-"""What a new node's agent is given to beat for the first time: its image is pulled meanwhile."""
+"""When an agent that never beat counts as silent. Waves leave its node out before, once it is known when the
+node joined (`controllers.agentless`)."""
 
 
 @dataclass(frozen=True)

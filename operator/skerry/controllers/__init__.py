@@ -2,10 +2,13 @@
 
 handlers.py     kopf's watches: note and enqueue
 queue.py        EdgeModels to look at
-passes.py       one pass: gather.py -> skerry.decide.plan -> apply.py
-views.py        JSON of the API server to what decisions read
-fleet_loop.py   nodes, classes, heartbeats, each minute
-pins.py         digests of tags, asked for beside the passes
+passes.py       one pass: gather.py -> skerry.decide.plan -> writes.py -> apply.py
+views.py        JSON of the API server to what decisions read; reading.py and partly.py where it is odd
+cache.py        what watches and lists have brought
+fleet_loop.py   nodes and classes, each minute and when stirred
+reach.py        heartbeats, each minute
+pins.py         digests of tags, asked for next to the passes; lookups.py the same for finished work
+refusals.py     writes that the API server refused
 leader.py       of two operators one acts
 main.py         the process
 """

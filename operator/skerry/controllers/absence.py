@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_REVISION
 from skerry.cluster import kinds
+from skerry.controllers.partly import daemonset_of
+from skerry.controllers.reading import read
 from skerry.controllers.views import event_views, tolerated_by
 from skerry.decide.absent import GRACE, lacking, waits_for_pods
 from skerry.decide.snapshot import Absence
@@ -61,7 +62,7 @@ def with_absences(
 ) -> Snapshot:
     """Return the snapshot with the pods that are not there, and what Events say of them."""
     memory = operator.absences.setdefault(key, Memory())
-    by_revision = {item["metadata"]["labels"].get(LABEL_REVISION, ""): item for item in daemonsets}
+    by_revision = by_revisions(daemonsets)
     pods = _pods(operator, key)
     found = list(lacking(snapshot.routes, snapshot.daemonsets, snapshot.nodes))
     memory.since = {_of(one): memory.since.get(_of(one), now) for one in found}
@@ -81,6 +82,12 @@ def with_absences(
         absences={name: tuple(those) for name, those in told.items()},
         jobs=tuple(_job_with_events(job, memory) for job in snapshot.jobs),
     )
+
+
+def by_revisions(daemonsets: Iterable[Object]) -> dict[str, Object]:
+    """Return DaemonSets by what they run, whatever labels they have left; without those that can't be read."""
+    placed = ((item, read(kinds.DAEMON_SET.name, item, daemonset_of)[0]) for item in daemonsets)
+    return {one.revision: item for item, one in placed if one is not None}
 
 
 def _pods(operator: Operator, key: Key) -> dict[tuple[str, str], ServingPod]:

@@ -140,7 +140,14 @@ async def _named_classes(operator: Operator) -> set[str]:
     if carried <= named | {c.metadata.name for c in fleet.classes.values()}:
         return named
     routes = await operator.cluster.list(kinds.MODEL_ROUTE)
-    return named | {route["spec"]["hardwareClass"] for route in routes}
+    return named | set(filter(None, map(class_of_route, routes)))
+
+
+def class_of_route(route: Object) -> str | None:
+    """Return the class that a ModelRoute names, also of one whose roles can't be read; None for no name."""
+    spec = route.get("spec")
+    name = spec.get("hardwareClass") if isinstance(spec, dict) else None
+    return name if isinstance(name, str) else None
 
 
 async def _relist(

@@ -88,6 +88,7 @@ async def bind_agents(operator: Operator) -> None:
     held = _namespaces(operator)
     going = {namespace for (namespace, _), m in models if m.metadata.deletion_timestamp}
     staying = {namespace for (namespace, _), m in models if not m.metadata.deletion_timestamp}
+    staying |= _unreadable_namespaces(operator)
     wanted = held - (going - staying)
     writes = {
         **{namespace: _binding(operator, namespace) for namespace in wanted - operator.bound},
@@ -102,8 +103,11 @@ async def bind_agents(operator: Operator) -> None:
 
 def _namespaces(operator: Operator) -> set[str]:
     """The namespaces with an EdgeModel. One that can't be read keeps serving, so agents must see its pods."""
-    unreadable = {one.key[0] for one in operator.unreadable.left_out(kinds.EDGE_MODEL.name)}
-    return unreadable | {namespace for namespace, _ in operator.fleet.models}
+    return _unreadable_namespaces(operator) | {namespace for namespace, _ in operator.fleet.models}
+
+
+def _unreadable_namespaces(operator: Operator) -> set[str]:
+    return {one.key[0] for one in operator.unreadable.left_out(kinds.EDGE_MODEL.name)}
 
 
 def bound_namespaces(operator: Operator, bindings: Iterable[Object]) -> set[str]:

@@ -101,7 +101,6 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
     cache = _Cache("EdgeModel", operator.fleet.models, edge_model_of)
     known, model = cache.note(operator, item, gone=gone)
     if gone:
-        operator.unreadable.note(key, ())
         operator.queue.forget(key)
         operator.forget(key)
         operator.fleet_stirred.set()

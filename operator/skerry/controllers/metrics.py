@@ -36,7 +36,7 @@ UNREADABLE = Gauge(
 )
 READ_KINDS = (
     "EdgeModel", "HardwareClass", "EdgeNode", "ModelRoute", "ModelVariant", "DaemonSet", "Job", "Pod",
-    "Node", "Lease", "Service",
+    "Node", "Service",
 )  # fmt: skip
 # From 0 on: a series that begins at 1 has no increase, and its first event would alert nobody.
 for _result in ("done", "failed"):

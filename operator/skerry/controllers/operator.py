@@ -104,7 +104,8 @@ class Operator:
         self.uids[key] = uid
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone."""
+        """Forget an EdgeModel that is gone."""
+        self.unreadable.note(key, ())
         self.pinner.forget(key)
         self.lookups.forget(key)
         self.refusals.forget(key)
@@ -113,8 +114,12 @@ class Operator:
         self.uids.pop(key, None)
 
     def forget_others(self) -> None:
-        """Forget what is remembered of EdgeModels and nodes that are gone, also where no watch said so."""
-        for key in self.uids.keys() - set(self.fleet.models):
+        """Forget what is remembered of EdgeModels and nodes that are gone, also where no watch said so.
+
+        An EdgeModel that can't be read is there.
+        """
+        unreadable = {one.key for one in self.unreadable.left_out(kinds.EDGE_MODEL.name)}
+        for key in self.uids.keys() - set(self.fleet.models) - unreadable:
             self.forget(key)
         nodes = {node.uid for node in self.fleet.nodes.values()}
         self.shards = {uid: shard for uid, shard in self.shards.items() if uid in nodes}

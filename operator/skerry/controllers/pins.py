@@ -40,11 +40,11 @@ QUICK_SECONDS = 0.25
 
 
 class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for
-    """The registry gave no digest; `failure` says how that is to be told."""
+    """The registry gave no digest; `failure` says how that is to be told, `asked` that it is asked again."""
 
-    def __init__(self, failure: _Failure) -> None:
+    def __init__(self, failure: _Failure, *, asked: bool) -> None:
         super().__init__(failure.told)
-        self.failure = failure
+        self.failure, self.asked = failure, asked
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Pinner:
             known = (status.dataset_uri, status.dataset_digest)
             dataset = self._pin(key, model, model.spec.evaluation.dataset, known)
         except _NotNow as missing:
-            return _pins_of(missing.failure)
+            return _pins_of(missing.failure, asked=missing.asked)
         return Pins(source, dataset)
 
     def remembered(self, key: Key) -> set[str]:
@@ -165,11 +165,12 @@ class Pinner:
                 return asked.task.result()
             if not asked.noted:
                 asked.failure, asked.noted = _failed(error, asked.failure, now), True
-        if asked.failure is None:
+        failure = asked.failure
+        if failure is None:
             return None
-        if asked.task.done() and now >= asked.failure.again_at:
-            self._asked[key, uri, nonce] = self._start(key, uri, now, asked.failure)
-        raise _NotNow(asked.failure)
+        if asked.task.done() and now >= failure.again_at:
+            asked = self._asked[key, uri, nonce] = self._start(key, uri, now, failure)
+        raise _NotNow(failure, asked=not asked.task.done())
 
     def _start(self, key: Key, uri: str, now: float, before: _Failure | None = None) -> _Asked:
         task = asyncio.create_task(self.registry.resolve(uri))
@@ -193,9 +194,10 @@ def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failu
     return _Failure(told, error.passing, known.since if known else now, count, now + pause)
 
 
-def _pins_of(failure: _Failure) -> Pins:
+def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
+    """The pins without what is missing; while the registry is asked, its answer sets off the next look."""
     now = asyncio.get_running_loop().time()
-    again_in = max(failure.again_at - now, 0.0)
+    again_in = None if asked else max(failure.again_at - now, 0.0)
     if failure.lasts(now):
         return Pins(problem=failure.told, again_in=again_in)
     return Pins(waiting=failure.told, reason=WAITING, again_in=again_in)

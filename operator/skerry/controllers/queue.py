@@ -44,7 +44,7 @@ class WorkQueue:
     """Keys with the time at which they are due."""
 
     _entries: dict[Key, _Entry] = field(default_factory=dict)
-    _working: set[Key] = field(default_factory=set)
+    _working: dict[Key, Priority] = field(default_factory=dict)
     _failures: dict[Key, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,13 +70,16 @@ class WorkQueue:
             due = {key: entry for key, entry in free.items() if entry.due <= now}
             if due:
                 key = min(due, key=lambda key: due[key].rank)
-                self._working.add(key)
-                return Taken(key, self._entries.pop(key).level)
+                level = self._working[key] = self._entries.pop(key).level
+                return Taken(key, level)
             soonest = min((entry.due for entry in free.values()), default=None)
             await self._wait(None if soonest is None else soonest - now)
 
     def done(self, key: Key, again_after: float | None = None) -> None:
-        """The pass went well; look again after that many seconds, if any."""
+        """The pass went well; look again after that many seconds, if any.
+
+        What is looked at again at once is not done yet, and stays urgent if it was.
+        """
         self._failures.pop(key, None)
         self._release(key, again_after)
 
@@ -101,9 +104,10 @@ class WorkQueue:
         self._entries.pop(key, None)
 
     def _release(self, key: Key, again_after: float | None) -> None:
-        self._working.discard(key)
+        level = self._working.pop(key, Priority.NEWS)
         if again_after is not None:
-            self.add(key, again_after)
+            at_once = level is Priority.URGENT and again_after <= DEBOUNCE_SECONDS
+            self.add(key, again_after, level if at_once else Priority.NEWS)
         self._changed.set()
 
     async def _wait(self, seconds: float | None) -> None:

@@ -57,6 +57,10 @@ async def run_lease_loop(operator: Operator) -> None:
             failures += 1
             operator.fleet.heartbeats.failed()
             logger.warning("heartbeats could not be listed, again soon: %s", error)
+        except Exception:
+            failures += 1
+            operator.fleet.heartbeats.failed()
+            logger.exception("a defect of the operator; report it with this trace")
         else:
             failures = 0
         await asyncio.sleep(backoff_seconds(failures) if failures else LIST_SECONDS)
@@ -67,7 +71,7 @@ async def list_leases(operator: Operator) -> None:
     asked, fleet = Moment.now(), operator.fleet
     leases = await operator.cluster.list(kinds.LEASE, SYSTEM_NAMESPACE)
     changed = note_leases(fleet, leases, asked)
-    operator.stray_leases = tuple(_strays(fleet, leases))
+    operator.stray_leases = tuple(strays(operator, leases))
     if not changed:
         return
     operator.fleet_stirred.set()
@@ -90,7 +94,8 @@ def note_leases(fleet: Fleet, leases: Iterable[Object], asked: Moment) -> frozen
 
 async def remove_stray_leases(operator: Operator) -> None:
     """Delete the Leases of agents whose Node is gone, each as it was listed."""
-    for item in _strays(operator.fleet, operator.stray_leases):
+    listed, operator.stray_leases = operator.stray_leases, ()
+    for item in strays(operator, listed):
         name, metadata = item["metadata"]["name"], item["metadata"]
         try:
             await operator.cluster.delete(
@@ -98,16 +103,16 @@ async def remove_stray_leases(operator: Operator) -> None:
             )
         except SkerryError as error:
             logger.warning("the lease of a node that is gone stays: %s", error)
-    operator.stray_leases = ()
 
 
-def _strays(fleet: Fleet, leases: Iterable[Object]) -> Iterable[Object]:
-    """Leases of agents whose Node is gone."""
+def strays(operator: Operator, leases: Iterable[Object]) -> Iterable[Object]:
+    """Yield the Leases of agents whose Node is gone; a Node that can't be read is there."""
+    unreadable = {one.key[1] for one in operator.unreadable.left_out(kinds.NODE.name)}
     for item in leases:
         name = item["metadata"]["name"]
-        if name.startswith(LEASE_PREFIX) and not fleet.nodes.get(
-            "", name.removeprefix(LEASE_PREFIX)
-        ):
+        node = name.removeprefix(LEASE_PREFIX)
+        is_there = node in unreadable or operator.fleet.nodes.get("", node) is not None
+        if name.startswith(LEASE_PREFIX) and not is_there:
             yield item
 
 

@@ -87,8 +87,6 @@ class Unreadable:
     @property
     def cure(self) -> str:
         """Return what a person does about it."""
-        if self.kind == "Lease":
-            return "set the device's clock"
         namespace, name = self.key
         command = f"kubectl edit {self.kind.lower()} {name}"
         command += f" --namespace={namespace}" if namespace else ""

@@ -35,12 +35,10 @@ async def unlabelled(cluster: Cluster, model: Object, present: Children) -> Chil
         present: children that are listed by their label.
     """
     name = model["metadata"]["name"]
-    targets = (model.get("status") or {}).get("targets", ())
-    serving = [target["hardwareClass"] for target in targets if any(map(target.get, ROLES))]
-    routes = [route_name(name, one) for one in serving]
+    routes = [route_name(name, one) for one in serving_classes(model)]
     found = await _missing(cluster, kinds.MODEL_ROUTE, model, routes, present)
     known = [item for (kind, _), item in (present | found).items() if kind == "ModelRoute"]
-    revisions = {revision for route in known for revision in _revisions(route)}
+    revisions = {revision for route in known for revision in revisions_of(route)}
     daemonsets = [daemonset_name(name, revision) for revision in sorted(revisions)]
     return found | await _missing(cluster, kinds.DAEMON_SET, model, daemonsets, present)
 
@@ -50,8 +48,24 @@ def is_owned(metadata: Mapping[str, Any], uid: str | None) -> bool:
     return any(owner["uid"] == uid for owner in metadata.get("ownerReferences", ()))
 
 
-def _revisions(route: Object) -> list[str]:
-    return [route["spec"][role]["revision"] for role in ROLES if route["spec"].get(role)]
+def serving_classes(model: Object) -> list[str]:
+    """Return the classes in which something serves, as far as the status can be read."""
+    targets = _fields(model.get("status")).get("targets")
+    entries = [_fields(target) for target in targets] if isinstance(targets, list) else []
+    names = [entry.get("hardwareClass") for entry in entries if any(map(entry.get, ROLES))]
+    return [name for name in names if isinstance(name, str)]
+
+
+def revisions_of(route: Object) -> list[str]:
+    """Return the revisions that have a role, as far as the route can be read."""
+    spec = _fields(route.get("spec"))
+    names = [_fields(spec.get(role)).get("revision") for role in ROLES]
+    return [name for name in names if isinstance(name, str)]
+
+
+def _fields(value: object) -> dict[str, Any]:
+    """Return a JSON object; what is none has no fields."""
+    return value if isinstance(value, dict) else {}
 
 
 async def _missing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from skerry.cluster.client import Object
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
@@ -126,13 +127,18 @@ def tolerated_by(daemonset: Object) -> tuple[Tolerated, ...]:
 
 
 def _last_seen(event: Object) -> datetime:
-    """Return when an Event last happened; which field says it depends on who wrote it."""
+    """Return when an Event last happened; which field says it depends on who wrote it.
+
+    A time that can't be read counts as not set: whoever may write Events writes any.
+    """
     series = event.get("series") or {}
     times = (
         series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"),
         event["metadata"]["creationTimestamp"],
     )  # fmt: skip
-    return datetime.fromisoformat(next(time for time in times if time))
+    read = Times()
+    found = (read.read(time, "time") for time in times)
+    return next((time for time in found if time), EPOCH)
 
 
 def _meant_for(pod: Object) -> str | None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
 from skerry.api import EdgeModel
 from skerry.artifacts.registry import Registry
-from skerry.controllers.cache import Fleet
+from skerry.controllers import reach
+from skerry.controllers.cache import Fleet, FleetNode
 from skerry.controllers.gather import build_slots
+from skerry.controllers.lookups import Lookups
+from skerry.controllers.operator import Operator
 from skerry.controllers.pins import Pinner
+from skerry.controllers.reading import Fault, Unreadable
 from skerry.decide.builds import QUEUED
-from tests.unit.decide.plan_world import edge_model
+from tests.unit.decide.plan_world import CONFIG, edge_model
 
 KEY = ("assist", "intent")
 
@@ -62,3 +66,39 @@ async def test_what_was_asked_of_the_registry_is_forgotten_when_the_spec_names_s
         }  # fmt: skip
         pinner.forget(KEY)
         assert pinner.remembered(KEY) == set()
+
+
+def an_operator() -> Operator:
+    """An operator that talks to nobody."""
+    unused = cast("Any", None)
+    pinner, lookups = Pinner(unused, lambda _: None), Lookups(unused, "", lambda _: None)
+    return Operator(CONFIG, unused, pinner, lookups, unused)
+
+
+def cannot_be_read(kind: str, name: str, namespace: str = "") -> Unreadable:
+    return Unreadable(kind, {"metadata": {"namespace": namespace, "name": name}}, Fault("", "odd"))
+
+
+def test_a_model_that_is_gone_leaves_nothing_and_one_that_can_t_be_read_is_there() -> None:
+    made, held = an_operator(), ("assist", "held")
+    for key in (KEY, held):
+        made.recognize(key, "uid")
+        made.conflicts[key] = ("Service x",)
+        made.unreadable.note(key, [cannot_be_read("Job", f"of-{key[1]}", key[0])])
+    made.unreadable.note("EdgeModel", [cannot_be_read("EdgeModel", "held", "assist")])
+    made.forget_others()
+    assert (made.uids, made.conflicts.keys()) == ({held: "uid"}, {held})
+    assert made.unreadable.left_out(KEY) == []
+    assert len(made.unreadable.left_out(held)) == 1
+    made.forget(held)
+    assert made.unreadable.left_out(held) == []
+
+
+def test_the_lease_of_a_node_that_can_t_be_read_is_no_stray() -> None:
+    made = an_operator()
+    made.fleet.nodes.put(("", "known"), 1, FleetNode("known", "uid", {}))
+    made.unreadable.note("Node", [cannot_be_read("Node", "odd")])
+    names = ("skerry-agent-known", "skerry-agent-odd", "skerry-agent-gone", "skerry-operator")
+    leases = [{"metadata": {"name": name}} for name in names]
+    found = [item["metadata"]["name"] for item in reach.strays(made, leases)]
+    assert found == ["skerry-agent-gone"]

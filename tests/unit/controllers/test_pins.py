@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,7 +13,7 @@ from skerry.artifacts.registry import Registry
 from skerry.controllers import pins as pins_module
 from skerry.controllers.pins import STALLED_SECONDS, Pinner, pause_after
 from skerry.decide.registry import WAITING
-from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Scripted, scripted
+from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
 from tests.unit.decide.plan_world import edge_model
 
 if TYPE_CHECKING:
@@ -107,6 +108,28 @@ async def test_what_lasts_too_long_asks_for_a_person(
     pins = await settled(pinner, model(server), woken)
     assert "the registry answered 503" in pins.problem
     assert pins.again_in is not None
+
+
+async def test_while_it_is_asked_again_its_answer_alone_sets_off_the_next_look(
+    pinner: Pinner, server: Scripted, woken: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that takes its time must not make a pass follow the other at full speed."""
+    monkeypatch.setattr(pins_module, "FIRST_PAUSE_SECONDS", 0.0)
+    release = threading.Event()
+
+    def slow(_: Asked) -> Answer:
+        if len(server.asked) > 1:
+            release.wait(10)
+        return Answer(503)
+
+    server.script = slow
+    await settled(pinner, model(server), woken)
+    found = [await pinner.pins(KEY, model(server)) for _ in range(3)]
+    assert all(pins.waiting for pins in found)
+    assert [pins.again_in for pins in found] == [None, None, None]
+    woken.clear()
+    release.set()
+    await asyncio.wait_for(woken.wait(), 10)
 
 
 def test_pauses_grow_within_bounds_and_never_below_what_is_asked() -> None:

@@ -136,3 +136,17 @@ async def test_routine_that_has_waited_long_goes_before_news() -> None:
     queue.add(A, Priority.ROUTINE.value - 1, Priority.ROUTINE)
     queue.add(B, 0)
     assert (await queue.take()).key == A
+
+
+async def test_a_verdict_that_was_overtaken_stays_urgent_until_it_is_through() -> None:
+    """A rollback whose write met a conflict does not wait behind a hundred others either."""
+    queue = WorkQueue()
+    queue.add(A, 0, Priority.URGENT)
+    for again in (queue.overtaken, lambda key: queue.done(key, 0.0)):
+        assert await asyncio.wait_for(queue.take(urgent_only=True), 1) == (A, Priority.URGENT)
+        again(A)
+    assert await asyncio.wait_for(queue.take(urgent_only=True), 1) == (A, Priority.URGENT)
+    queue.done(A, 0.05)
+    assert await asyncio.wait_for(queue.take(), 1) == (A, Priority.NEWS)
+    queue.done(A, 0.0)
+    assert await asyncio.wait_for(queue.take(), 1) == (A, Priority.NEWS)

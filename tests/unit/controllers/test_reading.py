@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from skerry.api.edgenode import CandidateState
 from skerry.api.modelroute import RouteGuard
 from skerry.controllers import partly, views
+from skerry.controllers.absence import by_revisions
 from skerry.controllers.cache import Store
+from skerry.controllers.fleet_loop import class_of_route
 from skerry.controllers.reading import Fault, read
 from skerry.decide.rollout.model import Placement
 from skerry.render.daemonsets import with_placement
@@ -267,3 +269,16 @@ def test_nothing_in_an_object_ends_the_reading(
     value, unreadable = read("Kind", broken, parse)
     assert value is not None or unreadable is not None
     assert str(unreadable)
+
+
+def test_a_daemonset_without_any_label_is_found_by_what_it_runs() -> None:
+    bare, foreign = daemonset(), daemonset()
+    del bare["metadata"]["labels"]
+    foreign["spec"]["selector"]["matchLabels"] = {"app": "other"}
+    assert by_revisions([bare, foreign]) == {"0123456789": bare}
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"hardwareClass": 5}, {"hardwareClass": "x86"}])
+def test_a_route_that_can_t_be_read_stops_no_look_at_the_fleet(spec: object) -> None:
+    named = isinstance(spec, dict) and spec.get("hardwareClass") == "x86"
+    assert class_of_route({"spec": spec}) == ("x86" if named else None)

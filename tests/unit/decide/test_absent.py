@@ -342,6 +342,18 @@ def test_an_event_tells_its_time_in_the_field_of_its_writer() -> None:
     ]  # fmt: skip
 
 
+def test_a_time_that_can_t_be_read_hides_no_other_event() -> None:
+    """Whoever may write Events in a namespace writes any time into them."""
+    found = event_views(
+        [
+            event("a", "", lastTimestamp="0000-01-01T00:00:00Z"),
+            event("b", "", lastTimestamp="9999-12-31T23:59:59Z"),
+            event("c", "", lastTimestamp="2026-11-23T11:30:00Z"),
+        ]
+    )
+    assert [(one.reason, one.at.minute) for one in found] == [("a", 59), ("b", 59), ("c", 30)]
+
+
 def test_a_pod_that_waits_for_its_place_belongs_to_the_node_it_is_made_for() -> None:
     found = served(pod(phase="Pending"))
     assert found is not None

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.rollout.model import TargetView
+    from skerry.decide.rollout.model import NodeView, TargetView
+
+LEAST_WAIT = timedelta(seconds=5)
+"""Heartbeats are listed once a minute."""
 
 
 def requeue_after(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> float | None:
@@ -34,11 +37,19 @@ def _deadlines(view: TargetView, route: ModelRouteSpec, now: datetime) -> Iterat
         yield stalled_at
     roles = {role.revision for role in (route.stable, route.candidate, route.previous) if role}
     leftovers = bool(view.daemonsets.keys() - roles)
+    limits = [OFFLINE_GRACE] if leftovers else []
+    if route.candidate is not None:
+        limits.append(timedelta(seconds=view.policy.lost_after_seconds))
     for node in view.nodes:
-        if node.reachable:
-            continue
-        silent_since = now - timedelta(seconds=silence_seconds(node, now))
-        if route.candidate is not None:
-            yield silent_since + timedelta(seconds=view.policy.lost_after_seconds)
-        if leftovers:
-            yield silent_since + OFFLINE_GRACE
+        if not node.reachable:
+            yield from (_silent_for(node, limit, now) for limit in limits)
+
+
+def _silent_for(node: NodeView, limit: timedelta, now: datetime) -> datetime:
+    """Return when the node will have been silent for so long; in the past when it has been.
+
+    What is known as of a list does not grow before the next one: an end that is near is waited for in steps.
+    """
+    left = limit - timedelta(seconds=silence_seconds(node, now))
+    known_later = node.silent_seconds is not None and left > timedelta()
+    return now + (max(left, LEAST_WAIT) if known_later else left)

@@ -99,3 +99,13 @@ def test_it_is_looked_at_again_when_the_known_silence_may_reach_a_limit() -> Non
     again = decide_target(view, made.now + timedelta(hours=1)).requeue_after
     assert again is not None
     assert again <= 200.0
+
+
+@pytest.mark.parametrize("left", [0.001, 4.0, 30.0])
+def test_a_limit_that_is_near_makes_no_pass_follow_the_other(left: float) -> None:
+    """The silence is known as of the last list, so that time alone does not bring the limit nearer."""
+    made, member = trying()
+    known = made.policy.lost_after_seconds - left
+    later = made.now + timedelta(hours=1)
+    again = decide_target(seen(made, **{member: known}), later).requeue_after
+    assert again == pytest.approx(max(left, 5.0))

@@ -1,0 +1,35 @@
+"""Children that are looked for by name: whatever the status and the routes hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from skerry.controllers.unlabelled import revisions_of, serving_classes
+
+
+@pytest.mark.parametrize(
+    ("status", "classes"),
+    [
+        (None, []),
+        ("x", []),
+        ({"targets": "x"}, []),
+        ({"targets": ["x", {"stable": "r"}, {"stable": "r", "hardwareClass": 5}]}, []),
+        ({"targets": [{"hardwareClass": "idle"}, {"hardwareClass": "x86", "stable": "r"}, "x"]}, ["x86"]),
+    ],
+)  # fmt: skip
+def test_classes_are_found_next_to_what_can_t_be_read(status: object, classes: list[str]) -> None:
+    assert serving_classes({"metadata": {"name": "m"}, "status": status}) == classes
+
+
+@pytest.mark.parametrize(
+    ("spec", "revisions"),
+    [
+        (None, []),
+        ("x", []),
+        ({"stable": "x", "candidate": None}, []),
+        ({"stable": {"attempt": 1}, "previous": {"revision": 5}}, []),
+        ({"stable": {"revision": "0123456789"}, "candidate": {"attempt": 1}}, ["0123456789"]),
+    ],
+)
+def test_revisions_are_found_next_to_what_can_t_be_read(spec: object, revisions: list[str]) -> None:
+    assert revisions_of({"spec": spec}) == revisions
