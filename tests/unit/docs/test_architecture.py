@@ -12,24 +12,23 @@ from docs.tools.__main__ import DOCS
 ROOT = DOCS.parent
 PAGE = (DOCS / "architecture.md").read_text()
 CODE = re.findall(r"`([^`\n]+)`", PAGE)
-PLACES = sorted(
-    {code for code in CODE if re.match(r"(operator|agents|images|engines|tests|docs)/", code)}
-)
+FOLDERS = ("", "operator/skerry/")
+"""Of paths: the repository, and the operator's code."""
+PLACES = sorted({code for code in CODE if re.fullmatch(r"[\w.-]+/[\w./-]*(:\w+)?", code)})
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_named_is_there(place: str) -> None:
-    name, _, function = place.partition(":")
-    assert (ROOT / name).exists()
-    if function:
-        assert re.search(
-            rf"^(async )?(def|class) {function}\b", (ROOT / name).read_text(), re.MULTILINE
-        )
+    path, _, name = place.partition(":")
+    found = [ROOT / folder / path for folder in FOLDERS if (ROOT / folder / path).exists()]
+    assert found, place
+    if name:
+        assert re.search(rf"^(async )?(def|class) {name}\b", found[0].read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", sorted({code for code in CODE if re.fullmatch(r"\w+\.py", code)}))
-def test_short_names_are_of_folders_named_nearby(name: str) -> None:
-    folders = {(ROOT / place.partition(":")[0]).parent for place in PLACES}
+def test_a_name_alone_is_in_a_folder_of_the_page(name: str) -> None:
+    folders = {ROOT / folder / place.rpartition("/")[0] for place in PLACES for folder in FOLDERS}
     assert any((folder / name).exists() for folder in folders)
 
 
