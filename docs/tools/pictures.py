@@ -30,7 +30,7 @@ def way() -> str:
         made.arrow(one.right, other.left)
     last = boxes[-1]
     guard = made.box(
-        Box(790, 220, 165, 90), "Guard", "each device compares", "candidate and stable,", "also when cut off",
+        Box(790, 220, 165, 90), "Guard", "each device compares", "candidate and stable,", "also when disconnected",
         fill=RED,
     )  # fmt: skip
     made.arrow(last.bottom, guard.top)
@@ -39,7 +39,7 @@ def way() -> str:
     )
     right = stable.right[0]
     made.arrow((790, 245), (right, 245), label="good on every node: promoted", at=(677, 238))
-    made.arrow((790, 290), (right, 290), label="worse: taken back, stable goes on", at=(677, 306))
+    made.arrow((790, 290), (right, 290), label="worse: rolled back, stable serves", at=(677, 306))
     made.text((480, 30), "One EdgeModel, for each hardware class", bold=True)
     return made.svg()
 
@@ -68,7 +68,7 @@ def device() -> str:
     made.box(
         Box(290, 290, 520, 100), "Agent",
         "smoke check with golden samples, then traffic step by step", "compares the two by statistics",
-        "on a Fail: traffic back to stable at once, by itself", fill=RED,
+        "on a Fail: all traffic back to stable immediately, by itself", fill=RED,
     )  # fmt: skip
     made.arrow(callers.right, gateway.left)
     made.arrow((450, 150), (600, 150))
@@ -81,7 +81,7 @@ def device() -> str:
     made.arrow((290, 365), (190, 365), label="verdicts", at=(220, 359))
     made.text(
         (430, 30),
-        "Traffic never leaves the device; the gateway works on without agent and API server",
+        "Traffic never leaves the device; the gateway keeps working without agent and API server",
         size=13,
     )
     return made.svg()
@@ -100,7 +100,7 @@ def waves() -> str:
         made.box(Box(left, 20, 250, 190), title, fill=GREY)
         for node in range(20):
             at = (left + 35 + 45 * (node % 5), 65 + 36 * (node // 5))
-            offline = node == 18  # noqa: PLR2004 - one of them is cut off
+            offline = node == 18  # noqa: PLR2004 - one of them is disconnected
             fill = RED if offline else (YELLOW if node < opened else GREEN)
             made.circle(at, 13, fill)
         for line, words in enumerate(lines):
@@ -110,7 +110,7 @@ def waves() -> str:
     legend = (
         ("stable", GREEN),
         ("stable and candidate", YELLOW),
-        ("cut off: skipped, catches up", RED),
+        ("disconnected: skipped, catches up", RED),
     )
     for number, (words, fill) in enumerate(legend):
         made.circle((150 + 180 * number, 280), 8, fill)

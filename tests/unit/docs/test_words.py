@@ -1,0 +1,156 @@
+"""The pages use the words of docs/contributing/words.md, and none of those that it advises against."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from docs.tools.__main__ import DOCS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+ROOT = DOCS.parent
+WORDS = DOCS / "contributing" / "words.md"
+
+NOT_YET = {
+    "CHANGELOG.md",
+    "crds/skerry.dev_edgemodels.yaml",
+    "crds/skerry.dev_edgenodes.yaml",
+    "crds/skerry.dev_hardwareclasses.yaml",
+    "crds/skerry.dev_modelroutes.yaml",
+    "crds/skerry.dev_modelvariants.yaml",
+}
+"""Files that do not comply yet. Remove a file from here once its test is reported as XPASS."""
+
+FILES = (
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((DOCS / "how-to").glob("*.md")),
+    ROOT / "examples" / "README.md",
+    *sorted((ROOT / "examples").glob("*/README.md")),
+    ROOT / "charts" / "tools" / "README.tmpl.md",
+    ROOT / "charts" / "skerry" / "values.yaml",
+    *sorted((ROOT / "crds").glob("*.yaml")),
+)
+WIDTH = 120
+GAP, WHITE = re.escape(" "), r"\s+"
+
+
+def _column(title: str) -> list[str]:
+    """Return the words in the first column of a table of WORDS, without remarks in parentheses."""
+    table = WORDS.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
+    return [word for cell in cells for word in re.sub(r" \([^)]*\)", "", cell).split(", ")]
+
+
+PHRASES = {
+    word: re.compile(rf"\b{re.escape(word).replace(GAP, WHITE)}\b", re.IGNORECASE)
+    for word in _column("Say it as the field does")
+}
+"""Whole words, also over the end of a line."""
+
+SPELLINGS = {word: re.compile(word, re.IGNORECASE) for word in _column("American spelling")}
+"""Stems, anywhere in a word."""
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _marked(path: Path) -> Any:
+    marks = [pytest.mark.xfail(strict=False)] if _name(path) in NOT_YET else []
+    return pytest.param(path, marks=marks, id=_name(path))
+
+
+@pytest.mark.parametrize("path", [_marked(path) for path in FILES])
+def test_no_word_that_is_advised_against(path: Path) -> None:
+    found = [f"{where}: {word}" for where, text in _prose(path) for word in _found(text)]
+    assert not found, f"{_name(path)}: {'; '.join(found)} (see {_name(WORDS)})"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".md"], ids=_name)
+def test_prose_is_wrapped(path: Path) -> None:
+    if _name(path) in NOT_YET:
+        pytest.skip("does not comply yet")
+    lines = _without_code(path.read_text()).splitlines()
+    long = [line for line in lines if len(line) > WIDTH and not line.startswith(("|", "!["))]
+    assert not long
+
+
+def test_both_lists_are_read() -> None:
+    assert {"taken back", "of before", "wants"} <= PHRASES.keys()
+    assert {"optimis", "behaviour"} <= SPELLINGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("It was taken\nback, and Goes on.", ["taken back", "goes on"]),
+        ("See `metric: neighbours`, [here](told.md) <!-- beside -->", []),
+        ("```\nbeside\n```\nIt was unoptimised.", ["optimis"]),
+        ("We wanted besides.", []),
+    ],
+)
+def test_words_are_looked_for_in_prose_alone(tmp_path: Path, text: str, found: list[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert [word for _, part in _prose(page) for word in _found(part)] == found
+
+
+def test_comments_and_descriptions_are_prose(tmp_path: Path) -> None:
+    values, crd = tmp_path / "values.yaml", tmp_path / "crds" / "kind.yaml"
+    values.write_text("# A box beside\n# it.\ntold: beside  # no\n")
+    assert list(_prose(values)) == [("a comment", "A box beside it.")]
+    crd.parent.mkdir()
+    crd.write_text("spec: {a: {description: Told., type: string}, b: [{description: Two}]}\n")
+    assert list(_prose(crd)) == [("spec.a", "Told."), ("spec.b", "Two")]
+
+
+def _found(text: str) -> list[str]:
+    plain = re.sub(r"`[^`]*`", "", text)
+    return [word for word, pattern in (PHRASES | SPELLINGS).items() if pattern.search(plain)]
+
+
+def _prose(path: Path) -> Iterable[tuple[str, str]]:
+    """Return what people read in a file, and where: Markdown without code, comments, descriptions."""
+    text = path.read_text()
+    if path.suffix == ".md":
+        return _sections(_without_code(text))
+    if path.parent.name == "crds":
+        return _descriptions(yaml.safe_load(text), "")
+    comments = re.findall(r"(?:^ *#.*\n)+", text, re.MULTILINE)
+    lines = (re.findall(r"^ *#(.*)", comment, re.MULTILINE) for comment in comments)
+    return [("a comment", " ".join(" ".join(said).split())) for said in lines]
+
+
+def _without_code(text: str) -> str:
+    return re.sub(r"^```.*?^```$|<!--.*?-->", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _sections(text: str) -> Iterator[tuple[str, str]]:
+    """The prose under each heading, without the targets of links."""
+    plain = re.sub(r"(?<=\])\([^)]*\)", "", text)
+    for part in re.split(r"^(?=#)", plain, flags=re.MULTILINE):
+        heading = part.partition("\n")[0] if part.startswith("#") else "before the first heading"
+        yield heading.strip("# "), part
+
+
+def _descriptions(node: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Every description below a node of YAML."""
+    match node:
+        case dict():
+            if isinstance(node.get("description"), str):
+                yield where, node["description"]
+            for key, value in node.items():
+                yield from _descriptions(value, f"{where}.{key}".strip("."))
+        case list():
+            for value in node:
+                yield from _descriptions(value, where)
