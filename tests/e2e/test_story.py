@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from examples.demo.environment import run
-from examples.demo.timeline import lost
 from examples.demo.traffic import Traffic, infer_request
 from skerry.api import HardwareClass
 from skerry.decide.conditions import condition_of
@@ -19,7 +18,7 @@ from skerry_agent.facts.find import find_facts
 from skerry_agent.facts.places import HOST_NET, HOST_SYS, Places
 from tests.e2e.conftest import CLASSES
 from tests.e2e.faulty import OUT_OF_RANGE
-from tests.e2e.world import World, condition, is_ready, tiny_model, wait_for
+from tests.e2e.world import World, condition, is_ready, lost_by_switching, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +136,7 @@ def test_a_second_good_revision_is_promoted_and_loses_no_request(
     )
     world.until("promotion", (namespace, NAME), lambda m: is_ready(m, wanted), ROLLOUT_SECONDS)
     traffic.catch_up()
-    assert lost(list(traffic.answers)) == {}
+    assert lost_by_switching(traffic) == {}
     for hardware_class in CLASSES:
         spec = world.route(namespace, NAME, hardware_class).spec
         assert spec.stable != before[hardware_class]
@@ -168,7 +167,7 @@ def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
     assert world.route(namespace, NAME, "x86-b").spec.stable != good["x86-b"]
     assert model.status.rejected[0].rule == "errors"
     traffic.catch_up()
-    assert lost(list(traffic.answers)) == {}, "what failed on it was answered by stable"
+    assert lost_by_switching(traffic) == {}, "what failed on it was answered by stable"
 
 
 def test_the_rejected_revision_is_not_tried_again_and_the_spec_is_the_users(
