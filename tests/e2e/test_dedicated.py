@@ -12,9 +12,8 @@ import pytest
 
 from examples.demo import install
 from examples.demo.environment import ROOT
-from examples.demo.timeline import lost
 from examples.demo.traffic import Traffic, infer_request
-from tests.e2e.world import World, is_ready, tiny_model, wait_for
+from tests.e2e.world import World, is_ready, lost_by_switching, tiny_model, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +117,7 @@ def test_a_class_that_is_deleted_in_use_loses_no_request(
         )
         world.until_ready(where, SEEN_SECONDS)
         traffic.catch_up()
-        assert lost(list(traffic.answers)) == {}
+        assert lost_by_switching(traffic) == {}
         traffic.end(load)
     assert pods(world, namespace) == before
 
