@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from skerry.api.common import SHARD_COUNT
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.model import Placement, PlacementKind, Ring
-from skerry.decide.rollout.nodes import has_let_go, silence_seconds
+from skerry.decide.rollout.nodes import has_let_go, serves, silence_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +112,8 @@ def _is_overdue(
     previous = route.previous
     if previous is not None and previous.revision == revision:
         if now >= previous.until + OFFLINE_GRACE:
-            return True
+            # On a reachable node it is the server in use: only a candidate is worth its room.
+            return route.candidate is not None or not (node.reachable and serves(node, revision))
         if view.policy.standby is Standby.WARM:
             return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()

@@ -182,6 +182,31 @@ def test_an_offline_node_holds_previous_no_longer_than_the_deadline() -> None:
     assert A not in made.daemonsets
 
 
+@pytest.mark.parametrize("why", ["stable does not answer", "tainted"])
+def test_a_reachable_node_keeps_what_serves_it_while_nothing_waits_for_its_room(why: str) -> None:
+    made = serving(3)
+    device = made.devices["n2"]
+    device.tainted = why == "tainted"
+    made.desired = B
+    made.settle()
+    device.pods.pop(B, None)
+    made.act(device)
+    device.report()
+    assert made.route is not None
+    assert made.route.previous is not None
+    made.now = made.route.previous.until + OFFLINE_GRACE
+    for _ in range(8):
+        made.full_pass()
+        made.watch(device)
+        made.act(device)
+        device.report()
+    assert device.serving == A
+    assert made.daemonsets[A].covers(device.shard)
+    device.tainted = False
+    made.settle(deadlines=True)
+    assert made.daemonsets == {B: Placement()}
+
+
 def test_a_node_offline_before_never_gets_what_was_taken_back() -> None:
     made = serving(4)
     made.cut(made.devices["n2"])
