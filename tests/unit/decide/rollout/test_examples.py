@@ -145,6 +145,8 @@ def test_a_failed_node_does_not_reach_a_higher_bar() -> None:
     assert made.route.stable is not None
     assert made.route.stable.revision == B
     assert made.devices["n0"].serving == A, "its veto holds as long as there is something else"
+    made.settle(deadlines=True)
+    assert made.daemonsets == {B: Placement()}, "a day after its window previous goes all the same"
 
 
 def test_a_node_offline_before_is_skipped_and_catches_up() -> None:
