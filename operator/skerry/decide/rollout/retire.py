@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from skerry.api.common import SHARD_COUNT
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.model import Placement, PlacementKind, Ring
-from skerry.decide.rollout.nodes import has_let_go, silence_seconds
+from skerry.decide.rollout.nodes import has_let_go, serves, silence_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,10 +112,19 @@ def _is_overdue(
     previous = route.previous
     if previous is not None and previous.revision == revision:
         if now >= previous.until + OFFLINE_GRACE:
-            return True
+            # Where it is the only server, only a candidate is worth its room.
+            return route.candidate is not None or not _is_alone(route, node, revision)
         if view.policy.standby is Standby.WARM:
             return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
+
+
+def _is_alone(route: ModelRouteSpec, node: NodeView, revision: str) -> bool:
+    """Whether a reachable node has its traffic on the revision, and no Ready pod of stable."""
+    stable = route.stable
+    if not node.reachable or stable is None:
+        return False
+    return serves(node, revision) and stable.revision not in node.ready_revisions
 
 
 def is_held_offline(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:

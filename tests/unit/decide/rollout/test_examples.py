@@ -145,6 +145,8 @@ def test_a_failed_node_does_not_reach_a_higher_bar() -> None:
     assert made.route.stable is not None
     assert made.route.stable.revision == B
     assert made.devices["n0"].serving == A, "its veto holds as long as there is something else"
+    made.settle(deadlines=True)
+    assert made.daemonsets == {B: Placement()}, "a day after its window previous goes all the same"
 
 
 def test_a_node_offline_before_is_skipped_and_catches_up() -> None:
@@ -180,6 +182,31 @@ def test_an_offline_node_holds_previous_no_longer_than_the_deadline() -> None:
     made.now = until + OFFLINE_GRACE
     made.settle()
     assert A not in made.daemonsets
+
+
+@pytest.mark.parametrize("why", ["stable does not answer", "tainted"])
+def test_a_reachable_node_keeps_what_serves_it_while_nothing_waits_for_its_room(why: str) -> None:
+    made = serving(3)
+    device = made.devices["n2"]
+    device.tainted = why == "tainted"
+    made.desired = B
+    made.settle()
+    device.pods.pop(B, None)
+    made.act(device)
+    device.report()
+    assert made.route is not None
+    assert made.route.previous is not None
+    made.now = made.route.previous.until + OFFLINE_GRACE
+    for _ in range(8):
+        made.full_pass()
+        made.watch(device)
+        made.act(device)
+        device.report()
+    assert device.serving == A
+    assert made.daemonsets[A].covers(device.shard)
+    device.tainted = False
+    made.settle(deadlines=True)
+    assert made.daemonsets == {B: Placement()}
 
 
 def test_a_node_offline_before_never_gets_what_was_taken_back() -> None:
