@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -22,16 +22,27 @@ from skerry.decide.plan import decide
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from skerry.controllers.cache import Key
     from skerry.controllers.operator import Operator
     from skerry.decide.decision import Decision
+    from skerry.decide.refused import Refused
     from skerry.decide.snapshot import Snapshot
 
 WORKERS = 4
+DONE, OVERTAKEN = "done", "overtaken"
 CONFLICT_SECONDS = 30.0
 """A name that somebody else holds is looked at again after this."""
 
 logger = logging.getLogger(__name__)
+
+
+class Ended(NamedTuple):
+    """How a pass ended, and the seconds until the next look; None when only news can change anything."""
+
+    result: str
+    again_after: float | None = None
 
 
 async def run_worker(
@@ -49,7 +60,7 @@ async def run_worker(
         key, level = await operator.queue.take(urgent_only=urgent_only)
         try:
             with metrics.PASS_SECONDS.time(), priority(level):
-                again_after = await one_pass(operator, key)
+                ended = await one_pass(operator, key)
         except ClusterError as error:
             if error.status == HTTPStatus.CONFLICT:
                 _overtaken(operator, key, str(error))
@@ -65,29 +76,31 @@ async def run_worker(
             logger.exception("a defect of the operator; report it with this trace")
             _failed(operator, key, "see the trace above")
         else:
-            metrics.PASSES.labels("done").inc()
-            operator.queue.done(key, again_after)
+            metrics.PASSES.labels(ended.result).inc()
+            operator.queue.done(key, ended.again_after)
 
 
-async def one_pass(operator: Operator, key: Key) -> float | None:
-    """Bring one EdgeModel a step further.
-
-    Returns:
-        Seconds until it is to be looked at again, None when only news can change anything.
-    """
+async def one_pass(operator: Operator, key: Key) -> Ended:
+    """Bring one EdgeModel a step further."""
     gathered = await gather(operator, key)
     if gathered is None:
         operator.conflicts.pop(key, None)
         operator.absences.pop(key, None)
-        return None
+        return Ended(DONE)
     if isinstance(gathered, Held):
         await report(operator.cluster, kinds.EDGE_MODEL, gathered.raw, gathered.why)
-        return None
+        return Ended(DONE)
     now = datetime.now(UTC)
     snapshot, decision = await _decided(operator, key, gathered.snapshot, now)
     applier = Applier(operator, replace(gathered, snapshot=snapshot), now)
     await applier.apply(decision)
-    return _again(operator, key, applier, decision.requeue_after)
+    again_after = _again(operator, key, applier, decision.requeue_after)
+    return Ended(result_of(applier.refused.values()), again_after)
+
+
+def result_of(refused: Iterable[Refused]) -> str:
+    """Return how a pass ended that wrote what it could: overtaken where a write met a conflict."""
+    return DONE if all(one.reason for one in refused) else OVERTAKEN
 
 
 async def _decided(
@@ -119,7 +132,7 @@ def _again(
 
 
 def _overtaken(operator: Operator, key: Key, why: str) -> None:
-    metrics.PASSES.labels("overtaken").inc()
+    metrics.PASSES.labels(OVERTAKEN).inc()
     operator.queue.overtaken(key)
     logger.info("%s/%s: looked at again, something changed during the pass: %s", *key, why)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.cluster.errors import ClusterError, from_status
+from skerry.controllers.passes import result_of
 from skerry.controllers.refusals import (
     FLEET,
     GREATEST_SECONDS,
@@ -48,6 +49,11 @@ def test_words_without_end_leave_room_for_the_advice() -> None:
 
 def test_a_conflict_is_nothing_to_report() -> None:
     assert refused(CHANGED).reason == ""
+
+
+def test_a_pass_in_which_a_write_met_a_conflict_counts_as_overtaken() -> None:
+    assert result_of([refused(), refused(CHANGED)]) == "overtaken"
+    assert [result_of([]), result_of([refused()])] == ["done", "done"]
 
 
 async def test_the_same_body_waits_and_another_is_tried_at_once() -> None:
