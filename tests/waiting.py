@@ -1,7 +1,8 @@
-"""What tests of processes share: a port for a server, and waiting until something is so."""
+"""What tests of processes share: a port or an address for a server, and waiting until something is so."""
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 30
+
+LOCK_PORT = 65535
+"""A process holds an address of loopback by this port of it; nothing is served there."""
 
 T = TypeVar("T")
 _KEPT_PORTS: list[socket.socket] = []
@@ -33,6 +37,23 @@ def free_port() -> int:
     _KEPT_PORTS.append(keeper)
     port: int = keeper.getsockname()[1]
     return port
+
+
+def free_address() -> str:
+    """Return an address of loopback that no other call returns, in any process, while this one lives.
+
+    For servers whose ports are fixed, as those of pods are.
+    """
+    while True:
+        address = f"127.77.{random.randrange(256)}.{random.randrange(1, 255)}"
+        keeper = socket.socket()
+        try:
+            keeper.bind((address, LOCK_PORT))
+        except OSError:
+            keeper.close()
+        else:
+            _KEPT_PORTS.append(keeper)
+            return address
 
 
 def wait_for(

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from skerry_agent import metrics
+from skerry_agent import metrics, web
 from tests.waiting import free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROBE_SECONDS = 4.0
+"""Less than the silence that ends a connection."""
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
+    return serving()
+
+
+def serving(silence_seconds: float = web.SILENCE_SECONDS) -> int:
+    """Return the port of a new server."""
     found = free_port()
-    metrics.serve(found)
+    metrics.serve(found, silence_seconds)
     wait_for_answer(f"http://127.0.0.1:{found}/healthz")
     return found
 
@@ -51,8 +57,8 @@ def test_idle_connections_do_not_hold_the_probe(port: int) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_silent_connection_ends(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+def test_a_silent_connection_ends() -> None:
+    with socket.create_connection(("127.0.0.1", serving(silence_seconds=0.5))) as connection:
         connection.settimeout(20)
         connection.sendall(b"GET /healthz HT")
         assert connection.recv(100) == b""
