@@ -20,6 +20,9 @@ ANSWER_SECONDS = 30
 LOCK_PORT = 65535
 """A process holds an address of loopback by this port of it; nothing is served there."""
 
+HTTP = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+"""For servers on loopback. A client of its own for each request, as httpx.get makes it, costs 20 ms of CPU for
+certificates; and no connection stays open."""
 T = TypeVar("T")
 _KEPT_PORTS: list[socket.socket] = []
 
@@ -81,4 +84,4 @@ def wait_for(
 )
 def wait_for_answer(url: str) -> None:
     """Wait until a server answers, whatever it says."""
-    httpx.get(url, trust_env=False)
+    HTTP.get(url)
