@@ -13,7 +13,7 @@ import pytest
 from skerry.api.edgenode import VerdictOutcome
 from skerry_agent import golden
 from skerry_agent.golden import Golden, Target
-from tests.waiting import free_address, wait_for_answer
+from tests.waiting import TLS, free_address, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_pauses", "short_rounds", "no_pace")
 async def test_slow_for_a_moment_passes(pair: Pair, tmp_path: Path) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         await pair.set_mode(client, "slow")
         check = asyncio.create_task(Golden(tmp_path, client).smoke(*pair))
         await asyncio.wait({check}, timeout=0.5)
@@ -85,7 +85,7 @@ async def test_slow_for_a_moment_passes(pair: Pair, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("short_pauses", "short_rounds")
 async def test_slow_at_the_first_round_s_pace_alone_passes(pair: Pair, tmp_path: Path) -> None:
     """A CPU limit that is enough for traffic is enough for the smoke check (PACE_SECONDS)."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         await pair.set_mode(client, "throttled")
         check = Golden(tmp_path, client)
         mine = await check.get(pair.candidate)
@@ -99,7 +99,7 @@ async def test_slow_all_the_time_fails(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(golden, "TIMED_ROUNDS", 2)
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         await pair.set_mode(client, "slow")
         finding = await Golden(tmp_path, client).smoke(*pair)
         assert finding.outcome is VerdictOutcome.FAIL
@@ -107,7 +107,7 @@ async def test_slow_all_the_time_fails(
 
 
 async def test_a_wrong_answer_fails_at_once(pair: Pair, tmp_path: Path) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         await pair.set_mode(client, "wrong")
         check = Golden(tmp_path, client).smoke(*pair)
         finding = await asyncio.wait_for(check, timeout=5)

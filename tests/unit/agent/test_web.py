@@ -6,11 +6,10 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from skerry_agent import metrics, web
-from tests.waiting import free_port, wait_for_answer
+from tests.waiting import HTTP, free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +50,7 @@ def idle(request: pytest.FixtureRequest, port: int) -> Iterator[None]:
 def test_idle_connections_do_not_hold_the_probe(port: int) -> None:
     for _ in range(3):
         began = monotonic()
-        answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PROBE_SECONDS)
+        answer = HTTP.get(f"http://127.0.0.1:{port}/healthz", timeout=PROBE_SECONDS)
         assert answer.text == "ok"
         assert monotonic() - began < PROBE_SECONDS
 
@@ -78,8 +77,8 @@ def test_head_has_no_body(port: int, path: str) -> None:
 
 
 def test_metrics_are_served(port: int) -> None:
-    assert "skerry_agent_passes_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert "skerry_agent_passes_total" in HTTP.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 def test_other_methods_are_refused(port: int) -> None:
-    assert httpx.post(f"http://127.0.0.1:{port}/healthz").status_code == 405
+    assert HTTP.post(f"http://127.0.0.1:{port}/healthz").status_code == 405
