@@ -4,6 +4,9 @@ SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E env PATH=$$PATH)
 PYTHON := .venv/bin/python
 
+# Tests start hundreds of Pythons: without bytecode files each would compile Skerry again.
+unexport PYTHONDONTWRITEBYTECODE
+
 LANE ?= unit
 REGISTRY ?=
 REGISTRY_INSECURE ?=

@@ -64,19 +64,19 @@ class Throttling:
     def __init__(self) -> None:
         """Look at what is there now: only what is added from now on counts."""
         self._known: dict[Path, int] = {}
-        self._lock = threading.Lock()
         self._roots = [root for root in hierarchies() if (root / "cpu.stat").exists()]
-        self._count = 0
-        self.count()
-        self._count = 0
+        self.count = 0
+        """How many periods were throttled, as read last."""
+        self.read()
+        self.count = 0
 
-    def count(self) -> int:
-        """Return how many periods were throttled since the beginning."""
-        with self._lock:
-            for root in self._roots:
-                for file in (root / "cpu.stat", *(root / LAB_GROUP).rglob("cpu.stat")):
-                    self._read(file)
-            return self._count
+    def read(self) -> None:
+        """Read all groups' counters; with kubelets around that is not for each test."""
+        for root in self._roots:
+            self._read(root / "cpu.stat")
+            for folder, _, files in os.walk(root / LAB_GROUP):  # groups come and go meanwhile
+                if "cpu.stat" in files:
+                    self._read(Path(folder) / "cpu.stat")
 
     def _read(self, file: Path) -> None:
         try:
@@ -84,7 +84,7 @@ class Throttling:
         except OSError:
             return  # the group has ended
         now = sum(int(line.split()[1]) for line in lines if line.startswith("nr_throttled "))
-        self._count += max(0, now - self._known.get(file, 0))
+        self.count += max(0, now - self._known.get(file, 0))
         self._known[file] = now
 
 
@@ -100,7 +100,7 @@ def used(throttling: Throttling) -> Usage:
         (user + nice + system + hard + soft) / TICKS,
         (idle + waiting) / TICKS,
         stolen / TICKS,
-        throttling.count(),
+        throttling.count,
     )
 
 
@@ -119,7 +119,7 @@ class Profiler:
 
     def _sample(self) -> None:
         while not self._ended.wait(SAMPLING_SECONDS):
-            self.throttling.count()
+            self.throttling.read()
 
     def lap(self) -> Usage:
         """Return what was used since the last lap."""

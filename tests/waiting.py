@@ -1,8 +1,10 @@
-"""What tests of processes share: a port for a server, and waiting until something is so."""
+"""What tests of processes share: a port or an address for a server, and waiting until something is so."""
 
 from __future__ import annotations
 
+import random
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 30
 
+LOCK_PORT = 65535
+"""A process holds an address of loopback by this port of it; nothing is served there."""
+
+TLS = ssl.create_default_context()
+"""For clients of a test's own: each that loads the certificates costs 20 ms of CPU."""
+HTTP = httpx.Client(
+    trust_env=False, verify=TLS, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)
+)
+"""For servers on loopback; no connection stays open."""
 T = TypeVar("T")
 _KEPT_PORTS: list[socket.socket] = []
 
@@ -33,6 +44,23 @@ def free_port() -> int:
     _KEPT_PORTS.append(keeper)
     port: int = keeper.getsockname()[1]
     return port
+
+
+def free_address() -> str:
+    """Return an address of loopback that no other call returns, in any process, while this one lives.
+
+    For servers whose ports are fixed, as those of pods are.
+    """
+    while True:
+        address = f"127.77.{random.randrange(256)}.{random.randrange(1, 255)}"
+        keeper = socket.socket()
+        try:
+            keeper.bind((address, LOCK_PORT))
+        except OSError:
+            keeper.close()
+        else:
+            _KEPT_PORTS.append(keeper)
+            return address
 
 
 def wait_for(
@@ -60,4 +88,4 @@ def wait_for(
 )
 def wait_for_answer(url: str) -> None:
     """Wait until a server answers, whatever it says."""
-    httpx.get(url, trust_env=False)
+    HTTP.get(url)

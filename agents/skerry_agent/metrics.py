@@ -102,7 +102,7 @@ def passed() -> None:
     PASSES.inc()
 
 
-def serve(port: int) -> None:
+def serve(port: int, silence_seconds: float = web.SILENCE_SECONDS) -> None:
     """Serves /metrics and /healthz from threads of their own."""
     exporter = make_wsgi_app()
 
@@ -114,4 +114,4 @@ def serve(port: int) -> None:
         start("200 OK" if alive else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok" if alive else f"no pass of the loop for {stuck:.0f} s".encode()]
 
-    web.serve(port, app)
+    web.serve(port, app, silence_seconds=silence_seconds)

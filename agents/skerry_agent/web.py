@@ -56,13 +56,17 @@ class Server(ThreadingMixIn, WSGIServer):
 class Handler(WSGIRequestHandler):
     """One request each connection, and no patience with a silent one."""
 
-    timeout = SILENCE_SECONDS
-
     def log_message(self, *_: Any) -> None:
         """Scrapes are no news."""
 
 
-def serve(port: int, app: Callable[..., Iterable[bytes]], host: str = "") -> Server:
+def serve(
+    port: int,
+    app: Callable[..., Iterable[bytes]],
+    host: str = "",
+    *,
+    silence_seconds: float = SILENCE_SECONDS,
+) -> Server:
     """Serve an application from a thread of its own; a HEAD is answered like a GET, without a body."""
 
     def headless(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -73,6 +77,7 @@ def serve(port: int, app: Callable[..., Iterable[bytes]], host: str = "") -> Ser
         body = list(app({**environ, "REQUEST_METHOD": "GET"}, start))
         return [] if asked_for_head else body
 
-    server = make_server(host, port, headless, server_class=Server, handler_class=Handler)
+    handler = type("Handler", (Handler,), {"timeout": silence_seconds})
+    server = make_server(host, port, headless, server_class=Server, handler_class=handler)
     threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
     return server

@@ -24,7 +24,7 @@ from skerry.render.daemonsets import daemonset_name
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import GatewayState
-from tests.waiting import free_port
+from tests.waiting import free_address, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,6 @@ class Device:
     addresses: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     gateways: int = 0
-    given: int = 0
 
     @property
     def url(self) -> str:
@@ -156,10 +155,9 @@ class Device:
         eventually(lambda: self._serves(address), 60, f"{revision} serves")
 
     def address(self, revision: str) -> str:
-        """Where the revision's pod is: a network of the loopback for each run."""
+        """Where the revision's pod is: an address of loopback that no other server has."""
         if revision not in self.addresses:
-            self.given += 1
-            self.addresses[revision] = f"127.77.{os.getpid() % 254 + 1}.{self.given}"
+            self.addresses[revision] = free_address()
         return self.addresses[revision]
 
     def pod(

@@ -14,6 +14,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +226,10 @@ def serve(service: Service, settings: Settings) -> None:
     stop = _Stop(service.model, server, settings.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.begin)
-    server.run()
+    with suppress(KeyboardInterrupt):  # a second signal, while the threads of the first end
+        server.run()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _no_wsgi(_environ: dict[str, Any], _start: Callable[..., Any]) -> list[bytes]:

@@ -17,6 +17,7 @@ from skerry_agent import bounded, golden
 from skerry_agent.bounded import LIMIT_BYTES
 from skerry_agent.golden import Golden, GoldenSet, Sample, Target
 from tests.unit.agent.raw_server import Running, answering, json_answer
+from tests.waiting import TLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,7 @@ async def test_golden_samples_of_a_hostile_server(
     tmp_path: Path, memory: object, answer: object
 ) -> None:
     began = monotonic()
-    async with answering(answer) as running, httpx.AsyncClient() as client:  # type: ignore[arg-type]
+    async with answering(answer) as running, httpx.AsyncClient(verify=TLS) as client:  # type: ignore[arg-type]
         with pytest.raises((ValueError, OSError, httpx.HTTPError)):
             await Golden(tmp_path, client).get(target(running))
     assert memory() < MOST_MEMORY  # type: ignore[operator]
@@ -118,7 +119,7 @@ async def test_a_replay_by_a_hostile_server_is_a_failure(
 ) -> None:
     known = GoldenSet.model_validate(SAMPLES)
     began = monotonic()
-    async with answering(answer) as running, httpx.AsyncClient() as client:  # type: ignore[arg-type]
+    async with answering(answer) as running, httpx.AsyncClient(verify=TLS) as client:  # type: ignore[arg-type]
         check = Golden(tmp_path, client)
         replay = await check.replay(target(running), known.samples[0], known.tolerance)
     assert replay.wrong is not None
@@ -128,7 +129,7 @@ async def test_a_replay_by_a_hostile_server_is_a_failure(
 
 
 async def test_nothing_packed_is_asked_for(tmp_path: Path) -> None:
-    async with answering(good) as running, httpx.AsyncClient() as client:
+    async with answering(good) as running, httpx.AsyncClient(verify=TLS) as client:
         await Golden(tmp_path, client).get(target(running))
     assert "accept-encoding: identity" in running.requests[0].lower()
 
@@ -136,7 +137,7 @@ async def test_nothing_packed_is_asked_for(tmp_path: Path) -> None:
 async def test_a_watch_line_without_end(memory: object) -> None:
     async with (
         answering(endless) as running,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(verify=TLS) as client,
         client.stream("GET", running.url) as head,
     ):
         with pytest.raises(bounded.TooLargeError):
@@ -151,7 +152,7 @@ async def test_a_body_of_the_greatest_size_is_read() -> None:
         writer.write(json_answer(body))
         await writer.drain()
 
-    async with answering(answer) as running, httpx.AsyncClient() as client:
+    async with answering(answer) as running, httpx.AsyncClient(verify=TLS) as client:
         found = await bounded.fetch(client, "GET", running.url, seconds=10)
     assert found.body == body
 
@@ -165,7 +166,7 @@ def write_samples(folder: Path, name: str, text: bytes) -> Path:
 
 async def test_a_damaged_sample_file_is_set_aside_and_fetched_again(tmp_path: Path) -> None:
     path = write_samples(tmp_path, f"{B}.json", b"\xff\xfe no text")
-    async with answering(good) as running, httpx.AsyncClient() as client:
+    async with answering(good) as running, httpx.AsyncClient(verify=TLS) as client:
         found = await Golden(tmp_path, client).get(target(running))
     assert len(found.samples) == 1
     assert path.with_name(f"{B}.json.bad").exists()
@@ -173,7 +174,7 @@ async def test_a_damaged_sample_file_is_set_aside_and_fetched_again(tmp_path: Pa
 
 
 async def test_samples_of_what_is_gone_go(tmp_path: Path) -> None:
-    async with answering(good) as running, httpx.AsyncClient() as client:
+    async with answering(good) as running, httpx.AsyncClient(verify=TLS) as client:
         check = Golden(tmp_path, client)
         for owner in ("uid-1", "uid-2"):
             await check.get(target(running)._replace(owner=owner))
@@ -189,13 +190,13 @@ async def test_samples_of_what_is_gone_go(tmp_path: Path) -> None:
 
 async def test_a_disk_that_is_full_keeps_no_candidate_waiting(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no folder")
-    async with answering(good) as running, httpx.AsyncClient() as client:
+    async with answering(good) as running, httpx.AsyncClient(verify=TLS) as client:
         assert (await Golden(tmp_path, client).get(target(running))).samples
 
 
 async def test_a_sample_that_is_no_tensor_is_the_servers_fault(tmp_path: Path) -> None:
     sample = Sample(request={}, outputs=[{"name": "y", "data": [1.0]}])
     tolerance = Tolerance(absolute=0, relative=0, cosine=None)
-    async with answering(no_object) as running, httpx.AsyncClient() as client:
+    async with answering(no_object) as running, httpx.AsyncClient(verify=TLS) as client:
         replay = await Golden(tmp_path, client).replay(target(running), sample, tolerance)
     assert replay.answer.failed

@@ -18,6 +18,7 @@ from skerry_agent.golden import Golden
 from skerry_agent.plan import Memory, Seen, Trial
 from skerry_agent.pods import Pod
 from skerry_agent.runner import Runner
+from tests.waiting import TLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ async def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setattr(Runner, "_start", lambda _self, work: work.close())
     hands = Hands()
     memory = Memory(trial=Trial(revision=B, attempt=0, state=CandidateState.SOAKING))
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=TLS) as client:
         golden = Golden(tmp_path, client)
         return Device(Runner(route(), memory, golden, asyncio.Event(), hands.clock), hands)
 
@@ -208,7 +209,7 @@ def test_another_boot_begins_the_step_again(tmp_path: Path) -> None:
     hands = Hands(real=5.0)
     trial = Trial(revision=B, attempt=0, state=CandidateState.SOAKING, step_since=9e5)
     kept = Memory.model_validate_json(Memory(trial=trial).model_dump_json())
-    golden = Golden(tmp_path, httpx.AsyncClient())
+    golden = Golden(tmp_path, httpx.AsyncClient(verify=TLS))
     runner = Runner(route(), kept, golden, asyncio.Event(), hands.clock)
     assert runner.memory.trial is not None
     assert runner.memory.trial.step_since == 5.0

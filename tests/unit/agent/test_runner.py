@@ -14,6 +14,7 @@ from skerry_agent.golden import Golden
 from skerry_agent.plan import Memory
 from skerry_agent.pods import Pod
 from skerry_agent.runner import Runner
+from tests.waiting import TLS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ ROUTE = {
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    golden = Golden(tmp_path, httpx.AsyncClient())
+    golden = Golden(tmp_path, httpx.AsyncClient(verify=TLS))
     return Runner(ModelRoute.model_validate(ROUTE), Memory(), golden, asyncio.Event(), Clock())
 
 

@@ -6,22 +6,27 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from skerry_agent import metrics
-from tests.waiting import free_port, wait_for_answer
+from skerry_agent import metrics, web
+from tests.waiting import HTTP, free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROBE_SECONDS = 4.0
+"""Less than the silence that ends a connection."""
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
+    return serving()
+
+
+def serving(silence_seconds: float = web.SILENCE_SECONDS) -> int:
+    """Return the port of a new server."""
     found = free_port()
-    metrics.serve(found)
+    metrics.serve(found, silence_seconds)
     wait_for_answer(f"http://127.0.0.1:{found}/healthz")
     return found
 
@@ -45,14 +50,14 @@ def idle(request: pytest.FixtureRequest, port: int) -> Iterator[None]:
 def test_idle_connections_do_not_hold_the_probe(port: int) -> None:
     for _ in range(3):
         began = monotonic()
-        answer = httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PROBE_SECONDS)
+        answer = HTTP.get(f"http://127.0.0.1:{port}/healthz", timeout=PROBE_SECONDS)
         assert answer.text == "ok"
         assert monotonic() - began < PROBE_SECONDS
 
 
 @pytest.mark.timeout(60)
-def test_a_silent_connection_ends(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+def test_a_silent_connection_ends() -> None:
+    with socket.create_connection(("127.0.0.1", serving(silence_seconds=0.5))) as connection:
         connection.settimeout(20)
         connection.sendall(b"GET /healthz HT")
         assert connection.recv(100) == b""
@@ -72,8 +77,8 @@ def test_head_has_no_body(port: int, path: str) -> None:
 
 
 def test_metrics_are_served(port: int) -> None:
-    assert "skerry_agent_passes_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert "skerry_agent_passes_total" in HTTP.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 def test_other_methods_are_refused(port: int) -> None:
-    assert httpx.post(f"http://127.0.0.1:{port}/healthz").status_code == 405
+    assert HTTP.post(f"http://127.0.0.1:{port}/healthz").status_code == 405

@@ -19,7 +19,7 @@ from skerry.artifacts.registry import Registry, RegistryError
 from skerry.jobs.registry import PART_EVIDENCE, part_of, result_of
 from skerry.jobs.results import COMPRESSED, decode_summary
 from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
-from tests.waiting import free_port
+from tests.waiting import TLS, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -37,7 +37,7 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 async def registry(server: Scripted) -> AsyncIterator[Registry]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as http:
         yield Registry(http, server.address)
 
 
@@ -113,7 +113,7 @@ async def test_a_registry_that_asks_for_a_pause_is_left_alone_for_every_image(
 
 async def test_a_registry_that_is_down_may_pass_and_a_host_that_is_not_there_does_not() -> None:
     address = f"127.0.0.1:{free_port()}"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as http:
         assert (await refusal(Registry(http, address), f"oci://{address}/a:1")).passing
         error = await refusal(Registry(http), "oci://no-such-host.invalid/a:1")
     assert not error.passing
@@ -121,7 +121,7 @@ async def test_a_registry_that_is_down_may_pass_and_a_host_that_is_not_there_doe
 
 
 async def test_a_registry_that_speaks_no_tls_does_not_pass(server: Scripted) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as http:
         error = await refusal(Registry(http), uri(server))
     assert not error.passing
     assert "registry.insecure" in str(error)

@@ -17,6 +17,7 @@ from skerry.decide.registry import LOOKING_UP, WAITING
 from skerry.jobs.registry import ANNOTATION_RESULT
 from tests.unit.artifacts.scripted import Answer, Scripted, scripted
 from tests.unit.decide.plan_world import assessed, edge_model, world
+from tests.waiting import TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -37,7 +38,7 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture
 async def lookups(server: Scripted) -> AsyncIterator[Lookups]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as http:
         made = Lookups(Registry(http, server.address), f"{server.address}/skerry", lambda _: None)
         yield made
         made.forget(KEY)

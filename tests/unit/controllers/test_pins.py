@@ -15,6 +15,7 @@ from skerry.controllers.pins import STALLED_SECONDS, Pinner, pause_after
 from skerry.decide.registry import WAITING
 from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
 from tests.unit.decide.plan_world import edge_model
+from tests.waiting import TLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -39,7 +40,7 @@ def woken() -> asyncio.Event:
 
 @pytest.fixture
 async def pinner(server: Scripted, woken: asyncio.Event) -> AsyncIterator[Pinner]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as http:
         yield Pinner(Registry(http, server.address), lambda _: woken.set())
 
 

@@ -17,7 +17,6 @@ from onnx import external_data_helper
 from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import TrialOutcome
 from skerry.artifacts.images import RegistryClient
-from skerry.artifacts.images.client import SHORT
 from skerry.engines import find_engine
 from skerry.jobs.errors import EXIT_SOURCE
 from skerry.jobs.plans import RegistryAccess
@@ -34,6 +33,7 @@ from tests.unit.optimizer.models import (
     start_job,
     write_validation,
 )
+from tests.unit.optimizer.registries import IMPATIENT
 from tests.waiting import free_port
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
-    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", SHORT)
+    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", IMPATIENT)
     assert main(["find-finished"]) == 1
     assert f"registry {address}/a/b: it can't be reached" in job.message
 

@@ -20,7 +20,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from skerry.api.modelvariant import Interval, Trial
 from skerry.jobs.files import ServedModel, TensorInfo, Tolerance
 from skerry.precision import Precision
-from tests.waiting import free_port
+from tests.waiting import HTTP, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,7 +167,7 @@ def spawn(artifact: Path, port: int, **environment: str) -> subprocess.Popen[str
 def wait_until_ready(served: Served) -> None:
     """Wait for readiness; a process that ended fails at once."""
     assert served.process.poll() is None, served.process.communicate()[1]
-    httpx.get(f"{served.url}/v2/health/ready").raise_for_status()
+    HTTP.get(f"{served.url}/v2/health/ready").raise_for_status()
 
 
 def stop(process: subprocess.Popen[str]) -> str:

@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import Backend, GatewayState, Server
-from tests.waiting import free_port
+from tests.waiting import HTTP, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _haproxy(config: Path, log: Path, port: int) -> Iterator[subprocess.Popen[by
 )
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     assert process.poll() is None, f"HAProxy ended: {log.read_text()}"
-    httpx.get(f"http://127.0.0.1:{port}/skerry/healthz").raise_for_status()
+    HTTP.get(f"http://127.0.0.1:{port}/skerry/healthz").raise_for_status()
 
 
 def client_of(port: int, authority: str = AUTHORITY) -> Any:

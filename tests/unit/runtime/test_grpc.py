@@ -8,7 +8,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
@@ -23,6 +22,7 @@ from tests.unit.runtime.conftest import (
     write_artifact,
 )
 from tests.unit.runtime.gateways import AUTHORITY, REVISION, client_of, gateway
+from tests.waiting import HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,14 +96,14 @@ def test_rest_and_grpc_share_the_port(client: Any, port: int) -> None:
     }
     headers = {"Host": AUTHORITY}
     url = f"http://127.0.0.1:{port}/v2/models/encoder/infer"
-    plain = httpx.post(url, json=body, headers=headers)
+    plain = HTTP.post(url, json=body, headers=headers)
     assert plain.headers["X-Skerry-Revision"] == REVISION
     both = client.infer("encoder", [row_input(row)]).as_numpy("embedding")
     np.testing.assert_allclose(plain.json()["outputs"][0]["data"], both.ravel(), atol=1e-6)
 
 
 def test_certified_figures_are_in_the_metadata(client: Any, encoder: Served) -> None:
-    facts = httpx.get(f"{encoder.url}/v2/models/encoder").json()["parameters"]
+    facts = HTTP.get(f"{encoder.url}/v2/models/encoder").json()["parameters"]
     assert facts["certified"]["speedup"]["value"] == "1.5"
     assert facts["artifact_digest"] == "sha256:" + "a" * 64
     # Triton's own messages know no properties and skip them; they come as the unknown field 6.

@@ -9,7 +9,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -24,7 +23,7 @@ from tests.unit.runtime.conftest import (
     stop,
     write_artifact,
 )
-from tests.waiting import free_port
+from tests.waiting import HTTP, free_port, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +100,7 @@ def test_infer_in_every_form(client: Any, *, binary_in: bool, binary_out: bool) 
 
 
 def test_all_outputs_come_without_asking(encoder: Served) -> None:
-    answer = httpx.post(encoder.url + INFER, json=tensor()).json()
+    answer = HTTP.post(encoder.url + INFER, json=tensor()).json()
     assert [one["name"] for one in answer["outputs"]] == ["embedding"]
     assert len(answer["outputs"][0]["data"]) == WIDTH
     assert "id" not in answer
@@ -109,7 +108,7 @@ def test_all_outputs_come_without_asking(encoder: Served) -> None:
 
 def test_binary_data_output_for_all(encoder: Served) -> None:
     request = tensor() | {"parameters": {"binary_data_output": True}}
-    answer = httpx.post(encoder.url + INFER, json=request)
+    answer = HTTP.post(encoder.url + INFER, json=request)
     head = int(answer.headers["Inference-Header-Content-Length"])
     assert answer.headers["Content-Type"] == "application/octet-stream"
     description = json.loads(answer.content[:head])["outputs"][0]
@@ -165,7 +164,7 @@ def test_values_that_the_model_refuses_are_the_callers_fault(
             ]
         ]
     }  # fmt: skip
-    answer = httpx.post(served.url + INFER, json=request)
+    answer = HTTP.post(served.url + INFER, json=request)
     assert answer.status_code == 400
     assert "refused the inputs" in answer.json()["error"]
 
@@ -197,7 +196,7 @@ def test_values_that_the_model_refuses_are_the_callers_fault(
 def test_wrong_requests_are_400_and_say_why(
     encoder: Served, request_json: Any, message: str
 ) -> None:
-    answer = httpx.post(encoder.url + INFER, json=request_json)
+    answer = HTTP.post(encoder.url + INFER, json=request_json)
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/json"
     assert re.search(message, answer.json()["error"]), answer.text
@@ -217,7 +216,7 @@ def test_wrong_requests_are_400_and_say_why(
 def test_garbage_bodies(
     encoder: Served, body: bytes, headers: dict[str, str], message: str
 ) -> None:
-    answer = httpx.post(encoder.url + INFER, content=body, headers=headers)
+    answer = HTTP.post(encoder.url + INFER, content=body, headers=headers)
     assert answer.status_code == 400
     assert message in answer.json()["error"]
 
@@ -226,7 +225,7 @@ def test_wrong_size_of_binary_data(encoder: Served) -> None:
     request = tensor(data=None, parameters={"binary_data_size": 5})
     head = json.dumps(request).encode()
     headers = {"Inference-Header-Content-Length": str(len(head))}
-    answer = httpx.post(encoder.url + INFER, content=head + b"12345", headers=headers)
+    answer = HTTP.post(encoder.url + INFER, content=head + b"12345", headers=headers)
     assert answer.status_code == 400
     assert "has 5 bytes, FP32 of shape [1, 8] needs 32" in answer.json()["error"]
 
@@ -246,7 +245,7 @@ def test_wrong_size_of_binary_data(encoder: Served) -> None:
 def test_wrong_paths_and_methods(
     encoder: Served, method: str, path: str, status: int, message: str
 ) -> None:
-    answer = httpx.request(method, encoder.url + path)
+    answer = HTTP.request(method, encoder.url + path)
     assert answer.status_code == status
     assert message in answer.json()["error"]
 
@@ -265,8 +264,8 @@ def test_compressed_bodies_are_refused(client: Any) -> None:
 
 def test_bodies_over_the_limit_are_413(start_server: Any, encoder_artifact: Path) -> None:
     served = start_server(encoder_artifact, SKERRY_MAX_BODY_BYTES="4096")
-    assert httpx.post(served.url + INFER, content=b" " * 4096).status_code == 400
-    answer = httpx.post(served.url + INFER, content=b" " * 4097)
+    assert HTTP.post(served.url + INFER, content=b" " * 4096).status_code == 400
+    answer = HTTP.post(served.url + INFER, content=b" " * 4097)
     assert answer.status_code == 413
     assert "exceeds" in answer.json()["error"]
 
@@ -284,7 +283,7 @@ def test_broken_http_is_answered_as_the_protocol_says(encoder: Served) -> None:
 )
 def test_head_is_answered_without_a_body(encoder: Served, path: str) -> None:
     """Its bytes would be taken for the next answer of the connection."""
-    status = httpx.get(f"{encoder.url}{path}").status_code
+    status = HTTP.get(f"{encoder.url}{path}").status_code
     with socket.create_connection(("127.0.0.1", encoder.port)) as connection:
         connection.settimeout(30)
         connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -332,24 +331,24 @@ def test_a_full_queue_refuses_quickly_and_stays_alive(start_server: Any, tmp_pat
             tensor(shape=[400, 1024], data=None, parameters={"binary_data_size": rows.nbytes})
         ).encode()
         headers = {"Inference-Header-Content-Length": str(len(head))}
-        answer = httpx.post(
+        answer = HTTP.post(
             served.url + INFER, content=head + rows.tobytes(), headers=headers, timeout=60
         )
         return answer.status_code
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(8)))
-        assert httpx.get(f"{served.url}/v2/health/ready").status_code == 200
+        assert HTTP.get(f"{served.url}/v2/health/ready").status_code == 200
     assert set(answers) == {200, 503}
-    metrics = httpx.get(f"{served.url}/metrics").text
+    metrics = HTTP.get(f"{served.url}/metrics").text
     refused = answers.count(503)
     assert f'skerry_runtime_requests_total{{code="503",protocol="rest"}} {refused}.0' in metrics
 
 
 def test_metrics(fresh: Served) -> None:
-    httpx.post(fresh.url + INFER, json=tensor())
-    httpx.post(fresh.url + INFER, json=tensor(name="y"))
-    text = httpx.get(f"{fresh.url}/metrics").text
+    HTTP.post(fresh.url + INFER, json=tensor())
+    HTTP.post(fresh.url + INFER, json=tensor(name="y"))
+    text = HTTP.get(f"{fresh.url}/metrics").text
     assert 'skerry_runtime_requests_total{code="200",protocol="rest"} 1.0' in text
     assert 'skerry_runtime_requests_total{code="400",protocol="rest"} 1.0' in text
     assert "skerry_runtime_request_seconds_count 2.0" in text
@@ -360,12 +359,12 @@ def test_metrics(fresh: Served) -> None:
 
 
 def test_golden_samples_replay_by_the_normal_route(encoder: Served) -> None:
-    replay = httpx.get(f"{encoder.url}/skerry/golden").json()
+    replay = HTTP.get(f"{encoder.url}/skerry/golden").json()
     assert replay["tolerance"] == {"absolute": 0.001, "relative": 0.01, "cosine": 0.999}
     assert replay["p50Milliseconds"] == 1.25
     assert len(replay["samples"]) == 4
     for sample in replay["samples"]:
-        answer = httpx.post(encoder.url + INFER, json=sample["request"]).json()
+        answer = HTTP.post(encoder.url + INFER, json=sample["request"]).json()
         (got,), (certified,) = answer["outputs"], sample["outputs"]
         assert {k: got[k] for k in ("name", "shape")} == {
             k: certified[k] for k in ("name", "shape")
@@ -374,19 +373,42 @@ def test_golden_samples_replay_by_the_normal_route(encoder: Served) -> None:
 
 
 def test_sigterm_drains(start_server: Any, tmp_path: Path) -> None:
+    """A request is in flight for longer than the drain: until it is answered, others are served too."""
     artifact = write_artifact(tmp_path / "slow", slow_model())
-    served = start_server(artifact, SKERRY_DRAIN_SECONDS="1")
-    slow = tensor(shape=[200, 1024], data=[0.0] * 200 * 1024)
+    served = start_server(artifact, SKERRY_DRAIN_SECONDS="0.5")
+    slow = json.dumps(tensor(shape=[400, 1024], data=[0.0] * 400 * 1024))
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.post, served.url + INFER, json=slow, timeout=60)
+        answer = pool.submit(HTTP.post, served.url + INFER, content=slow, timeout=60)
+        wait_for(
+            "the slow request is in flight",
+            lambda: HTTP.get(f"{served.url}/metrics").text,
+            lambda text: "skerry_runtime_in_flight 1.0" in text,
+            30,
+            every=0.01,
+        )
         served.process.send_signal(signal.SIGTERM)
-        ready = httpx.get(f"{served.url}/v2/health/ready")
-        late = httpx.post(served.url + INFER, json=tensor(shape=[1, 1024], data=[0.0] * 1024))
+        ready = HTTP.get(f"{served.url}/v2/health/ready")
+        late = HTTP.post(served.url + INFER, json=tensor(shape=[1, 1024], data=[0.0] * 1024))
         assert (ready.status_code, late.status_code) == (503, 200)
         assert answer.result().status_code == 200
-    log = stop(served.process)
+    log = served.process.communicate(timeout=30)[1]
     assert served.process.returncode == 0
     assert "shutting down" in log
+
+
+def test_a_second_sigterm_ends_at_once(start_server: Any, encoder_artifact: Path) -> None:
+    served = start_server(encoder_artifact, SKERRY_DRAIN_SECONDS="60")
+    served.process.send_signal(signal.SIGTERM)
+    wait_for(
+        "not ready",
+        lambda: HTTP.get(f"{served.url}/v2/health/ready").status_code,
+        lambda status: status == 503,
+        30,
+    )
+    served.process.send_signal(signal.SIGTERM)
+    log = served.process.communicate(timeout=30)[1]
+    assert served.process.returncode == 0
+    assert "Traceback" not in log
 
 
 def test_the_log_says_in_one_line_what_is_served(fresh: Served) -> None:

@@ -35,7 +35,7 @@ from tests.unit.decide.plan_world import IMAGE
 from tests.unit.render.test_objects import OWNER, SERVED
 from tests.unit.runtime.conftest import WIDTH, encoder_model, write_artifact
 from tests.unit.runtime.gateways import AUTHORITY, REVISION, client_of, gateway
-from tests.waiting import free_port
+from tests.waiting import HTTP, TLS, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,8 +118,8 @@ def running(arguments: list[str], variables: dict[str, str]) -> Iterator[subproc
 @retry(stop=stop_after_delay(240), wait=wait_fixed(0.2))
 def wait_until_ready(pod: Pod, process: subprocess.Popen[bytes]) -> None:
     assert process.poll() is None, "the server ended"
-    httpx.get(f"http://127.0.0.1:{pod.http}/v2/health/ready").raise_for_status()
-    httpx.get(f"http://127.0.0.1:{pod.golden}/skerry/golden").raise_for_status()
+    HTTP.get(f"http://127.0.0.1:{pod.http}/v2/health/ready").raise_for_status()
+    HTTP.get(f"http://127.0.0.1:{pod.golden}/skerry/golden").raise_for_status()
 
 
 def expected() -> Any:
@@ -162,7 +162,7 @@ def test_every_route_of_the_protocol(pod: Pod) -> None:
 
 async def test_its_answers_are_proven_by_the_golden_samples(pod: Pod, tmp_path: Path) -> None:
     target = Target(REVISION, "127.0.0.1", "encoder", pod.http, pod.golden)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
         finding = await Golden(tmp_path, client).smoke(target, None)
     assert finding.outcome is VerdictOutcome.PASS, finding
 
