@@ -156,7 +156,7 @@ class Agent:
             metrics.FAULTS.labels("model").inc()
             fault = f"{type(error).__name__}: {error}"
             if fault != runner.fault:
-                log.exception("%s: its pass failed, its traffic stays as it is", key)
+                log.exception("%s: its reconcile failed, its traffic stays as it is", key)
             runner.fault = fault
             return self.backends.get(key, Backend())
         runner.fault = ""
@@ -319,7 +319,7 @@ class Agent:
         if name in self.routes.unreadable:
             troubles.append(sentence(name, self.routes.unreadable[name]))
         if runner.fault:
-            troubles.append(f"its last pass failed: {runner.fault}")
+            troubles.append(f"its last reconcile failed: {runner.fault}")
         if key in self.gateway.missing and self.gateway.trouble:
             troubles.append(self.gateway.trouble)
         trouble = "; ".join(trouble for trouble in troubles if trouble)

@@ -135,7 +135,7 @@ class Golden:
         bounded.check_size(answer.body)
         found = GoldenSet.model_validate_json(answer.body)
         if not found.samples:
-            raise ValueError(f"revision {target.revision} comes without golden samples")
+            raise ValueError(f"revision {target.revision} has no golden samples")
         try:
             write_atomically(path, answer.body.decode())
         except OSError as error:
@@ -282,7 +282,7 @@ def _timed(times: list[float], reference: list[float]) -> Finding:
         observed=f"median {mine:.1f} ms, expected {median(reference):.1f} ms",
         bound=f"{limit:.1f} ms",
         samples=len(times),
-        message=f"smoke check: golden samples take {mine:.1f} ms, at most {limit:.1f} ms are accepted"
+        message=f"smoke check: golden samples take {mine:.1f} ms, more than the accepted {limit:.1f} ms"
         if slow
-        else "golden samples are as certified",
+        else "golden samples match the certified outputs",
     )

@@ -26,26 +26,26 @@ STUCK_SECONDS = 15.0
 ANSWERS = Counter(
     "skerry_agent_answers", "Answers that the guard counted", ["model", "revision", "outcome"]
 )
-SHARE = Gauge("skerry_agent_share_percent", "Share of the candidate", ["model"])
-WINDOW = Gauge("skerry_agent_window_samples", "Answers in the guard's span", ["model", "side"])
+SHARE = Gauge("skerry_agent_share_percent", "The candidate's share of traffic", ["model"])
+WINDOW = Gauge("skerry_agent_window_samples", "Answers in the guard's window", ["model", "side"])
 VERDICT = Gauge(
-    "skerry_agent_verdict", "1 for the present outcome of the guard", ["model", "outcome"]
+    "skerry_agent_verdict", "1 for the current outcome of the guard", ["model", "outcome"]
 )
-VETOES = Gauge("skerry_agent_vetoes", "Attempts that failed here", ["model"])
-PASSES = Counter("skerry_agent_passes", "Passes of the agent's loop")
-CONNECTED = Gauge("skerry_agent_connected", "1 while the API server takes the heartbeat")
+VETOES = Gauge("skerry_agent_vetoes", "Revisions and attempts vetoed on this node", ["model"])
+PASSES = Counter("skerry_agent_passes", "Reconciles of the agent's loop")
+CONNECTED = Gauge("skerry_agent_connected", "1 while the API server accepts the heartbeat")
 UNREADABLE = Gauge(
     "skerry_agent_unreadable_routes", "ModelRoutes with a value that this agent does not know"
 )
 NOT_REPORTED = Gauge(
-    "skerry_agent_models_not_reported", "Models that EdgeNode.status has no room for"
+    "skerry_agent_models_not_reported", "Models that do not fit into EdgeNode.status"
 )
-DISK_FAILING = Gauge("skerry_agent_disk_failing", "1 while the disk refuses to keep the state")
+DISK_FAILING = Gauge("skerry_agent_disk_failing", "1 while the agent can't write its state to disk")
 GATEWAY_REFUSES = Gauge(
-    "skerry_agent_gateway_refuses", "1 while a gateway refuses its configuration"
+    "skerry_agent_gateway_refuses", "1 while a gateway rejects its configuration"
 )
 CLOCK_JUMPS = Counter("skerry_agent_clock_jumps", "How often the device's clock was set")
-FAULTS = Counter("skerry_agent_faults", "Unexpected errors that were survived", ["part"])
+FAULTS = Counter("skerry_agent_faults", "Unexpected errors that the agent recovered from", ["part"])
 
 _last_pass = monotonic()
 _counted: dict[str, set[str]] = {}

@@ -285,7 +285,10 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
         return _why_nothing(route, memory, up)
     trial = memory.trial
     if route.stable is not None and route.stable.revision not in up:
-        return f"NoFallback: stable {route.stable.revision} does not answer here, {max(given)} keeps the traffic"
+        stable = route.stable.revision
+        return (
+            f"NoFallback: stable {stable} does not answer here, so {max(given)} keeps the traffic"
+        )
     if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
         return f"NoFallback: {trial.revision} failed and nothing else answers here"
     return ""
@@ -303,11 +306,11 @@ def _why_nothing(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> s
     trial = memory.trial
     if route.candidate is None and route.stable is None:
         halted = route.halted
-        why = f": {halted.revision} was taken back ({halted.rule})" if halted else ""
+        why = f": {halted.revision} was rolled back ({halted.rule})" if halted else ""
         return f"no revision is rolled out to this node's class{why}"
     if trial is not None and trial.state is CandidateState.FAILED and route.stable is None:
         rule = trial.verdict.rule if trial.verdict else "an earlier attempt"
         return f"revision {trial.revision} failed here ({rule}) and there is no stable revision yet"
     if trial is not None and trial.revision in up:
-        return f"revision {trial.revision} is being checked before it gets traffic"
+        return f"the agent checks revision {trial.revision} before it gets traffic"
     return "no pod of its revisions answers on this node"

@@ -76,7 +76,7 @@ class Reporting:
         if self.sent is None or _version(metadata) <= self._version:
             return  # older than what was sent
         if metadata.get("uid", "") != self.uid:
-            self._send_again(f"EdgeNode {metadata['name']} was made again: reporting all")
+            self._send_again(f"EdgeNode {metadata['name']} was created again: reporting everything")
         elif node.get("status") != self.stored:
             now = monotonic()
             if now - self._corrected_at >= CORRECTION_SECONDS:
@@ -133,7 +133,7 @@ class Reporting:
                 await self.api.beat(self.settings.namespace, self.settings.node, seconds)
             except NOT_TAKEN as error:
                 self._set_connected(connected=False)
-                log.info("heartbeat not taken: %s", error)
+                log.info("heartbeat not accepted: %s", error)
                 seconds = max(min(seconds, RETRY_BEAT_SECONDS), pause(error, 0.0))
             else:
                 self._set_connected(connected=True)

@@ -321,7 +321,7 @@ class Runner:
     def _note_no_samples(self, revision: str, error: Exception) -> None:
         """Says it once for each reason, in the log and to the operator."""
         why = str(error).partition("\n")[0][:200] or type(error).__name__
-        trouble = f"golden samples of {revision} can't be had: {why}"
+        trouble = f"can't fetch golden samples of {revision}: {why}"
         if trouble != self.trouble:
             log.warning("%s: %s", self.key, trouble)
         self.trouble = trouble

@@ -113,9 +113,9 @@ class Store:
 
     def _note(self, refused: str, now: float) -> None:
         if refused and not self.trouble:
-            log.error("the disk refuses to keep the agent's state: %s", refused)
+            log.error("the agent's state can't be written to disk: %s", refused)
         elif self.trouble and not refused:
-            log.info("the disk keeps the agent's state again")
+            log.info("the agent's state can be written to disk again")
         self.trouble, self._again_at = refused, now + RETRY_SECONDS
         metrics.DISK_FAILING.set(bool(refused))
 

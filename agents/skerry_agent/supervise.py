@@ -26,9 +26,9 @@ async def supervised(part: str, work: Callable[[], Awaitable[None]]) -> None:
         began = monotonic()
         try:
             await work()
-            log.warning("%s ended; it is begun again", part)
+            log.warning("%s ended; restarting it", part)
         except Exception:
-            log.exception("%s failed; it is begun again", part)
+            log.exception("%s failed; restarting it", part)
         metrics.FAULTS.labels(part).inc()
         if monotonic() - began > GREATEST_PAUSE_SECONDS:
             pause = FIRST_PAUSE_SECONDS

@@ -40,7 +40,7 @@ class Chart:
 
 ROWS: dict[str, tuple[Chart, ...]] = {
     "Fleet": (
-        Chart("Operators that lead", "sum(skerry_leading)", now=True),
+        Chart("Leading operators", "sum(skerry_leading)", now=True),
         Chart("Devices connected", "sum(skerry_agent_connected)", now=True),
         Chart("Devices with a veto", "count(skerry_agent_vetoes > 0) or vector(0)", now=True),
         Chart("Jobs", "max(skerry_optimisation_jobs)", now=True),
@@ -51,7 +51,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
             now=True,
         ),
         Chart(
-            "Revisions taken back, by rule",
+            "Revisions rolled back, by rule",
             "sum by (rule) (increase(skerry_revisions_rejected_total[$__range]))",
             "{{rule}}",
             now=True,
@@ -130,10 +130,12 @@ ROWS: dict[str, tuple[Chart, ...]] = {
     ),
     "Control plane": (
         Chart(
-            "Passes", "sum by (result) (rate(skerry_passes_total[$__rate_interval]))", "{{result}}"
+            "Reconciles",
+            "sum by (result) (rate(skerry_passes_total[$__rate_interval]))",
+            "{{result}}",
         ),
         Chart(
-            "Seconds of a pass, p95",
+            "Seconds of a reconcile, p95",
             "histogram_quantile(0.95, sum by (le) (rate(skerry_pass_seconds_bucket"
             "[$__rate_interval])))",
             "p95",

@@ -20,48 +20,48 @@ from skerry.api.common import (
 from skerry.api.edgemodel import Phase
 
 CONDITIONS = (
-    ("EdgeModel", "Ready", "What the spec asks for is what answers, on every reachable node."),
+    ("EdgeModel", "Ready", "The desired revision answers on every reachable node."),
     ("EdgeModel", "Accepted", "Source, data set, classes and engines of the spec can be used."),
-    ("EdgeModel", "Optimized", "Every target is built and measured, whatever the gates say to it."),
+    ("EdgeModel", "Optimized", "Every target is built and measured, whether or not it passes the gates."),
     ("EdgeModel", "Certified", "Every target has a build that passes its required gates."),
-    ("EdgeModel", "RolledOut", "What the spec asks for is stable in every class."),
+    ("EdgeModel", "RolledOut", "The desired revision is stable in every class."),
     ("EdgeModel", "Available",
      "A good revision answers on every reachable node; stays true through a rollback."),
-    ("EdgeModel, ModelVariant", "Reconciling", "kstatus: it is on its way. There only while true."),
+    ("EdgeModel, ModelVariant", "Reconciling", "kstatus: work is in progress. Set only while true."),
     ("EdgeModel, ModelVariant, HardwareClass", "Stalled",
-     "kstatus: it waits for a person. There only while true."),
-    ("ModelVariant", "Certified", "A build passes the gates; Unknown while it is built."),
-    ("HardwareClass", "Accepted", "There only while the class can't be read, and False then."),
-    ("HardwareClass", "Ready", "There only while the class can't be read, and False then."),
+     "kstatus: a person has to act. Set only while true."),
+    ("ModelVariant", "Certified", "A build passes the gates. Unknown while it is being built."),
+    ("HardwareClass", "Accepted", "Set only while the class can't be read; then it is False."),
+    ("HardwareClass", "Ready", "Set only while the class can't be read; then it is False."),
     ("HardwareClass", "Distinct", "No other class of the same priority selects its nodes."),
-    ("HardwareClass", "Uniform", "Its nodes are alike in what matters to a build; Unknown without facts."),
-    ("HardwareClass", "AsSpecified", "Its nodes are what the spec says; Unknown without facts."),
+    ("HardwareClass", "Uniform", "Its nodes are equal in what matters to a build. Unknown without facts."),
+    ("HardwareClass", "AsSpecified", "Its nodes match the spec. Unknown without facts."),
     ("HardwareClass", "Complete", "All of its nodes take part in rollouts: none lacks an agent."),
 )  # fmt: skip
 
 PHASES = {
-    Phase.FAILED: "Nothing can be built or certified as the spec says; what served goes on serving.",
-    Phase.ROLLED_BACK: "What the spec asks for was taken back; stable goes on serving.",
-    Phase.PAUSED: "It waits for a person: `suspend`, or a promotion by hand.",
-    Phase.ROLLING_OUT: "A candidate is on its way over the nodes.",
+    Phase.FAILED: "No build can be made or certified for the spec. The stable revision keeps serving.",
+    Phase.ROLLED_BACK: "The desired revision was rolled back. The stable revision keeps serving.",
+    Phase.PAUSED: "A person has to act: `spec.suspend` is true, or a candidate awaits approval.",
+    Phase.ROLLING_OUT: "A candidate is being rolled out over the nodes.",
     Phase.OPTIMIZING: "Builds are made and measured.",
     Phase.PENDING: "It waits for something else: digests, a build slot, nodes.",
-    Phase.SERVING: "What the spec asks for answers on every reachable node.",
+    Phase.SERVING: "The desired revision answers on every reachable node.",
 }
 
 ANNOTATIONS = {
-    ANNOTATION_PROMOTE: "Approves candidates where `promotion` is Manual: `REVISION[:ATTEMPT][/NONCE]`, by comma.",
-    ANNOTATION_ABORT: "Takes candidates back: `REVISION[:ATTEMPT]`.",
-    ANNOTATION_UNDO: "Goes back from this stable revision to the one before: `REVISION[:ATTEMPT]`.",
-    ANNOTATION_RETRY: "Any new text: what failed or was taken back is tried again, tags are resolved anew.",
+    ANNOTATION_PROMOTE: "Approves candidates if `promotion` is Manual: `REVISION[:ATTEMPT][/NONCE]`, by comma.",
+    ANNOTATION_ABORT: "Rolls candidates back: `REVISION[:ATTEMPT]`.",
+    ANNOTATION_UNDO: "Rolls back from this stable revision to the previous one: `REVISION[:ATTEMPT]`.",
+    ANNOTATION_RETRY: "Any new text retries what failed or was rolled back, and resolves tags again.",
 }
 
 LABELS = {
-    NODE_LABEL_CLASS: "On nodes, by Skerry alone: the HardwareClass.",
-    NODE_LABEL_SHARD: "On nodes, by Skerry alone: which 64th of the class it belongs to.",
-    LABEL_MODEL: "On what belongs to an EdgeModel: its name.",
-    LABEL_CLASS: "On what belongs to a class: its name.",
-    LABEL_REVISION: "On pods and DaemonSets that serve: the revision.",
+    NODE_LABEL_CLASS: "The HardwareClass of a node. Only Skerry sets it.",
+    NODE_LABEL_SHARD: "The 64th of the class that a node belongs to. Only Skerry sets it.",
+    LABEL_MODEL: "The EdgeModel that an object belongs to.",
+    LABEL_CLASS: "The HardwareClass that an object belongs to.",
+    LABEL_REVISION: "The revision that a pod or DaemonSet serves.",
 }
 
 

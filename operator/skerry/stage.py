@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The stages of an optimisation job, in order; each is one container of its pod, Validation two."""
+    """The stages of an optimization job in order. Each is one container of its pod, Validation two."""
 
     BASELINE_MEASUREMENT = "BaselineMeasurement"
     FORMAT_CONVERSION = "FormatConversion"

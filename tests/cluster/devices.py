@@ -205,7 +205,7 @@ class Devices:
         gate = GateResult(
             name="quality", required=True, threshold="0.95", observed=trial.quality,
             outcome=GateOutcome.FAIL if short else GateOutcome.PASS,
-            message="quality 0.900 misses at least 0.950" if short else "quality holds",
+            message="quality 0.900 is below the required 0.950" if short else "quality holds",
         )  # fmt: skip
         image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
         return JobSummary(

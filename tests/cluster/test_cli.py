@@ -76,7 +76,7 @@ def test_a_ring_without_nodes_is_told_and_not_passed_over(world: World, cli: Cli
     world.patch({"suspend": False})
     until(world, "RingWithoutNodes", "RingWithoutNodes")
     said = cli("status", NAME)
-    assert "no node of any class carries these labels" in said
+    assert "no node of any class has these labels" in said
     assert "build tiny-op-a" in said
     assert world.daemonsets() == set()
 
@@ -126,12 +126,12 @@ def test_abort_and_retry(world: World, cli: Cli) -> None:
     world.serve("600m")
     until(world, "AwaitingPromotion", "AwaitingPromotion")
     said = cli("abort", NAME)
-    assert said.count("is taken back") == 2
+    assert said.count("is rolled back") == 2
     model = until(world, "Aborted", "Aborted")
     assert [t.stable for t in model.status.targets] == before
     assert {r.rule for r in model.status.rejected} == {"aborted"}
     assert {e.outcome for e in model.status.history} == {Outcome.PROMOTED, Outcome.ABORTED}
-    assert "again after Aborted" in cli("retry", NAME)
+    assert "retrying after Aborted" in cli("retry", NAME)
     model = until(world, "AwaitingPromotion", "AwaitingPromotion")
     assert [t.attempt for t in model.status.targets] == [1, 1]
 
@@ -150,7 +150,7 @@ def test_undo_after_promotion(world: World, cli: Cli) -> None:
 def test_history_tells_how_each_ended(world: World, cli: Cli) -> None:
     said = cli("history", NAME)
     assert [said.count(str(o)) for o in (Outcome.PROMOTED, Outcome.ABORTED)] == [4, 2]
-    assert "undone by hand" in said
+    assert "a user undid it" in said
     assert "op-b" not in cli("history", NAME, "--class", "op-a")
     assert len(world.model().status.history) == 8
 
@@ -176,7 +176,7 @@ def test_plan_says_what_would_change(world: World, cli: Cli, tmp_path: Path) -> 
     said = cli("plan", "-f", str(file))
     assert "Engines for op-a" in said
     assert "choice 3 for x86 CPUs" in said or "choice" in said
-    assert re.search(r"gates\.quality.*0\.95.*0\.90.*applied to the stored trials", said)
+    assert re.search(r"gates\.quality.*0\.95.*0\.90.*applied to the stored results", said)
     assert re.search(r"serving\.resources\.limits\.cpu.*600m.*500m.*measured again", said)
     assert world.model().metadata.resource_version == before.metadata.resource_version
 
@@ -228,8 +228,8 @@ def test_watch_shows_it_again_until_it_is_ended(world: World) -> None:
     assert wrong == ""
 
 
-NO_MODEL = ("there is no EdgeModel of this name", "there are: tiny")
-NO_CLASS = ("it has no target op-c", "choose of op-a, op-b")
+NO_MODEL = ("there is no EdgeModel of this name", " has: tiny; choose another namespace with -n")
+NO_CLASS = ("it has no target op-c", "choose from op-a, op-b")
 COMMANDS = ("promote", "abort", "undo", "history", "report", "retry", "status")
 BAD = [
     *[((command, "tny"), NO_MODEL) for command in COMMANDS],
@@ -241,14 +241,14 @@ BAD = [
         ((command, NAME, "--kubeconfig", "/nowhere"), ("/nowhere", "there is no such kubeconfig"))
         for command in COMMANDS
     ],
-    *[((command, NAME, "-n", "empty"), ("there are: none",)) for command in COMMANDS],
+    *[((command, NAME, "-n", "empty"), ("namespace empty has: none",)) for command in COMMANDS],
     *[((command, NAME, "--frob"), ("No such option: --frob",)) for command in COMMANDS],
     *[((command, NAME, "-c", "op-c"), NO_CLASS) for command in ("promote", "abort", "undo")],
     *[((command,), ("Missing argument",)) for command in COMMANDS if command != "status"],
-    (("promote", NAME), ("no candidate is under way", "op-a Undone")),
-    (("abort", NAME), ("no candidate is under way", "`undo` goes back")),
-    (("undo", NAME), ("no previous revision is kept", "go back by the spec")),
-    (("status", NAME, "-A"), ("exclude each other",)),
+    (("promote", NAME), ("no candidate is on trial", "op-a Undone")),
+    (("abort", NAME), ("no candidate is on trial", "use `undo` after")),
+    (("undo", NAME), ("no previous revision is kept", "change the spec back")),
+    (("status", NAME, "-A"), ("can't be combined with --all-namespaces",)),
     (("status", NAME, "--watch", "--interval", "0"), ("--interval",)),
     (("report", NAME, "-o", "/nowhere/page.html"), ("cannot be written", "--output")),
     (("plan",), ("Missing option",)),
@@ -269,7 +269,7 @@ def test_bad_uses_are_told_what_to_do(
 BAD_FILES = {
     "no yaml": ("a: [", "this is not YAML"),
     "a list": ("[1, 2]", "it holds no object"),
-    "no model": ("kind: ConfigMap\nmetadata: {name: a}", "no EdgeModel is in it"),
+    "no model": ("kind: ConfigMap\nmetadata: {name: a}", "it holds no EdgeModel"),
     "no source": ("kind: EdgeModel\nmetadata: {name: a}\nspec: {targets: [{hardwareClass: a}]}",
                   "spec.source: Field required"),
     "a rule broken": ("WAVES", "the last wave must be {percent: 100}"),
@@ -299,4 +299,4 @@ def test_a_promotion_that_is_automatic_needs_no_approval(world: World, cli: Cli)
 def test_nothing_to_retry_is_told(world: World, cli: Cli) -> None:
     world.serve("500m")
     until(world, "Serving", "Serving")
-    assert "nothing failed or was taken back" in cli.refused("retry", NAME)
+    assert "nothing failed or was rolled back" in cli.refused("retry", NAME)

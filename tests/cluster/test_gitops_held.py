@@ -134,7 +134,7 @@ def test_a_wave_that_does_not_get_on_and_its_abort_ask_for_a_person(
     act(world, "abort", world.route(CLASS, NAME).spec.candidate)
     seen = seen_at(world, judge, "Aborted")
     assert seen.both == ACT
-    assert "aborted by hand" in seen.argocd_message
+    assert "a user aborted it" in seen.argocd_message
     world.devices.soaking = False
 
 
@@ -146,7 +146,7 @@ def test_what_was_undone_by_hand_asks_for_a_person(world: World, judge: Verdicts
     act(world, "undo", world.route(CLASS, NAME).spec.stable)
     seen = seen_at(world, judge, "Undone")
     assert seen.both == ACT
-    assert "undone by hand" in seen.argocd_message
+    assert "a user undid it" in seen.argocd_message
 
 
 def act(world: World, action: str, about: Any) -> None:

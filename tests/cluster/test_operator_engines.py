@@ -87,7 +87,7 @@ def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
     plan = cli("plan", "-f", str(file), "--config", str(config))
     assert "OnnxRuntime, which the target names, builds for engines-a" in plan
     assert re.search(
-        r"targets\[engines-a\]\.engine.*Auto.*OnnxRuntime.*unless its build is there", plan
+        r"targets\[engines-a\]\.engine.*Auto.*OnnxRuntime.*unless its build exists", plan
     )
 
 

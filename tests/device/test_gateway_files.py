@@ -218,7 +218,7 @@ async def test_a_refused_reload_is_noticed_and_told(node: Node, server: Running)
     node.paths.reasons.unlink()
     node.paths.reasons.mkdir()  # HAProxy refuses a map that is a folder
     await node.until(both, lambda: node.gateway.refused)
-    assert "refuses" in node.gateway.trouble
+    assert "rejects" in node.gateway.trouble
     assert node.gateway.missing == {SECOND}
     assert metrics.GATEWAY_REFUSES._value.get() == 1
     assert await node.status() == 200, "what was served is served"

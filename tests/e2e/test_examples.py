@@ -126,8 +126,8 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
     model = world.model(namespace, IMPOSSIBLE)
     assert condition(model, "Ready") == "False: GatesNotMet"
     (message,) = (c.message for c in model.status.conditions if c.type == "Stalled")
-    assert "misses at least 10.00x" in message
-    assert "misses at most 8 kB" in message
+    assert "is below the required 10.00x" in message
+    assert "exceeds the allowed 8 kB" in message
     selector = ("-n", namespace, "-l", f"skerry.dev/model={IMPOSSIBLE}")
     assert world.environment.get("daemonsets", *selector)["items"] == []
     assert world.environment.get("modelroutes", *selector)["items"] == []

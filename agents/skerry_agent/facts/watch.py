@@ -49,7 +49,9 @@ class Watch:
             try:
                 await asyncio.to_thread(self.look, monotonic())
             except (OSError, ValueError, LookupError):
-                log.exception("the device's facts could not be found; those of before are kept")
+                log.exception(
+                    "the device's facts could not be detected; the previous ones are kept"
+                )
             self.looked = True
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -120,8 +120,8 @@ UNKNOWN = (
     ' has no prefix /NAMESPACE/NAME/ of one. Served here: {served}"}'
 )
 NO_PATH = (
-    '{"error":"asked by an address, the path says which EdgeModel, and \\"%[path,json(utf8s)]\\" has no prefix'
-    ' /NAMESPACE/NAME/ of one that node ${NODE_NAME} serves. Served here: {served}"}'
+    '{"error":"a request to an address names the EdgeModel in its path, and \\"%[path,json(utf8s)]\\" has no'
+    ' prefix /NAMESPACE/NAME/ of one that node ${NODE_NAME} serves. Served here: {served}"}'
 )
 BACKEND = """\
 
@@ -130,7 +130,7 @@ backend {name}
     option httpchk GET /v2/health/ready
     http-check expect status 200
     option log-health-checks
-    http-request set-var(txn.reason) str("no revision of it may answer now")
+    http-request set-var(txn.reason) str("no revision of it can answer now")
     http-request set-var(txn.reason) str({key}),map_str({reasons}),url_dec if {{ str({key}),map_str({reasons}) -m found }}
     http-error status 503 content-type application/json lf-string '{{"error":"{key} on node %[env(NODE_NAME)]: %[var(txn.reason),json(utf8s)]"}}'
     http-request return status 200 hdr grpc-status 14 hdr grpc-message "{key} on node %[env(NODE_NAME)]: %[var(txn.reason)]" if {{ nbsrv eq 0 }} !{{ stopping }} {{ req.hdr(content-type) -m beg application/grpc }}

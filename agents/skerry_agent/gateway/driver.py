@@ -79,7 +79,7 @@ class Gateway:
         found = [f"the gateway's files can't be written: {self.disk}"] if self.disk else []
         if self.refused:
             why = next(iter(self.refused.values()))
-            found.append(f"the gateway refuses {self.paths.config}: {why}")
+            found.append(f"the gateway rejects {self.paths.config}: {why}")
         return "; ".join(found)
 
     async def flip(self, state: GatewayState) -> None:
@@ -117,7 +117,8 @@ class Gateway:
                 await ask(socket, commands)
             except NO_ANSWER:
                 log.debug(
-                    "gateway %s does not answer; the next pass brings it up to date", socket.name
+                    "gateway %s does not answer; the next reconcile brings it up to date",
+                    socket.name,
                 )
 
     def _rendered(self, state: GatewayState) -> tuple[str, str, str]:
@@ -177,7 +178,7 @@ class Gateway:
             if socket.name in self.refused:
                 return
         self._reloaded[socket.name] = now
-        log.info("models came or went: reloading %s", socket.stem)
+        log.info("models were added or removed: reloading %s", socket.stem)
         why = refusal(await ask(master, ["reload"]), "")
         if why:
             self._note(socket, why)
@@ -187,7 +188,7 @@ class Gateway:
             self.refused.pop(socket.name, None)
         elif socket.name not in self.refused:
             self.refused[socket.name] = why
-            log.error("gateway %s refuses %s: %s", socket.stem, self.paths.config, why)
+            log.error("gateway %s rejects %s: %s", socket.stem, self.paths.config, why)
 
     def _note_taken(self, socket: Path, state: GatewayState) -> None:
         """The gateway has all models: its file is good, and kept for one that meets a damaged file."""

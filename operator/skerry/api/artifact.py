@@ -1,7 +1,7 @@
-"""Where a model or a data set comes from: a uri, what may be read with, and what must be found there.
+"""Where a model or a data set comes from: its uri, its credentials and its digest.
 
-An `oci` image is mounted as it is. What any other scheme names is fetched by a job into an image of
-Skerry's own registry (docs/adr/0018-sources-become-images.md); from then on both are the same.
+An `oci` image is mounted as it is. A job fetches the content of any other scheme into an image in
+Skerry's own registry (docs/adr/0018-sources-become-images.md); from then on both are treated alike.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc)://[^\x00-\x20\x7f-\xa0]+$"
 
 
 def _form(schemes: str, pattern: str, message: str) -> Rule:
-    """What follows the scheme must match; other schemes are none of this rule's business."""
+    """Return the rule that what follows these schemes matches; it passes all other schemes."""
     return Rule(
         f"!self.matches('^({schemes})://') || self.matches('^({schemes})://{pattern}$')",
         f"write {message}",
@@ -45,7 +45,7 @@ BUCKET_FORM = _form(
 WEB_FORM = _form(
     "https?",
     f"{_HOST}/[^#]*[^#/]",
-    "https://HOST[:PORT]/PATH of one file; a user and a password belong into credentialsSecret",
+    "https://HOST[:PORT]/PATH of one file; put user and password into credentialsSecret",
 )
 HUB_FORM = _form(
     "hf",
@@ -59,7 +59,7 @@ CLAIM_FORM = _form(
 )
 NO_WAY_UP = Rule(
     "!self.matches('/[.][.]?(/|$)')",
-    "has . or .. as a part of its path: write the path that is meant",
+    "must not have . or .. as a part of its path: write the path without them",
     lambda uri: not re.search("/[.][.]?(/|$)", uri),
 )
 
@@ -77,12 +77,12 @@ Region = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)]
 
 
 def scheme_of(uri: str) -> str:
-    """The part before ://."""
+    """Return the part before ://."""
     return uri.partition("://")[0]
 
 
 class Artifact(Model):
-    """A model or a data set, where it lies."""
+    """Where a model or a data set is stored, and how to read it."""
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -97,20 +97,20 @@ class Artifact(Model):
         ),
         Rule(
             "self.plainHttp || !self.uri.startsWith('http://')",
-            "is read without TLS, so that anybody on the way can change it: write https://, or allow"
-            " it with plainHttp: true (and pin the digest)",
+            "is read without TLS, so anybody on the network path can change it: write https://, or"
+            " allow it with plainHttp: true (and pin the digest)",
             lambda artifact: artifact.plain_http or scheme_of(artifact.uri) != "http",
             "uri",
         ),
         Rule(
             "self.plainHttp || !has(self.endpoint) || !self.endpoint.startsWith('http://')",
-            "is spoken to without TLS: write https://, or allow it with plainHttp: true",
+            "is reached without TLS: write https://, or allow it with plainHttp: true",
             lambda artifact: artifact.plain_http or scheme_of(artifact.endpoint or "") != "http",
             "endpoint",
         ),
         Rule(
             "!has(self.endpoint) || self.uri.matches('^(s3|gs|hf)://')",
-            "is for s3, gs and hf alone: the other schemes name their host in the uri",
+            "is for s3, gs and hf only: the other schemes name their host in the uri",
             lambda artifact: (
                 artifact.endpoint is None or scheme_of(artifact.uri) in {"s3", "gs", "hf"}
             ),
@@ -118,13 +118,13 @@ class Artifact(Model):
         ),
         Rule(
             "!has(self.region) || self.uri.startsWith('s3://')",
-            "is for s3 alone",
+            "is for s3 only",
             lambda artifact: artifact.region is None or scheme_of(artifact.uri) == "s3",
             "region",
         ),
         Rule(
             "!has(self.credentialsSecret) || !self.uri.startsWith('pvc://')",
-            "is not for pvc: a job that may mount the claim can read it",
+            "is not for pvc: a job that can mount the claim can read it",
             lambda artifact: (
                 artifact.credentials_secret is None or scheme_of(artifact.uri) != "pvc"
             ),
@@ -135,34 +135,36 @@ class Artifact(Model):
     uri: Uri = Field(
         description="oci://HOST[:PORT]/REPOSITORY[:TAG], s3://BUCKET/KEY, gs://BUCKET/KEY,"
         " https://HOST[:PORT]/PATH, hf://[datasets/]OWNER/NAME[@REVISION][/PATH] or pvc://CLAIM/PATH."
-        " It is looked at when it changes and on a retry, never in between: what moves behind it"
-        " rolls nothing out by itself. Except for oci it is fetched once, by a job, into the"
-        " registry."
+        " The operator resolves it when it changes and on a retry, never in between: new content"
+        " behind the same uri does not start a rollout. For every scheme but oci a job fetches it"
+        " once into the registry."
     )
     digest: Digest | None = Field(
         default=None,
-        description="Pin, sha256:... For oci of the manifest; with it the tag is not looked at. Else"
-        " of the file; of a folder, of the lines that `sha256sum` writes for its files, sorted by"
-        " name.",
+        description="Required digest, sha256:... For oci: of the manifest; the tag is then ignored."
+        " For a file: of its content. For a folder: of the lines that `sha256sum` writes for its"
+        " files, sorted by name.",
     )
     credentials_secret: ObjectName | None = Field(
         default=None,
-        description="Name of a Secret in this namespace, with the keys: oci: .dockerconfigjson; s3:"
-        " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; gs: service-account.json;"
-        " https: token, or username and password; hf: token; and ca.crt, a certificate authority to"
-        " trust, for each of them but oci.",
+        description="Name of a Secret in this namespace. Its keys by scheme: oci: .dockerconfigjson;"
+        " s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; gs: service-account.json;"
+        " https: token, or username and password; hf: token. All but oci also read ca.crt, a"
+        " certificate authority to trust.",
     )
     endpoint: Endpoint | None = Field(
         default=None,
-        description="Of a server that speaks S3's, Google Cloud Storage's or the Hugging Face Hub's"
-        " protocol, such as https://minio.example. Unset: the public one.",
+        description="URL of a server with the API of S3, Google Cloud Storage or the Hugging Face Hub,"
+        " such as https://minio.example. Unset: the public service.",
     )
-    region: Region | None = Field(default=None, description="Of an s3 bucket. Unset: us-east-1.")
+    region: Region | None = Field(
+        default=None, description="Region of an s3 bucket. Unset: us-east-1."
+    )
     plain_http: Bool = Field(
-        default=False, description="Allow http:// in uri and endpoint: no TLS."
+        default=False, description="Allow http:// (no TLS) in uri and endpoint."
     )
     size_limit: MemoryQuantity | None = Field(
         default=None,
-        description="Greatest size of all files together, such as 500Mi. Unset: the installation's"
-        " (sources.sizeLimit), which is the most in any case. Not for oci.",
+        description="Maximum total size of the files, such as 500Mi. Unset: the installation's limit"
+        " (sources.sizeLimit), which can't be exceeded. Not for oci.",
     )

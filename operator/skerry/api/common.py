@@ -254,30 +254,30 @@ class ConditionStatus(StrEnum):
 class Condition(Model):
     """A Kubernetes condition (metav1.Condition)."""
 
-    type: Annotated[str, Field(max_length=64)] = Field(description="What the condition is about.")
-    status: ConditionStatus = Field(description="Whether it holds.")
+    type: Annotated[str, Field(max_length=64)] = Field(description="Type of the condition.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
     observed_generation: int = Field(
-        default=0, description="metadata.generation that this was found for."
+        default=0, description="metadata.generation that the condition was set for."
     )
     last_transition_time: Time = Field(description="When `status` last changed.")
-    reason: Reason = Field(description="Why, in one CamelCase word.")
-    message: Message = Field(default="", description="Why, in a sentence for people.")
+    reason: Reason = Field(description="The cause as one CamelCase word, for programs.")
+    message: Message = Field(default="", description="The cause in a sentence, for people.")
 
 
 Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("type",))]
 
 
-# Any engine can be installed, so any name can be asked for; one that is not installed is told by name.
+# Any engine can be installed, so any name is accepted; the status reports one that is not installed.
 EngineName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{1,39}$", max_length=40)]
 
 
 class ResourceLimits(Model):
-    """Limits of the serving container; a candidate is measured under the same."""
+    """Limits of the serving container. Builds are measured under the same limits."""
 
     cpu: CpuQuantity = Field(
         default="1",
-        description="CPU limit in cores, such as 250m or 2. Inference uses as many threads as there"
-        " are whole cores, at least one.",
+        description="CPU limit in cores, such as 250m or 2. Inference uses one thread for each whole"
+        " core, at least one.",
     )
     memory: MemoryQuantity = Field(
         default="512Mi", description="Memory limit in bytes, such as 512Mi or 1.5Gi."

@@ -1,6 +1,6 @@
 """The operator's configuration file, /etc/skerry/config.yaml (the chart's ConfigMap).
 
-It lies with the API models because pure code needs its facts (engine versions, images, addresses);
+Its models are part of the API because pure code needs its facts (engine versions, images, addresses).
 `skerry.controllers.config` reads the file.
 """
 
@@ -24,29 +24,31 @@ from skerry.api.common import (
 
 
 class Settings(Model):
-    """A part of the file: what it does not know is a mistake of the writer, so it is refused."""
+    """A part of the file. An unknown field is a mistake of the writer, so it is rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class RegistrySettings(Settings):
-    """Where artifacts are pushed; one address for jobs, kubelets and operator."""
+    """The registry for artifacts. Jobs, kubelets and the operator use the same address."""
 
     address: str = Field(description="HOST[:PORT]")
     insecure: bool = Field(default=False, description="Plain HTTP.")
     prefix: str = "skerry"
     push_secret: str | None = Field(
         default=None,
-        description="Secret of type kubernetes.io/dockerconfigjson in the namespace of each EdgeModel.",
+        description="Name of a Secret of type kubernetes.io/dockerconfigjson, in the namespace of each"
+        " EdgeModel.",
     )
     pull_secret: str | None = Field(
         default=None,
-        description="A Secret like it that may only read; without one, pods pull with `push_secret`.",
+        description="Name of a Secret of the same type with read access only. Unset: pods pull with"
+        " `push_secret`.",
     )
 
     @property
     def reading_secret(self) -> str | None:
-        """What pods pull with, if anything."""
+        """Return the Secret that pods pull with, if any."""
         return self.pull_secret or self.push_secret
 
 
@@ -56,61 +58,65 @@ class EngineSettings(Settings):
     version: str
     recipe_set: str
     architectures: tuple[str, ...] = Field(
-        default=(), description="What the images run on, such as amd64; empty for any."
+        default=(), description="Architectures of the images, such as amd64; empty for any."
     )
     optimizer_image: PinnedImage
     runtime_image: PinnedImage
 
 
 class BuildResources(Settings):
-    """Limits of the containers that build or judge (those that take times have the serving limits)."""
+    """Limits of the containers that build or judge. Those that measure have the serving limits."""
 
     cpu: CpuQuantity = "1"
     memory: MemoryQuantity = "2Gi"
 
     def limits(self) -> ResourceLimits:
-        """As limits of a container."""
+        """Return these as limits of a container."""
         return ResourceLimits(cpu=self.cpu, memory=self.memory)
 
 
 class BuildSettings(Settings):
-    """How many optimisation jobs run at once in the cluster, and how large."""
+    """How many optimization jobs run at once in the cluster, and with which resources."""
 
     max_concurrent: int = Field(default=1, ge=1)
     resources: BuildResources = BuildResources()
     priority_class_name: str | None = Field(
-        default=None, description="Of all jobs; unset for the cluster's default."
+        default=None, description="PriorityClass of all jobs. Unset: the cluster's default."
     )
 
 
 class SourceSettings(Settings):
-    """How sources and data sets that are no images come in."""
+    """How sources and data sets that are not images are fetched."""
 
     fetcher_image: PinnedImage | None = Field(
-        default=None, description="Unset: only oci images that anybody may pull."
+        default=None,
+        description="Image of the fetch jobs. Unset: only public oci images can be used.",
     )
-    max_concurrent: int = Field(default=2, ge=1, description="Fetch jobs at once in the cluster.")
+    max_concurrent: int = Field(
+        default=2, ge=1, description="Maximum number of fetch jobs at once in the cluster."
+    )
     size_limit: MemoryQuantity = Field(
-        default="10Gi", description="The most that one source or data set may have."
+        default="10Gi", description="Maximum size of one source or data set."
     )
     time_limit: Duration = Field(default="1h", description="Deadline of a fetch job.")
     resources: BuildResources = BuildResources(cpu="500m", memory="512Mi")
 
 
 class Delivery(StrEnum):
-    """How an artifact, a source or a data set gets into a pod."""
+    """How an artifact, a source or a data set is delivered into a pod."""
 
     IMAGE_VOLUME = "ImageVolume"
     INIT_CONTAINER = "InitContainer"
 
 
 class ArtifactSettings(Settings):
-    """How images that hold no programs reach the pods."""
+    """How images that hold only files are delivered into pods."""
 
     delivery: Delivery = Field(
         default=Delivery.IMAGE_VOLUME,
         description="ImageVolume: the kubelet pulls, verifies and caches them (Kubernetes 1.35, or 1.33"
-        " with the feature gate ImageVolume). InitContainer: for older clusters; each pod pulls its own.",
+        " with the feature gate ImageVolume). InitContainer: for older clusters; each pod pulls its own"
+        " copy.",
     )
 
 
@@ -123,10 +129,10 @@ class GatewaySettings(Settings):
 
 
 class AgentSettings(Settings):
-    """What the operator must know about the agents."""
+    """Settings of the agents that the operator needs."""
 
     heartbeat_seconds: float = Field(
-        default=60, gt=0, description="Between two renewals of an agent's Lease."
+        default=60, gt=0, description="Seconds between two renewals of an agent's Lease."
     )
 
 
@@ -146,7 +152,7 @@ class TaintEffect(StrEnum):
 
 
 class Toleration(Settings):
-    """A toleration of a pod, in Kubernetes' words."""
+    """A toleration of a pod, as in Kubernetes."""
 
     key: str | None = None
     operator: TolerationOperator | None = None
@@ -165,7 +171,7 @@ class ModelSettings(Settings):
     """The pods that serve models."""
 
     priority_class_name: str | None = Field(
-        default=None, description="Unset for the cluster's default."
+        default=None, description="PriorityClass of the pods. Unset: the cluster's default."
     )
 
 
@@ -174,7 +180,7 @@ class FleetSettings(Settings):
 
     default_classes: bool = Field(
         default=False,
-        description="Make the default HardwareClasses, once; see skerry.decide.default_classes.",
+        description="Create the default HardwareClasses once; see skerry.decide.default_classes.",
     )
 
 

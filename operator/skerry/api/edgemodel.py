@@ -61,21 +61,21 @@ AUTO = "Auto"
 
 
 class Target(Model):
-    """One hardware class that the model shall run on."""
+    """One hardware class that the model runs on."""
 
     hardware_class: DnsLabel = Field(
-        description="Name of a HardwareClass; each can be named once. It may be created later."
+        description="Name of a HardwareClass; each can be named once. The class may be created later."
     )
     engine: EngineName = Field(
         default=AUTO,
-        description="Who makes and runs the build for this class, such as OnnxRuntime or OpenVino."
-        " Auto: every installed engine that suits the class builds, and the best build by"
-        " optimization.search.weights is chosen.",
+        description="The engine that builds and runs the model on this class, such as OnnxRuntime or"
+        " OpenVino. Auto: every installed engine that suits the class builds, and the operator chooses"
+        " the best build by optimization.search.weights.",
     )
 
 
 class Weights(Model):
-    """How candidates that pass every required gate are compared; only the proportions count."""
+    """How builds that pass every required gate are compared; only the proportions count."""
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -93,25 +93,27 @@ class Weights(Model):
 
 
 class Search(Model):
-    """Bounds of the search for the best candidate."""
+    """Bounds of the search for the best build."""
 
-    trials: Int = Field(default=8, ge=1, le=32, description="Recipes tried at most.")
-    time_limit: Duration = Field(default="30m", description="Deadline of the optimisation job.")
-    weights: Weights = Field(default=Weights(), description="How candidates are compared.")
+    trials: Int = Field(
+        default=8, ge=1, le=32, description="Maximum number of recipes that each engine tries."
+    )
+    time_limit: Duration = Field(default="30m", description="Deadline of the optimization job.")
+    weights: Weights = Field(default=Weights(), description="How builds are compared.")
 
 
 class Optimization(Model):
-    """How candidates are searched."""
+    """How the best build is searched for."""
 
     search: Search = Field(default=Search(), description="Bounds of the search.")
 
 
 class GateProfile(StrEnum):
-    """What is required of gates that are not set here.
+    """Thresholds of the gates that are not set here.
 
-    Standard: the quality gate, and being no slower and no hungrier for memory, are required;
-    2.0x and 50 % are aims, and missing them is said.
-    Strict: the aims are required too.
+    Standard: a build must pass the quality gate, and be no slower and use no more memory than the
+    baseline. Missing the goals, 2.0x and 50 %, is only reported.
+    Strict: the goals are required too.
     """
 
     STANDARD = "Standard"
@@ -119,10 +121,11 @@ class GateProfile(StrEnum):
 
 
 class Gates(Model):
-    """What a candidate must hold against the baseline, the unoptimised source in float32.
+    """What a build must meet, compared with the baseline: the unoptimized source in float32.
 
-    What is written here is required. A gate passes when the 95 % interval of the measurement holds
-    it. When no candidate passes, nothing is rolled out and what serves goes on serving.
+    Every threshold that is set here is required. A gate passes when the whole 95 % confidence
+    interval of the measurement meets its threshold. If no build passes, nothing is rolled out and
+    the current revision keeps serving.
     """
 
     invariants: ClassVar[tuple[Rule, ...]] = (
@@ -142,24 +145,25 @@ class Gates(Model):
 
     profile: GateProfile = Field(default=GateProfile.STANDARD)
     quality: Ratio = Field(
-        default="0.95", description="Least ratio to the baseline's quality, above 0 and at most 1."
+        default="0.95",
+        description="Minimum ratio to the baseline's quality, above 0 and at most 1.",
     )
     speedup: Times | None = Field(
-        default=None, description="Least p50 speed-up, such as 1.5x. Unset: the profile's."
+        default=None, description="Minimum p50 speed-up, such as 1.5x. Unset: the profile's."
     )
     memory_reduction: Ratio | None = Field(
         default=None,
-        description="Least share of the baseline's memory increment saved, from 0 to below 1."
+        description="Minimum share of the baseline's memory increment saved, from 0 to below 1."
         " Unset: the profile's.",
     )
     artifact_size: MemoryQuantity | None = Field(
         default=None,
-        description="Greatest size of the model's files, such as 100Mi. Unset: no limit.",
+        description="Maximum size of the model's files, such as 100Mi. Unset: no limit.",
     )
     allow_marginal: Bool = Field(
         default=False,
-        description="Accept a gate whose interval still straddles the threshold after the most"
-        " measurements.",
+        description="Accept a build whose interval still contains a gate's threshold after the maximum"
+        " number of measurements.",
     )
 
 
@@ -168,13 +172,13 @@ class ServingResources(Model):
 
     limits: ResourceLimits = Field(
         default=ResourceLimits(),
-        description="Limits of the serving container. A change measures the builds again under the"
-        " new limits and is a new revision.",
+        description="Limits of the serving container. After a change the builds are measured again"
+        " under the new limits, which makes a new revision.",
     )
 
 
 class Serving(Model):
-    """How a revision is served on each node. A change here is a new revision, rolled out in waves."""
+    """How a revision is served on each node. A change makes a new revision, rolled out in waves."""
 
     resources: ServingResources = Field(
         default=ServingResources(), description="Resources of the serving container."
@@ -185,18 +189,18 @@ class EdgeModelSpec(Model):
     """What the user wants. Everything but source, evaluation and targets has a safe default."""
 
     source: Artifact = Field(
-        description="The model to serve: an image or a folder whose root holds model.onnx, or one"
-        " .onnx file of any name."
+        description="The model to serve: an image or a folder with model.onnx in its root, or a"
+        " single .onnx file of any name."
     )
     evaluation: Evaluation = Field(description="How the model's quality is measured.")
     targets: Annotated[
         tuple[Target, ...], Field(min_length=1, max_length=32), ListMap(("hardware_class",))
     ] = Field(
-        description="The hardware classes to run on; each gets a build of its own, measured on it,"
-        " and is rolled out and rolled back by itself."
+        description="The hardware classes to run on. Each class gets its own build, measured on that"
+        " hardware, and is rolled out and rolled back independently."
     )
     optimization: Optimization = Field(
-        default=Optimization(), description="How builds are searched."
+        default=Optimization(), description="How the best build is searched for."
     )
     gates: Gates = Field(default=Gates())
     serving: Serving = Field(default=Serving())
@@ -204,8 +208,9 @@ class EdgeModelSpec(Model):
     guard: Guard = Field(default=Guard())
     suspend: Bool = Field(
         default=False,
-        description="Hold: no new build, candidate, wave or promotion. What serves goes on, nodes that"
-        " have a candidate finish their steps, and the guard still takes back what is worse.",
+        description="Pause builds and rollouts: no new build, candidate, wave or promotion. The current"
+        " revision keeps serving, nodes that have a candidate finish their steps, and the guard still"
+        " rolls back a worse candidate.",
     )
 
 

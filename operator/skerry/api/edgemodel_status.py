@@ -1,6 +1,6 @@
-"""`EdgeModel.status`: what the operator says about a model. Written by the operator alone.
+"""`EdgeModel.status`: what the operator reports about a model. Only the operator writes it.
 
-Counts and the first few offenders, never a list of nodes: it must stay small for any fleet.
+It holds counts and the first few offenders, never a list of nodes, so that it stays small for any fleet.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from skerry.precision import Precision
 
 
 class Phase(StrEnum):
-    """One word. With several classes: the first of these that holds for any."""
+    """The state in one word. With several classes: the first of these that applies to any class."""
 
     FAILED = "Failed"
     ROLLED_BACK = "RolledBack"
@@ -49,159 +49,172 @@ class EngineRank(Model):
 
     engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
     installed: Bool = Field(description="This installation has the engine.")
-    reason: Note = Field(description="Why it stands at this place of the ranking.")
+    reason: Note = Field(description="Why it has this place in the ranking.")
 
 
 class EngineBuildStatus(Model):
-    """How far one engine is with a class; its figures once it is certified."""
+    """The progress of one engine's build for a class, and its score once it is certified."""
 
-    engine: EngineName = Field(description="Who builds.")
+    engine: EngineName = Field(description="The engine that builds.")
     variant: Annotated[str, Field(max_length=253)] = Field(
-        description="Name of the ModelVariant with all trials, gates and stages."
+        description="Name of the ModelVariant with all recipe results, gates and stages."
     )
     phase: Annotated[str, Field(max_length=40)] = Field(
-        description="Pending, Optimizing, Certified or Failed."
+        description="Pending, Optimizing, Certified, Paused or Failed."
     )
-    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
+    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Recipe of the certified build."
     )
     score: Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]+$", max_length=12)] | None = Field(
         default=None,
-        description="Mean of the logarithms of its ratios, by optimization.search.weights; 0 is the"
-        " baseline.",
+        description="Mean of the logarithms of its ratios, weighted by optimization.search.weights; 0 is"
+        " the baseline.",
     )
 
 
 class FrontEntry(Model):
-    """A candidate that no other, of any engine, beats in speed, quality and memory at once."""
+    """A recipe result that no other, of any engine, beats in speed, quality and memory at once."""
 
-    engine: EngineName = Field(description="Who made it.")
-    recipe: Annotated[str, Field(max_length=40)] = Field(description="How.")
-    speedup: Ratio | None = Field(default=None, description="p50 speed-up, when choosing.")
-    quality: Ratio | None = Field(default=None, description="Quality ratio, when choosing.")
+    engine: EngineName = Field(description="The engine that made it.")
+    recipe: Annotated[str, Field(max_length=40)] = Field(description="The recipe that made it.")
+    speedup: Ratio | None = Field(
+        default=None, description="p50 speed-up, measured before certification."
+    )
+    quality: Ratio | None = Field(
+        default=None, description="Quality ratio, measured before certification."
+    )
     memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
-        default=None, description="Share of memory saved, when choosing; may be negative."
+        default=None,
+        description="Share of memory saved, measured before certification; may be negative.",
     )
 
 
 class AssessedDataset(Model):
-    """The data set that fits the source: its inputs, the metric's labels, enough samples."""
+    """A data set that fits the source: it has the inputs, the metric's labels and enough samples."""
 
-    digest: Digest = Field(description="The data set that was read.")
+    digest: Digest = Field(description="Digest of the data set that was read.")
     metric: Metric = Field(description="The metric that it was checked for.")
-    calibration_samples: Int = Field(description="spec.evaluation.calibrationSamples then.")
-    golden_samples: Int = Field(description="spec.evaluation.goldenSamples then.")
-    samples: Int = Field(description="Number of samples.")
+    calibration_samples: Int = Field(
+        description="spec.evaluation.calibrationSamples at the time of the check."
+    )
+    golden_samples: Int = Field(
+        description="spec.evaluation.goldenSamples at the time of the check."
+    )
+    samples: Int = Field(description="Number of samples in the data set.")
 
 
 class Assessment(Model):
-    """What the assessing job read out of source and data set, once for both digests."""
+    """What the assessment job found in the source and the data set."""
 
-    source_digest: Digest = Field(description="The source that was read.")
+    source_digest: Digest = Field(description="Digest of the source that was read.")
     format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
     bytes: int = Field(description="Size of the model's files, in bytes.")
     parameters: int = Field(description="Number of weights.")
     operators: Annotated[
         dict[Annotated[str, BeforeValidator(cut(80))], int], Field(max_length=64)
-    ] = Field(default={}, description="Count by operator, the most frequent.")
+    ] = Field(default={}, description="The most frequent operators and their counts.")
     quantizable: Ratio = Field(
-        default="0", description="Share of the parameters that quantisation can shrink."
+        default="0", description="Share of the parameters that quantization can shrink."
     )
     family: Annotated[str, Field(max_length=40)] = Field(
         default="",
-        description="Transformer, Convolutional or Other; decides which recipes are tried first.",
+        description="Transformer, Convolutional or Other. It decides which recipes are tried first.",
     )
     dataset: AssessedDataset | None = Field(
-        default=None, description="What it is measured with; unset where only the source was read."
+        default=None, description="The checked data set; unset when only the source was read."
     )
-    message: Message = Field(default="", description="What a reader should know about the source.")
+    message: Message = Field(default="", description="Notes on the source, for people.")
 
 
 class Fetched(Model):
-    """What a fetch job brought in: where it lies now, and what it was at its origin."""
+    """The result of a fetch job: the image that holds the files, and their version at the origin."""
 
     key: Annotated[str, Field(max_length=16)] = Field(
-        description="Names the uri, pin, endpoint and region that were asked for."
+        description="Hash of the requested uri, digest, endpoint and region."
     )
-    digest: Digest = Field(description="Digest of the manifest that is mounted.")
+    digest: Digest = Field(description="Digest of the mounted manifest.")
     image: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="HOST/REPOSITORY of the fetched image; unset for oci."
     )
     content: Digest | None = Field(
-        default=None, description="Of the files themselves: what `digest` in the spec pins."
+        default=None,
+        description="Digest of the files themselves, which `digest` in the spec pins.",
     )
     resolved: Note = Field(
-        default="", description="What its server calls this version: revision, ETag, generation."
+        default="",
+        description="Version as its server names it, such as a revision, ETag or generation.",
     )
     bytes: int = Field(default=0, description="Size of all files, in bytes.")
-    at: Time = Field(description="When it was fetched.")
+    at: Time = Field(description="When the files were fetched.")
 
 
 class NodeCounts(Model):
-    """Nodes of a class, as counts."""
+    """Counts of a class's nodes."""
 
     desired: int = Field(default=0, description="Nodes of the class.")
-    updated: int = Field(default=0, description="Nodes that serve what the spec asks for.")
+    updated: int = Field(default=0, description="Nodes that serve the desired revision.")
     ready: int = Field(default=0, description="Nodes where a good revision answers.")
-    degraded: int = Field(default=0, description="Nodes whose agent failed the candidate.")
+    degraded: int = Field(default=0, description="Nodes whose agent reported Fail.")
     offline: int = Field(
-        default=0, description="Nodes that are not reachable, or left out: no agent, a taint."
+        default=0,
+        description="Nodes that are unreachable, or excluded because of a taint or a missing agent.",
     )
 
 
 class WaveStatus(Model):
-    """Where a rollout over a class stands. Written before the candidate's affinity is widened."""
+    """The progress of a rollout over a class. Written before the candidate's affinity is widened."""
 
-    index: int = Field(description="Wave, from 0.")
+    index: int = Field(description="Index of the wave, from 0.")
     of: int = Field(description="Number of waves.")
     opened_at: Time = Field(description="When the wave opened.")
     nodes: int = Field(default=0, description="Nodes in the wave's shards.")
     denominator: int = Field(
         default=0, description="Nodes that were reachable when the wave opened."
     )
-    passed: int = Field(default=0, description="Of these, nodes whose guard passed the candidate.")
+    passed: int = Field(default=0, description="Of these, nodes whose guard reported Pass.")
     progressed_at: Time | None = Field(
         default=None,
-        description="When a node last joined the wave or passed; unset while suspended.",
+        description="When a node last joined the wave or passed it; unset while suspended.",
     )
-    message: Note = Field(default="", description="What the wave waits for.")
+    message: Note = Field(default="", description="What the wave is waiting for.")
 
 
 class CatchingUp(Model):
-    """Reachable nodes that a promoted revision does not serve on yet, or no longer."""
+    """Reachable nodes that do not serve the promoted revision yet, or no longer do."""
 
-    nodes: int = Field(description="How many.")
-    progressed_at: Time = Field(description="When there were last fewer of them, or the first.")
+    nodes: int = Field(description="Number of these nodes.")
+    progressed_at: Time = Field(description="When the number last fell, or rose from zero.")
 
 
 class TargetStatus(Model):
-    """One hardware class of the model."""
+    """The state of the model on one hardware class."""
 
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
-    phase: Phase = Field(default=Phase.PENDING, description="Where this class stands, in one word.")
-    reason: Reason = Field(default="", description="Why, in one CamelCase word.")
-    message: Message = Field(default="", description="Why, in a sentence for people.")
+    phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
+    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
+    message: Message = Field(default="", description="The cause in a sentence, for people.")
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
-        default=(), description="The ranking of engines for this class, best first."
+        default=(), description="Engines ranked for this class, best first."
     )
     constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
         default=(),
-        description="What the class's devices must get by with (power, link), and what follows.",
+        description="Power and network constraints of the class, and their consequences.",
     )
     builds: Annotated[tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))] = (
-        Field(default=(), description="Each engine that builds for this class.")
+        Field(default=(), description="One entry for each engine that builds for this class.")
     )
     choice: Message = Field(
-        default="", description="Why this build and not another engine's, in words."
+        default="", description="Why this build was chosen over the other engines' builds."
     )
     front: Annotated[tuple[FrontEntry, ...], Field(max_length=16)] = Field(
         default=(),
-        description="The Pareto front of all engines' trials, gates left aside: no other candidate"
-        " is better in speed, quality and memory at once.",
+        description="The Pareto front of all engines' recipe results, regardless of gates: no other"
+        " result beats these in speed, quality and memory at once.",
     )
     variant: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Name of the ModelVariant that is chosen, or is worth a look."
+        default=None,
+        description="Name of the chosen ModelVariant, or of the one that explains why none is chosen.",
     )
     engine: EngineName | None = Field(default=None, description="Engine of the chosen build.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
@@ -209,7 +222,7 @@ class TargetStatus(Model):
     )
     precision: Precision | None = Field(default=None, description="Precision of the chosen build.")
     image: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The certified artifact, by digest."
+        default=None, description="Image of the certified build, by digest."
     )
     speedup: Ratio | None = Field(default=None, description="Certified p50 speed-up.")
     quality: Ratio | None = Field(default=None, description="Certified quality ratio.")
@@ -217,40 +230,43 @@ class TargetStatus(Model):
         default=None, description="Certified share of memory saved; may be negative."
     )
     desired: RevisionName | None = Field(
-        default=None, description="The revision that the spec asks for."
+        default=None, description="The revision that the spec requires."
     )
-    attempt: int = Field(default=0, description="Raised by a retry.")
-    stable: RevisionName | None = Field(default=None, description="The revision that is trusted.")
+    attempt: int = Field(
+        default=0, description="Number of the attempt; each retry increases it by one."
+    )
+    stable: RevisionName | None = Field(
+        default=None, description="The revision that was promoted last."
+    )
     candidate: RevisionName | None = Field(default=None, description="The revision on trial.")
     previous: RevisionName | None = Field(
-        default=None, description="The revision before stable, kept warm."
+        default=None,
+        description="The stable revision before this one, kept during the rollback window.",
     )
     approved: Annotated[str, Field(max_length=MARK_LENGTH)] | None = Field(
         default=None,
-        description="What the promote annotation said when it was last used; it is not used twice.",
+        description="Value of the promote annotation when it was last used. No value is used twice.",
     )
-    nodes: NodeCounts = Field(default=NodeCounts(), description="Nodes of the class, as counts.")
-    wave: WaveStatus | None = Field(default=None, description="The wave that is open, if any.")
+    nodes: NodeCounts = Field(default=NodeCounts(), description="Counts of the class's nodes.")
+    wave: WaveStatus | None = Field(default=None, description="The open wave, if any.")
     catching_up: CatchingUp | None = Field(
         default=None,
-        description="Nodes that the promoted revision still has to reach; unset when there are none.",
+        description="Nodes that do not serve the promoted revision yet; unset when there are none.",
     )
     offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
-        Field(
-            default=(), description="The first few nodes that failed, are lost or lack their pod."
-        )
+        Field(default=(), description="The first few nodes that failed, are lost or have no pod.")
     )
 
 
 class Rejection(Model):
-    """A revision that was taken back: not tried again until the spec changes or a retry asks for it."""
+    """A revision that was rolled back. Only a changed spec or a retry lets it be tried again."""
 
-    hardware_class: DnsLabel = Field(description="The class that it was taken back from.")
-    revision: RevisionName = Field(description="What was taken back.")
+    hardware_class: DnsLabel = Field(description="The class that was rolled back.")
+    revision: RevisionName = Field(description="The revision that was rolled back.")
     attempt: int = Field(description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
     message: Note = Field(default="", description="What was observed, and on which node first.")
-    at: Time = Field(description="When it was taken back.")
+    at: Time = Field(description="When it was rolled back.")
 
 
 class Outcome(StrEnum):
@@ -263,85 +279,86 @@ class Outcome(StrEnum):
 
 
 class HistoryEntry(Model):
-    """One revision's end."""
+    """How the rollout of one revision ended."""
 
-    hardware_class: DnsLabel = Field(description="The class.")
-    revision: RevisionName = Field(description="The revision.")
+    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    revision: RevisionName = Field(description="Name of the revision.")
     outcome: Outcome = Field(description="How it ended.")
     at: Time = Field(description="When it ended.")
-    message: Note = Field(default="", description="Why, in a sentence for people.")
+    message: Note = Field(default="", description="The cause in a sentence, for people.")
 
 
 class Address(Model):
-    """The ways to the model.
+    """The addresses of the model.
 
-    By name and by ClusterIP a caller on a node reaches the revision that is active on that very node.
+    By name or ClusterIP, a caller on a node reaches the revision that is active on the same node.
     """
 
     url: Annotated[str, Field(max_length=512)] = Field(
-        description="By name, through the cluster's DNS."
+        description="URL by name, through the cluster's DNS."
     )
     grpc_target: Annotated[str, Field(max_length=512)] | None = Field(
         default=None,
-        description="By name, for gRPC. A client that calls another address (ClusterIP, NodePort) sets this"
-        " as its authority: a path can't name the model there.",
+        description="Target by name, for gRPC. A client that calls another address (ClusterIP, NodePort)"
+        " must set this as its authority, because gRPC can't name the model in a path.",
     )
     cluster_ip_url: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Without DNS, from pods and from processes on a node."
+        default=None, description="URL without DNS, for pods and for processes on a node."
     )
     node_port_url: Annotated[str, Field(max_length=512)] | None = Field(
         default=None,
-        description="From outside of the cluster: NODE is the address of the node to ask.",
+        description="URL from outside the cluster. Replace NODE with the address of a node.",
     )
 
 
 class EdgeModelStatus(Model):
-    """What the operator says about the model."""
+    """What the operator reports about the model."""
 
     observed_generation: int = Field(
-        default=0, description="metadata.generation that this status was found for."
+        default=0, description="metadata.generation that this status was written for."
     )
-    phase: Phase = Field(default=Phase.PENDING, description="Where the model stands.")
+    phase: Phase = Field(default=Phase.PENDING, description="State of the model in one word.")
     source_digest: Digest | None = Field(
-        default=None, description="What spec.source was resolved to."
+        default=None, description="Digest that spec.source was resolved to."
     )
     source_uri: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="The uri that sourceDigest was resolved from."
     )
     source_fetched: Fetched | None = Field(
-        default=None, description="How the source came in; unset where nothing had to be fetched."
+        default=None, description="Result of fetching the source; unset when no fetch was needed."
     )
     dataset_digest: Digest | None = Field(
-        default=None, description="What spec.evaluation.dataset was resolved to."
+        default=None, description="Digest that spec.evaluation.dataset was resolved to."
     )
     dataset_uri: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="The uri that datasetDigest was resolved from."
     )
     dataset_fetched: Fetched | None = Field(
-        default=None, description="How the data set came in; unset where nothing had to be fetched."
+        default=None, description="Result of fetching the data set; unset when no fetch was needed."
     )
     resolved_generation: int = Field(
         default=0, description="metadata.generation that the digests were resolved for."
     )
     assessment: Assessment | None = Field(
-        default=None, description="What was read out of the source."
+        default=None, description="What the assessment job found in the source and the data set."
     )
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=32), ListMap(("hardware_class",))
-    ] = Field(default=(), description="Each hardware class.")
+    ] = Field(default=(), description="One entry for each hardware class.")
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=64)] = Field(
-        default=(), description="Revisions that were taken back and are not tried again."
+        default=(), description="Revisions that were rolled back and are not tried again."
     )
     history: Annotated[tuple[HistoryEntry, ...], Field(max_length=32)] = Field(
-        default=(), description="How revisions ended."
+        default=(), description="How earlier rollouts ended."
     )
     retry_nonce: Annotated[str, Field(max_length=NONCE_LENGTH)] | None = Field(
         default=None,
-        description="The retry annotation that was last honoured; of a longer one its SHA-256.",
+        description="Value of the retry annotation that was last used, or its SHA-256 if it is longer"
+        " than this field.",
     )
     address: Address | None = Field(default=None, description="How to reach the model on a node.")
     conditions: Conditions = Field(
         default=(),
         description="Accepted, Optimized, Certified, RolledOut, Available and Ready; Reconciling and"
-        " Stalled while they are true.",
+        " Stalled only while they are true.",
     )

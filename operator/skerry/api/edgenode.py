@@ -1,6 +1,6 @@
-"""`EdgeNode`: one device. The operator writes `spec`, that device's agent alone writes `status`.
+"""`EdgeNode`: one device. The operator writes `spec`; only that device's agent writes `status`.
 
-The agent writes on transitions only; its heartbeat is a Lease (`skerry-system/skerry-agent-NODE`).
+The agent writes on transitions only. Its heartbeat is a Lease (`skerry-system/skerry-agent-NODE`).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from skerry.api.rules import ListMap
 
 
 class EdgeNodeSpec(Model):
-    """Which class the device belongs to."""
+    """The class that the device belongs to."""
 
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
 
 
 class CandidateState(StrEnum):
-    """How far a candidate came on this node.
+    """The progress of a candidate on this node.
 
-    Waiting: no pod that answers, or no golden samples yet. SmokeCheck: golden samples, no traffic yet.
-    Shifting: gets its share of traffic, step by step. Soaking: at the last step. Passed and Failed:
-    the guard's verdict.
+    Waiting: no pod answers, or the golden samples are not there yet. SmokeCheck: the agent replays
+    golden samples; no traffic yet. Shifting: the candidate gets its share of traffic, step by step.
+    Soaking: it holds the last step. Passed and Failed: the guard's verdict.
     """
 
     WAITING = "Waiting"
@@ -49,7 +49,7 @@ class CandidateState(StrEnum):
 
 
 class VerdictOutcome(StrEnum):
-    """`NoData` never passes and never fails; `Inconclusive` needs more samples."""
+    """The outcome of a test. `NoData` neither passes nor fails; `Inconclusive` needs more samples."""
 
     PASS = "Pass"  # noqa: S105 - not a password
     FAIL = "Fail"
@@ -58,9 +58,9 @@ class VerdictOutcome(StrEnum):
 
 
 class Verdict(Model):
-    """What the guard found, with the figures behind it."""
+    """The guard's finding and its figures."""
 
-    outcome: VerdictOutcome = Field(description="What was found.")
+    outcome: VerdictOutcome = Field(description="The outcome of the test.")
     rule: Annotated[str, Field(max_length=64)] = Field(
         default="", description="The rule that decided."
     )
@@ -68,11 +68,11 @@ class Verdict(Model):
         default="", description="The candidate's figure."
     )
     bound: Annotated[str, Field(max_length=64)] = Field(
-        default="", description="What is tolerated."
+        default="", description="The limit that the rule tolerates."
     )
     samples: int = Field(default=0, description="Requests of the candidate that were judged.")
-    message: Message = Field(default="", description="The same in a sentence for people.")
-    at: Time = Field(description="When the verdict was found.")
+    message: Message = Field(default="", description="The finding in a sentence, for people.")
+    at: Time = Field(description="When the guard reached the verdict.")
     first_bad_at: Time | None = Field(
         default=None, description="The first bad answer that counted."
     )
@@ -82,16 +82,18 @@ class NodeCandidate(Model):
     """The candidate on this node."""
 
     revision: RevisionName = Field(description="Name of the revision.")
-    attempt: int = Field(description="The route's attempt that this is about.")
-    state: CandidateState = Field(description="How far it came.")
-    traffic: int = Field(default=0, description="Per cent of the node's requests that it gets.")
-    verdict: Verdict | None = Field(default=None, description="What the guard found last.")
+    attempt: int = Field(description="The attempt, as the ModelRoute numbers it.")
+    state: CandidateState = Field(description="The candidate's progress.")
+    traffic: int = Field(
+        default=0, description="Percentage of the node's requests that the candidate gets."
+    )
+    verdict: Verdict | None = Field(default=None, description="The guard's latest verdict.")
 
 
 class Veto(Model):
-    """A local Fail: sticks to (revision, attempt) whatever the route says later."""
+    """This node's refusal of a revision and attempt. It lasts, whatever the route says later."""
 
-    revision: RevisionName = Field(description="What failed here.")
+    revision: RevisionName = Field(description="The revision that failed here.")
     attempt: int = Field(description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(
         default="", description="The rule that failed."
@@ -106,23 +108,27 @@ class NodeModel(Model):
     name: DnsLabel = Field(description="Name of the EdgeModel.")
     edge_model_uid: Uid | None = Field(
         default=None,
-        description="spec.edgeModelUID of the ModelRoute acted on. The operator ignores what was"
-        " reported about an earlier EdgeModel of this name.",
+        description="spec.edgeModelUID of the ModelRoute that the agent applied. The operator ignores"
+        " reports about an earlier EdgeModel of the same name.",
     )
     observed_route: int = Field(
-        default=0, description="metadata.generation of the ModelRoute acted on."
+        default=0, description="metadata.generation of the ModelRoute that the agent applied."
     )
     serving: RevisionName | None = Field(
         default=None,
-        description="The revision that has the traffic (the larger share while shifting).",
+        description="The revision that gets the traffic (the larger share while shifting).",
     )
     stable: RevisionName | None = Field(
-        default=None, description="The route's stable that is acknowledged."
+        default=None, description="The route's stable revision that the agent acknowledged."
     )
-    healthy: Bool = Field(default=False, description="The stable revision answers here.")
-    candidate: NodeCandidate | None = Field(default=None, description="The revision on trial here.")
+    healthy: Bool = Field(
+        default=False, description="Whether the stable revision answers on this node."
+    )
+    candidate: NodeCandidate | None = Field(
+        default=None, description="The revision on trial on this node."
+    )
     vetoes: Annotated[tuple[Veto, ...], Field(max_length=8)] = Field(
-        default=(), description="What failed here and is not tried again."
+        default=(), description="Revisions that failed here and are not tried again."
     )
     message: Message = Field(
         default="", description="What is wrong with the model on this node, if anything."
@@ -130,28 +136,28 @@ class NodeModel(Model):
 
 
 class EdgeNodeStatus(Model):
-    """Written by this device's agent alone."""
+    """What the device's agent reports. Only the agent writes it."""
 
     agent_version: Annotated[str, Field(max_length=40)] = Field(
         default="", description="Version of the agent that wrote this."
     )
     facts: DeviceFacts | None = Field(
-        default=None, description="The device's hardware, as the agent finds it."
+        default=None, description="The device's hardware, as the agent detects it."
     )
     models: Annotated[
         tuple[NodeModel, ...], Field(max_length=256), ListMap(("namespace", "name"))
     ] = Field(
         default=(),
-        description="The models on this node; the most urgent ones when there are more than fit.",
+        description="The models on this node. If there are more than fit, the most urgent ones.",
     )
     models_not_reported: int | None = Field(
         default=None,
-        description="Number of further models, which are served but not listed in `models`.",
+        description="Number of models that are served but not listed in `models`.",
     )
     message: Message | None = Field(
         default=None,
-        description="What is wrong on this device apart from its models, if anything: a full disk, or"
-        " a gateway that refuses its configuration.",
+        description="What is wrong on this device apart from its models, if anything, such as a full"
+        " disk or a gateway that rejects its configuration.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a model is measured with: `EdgeModel.spec.evaluation`."""
+"""`EdgeModel.spec.evaluation`: the data set and metric that a model is measured with."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from skerry.api.common import Int, Model
 
 
 class Metric(StrEnum):
-    """How quality is measured, against the unoptimised source in float32.
+    """How quality is measured, compared with the baseline: the unoptimized source in float32.
 
-    accuracy: share of right labels, as a ratio to the baseline's.
-    f1: F1 score, the mean over the classes, as a ratio to the baseline's (rare classes count).
-    rmse: root mean square error; the baseline's over the candidate's, so more is better.
-    neighbours: share of nearest neighbours kept, with a cosine of at least 0.99 (embeddings).
+    accuracy: share of correct labels, as a ratio to the baseline's.
+    f1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
+    rmse: root mean square error; the baseline's divided by the build's, so higher is better.
+    neighbours: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
     """
 
     ACCURACY = "accuracy"
@@ -26,24 +26,24 @@ class Metric(StrEnum):
 
 
 class Evaluation(Model):
-    """The data that quality, calibration and golden samples are taken from.
+    """The data set for calibration, quality measurement and golden samples.
 
-    The parts are disjoint: what calibrated or chose a build never certifies it.
+    The splits are disjoint: samples that calibrated or chose a build never certify it.
     """
 
     dataset: Artifact = Field(
-        description="Holds dataset.npz: arrays named as the model's inputs, first axis samples, and"
-        " `labels` for every metric but neighbours: classes as integers, or values for rmse. A"
-        " single .npz file may have any name."
+        description="An image or a folder with dataset.npz in its root, or a single .npz file of any"
+        " name. Its arrays are named after the model's inputs, with samples along the first axis."
+        " Every metric but neighbours also needs `labels`: classes as integers, or values for rmse."
     )
     metric: Metric
     calibration_samples: Int = Field(
-        default=128, ge=16, le=4096, description="Samples that static quantisation calibrates on."
+        default=128, ge=16, le=4096, description="Samples to calibrate static quantization with."
     )
     golden_samples: Int = Field(
         default=8,
         ge=1,
         le=64,
-        description="Samples that are replayed on every device and compared with the certified"
-        " answers; they keep the guard supplied where there is no traffic.",
+        description="Samples that the agent replays on every device and compares with the certified"
+        " answers. They let the guard judge a candidate even without traffic.",
     )

@@ -1,6 +1,6 @@
-"""Facts about a device's hardware: what its agent finds, and what the nodes of a class have in common.
+"""Facts about a device's hardware, and a summary of them for the nodes of a class.
 
-A fact that can't be found is absent, never guessed: no field has a default that means something.
+A fact that the agent can't detect is absent, never guessed. So no field has a default with a meaning.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ X86_FEATURES = (
 )  # fmt: skip
 ARM_FEATURES = ("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme")
 CPU_FEATURES = (*X86_FEATURES, *ARM_FEATURES)
-"""Instructions that engines choose kernels by, in the words of Linux (/proc/cpuinfo)."""
+"""Instruction sets that engines choose kernels by, as Linux names them (/proc/cpuinfo)."""
 
 MOST_ACCELERATORS = 8
 
@@ -28,7 +28,7 @@ Feature = Annotated[str, Field(max_length=40)]
 
 
 class AcceleratorKind(StrEnum):
-    """Accelerators that an engine of the decision matrix is for."""
+    """Accelerators that some engine can use."""
 
     NVIDIA_GPU = "NvidiaGpu"
     JETSON_GPU = "JetsonGpu"
@@ -38,14 +38,14 @@ class AcceleratorKind(StrEnum):
 
 
 class PowerSource(StrEnum):
-    """What feeds the device."""
+    """The power source of the device."""
 
     MAINS = "Mains"
     BATTERY = "Battery"
 
 
 class LinkKind(StrEnum):
-    """What carries the device's default route."""
+    """The kind of the interface that carries the default route."""
 
     WIRED = "Wired"
     WIRELESS = "Wireless"
@@ -53,20 +53,21 @@ class LinkKind(StrEnum):
 
 
 class CpuFacts(Model):
-    """The processor. Caches are those of one core (L3: of one group of cores); the least where cores differ."""
+    """The processor. Cache sizes are of one core (L3: of one group of cores); the smallest if cores differ."""
 
-    vendor: FactName | None = Field(default=None, description="Who made it, such as Intel or Arm.")
+    vendor: FactName | None = Field(default=None, description="Vendor, such as Intel or Arm.")
     model: FactName | None = Field(
-        default=None, description="Its name; of several sorts of cores all, joined by `+`."
+        default=None,
+        description="Model name. If the cores differ, all their names joined by `+`.",
     )
     features: Annotated[tuple[Feature, ...], Field(max_length=32)] = Field(
         default=(),
-        description="Instructions that every core has and that matter to engines, in Linux's words,"
-        " such as avx512_vnni.",
+        description="Instruction sets that engines use and every core has, as Linux names them, such as"
+        " avx512_vnni.",
     )
-    physical_cores: int | None = Field(default=None, description="Cores that may be used.")
+    physical_cores: int | None = Field(default=None, description="Usable cores.")
     logical_cores: int | None = Field(
-        default=None, description="Hardware threads that may be used: online and not isolated."
+        default=None, description="Usable hardware threads: online and not isolated."
     )
     l1_data: int | None = Field(default=None, description="Level 1 data cache in bytes.")
     l2: int | None = Field(default=None, description="Level 2 cache in bytes.")
@@ -74,81 +75,86 @@ class CpuFacts(Model):
 
 
 class Accelerator(Model):
-    """Accelerators of one sort."""
+    """Accelerators of the same kind and model."""
 
-    kind: AcceleratorKind = Field(description="What it is.")
+    kind: AcceleratorKind = Field(description="Kind of accelerator.")
     model: FactName = Field(
-        default="", description="Its name, or vendor and device as PCI or USB number them."
+        default="", description="Model name, or the PCI or USB vendor and device IDs."
     )
-    count: int = Field(default=1, description="How many of them there are.")
+    count: int = Field(default=1, description="Number of accelerators.")
     driver: FactName | None = Field(
-        default=None, description="The kernel's driver that holds it; absent while none does."
+        default=None, description="Kernel driver that is bound to it; absent if none is."
     )
 
 
 class Power(Model):
-    """What feeds the device."""
+    """The power supply of the device."""
 
-    source: PowerSource = Field(description="Mains or Battery, as it is now.")
+    source: PowerSource = Field(description="The current power source: Mains or Battery.")
     battery_percent: int | None = Field(
-        default=None, description="Charge of the batteries in steps of 20; absent without one."
+        default=None,
+        description="Battery charge in percent, in steps of 20; absent without a battery.",
     )
 
 
 class Link(Model):
-    """The interface of the node's default route."""
+    """The network interface that carries the node's default route."""
 
-    interface: Annotated[str, Field(max_length=32)] = Field(description="Its name.")
-    kind: LinkKind | None = Field(default=None, description="What it is, where the kernel tells.")
-    megabits: int | None = Field(default=None, description="Its speed in Mbit/s, where known.")
+    interface: Annotated[str, Field(max_length=32)] = Field(description="Name of the interface.")
+    kind: LinkKind | None = Field(
+        default=None, description="Kind of the interface, if the kernel reports it."
+    )
+    megabits: int | None = Field(default=None, description="Speed in Mbit/s, if known.")
 
 
 class DeviceFacts(Model):
-    """What the agent found on its device; absent is what could not be found."""
+    """Hardware that the agent detected. What it could not detect is absent."""
 
     architecture: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="The kernel's architecture in Kubernetes' words."
+        default=None, description="The kernel's architecture, as Kubernetes names it."
     )
     cpu: CpuFacts | None = Field(default=None, description="The processor.")
     memory: int | None = Field(default=None, description="Memory in bytes.")
     accelerators: Annotated[tuple[Accelerator, ...], Field(max_length=MOST_ACCELERATORS)] = Field(
-        default=(), description="Accelerators that the kernel sees."
+        default=(), description="Accelerators that the kernel lists."
     )
-    power: Power | None = Field(default=None, description="What feeds the device.")
-    link: Link | None = Field(default=None, description="How it reaches the network.")
+    power: Power | None = Field(default=None, description="The power supply of the device.")
+    link: Link | None = Field(
+        default=None, description="The network interface of the default route."
+    )
 
 
 class Share(Model):
-    """A value, and how many nodes have it."""
+    """A value, and the number of nodes that have it."""
 
-    value: FactName = Field(description="What they have.")
-    nodes: int = Field(description="How many nodes have it.")
+    value: FactName = Field(description="The value.")
+    nodes: int = Field(description="Number of nodes that have it.")
 
 
 class Span(Model):
-    """From the least to the most of all nodes."""
+    """The range of a number over all nodes."""
 
-    least: int = Field(description="Of the node that has least.")
-    most: int = Field(description="Of the node that has most.")
+    least: int = Field(description="The smallest value of any node.")
+    most: int = Field(description="The largest value of any node.")
 
 
 Shares = Annotated[tuple[Share, ...], Field(max_length=16), ListMap(("value",))]
 
 
 class ClassFacts(Model):
-    """Facts of a class's nodes summed up; of nodes whose agent has reported them."""
+    """A summary of the hardware of a class's nodes, as far as their agents have reported it."""
 
-    reported: int = Field(description="Nodes whose agent has reported facts.")
+    reported: int = Field(description="Number of nodes whose agent has reported facts.")
     architectures: Shares = Field(default=(), description="CPU architectures.")
     cpus: Shares = Field(default=(), description="Processors by name, the most frequent first.")
     features: Annotated[tuple[Feature, ...], Field(max_length=32)] = Field(
-        default=(), description="Instructions that all of them have."
+        default=(), description="Instruction sets that all of them have."
     )
     partial_features: Annotated[tuple[Share, ...], Field(max_length=32), ListMap(("value",))] = (
-        Field(default=(), description="Instructions that only some of them have.")
+        Field(default=(), description="Instruction sets that only some of them have.")
     )
-    physical_cores: Span | None = Field(default=None, description="Cores that may be used.")
-    logical_cores: Span | None = Field(default=None, description="Hardware threads.")
+    physical_cores: Span | None = Field(default=None, description="Usable cores.")
+    logical_cores: Span | None = Field(default=None, description="Usable hardware threads.")
     memory: Span | None = Field(default=None, description="Memory in bytes.")
     l1_data: Span | None = Field(default=None, description="Level 1 data cache in bytes.")
     l2: Span | None = Field(default=None, description="Level 2 cache in bytes.")
@@ -156,5 +162,5 @@ class ClassFacts(Model):
     accelerators: Shares = Field(
         default=(), description="Accelerators by kind, and how many nodes have one."
     )
-    power: Shares = Field(default=(), description="What feeds them now.")
-    links: Shares = Field(default=(), description="Kinds of links.")
+    power: Shares = Field(default=(), description="Current power sources.")
+    links: Shares = Field(default=(), description="Kinds of network links.")

@@ -16,12 +16,12 @@ from skerry.api.units import parse_ratio
 
 
 class GuardMetric(StrEnum):
-    """A tested statistic.
+    """A statistic that the guard tests.
 
-    latencyShift: the candidate's latencies over the last 20 s against `tolerate` times stable's.
+    latencyShift: the candidate's latencies of the last 20 s, compared with `tolerate` times stable's.
     latencyTail: the share of answers slower than `tolerate` times stable's p95.
-    errors: the share of failed answers (5xx, timeouts, resets) above stable's.
-    golden: answers to golden samples against the certified ones.
+    errors: by how much the share of failed answers (5xx, timeouts, resets) exceeds stable's.
+    golden: the answers to golden samples, compared with the certified ones.
     """
 
     LATENCY_SHIFT = "latencyShift"
@@ -54,7 +54,7 @@ class GuardRule(Model):
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.metric != 'golden' || !has(self.tolerate)",
-            "golden takes no tolerate: answers are compared within the certificate's own tolerance",
+            "golden takes no tolerate: answers are compared with the certificate's own tolerance",
             _golden_takes_none,
             "tolerate",
         ),
@@ -80,8 +80,8 @@ class GuardRule(Model):
     tolerate: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(x|%)$", max_length=12)] | None = (
         Field(
             default=None,
-            description="What is still good: a multiple such as 1.25x for latencyShift and latencyTail,"
-            " a share such as 1% for errors; golden takes none.",
+            description="The limit that the candidate may reach: a multiple such as 1.25x for"
+            " latencyShift and latencyTail, a share such as 1% for errors; golden takes none.",
         )
     )
 
@@ -99,30 +99,31 @@ DEFAULT_RULES = (
 
 
 class Guard(Model):
-    """When a revision is taken back: judged on each device, while it shifts, soaks and after promotion.
+    """When a revision is rolled back.
 
-    A rule that fails sends that node's traffic back at once; `maxDegradedNodes` such nodes take the
-    revision back from the whole class. A change here takes effect at once and makes no revision.
+    Each device's agent judges the candidate while traffic shifts, while it soaks and after promotion.
+    If a rule fails, that node's traffic returns to stable at once. If it fails on `maxDegradedNodes`
+    nodes, the whole class is rolled back. A change takes effect at once and makes no new revision.
     """
 
     min_samples: Int = Field(
         default=20,
         ge=20,
         le=10000,
-        description="Requests that candidate and stable each need before a statistic says anything;"
-        " below 20 two equal builds would fail by chance.",
+        description="Requests that candidate and stable each need before a statistic is evaluated."
+        " With fewer than 20, two equal builds could fail by chance.",
     )
     rules: GuardRules = Field(
         default=DEFAULT_RULES,
-        description="The statistics that judge; what is written here takes the place of the defaults.",
+        description="The statistics that judge a candidate. A list here replaces the defaults.",
     )
     max_degraded_nodes: CountOrPercent = Field(
         default="1",
-        description="Nodes whose guard failed, as a number or a share of the class (5%), at which the"
-        " class is rolled back. Never below what false verdicts give by chance.",
+        description="Number or share (5%) of the class's nodes that must report Fail before the class is"
+        " rolled back. The operator raises it to what false verdicts can reach by chance.",
     )
     lost_after: Duration = Field(
         default="5m",
-        description="A node with the candidate that is silent this long counts as lost and holds"
-        " the wave.",
+        description="A node with the candidate whose agent does not report for this long counts as lost"
+        " and holds the wave.",
     )

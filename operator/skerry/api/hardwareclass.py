@@ -1,4 +1,4 @@
-"""`HardwareClass`: one sort of machine in the fleet, and how to tell its nodes."""
+"""`HardwareClass`: one kind of machine in the fleet, and how its nodes are selected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from skerry.api.rules import Rule
 
 
 class ServingProtocol(StrEnum):
-    """What a serving image is: which files, arguments and ports it expects."""
+    """The server in a serving image, which decides the files, arguments and ports that it expects."""
 
     OPEN_INFERENCE = "OpenInference"
     MLSERVER = "MLServer"
@@ -33,42 +33,42 @@ class ServingProtocol(StrEnum):
 
 
 class ReplacedRuntime(Model):
-    """A serving image in place of Skerry's own, for what one engine builds."""
+    """A serving image that replaces Skerry's own for the builds of one engine."""
 
-    engine: EngineName = Field(description="Whose builds it serves.")
-    image: PinnedImage = Field(description="By digest: HOST/NAME@sha256:...")
+    engine: EngineName = Field(description="The engine whose builds the image serves.")
+    image: PinnedImage = Field(description="The image by digest, HOST/NAME@sha256:...")
     args: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=32)] = (
-        Field(default=(), description="Further arguments, after those that the protocol gives.")
+        Field(default=(), description="Arguments to append to those of the protocol.")
     )
     protocol: ServingProtocol = Field(
         default=ServingProtocol.OPEN_INFERENCE,
-        description="Which server it is, and so what it is given. OpenInference: the artifact at /model"
-        " and the environment of Skerry's own runtime; it must answer REST on port 8080 and gRPC on 8081."
-        " MLServer, OpenVINOModelServer, Triton: their own layout, configuration and arguments.",
+        description="The server in the image. OpenInference: it gets the artifact at /model and the"
+        " environment of Skerry's own runtime, and must answer REST on port 8080 and gRPC on 8081."
+        " MLServer, OpenVINOModelServer, Triton: they get their own layout, configuration and arguments.",
     )
 
 
 class LinkCost(StrEnum):
-    """Whether bytes over the link cost money or are few."""
+    """Whether traffic over the link is charged or limited."""
 
     METERED = "Metered"
     UNMETERED = "Unmetered"
 
 
 class ClassConstraints(Model):
-    """What its devices must get by with. What is said here wins over what their agents find."""
+    """Power and network constraints of the devices. They override what the agents detect."""
 
     power: PowerSource | None = Field(
-        default=None, description="What feeds the devices: Mains or Battery."
+        default=None, description="The power source of the devices: Mains or Battery."
     )
     link: LinkCost | None = Field(
         default=None,
-        description="Metered or Unmetered. Unsaid, a cellular link counts as metered.",
+        description="Metered or Unmetered. Unset: a cellular link counts as metered.",
     )
 
 
 class HardwareClassSpec(Model):
-    """How the nodes of the class are told, and what is known about them."""
+    """How the nodes of the class are selected, and what is known about them."""
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         *node_selector_rules(),
@@ -85,58 +85,59 @@ class HardwareClassSpec(Model):
         dict[str, LabelValue],
         Field(min_length=1, max_length=8),
     ] = Field(
-        description="Node labels, all of which a node of the class carries. They are the"
-        " administrator's; Skerry writes only its own class and shard labels."
+        description="Labels that a node must have, all of them, to belong to the class. The"
+        " administrator sets them; Skerry sets only its own class and shard labels."
     )
     architecture: Annotated[str, Field(pattern=r"^(amd64|arm64|arm)$", max_length=8)] = Field(
-        default="amd64", description="CPU architecture in Kubernetes' words: amd64, arm64 or arm."
+        default="amd64", description="CPU architecture: amd64, arm64 or arm."
     )
     features: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=40)], ...],
         Field(max_length=32),
     ] = Field(
         default=(),
-        description="Facts that a build may rely on, such as avx512_vnni. Part of the build key: a"
-        " change builds anew. Unsaid, the ranking of engines goes by what the agents find.",
+        description="Hardware features that a build may rely on, such as avx512_vnni. They are part of"
+        " the build key, so a change starts new builds. Unset: engines are ranked by what the agents"
+        " detect.",
     )
     runtimes: Annotated[tuple[ReplacedRuntime, ...], Field(max_length=8)] = Field(
         default=(),
-        description="Serving images in place of Skerry's own, at most one for each engine. Builds are"
-        " still measured in Skerry's; the golden samples prove each device's answers. A change is a new"
-        " revision of every model that it serves.",
+        description="Serving images that replace Skerry's own, at most one for each engine. Builds are"
+        " still measured in Skerry's image; golden samples verify the answers on each device. A change"
+        " makes a new revision of every model that the image serves.",
     )
     constraints: ClassConstraints = Field(
         default=ClassConstraints(),
-        description="What the devices must get by with; explained in the plan of each model. Part of no"
-        " build key.",
+        description="Power and network constraints of the devices. The status of each model explains"
+        " their consequences. They are not part of the build key.",
     )
     priority: Int = Field(
         default=0,
         ge=-1000,
         le=1000,
-        description="A node that two classes select belongs to the one with the higher priority; with"
-        " equal ones it keeps the class that it has, and both say ClassOverlap.",
+        description="A node that two classes select belongs to the one with the higher priority. With"
+        " equal priorities it keeps its current class, and both classes report ClassOverlap.",
     )
 
 
 class HardwareClassStatus(Model):
-    """What the operator sees of the class."""
+    """What the operator reports about the class."""
 
     observed_generation: int = Field(
-        default=0, description="metadata.generation that this status was found for."
+        default=0, description="metadata.generation that this status was written for."
     )
-    nodes: int = Field(default=0, description="Nodes that carry the class.")
+    nodes: int = Field(default=0, description="Nodes of the class.")
     reachable: int = Field(
         default=0, description="Of these, nodes that are Ready and have an agent."
     )
     facts: ClassFacts | None = Field(
-        default=None, description="What its nodes are, as their agents find it."
+        default=None, description="Hardware of its nodes, as their agents report it."
     )
-    conditions: Conditions = Field(default=(), description="What is wrong with the class, if any.")
+    conditions: Conditions = Field(default=(), description="Conditions of the class.")
 
 
 class HardwareClass(Resource):
-    """One sort of machine in the fleet: builds are made for it and measured on it."""
+    """One kind of machine in the fleet. Builds are made for it and measured on it."""
 
     info: ClassVar[KindInfo] = KindInfo(
         plural="hardwareclasses",

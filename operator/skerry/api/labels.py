@@ -1,4 +1,4 @@
-"""Node labels as users name them in selectors: their syntax, checked on both sides."""
+"""Node labels in selectors: their syntax, checked by the API server and by pydantic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def node_selector_rules(unset: str = "") -> tuple[Rule, Rule]:
         Rule(
             f"{unset}self.nodeSelector.all(key,"
             f" key.matches('^{LABEL_KEY}$') && size(key) <= {MAX_KEY_LENGTH})",
-            "every key must be a node label, such as kubernetes.io/arch",
+            "every key must be a valid label key, such as kubernetes.io/arch",
             lambda value: all(
                 re.fullmatch(LABEL_KEY, key) and len(key) <= MAX_KEY_LENGTH
                 for key in value.node_selector or {}
@@ -37,7 +37,7 @@ def node_selector_rules(unset: str = "") -> tuple[Rule, Rule]:
         ),
         Rule(
             f"{unset}!self.nodeSelector.exists(key, key.startsWith('{OWN_PREFIX}'))",
-            f"must not name labels {OWN_PREFIX}*: Skerry writes these itself",
+            f"must not use labels {OWN_PREFIX}*: Skerry sets them itself",
             lambda value: not any(key.startswith(OWN_PREFIX) for key in value.node_selector or {}),
             "nodeSelector",
         ),

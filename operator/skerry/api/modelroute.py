@@ -1,6 +1,6 @@
-"""`ModelRoute`: the one small object that agents watch. Rollback of any fleet is one write to it.
+"""`ModelRoute`: the one small object that agents watch. One write to it rolls back a whole class.
 
-It stays under 2 kB and changes a handful of times per rollout. Agents ignore fields they don't know.
+It stays under 2 kB and changes a few times per rollout. Agents ignore fields that they don't know.
 """
 
 from __future__ import annotations
@@ -32,38 +32,40 @@ class RouteRevision(Model):
     attempt: int = Field(
         default=0,
         ge=0,
-        description="With which it was promoted; vetoes of earlier attempts do not count.",
+        description="Attempt that was promoted; vetoes of earlier attempts do not count.",
     )
 
 
 class RouteCandidate(Model):
-    """A revision on trial, and how each node tries it."""
+    """The revision on trial, and how each node tries it."""
 
     revision: RevisionName = Field(description="Name of the revision.")
     attempt: int = Field(
         default=0,
         ge=0,
-        description="Raised by a retry; a local Fail sticks to (revision, attempt).",
+        description="Attempt on trial; each retry increases it. A node's veto applies to one attempt.",
     )
     traffic: Annotated[tuple[TrafficShare, ...], Field(max_length=8)] = Field(
-        default=(10, 50, 90), description="Per cent of a node's requests, step by step."
+        default=(10, 50, 90), description="Percentage of a node's requests, step by step."
     )
     soak_seconds: float = Field(default=600, ge=0, description="Time at the last step, in seconds.")
 
 
 class RoutePrevious(Model):
-    """The revision before stable, kept warm: the guard can still go back to it until `until`."""
+    """The revision before stable. The guard can roll back to it until `until`."""
 
     revision: RevisionName = Field(description="Name of the revision.")
-    attempt: int = Field(default=0, ge=0, description="With which it was promoted.")
+    attempt: int = Field(default=0, ge=0, description="Attempt that was promoted.")
     until: Time = Field(description="End of the rollback window.")
 
 
 class RouteGuard(Model):
-    """The rules by which agents judge."""
+    """The rules that agents judge by."""
 
     min_samples: int = Field(
-        default=20, ge=1, description="Requests of each side that a statistic needs."
+        default=20,
+        ge=1,
+        description="Requests that candidate and stable each need before a statistic is evaluated.",
     )
     rules: Annotated[tuple[GuardRule, ...], Field(max_length=8), ListMap(("metric",))] = Field(
         default=(), description="The statistics that judge."
@@ -71,31 +73,31 @@ class RouteGuard(Model):
 
 
 class Halt(Model):
-    """The revision that was taken back from this class, and why; kept until status remembers it."""
+    """The revision that was rolled back on this class, and why. Kept until the status records it."""
 
-    revision: RevisionName = Field(description="What was taken back.")
+    revision: RevisionName = Field(description="The revision that was rolled back.")
     attempt: int = Field(ge=0, description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
     node: Annotated[str, Field(max_length=253)] = Field(
         default="", description="The node that failed first."
     )
     message: Note = Field(default="", description="What was observed.")
-    at: Time = Field(description="When it was taken back.")
+    at: Time = Field(description="When it was rolled back.")
 
 
 class ModelRouteSpec(Model):
-    """Roles of revisions on the nodes of one class."""
+    """The roles of a model's revisions on the nodes of one class."""
 
     schema_version: int = Field(default=1, description="Version of this schema for agents.")
     edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
     edge_model_uid: Uid | None = Field(
         default=None,
-        description="metadata.uid of the EdgeModel. What an agent remembers belongs to it: an"
-        " EdgeModel that is deleted and created again under its name has no past.",
+        description="metadata.uid of the EdgeModel. Agents keep their state by it, so an EdgeModel that"
+        " is deleted and created again under the same name starts without vetoes.",
     )
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
     stable: RouteRevision | None = Field(
-        default=None, description="The revision that is trusted; unset before the first promotion."
+        default=None, description="The revision promoted last; unset before the first promotion."
     )
     candidate: RouteCandidate | None = Field(default=None, description="The revision on trial.")
     previous: RoutePrevious | None = Field(
@@ -103,12 +105,12 @@ class ModelRouteSpec(Model):
     )
     guard: RouteGuard = Field(default=RouteGuard(), description="How agents judge.")
     halted: Halt | None = Field(
-        default=None, description="Set when a revision was taken back from the class."
+        default=None, description="Set when a revision was rolled back on the class."
     )
 
 
 class ModelRoute(Resource):
-    """The roles of a model's revisions on the nodes of one hardware class, for its agents."""
+    """The roles of a model's revisions on the nodes of one hardware class. Agents act on it."""
 
     info: ClassVar[KindInfo] = KindInfo(
         plural="modelroutes",

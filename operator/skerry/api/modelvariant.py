@@ -1,8 +1,8 @@
 """`ModelVariant`: what one engine made of one source for one class, measured under one set of limits.
 
-A variant is found by its name, which is derived from its build key and the limits that its
-candidates are measured under: a measurement says nothing about other limits. Variants with the same
-build key share the built candidates in the registry.
+A variant's name is derived from its build key and the limits that its builds are measured under,
+because a measurement says nothing about other limits. Variants with the same build key share their
+builds in the registry.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ RecipeName = Annotated[str, Field(max_length=40)]
 
 
 class PinnedArtifact(Model):
-    """An artifact with the digest that was resolved."""
+    """An artifact and its resolved digest."""
 
     uri: Annotated[str, Field(max_length=512)] = Field(
-        description="As the EdgeModel's spec has it."
+        description="The uri from the EdgeModel's spec."
     )
     digest: Digest = Field(description="Digest of the manifest.")
     image: Annotated[str, Field(max_length=512)] | None = Field(
@@ -50,7 +50,7 @@ class PinnedArtifact(Model):
         description="HOST/REPOSITORY of the image that it was fetched into; unset for oci.",
     )
     pull_secret: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Secret of the namespace to pull it with."
+        default=None, description="Name of the Secret in this namespace to pull the image with."
     )
 
 
@@ -59,11 +59,11 @@ class EvaluationPlan(Model):
 
     dataset: PinnedArtifact = Field(description="The data set.")
     metric: Metric = Field(description="How quality is measured.")
-    calibration_samples: Int = Field(ge=1, description="Samples for static quantisation.")
-    golden_samples: Int = Field(ge=1, description="Samples that devices replay.")
+    calibration_samples: Int = Field(ge=1, description="Samples for static quantization.")
+    golden_samples: Int = Field(ge=1, description="Samples that agents replay on devices.")
 
     def assessed(self, samples: int) -> AssessedDataset:
-        """What the assessment says once a data set of so many samples was found to fit."""
+        """Return what the assessment records for a fitting data set with this many samples."""
         return AssessedDataset(
             digest=self.dataset.digest,
             metric=self.metric,
@@ -74,7 +74,7 @@ class EvaluationPlan(Model):
 
 
 class ModelVariantSpec(Model):
-    """What is built and measured. Immutable: a different build has a different name."""
+    """What is built and measured. It is immutable: a different build has a different name."""
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule("self == oldSelf", "spec can't be changed: a different build is another ModelVariant"),
@@ -82,22 +82,24 @@ class ModelVariantSpec(Model):
 
     edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
     hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
-    engine: EngineName = Field(description="Who makes and runs the build.")
-    engine_version: Annotated[str, Field(max_length=40)] = Field(description="Engine's version.")
+    engine: EngineName = Field(description="The engine that builds and runs the model.")
+    engine_version: Annotated[str, Field(max_length=40)] = Field(
+        description="Version of the engine."
+    )
     build_key: BuildKey = Field(
-        description="Hash of all that the built candidates depend on; equal keys share them."
+        description="Hash of everything the builds depend on; variants with equal keys share builds."
     )
     source: PinnedArtifact = Field(description="The model.")
     evaluation: EvaluationPlan = Field(description="How its quality is measured.")
     recipe_set: Annotated[str, Field(max_length=40)] = Field(
         description="Name and version of the recipes."
     )
-    trials: Int = Field(ge=1, description="Recipes tried at most.")
-    limits: ResourceLimits = Field(description="Limits that candidates are measured under.")
+    trials: Int = Field(ge=1, description="Maximum number of recipes to try.")
+    limits: ResourceLimits = Field(description="Limits that the builds are measured under.")
 
 
 class StageOutcome(StrEnum):
-    """How a stage ended, or that it has not."""
+    """The outcome of a stage, or its state while it has none."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -106,17 +108,17 @@ class StageOutcome(StrEnum):
 
 
 class StageStatus(Model):
-    """One stage, from its container's state."""
+    """One stage of the optimization job, as its containers report it."""
 
-    name: Stage = Field(description="The stage.")
-    outcome: StageOutcome = Field(default=StageOutcome.PENDING, description="How it ended.")
+    name: Stage = Field(description="Name of the stage.")
+    outcome: StageOutcome = Field(default=StageOutcome.PENDING, description="Outcome of the stage.")
     started_at: Time | None = Field(default=None, description="When its container started.")
     finished_at: Time | None = Field(default=None, description="When its container ended.")
-    message: Message = Field(default="", description="What the stage says of its work.")
+    message: Message = Field(default="", description="What the stage reports about its work.")
 
 
 class Interval(Model):
-    """An estimate with its 95 % interval, as decimal strings."""
+    """An estimate and its 95 % confidence interval, as decimal strings."""
 
     value: Decimal = Field(description="The estimate.")
     low: Decimal = Field(description="Lower end of the interval.")
@@ -124,7 +126,7 @@ class Interval(Model):
 
 
 class TrialOutcome(StrEnum):
-    """What became of a recipe."""
+    """The outcome of a recipe."""
 
     MEASURED = "Measured"
     NOT_SUPPORTED = "NotSupported"
@@ -132,12 +134,12 @@ class TrialOutcome(StrEnum):
 
 
 class Trial(Model):
-    """One recipe's result. Ratios are against the unoptimised source in float32."""
+    """The result of one recipe. Ratios compare it with the unoptimized source in float32."""
 
     recipe: RecipeName = Field(description="Name of the recipe.")
     precision: Precision = Field(description="Number format of the weights.")
     outcome: TrialOutcome = Field(
-        default=TrialOutcome.MEASURED, description="What became of the recipe."
+        default=TrialOutcome.MEASURED, description="Outcome of the recipe."
     )
     bytes: int = Field(default=0, description="Size of the model's files, in bytes.")
     quality: Interval | None = Field(default=None, description="Quality ratio.")
@@ -145,26 +147,27 @@ class Trial(Model):
         default=None, description="Mean cosine to the baseline's answers; metric neighbours only."
     )
     speedup: Interval | None = Field(
-        default=None, description="p50 of the baseline over p50 of the trial."
+        default=None, description="p50 latency of the baseline divided by that of the build."
     )
     memory_reduction: Interval | None = Field(
         default=None,
-        description="Share of the baseline's memory increment that is saved; may be negative.",
+        description="Share of the baseline's memory increment saved; may be negative.",
     )
     p50_milliseconds: Decimal | None = Field(
         default=None, description="Median latency of one inference, in milliseconds."
     )
     memory_bytes: int = Field(
-        default=0, description="Increment of peak memory over the empty runtime, in bytes."
+        default=0, description="Peak memory above that of the empty runtime, in bytes."
     )
     batching: Bool = Field(
-        default=False, description="Answers in a full batch are as good as alone."
+        default=False,
+        description="Whether answers in a full batch are as good as those to single requests.",
     )
-    message: Message = Field(default="", description="Why it failed or is not supported.")
+    message: Message = Field(default="", description="Why the recipe failed or is not supported.")
 
 
 class GateOutcome(StrEnum):
-    """`Marginal`: the interval straddles the threshold after the most blocks."""
+    """The outcome of a gate. Marginal: the interval contains the threshold after all measurements."""
 
     PASS = "Pass"  # noqa: S105 - not a password
     FAIL = "Fail"
@@ -172,84 +175,94 @@ class GateOutcome(StrEnum):
 
 
 class GateResult(Model):
-    """One gate of one trial."""
+    """The result of one gate for one build."""
 
     name: Annotated[str, Field(max_length=40)] = Field(description="Name of the gate.")
-    required: Bool = Field(description="An aim (false) is reported and rejects nothing.")
-    threshold: Decimal = Field(description="What must be held.")
-    outcome: GateOutcome = Field(description="Whether it is held.")
-    observed: Interval | None = Field(
-        default=None, description="What was measured; unset when it was not."
+    required: Bool = Field(
+        description="Whether the gate can reject a build. A goal (false) is only reported."
     )
-    message: Message = Field(default="", description="The same in a sentence for people.")
+    threshold: Decimal = Field(description="The threshold to meet.")
+    outcome: GateOutcome = Field(description="Whether the build meets it.")
+    observed: Interval | None = Field(
+        default=None, description="The measured value; unset if it was not measured."
+    )
+    message: Message = Field(default="", description="The result in a sentence, for people.")
 
 
 class VariantArtifact(Model):
-    """The certified build in the registry: an image that holds just its files."""
+    """The certified build in the registry: an image that holds only its files."""
 
-    image: Annotated[str, Field(max_length=512)] = Field(description="HOST/REPOSITORY@sha256:...")
+    image: Annotated[str, Field(max_length=512)] = Field(
+        description="The image by digest, HOST/REPOSITORY@sha256:..."
+    )
     digest: Digest = Field(description="Digest of the manifest.")
 
 
 class Certificate(Model):
-    """What was proven about the chosen build. In this release it is not signed."""
+    """What was proven about the chosen build. In this release the certificate is not signed."""
 
-    model_digest: Digest = Field(description="Of the served model file.")
-    dataset_digest: Digest = Field(description="Of the data set that certified it.")
-    engine_version: Annotated[str, Field(max_length=40)] = Field(description="Engine's version.")
-    baseline: Annotated[str, Field(max_length=80)] = Field(
-        description="Engine, version and precision of what it was compared with."
+    model_digest: Digest = Field(description="Digest of the served model file.")
+    dataset_digest: Digest = Field(description="Digest of the data set that certified the build.")
+    engine_version: Annotated[str, Field(max_length=40)] = Field(
+        description="Version of the engine."
     )
-    certified: Trial = Field(description="Measured afresh on the split that did not choose.")
-    issued_at: Time = Field(description="When it was certified.")
+    baseline: Annotated[str, Field(max_length=80)] = Field(
+        description="Engine, version and precision of the baseline."
+    )
+    certified: Trial = Field(
+        description="Result of a second measurement, on a split that was not used to choose."
+    )
+    issued_at: Time = Field(description="When the build was certified.")
 
 
 class ModelVariantStatus(Model):
-    """What the job reported; raw blocks and the full report lie with the artifact."""
+    """What the optimization job reported. The registry holds the full report with the artifact."""
 
     observed_generation: int = Field(
-        default=0, description="metadata.generation that this status was found for."
+        default=0, description="metadata.generation that this status was written for."
     )
     job: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Name of the optimisation job."
+        default=None, description="Name of the optimization job."
     )
     gates_key: Annotated[str, Field(max_length=16)] | None = Field(
         default=None,
-        description="The gates that chose; other gates are applied to the same trials.",
+        description="Hash of the gates that chose. Changed gates are applied to the same results.",
     )
     node: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Where it was measured."
+        default=None, description="Node that the builds were measured on."
     )
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap(("name",))] = Field(
         default=(), description="The stages of the job, in order."
     )
     trials: Annotated[tuple[Trial, ...], Field(max_length=32), ListMap(("recipe",))] = Field(
-        default=(), description="Each recipe's result."
+        default=(), description="The result of each recipe."
     )
     chosen: RecipeName | None = Field(
-        default=None, description="The recipe that won; unset when none passed the required gates."
+        default=None, description="The chosen recipe; unset if none passed the required gates."
     )
     front: Annotated[tuple[RecipeName, ...], Field(max_length=32)] = Field(
         default=(),
-        description="Recipes that no other of these trials beats in speed, quality and memory.",
+        description="Recipes that no other of these beats in speed, quality and memory at once.",
     )
     gates: Annotated[tuple[GateResult, ...], Field(max_length=8), ListMap(("name",))] = Field(
         default=(), description="Gates of the certified build, or of the nearest miss."
     )
     artifact: VariantArtifact | None = Field(default=None, description="The certified build.")
-    certificate: Certificate | None = Field(default=None, description="What was proven about it.")
+    certificate: Certificate | None = Field(
+        default=None, description="What was proven about the certified build."
+    )
     reused: Bool = Field(
-        default=False, description="Finished work was found in the registry by its keys."
+        default=False, description="Whether finished results were found in the registry."
     )
     conditions: Conditions = Field(
         default=(),
-        description="Certified: whether a build passed the gates; Reconciling and Stalled while they"
-        " are true.",
+        description="Certified: whether a build passed the gates. Reconciling and Stalled only while"
+        " they are true.",
     )
 
 
 class ModelVariant(Resource):
-    """One build of a model for one hardware class: stages, trials, gates, artifact, certificate."""
+    """What one engine made of a model for one hardware class: stages, results, gates, certificate."""
 
     info: ClassVar[KindInfo] = KindInfo(
         plural="modelvariants",

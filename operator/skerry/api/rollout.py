@@ -1,4 +1,4 @@
-"""`EdgeModel.spec.rollout`: how a new revision reaches the nodes, and what a person keeps in hand."""
+"""`EdgeModel.spec.rollout`: how a new revision reaches the nodes, and what a person decides."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ALL_PERCENT = 100
 
 
 class Wave(Model):
-    """One step of a rollout over the nodes of a class: a share of them, or a ring by node labels."""
+    """One step of a rollout over the nodes of a class: a share of them, or a ring of labeled nodes."""
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "has(self.percent) != has(self.nodeSelector)",
-            "must say either percent or nodeSelector: {percent: 25}, or {nodeSelector: {KEY: VALUE}}",
+            "must set either percent or nodeSelector: {percent: 25}, or {nodeSelector: {KEY: VALUE}}",
             lambda wave: (wave.percent is None) != (wave.node_selector is None),
         ),
         *node_selector_rules("!has(self.nodeSelector) || "),
@@ -29,22 +29,22 @@ class Wave(Model):
 
     percent: Percent | None = Field(
         default=None,
-        description="Per cent of the class's nodes that have the candidate in this wave, those of"
-        " earlier waves included; at least one node.",
+        description="Percentage of the class's nodes that run the candidate in this wave, including"
+        " those of earlier waves; at least one node.",
     )
     node_selector: Annotated[dict[str, LabelValue], Field(min_length=1, max_length=4)] | None = (
         Field(
             default=None,
-            description="A ring: every node of the class that carries all of these labels. A class without"
-            " such a node passes the wave over where another class has one; where none has, it waits.",
+            description="A ring: all nodes of the class with these labels. A class without such a node"
+            " skips the wave if another class has one; if none has, the wave waits.",
         )
     )
 
 
 class Promotion(StrEnum):
-    """Who makes a candidate stable that has passed on every reachable node.
+    """Who promotes a candidate that has passed on every reachable node.
 
-    Automatic: the operator. Manual: it waits for `kubectl skerry promote`, which writes the
+    Automatic: the operator. Manual: the candidate waits for `kubectl skerry promote`, which sets the
     annotation skerry.dev/promote.
     """
 
@@ -53,12 +53,12 @@ class Promotion(StrEnum):
 
 
 class Standby(StrEnum):
-    """What is kept of the previous revision on each node for `rollbackWindow`.
+    """What each node keeps of the previous revision for `rollbackWindow`.
 
-    Warm: its server runs beside, so that a node goes back at once and by itself, cut off too.
-    Cached: its server goes, its image stays in the node's image store while the disk has room; going
-    back starts it again, by the operator, in seconds and without a download.
-    None: nothing, and there is no way back but a change of the spec.
+    Warm: its server keeps running, so that a node can roll back at once by itself, even offline.
+    Cached: its server stops; its image stays on the node while the disk has room. To roll back, the
+    operator starts it again in seconds, without a download.
+    None: nothing. The only way back is a change of the spec.
     """
 
     WARM = "Warm"
@@ -73,23 +73,23 @@ def _percents(rollout: Rollout) -> list[int]:
 class Rollout(Model):
     """How a new revision reaches the nodes: wave by wave over a class, blue-green on each node.
 
-    On a node the candidate is checked with golden samples, then gets traffic step by step, then
-    soaks; a wave is done when its reachable nodes are. A change here takes effect at once and makes
-    no revision.
+    On a node the agent checks the candidate with golden samples, shifts traffic to it step by step,
+    then lets it soak. A wave is complete when all its reachable nodes have passed. A change takes
+    effect at once and makes no new revision.
     """
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.waves.all(i, w, !has(w.percent) || self.waves.all(j, v,"
             " j >= i || !has(v.percent) || v.percent < w.percent))",
-            "waves must grow: each percent must be greater than those before",
+            "waves must grow: each percent must be greater than the one before",
             lambda rollout: all(a < b for a, b in pairwise(_percents(rollout))),
             "waves",
         ),
         Rule(
             "has(self.waves[size(self.waves)-1].percent)"
             f" && self.waves[size(self.waves)-1].percent == {ALL_PERCENT}",
-            "the last wave must be {percent: 100}, or some nodes would never get the revision",
+            "the last wave must be {percent: 100}, or some nodes never get the revision",
             lambda rollout: rollout.waves[-1].percent == ALL_PERCENT,
             "waves",
         ),
@@ -103,32 +103,33 @@ class Rollout(Model):
 
     waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=16)] = Field(
         default=(Wave(percent=5), Wave(percent=25), Wave(percent=ALL_PERCENT)),
-        description="Growing shares of the class's nodes and rings by node labels, in order, ending"
+        description="Growing shares of the class's nodes and rings of labeled nodes, in order, ending"
         " with {percent: 100}. The next wave opens when every reachable node of this one has passed.",
     )
     traffic: Annotated[tuple[TrafficShare, ...], Field(min_length=1, max_length=8)] = Field(
         default=(10, 50, 90),
-        description="Per cent of a node's requests that the candidate gets, step by step; stable"
-        " keeps a share until promotion, for comparison.",
+        description="Percentage of a node's requests that the candidate gets, step by step. Stable"
+        " keeps the rest until promotion, for comparison.",
     )
     soak: Duration = Field(
-        default="10m", description="How long a node stays at the last step before it passes."
+        default="10m",
+        description="How long the candidate must hold the last traffic step before the node passes.",
     )
     promotion: Promotion = Field(default=Promotion.AUTOMATIC)
     standby: Standby = Field(default=Standby.WARM)
     rollback_window: Duration = Field(
         default="24h",
-        description="How long after a promotion the previous revision is kept, as `standby` says, and"
-        " the guard can still go back to it.",
+        description="How long after a promotion the previous revision is kept as `standby` says, so"
+        " that the guard can still roll back to it.",
     )
     progress_deadline: Duration = Field(
         default="1h",
-        description="A wave in which for so long, beyond `soak`, no node joined or passed is said to be"
-        " Stalled, with the nodes that it waits for; so is a promoted revision that no further node"
-        " came to serve. It goes on when they do; nothing is taken back.",
+        description="If no node joins or passes the current wave for this long after `soak`, the Stalled"
+        " condition becomes true and names the nodes being waited for. The same applies when a promoted"
+        " revision stops spreading. The rollout resumes by itself; nothing is rolled back.",
     )
     max_concurrent_pulls: CountOrPercent | None = Field(
         default=None,
-        description="Nodes of the class, as a number or per cent, that may pull and start a candidate"
-        " at once: a wave opens bit by bit, by a 64th of the class at least. Unset: a whole wave.",
+        description="Number or percentage of the class's nodes that may pull and start a candidate at"
+        " once. A wave then opens in parts of at least a 64th of the class. Unset: the whole wave.",
     )

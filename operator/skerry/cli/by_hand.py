@@ -57,11 +57,11 @@ def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         raise CliError(
             "spec.rollout.promotion is Automatic: a candidate that passes needs no approval",
             picture.title,
-            "set it to Manual to keep the last word",
+            "set it to Manual to approve candidates yourself",
         )
     found = [r for r in _routes(picture, classes) if r.candidate]
     if not found:
-        raise _nothing(picture, "no candidate is under way", "change the spec, then promote")
+        raise _nothing(picture, "no candidate is on trial", "change the spec, then promote")
     nonce = _nonce(now)
     fresh = [Mark(*_pair(route), nonce) for route in found]
     named = {mark.revision for mark in fresh}
@@ -84,14 +84,14 @@ def abort(picture: Picture, classes: Sequence[str]) -> Order:
     """
     found = [r for r in _routes(picture, classes) if r.candidate]
     if not found:
-        raise _nothing(picture, "no candidate is under way", "`undo` goes back after a promotion")
+        raise _nothing(picture, "no candidate is on trial", "use `undo` after a promotion")
     alone = [route.hardware_class for route in found if route.stable is None]
     risk = (
-        f"nothing would answer in {', '.join(alone)}: no revision is stable there yet"
+        f"nothing would answer on class {', '.join(alone)}: no revision is stable there yet"
         if alone
         else ""
     )
-    told = [f"{r.hardware_class}: {_pair(r)[0]} is taken back and not tried again until a retry"
+    told = [f"{r.hardware_class}: {_pair(r)[0]} is rolled back and not tried again until a retry"
             for r in found]  # fmt: skip
     value = join(tuple(Mark(*_pair(route)) for route in found))
     return Order(ANNOTATION_ABORT, value, tuple(told), risk)
@@ -115,7 +115,7 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         raise _nothing(
             picture,
             f"no previous revision is kept{why}",
-            "go back by the spec: it is rolled out in waves",
+            "change the spec back: the change is rolled out in waves",
         )
     told = [f"{r.hardware_class}: from {r.stable.revision} back to {r.previous.revision}"
             for r in found if r.stable and r.previous]  # fmt: skip
@@ -133,10 +133,10 @@ def retry(picture: Picture, now: datetime) -> Order:
     if not failed:
         raise _nothing(
             picture,
-            "nothing failed or was taken back",
-            "`status` tells what it waits for; a new build comes with a change of the spec",
+            "nothing failed or was rolled back",
+            "see `status` for what it waits for; change the spec to start a new build",
         )
-    told = tuple(f"{target.hardware_class}: again after {target.reason}" for target in failed)
+    told = tuple(f"{target.hardware_class}: retrying after {target.reason}" for target in failed)
     return Order(ANNOTATION_RETRY, _nonce(now), told)
 
 
@@ -145,7 +145,7 @@ def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
     wrong = [name for name in classes if name not in known]
     if wrong:
         raise CliError(
-            f"it has no target {', '.join(wrong)}", picture.title, f"choose of {', '.join(known)}"
+            f"it has no target {', '.join(wrong)}", picture.title, f"choose from {', '.join(known)}"
         )
     wanted = set(classes or known)
     return [route.spec for route in picture.routes if route.spec.hardware_class in wanted]
@@ -163,7 +163,7 @@ def _when(picture: Picture, route: ModelRouteSpec) -> str:
     )
     if status is not None and status.reason == "AwaitingPromotion":
         return ""
-    return ": it is promoted when its waves are done"
+    return ": it will be promoted after its last wave"
 
 
 def _nothing(picture: Picture, what: str, todo: str) -> CliError:

@@ -9,11 +9,11 @@ from skerry.errors import SkerryError
 
 NO_CONNECTION = 0
 ADVICE: dict[int, str] = {
-    NO_CONNECTION: "check the address in your kubeconfig, and that the cluster is up",
+    NO_CONNECTION: "check the address in your kubeconfig and that the cluster is up",
     HTTPStatus.UNAUTHORIZED: "log in again, or check the user of your kubeconfig's context",
-    HTTPStatus.FORBIDDEN: "ask for a role on this namespace (the chart adds Skerry's kinds to view and edit)",
-    HTTPStatus.NOT_FOUND: "is Skerry installed in this cluster? `kubectl get crd edgemodels.skerry.dev`",
-    HTTPStatus.CONFLICT: "someone else wrote it meanwhile; run the command again",
+    HTTPStatus.FORBIDDEN: "ask for a role in this namespace (the chart adds Skerry's kinds to view and edit)",
+    HTTPStatus.NOT_FOUND: "check that Skerry is installed: `kubectl get crd edgemodels.skerry.dev`",
+    HTTPStatus.CONFLICT: "the object changed meanwhile; run the command again",
     HTTPStatus.UNPROCESSABLE_ENTITY: "correct the manifest",
     HTTPStatus.BAD_REQUEST: "correct the manifest",
 }
@@ -28,6 +28,6 @@ def lines(error: SkerryError) -> tuple[str, str]:
     todo = error.todo
     if isinstance(error, ClusterError):
         todo = ADVICE.get(
-            error.status, "run the command again; look at the API server's log if it stays"
+            error.status, "run the command again; if it persists, check the API server's log"
         )
     return f"{error.where}: {error.what}", todo

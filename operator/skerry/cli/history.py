@@ -20,7 +20,7 @@ _STYLES = {Outcome.PROMOTED: "green", Outcome.SUPERSEDED: "dim"}
 
 def table(model: EdgeModel, classes: Sequence[str], now: datetime) -> Table:
     """The history of these classes (none named: of all)."""
-    shown = Table("when", "class", "revision", "how it ended", "why", title=model.metadata.name)
+    shown = Table("when", "class", "revision", "outcome", "why", title=model.metadata.name)
     entries = [e for e in model.status.history if not classes or e.hardware_class in classes]
     for entry in sorted(entries, key=lambda entry: entry.at, reverse=True):
         style = _STYLES.get(entry.outcome, "red")
@@ -43,4 +43,4 @@ def _retry(model: EdgeModel, hardware_class: str, revision: str, outcome: Outcom
         or target.stable == revision
     ):
         return ""
-    return " [it is what the spec asks for: `retry`, or change the spec]".replace("[", "\\[")
+    return " [the spec still requires it: `retry`, or change the spec]".replace("[", "\\[")

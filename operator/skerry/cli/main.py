@@ -31,7 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 
 Name = Annotated[str, typer.Argument(help="Name of the EdgeModel.", show_default=False)]
 Classes = Annotated[
-    list[str] | None, typer.Option("--class", "-c", help="A hardware class; all, if not given.")
+    list[str] | None, typer.Option("--class", "-c", help="A hardware class. Default: all.")
 ]
 LEAST_WATCH_SECONDS = 0.5
 PIPED_WIDTH = 200
@@ -49,36 +49,40 @@ out, err = _console(), _console(stderr=True)
 
 
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="The context's, if not given.")
+    str | None, typer.Option("--namespace", "-n", help="Namespace. Default: the context's.")
 ]
-Kubeconfig = Annotated[Path | None, typer.Option(help="As kubectl's.")]
-Context = Annotated[str | None, typer.Option(help="Of the kubeconfig; its current one.")]
+Kubeconfig = Annotated[Path | None, typer.Option(help="Path of the kubeconfig, as for kubectl.")]
+Context = Annotated[
+    str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")
+]
 
 
 @app.callback()
 def about() -> None:
-    """Watch and steer what Skerry serves on a fleet. Nothing here ever writes a spec."""
+    """Watch and control what Skerry serves on a fleet. No command writes a spec."""
 
 
 @app.command()
 def status(
-    name: Annotated[str | None, typer.Argument(help="An EdgeModel; all, if not given.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of an EdgeModel. Default: all.")] = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
     interval: Annotated[
-        float, typer.Option(min=LEAST_WATCH_SECONDS, help="Seconds between looks.")
+        float, typer.Option(min=LEAST_WATCH_SECONDS, help="Seconds between refreshes.")
     ] = 2.0,
-    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All.")] = False,
+    everywhere: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Show all namespaces.")
+    ] = False,
     nodes: Annotated[bool, typer.Option("--nodes", help="Show every node.")] = False,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Show models, classes, builds, waves and nodes as a tree, with the reason of each."""
+    """Show models, classes, builds, waves and nodes as a tree, each with its reason."""
     from skerry.cli.status import live  # noqa: PLC0415 - each command loads what it needs
 
     if name and everywhere:
-        raise CliError("a name and --all-namespaces exclude each other", name, "leave one out")
+        raise CliError("a name can't be combined with --all-namespaces", name, "leave one out")
 
     async def work(connection: Connection) -> None:
         if watch:
@@ -100,7 +104,7 @@ def promote(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Approve a candidate, where spec.rollout.promotion is Manual."""
+    """Approve a candidate whose spec.rollout.promotion is Manual."""
     _order(
         Where(kubeconfig, context, namespace),
         name,
@@ -118,7 +122,7 @@ def abort(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Take a candidate back, as if it had failed; it is not tried again until a retry."""
+    """Roll a candidate back as if it had failed. It is not tried again until a retry."""
     _order(
         Where(kubeconfig, context, namespace),
         name,
@@ -135,7 +139,7 @@ def undo(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Go back to the previous revision, while it is kept (spec.rollout.rollbackWindow)."""
+    """Roll back to the previous revision while it is kept (spec.rollout.rollbackWindow)."""
     _order(
         Where(kubeconfig, context, namespace),
         name,
@@ -150,7 +154,7 @@ def retry(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Try again what failed or was taken back; tags of source and data set are resolved anew."""
+    """Retry what failed or was rolled back, and resolve tags of source and data set again."""
     _order(Where(kubeconfig, context, namespace), name, by_hand.retry)
 
 
@@ -167,7 +171,7 @@ def show_history(
         Where(kubeconfig, context, namespace), lambda connection: read_model(connection, name)
     )
     if not model.status.history:
-        out.print(f"No revision of {name} has ended yet.")
+        out.print(f"No rollout of {name} has ended yet.")
         return
     out.print(history.table(model, hardware_class or (), datetime.now(UTC)))
 
@@ -175,16 +179,18 @@ def show_history(
 @app.command()
 def report(
     name: Name,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="NAME.html.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write. Default: NAME.html.")
+    ] = None,
     *,
     evidence: Annotated[
-        bool, typer.Option(help="Raw figures out of the registry, if it is reached.")
+        bool, typer.Option(help="Add raw figures from the registry, if it is reachable.")
     ] = True,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Write a page about a model: candidates, Pareto front, gates, stages, what to do."""
+    """Write an HTML report of a model: builds, Pareto front, gates, stages, recommendations."""
     from skerry.cli.report.make import make  # noqa: PLC0415 - draws with matplotlib, which takes a second
 
     target = output or Path(f"{name}.html")
@@ -208,24 +214,25 @@ def plan(
     filename: Annotated[
         list[str],
         typer.Option(
-            "--filename", "-f", help="YAML with an EdgeModel, and HardwareClasses; - reads stdin."
+            "--filename", "-f", help="YAML with an EdgeModel and HardwareClasses; - reads stdin."
         ),
     ],
     *,
-    offline: Annotated[bool, typer.Option("--offline", help="Look at no cluster.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not contact a cluster.")] = False,
     model: Annotated[
-        Path | None, typer.Option(help="A local copy of the source, to be read for the plan.")
+        Path | None, typer.Option(help="A local copy of the source to read for the plan.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="The operator's configuration: which engines are installed.")
+        Path | None, typer.Option(help="The operator's configuration, for the installed engines.")
     ] = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Say what an EdgeModel would do: engines for each class and why, what would change. Writes nothing.
+    """Show what an EdgeModel would do: the engines of each class and why, and what would change.
 
-    Ends with 1 where a target would fail: its class is not there, or no installed engine suits it.
+    It writes nothing. The exit code is 1 if a target would fail, because its class does not exist or
+    no installed engine suits it.
     """
     from skerry.cli.plan.files import read_config, read_manifests  # noqa: PLC0415
     from skerry.cli.plan.make import make, offline_plans  # noqa: PLC0415 - each command loads what it needs
@@ -243,22 +250,22 @@ def plan(
         out.print(one.shown)
     if failing := [target for one in plans for target in one.failing]:
         raise CliError(
-            f"would fail: {', '.join(failing)}", ", ".join(filename), "the plan says why"
+            f"would fail: {', '.join(failing)}", ", ".join(filename), "see the plan for the cause"
         )
 
 
 @app.command()
 def push(
     folder: Annotated[
-        Path, typer.Argument(help="Its files are the image's root.", show_default=False)
+        Path, typer.Argument(help="Folder with the files of the image.", show_default=False)
     ],
     target: Annotated[str, typer.Argument(help="HOST[:PORT]/REPOSITORY:TAG", show_default=False)],
     *,
     insecure: Annotated[
-        bool, typer.Option("--insecure", envvar="REGISTRY_INSECURE", help="Plain HTTP.")
+        bool, typer.Option("--insecure", envvar="REGISTRY_INSECURE", help="Use plain HTTP.")
     ] = False,
 ) -> None:
-    """Push a model's or a data set's folder as an image, to be named in a spec as oci://TARGET."""
+    """Push the folder of a model or a data set as an image, for use in a spec as oci://TARGET."""
     from skerry.cli import push as pushing  # noqa: PLC0415 - each command loads what it needs
 
     parsed = pushing.parse_target(target)
@@ -275,7 +282,7 @@ def _order(
         seen = await picture(connection, await read_model(connection, name), nodes=False)
         order = decide(seen, datetime.now(UTC))
         if order.risk and not yes:
-            typer.confirm(f"{order.risk}. Go on?", abort=True)
+            typer.confirm(f"{order.risk}. Continue?", abort=True)
         await connection.cluster.annotate(
             kinds.EDGE_MODEL, seen.model.to_wire(), {order.key: order.value}
         )
@@ -284,7 +291,7 @@ def _order(
     order = run(where, work)
     for line in order.told:
         out.print(line, highlight=False, markup=False)
-    out.print(f"watch it: kubectl skerry status {name} --watch", highlight=False)
+    out.print(f"to watch it: kubectl skerry status {name} --watch", highlight=False)
 
 
 def main() -> None:
@@ -296,8 +303,8 @@ def main() -> None:
         _fail(what, todo)
     except ValidationError as error:
         _fail(
-            f"an object of the cluster is not of this version of Skerry: {error.title}",
-            "bring `skerry` and the operator to the same version",
+            f"an object in the cluster is not of this version of Skerry: {error.title}",
+            "install `skerry` and the operator in the same version",
         )
 
 

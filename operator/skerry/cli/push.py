@@ -36,7 +36,7 @@ def parse_target(text: str) -> Target:
     address, _, path = text.removeprefix("oci://").partition("/")
     repository, _, tag = path.partition(":")
     if not (address and repository and tag):
-        raise CliError("this names no image by tag", text, f"write {FORM}")
+        raise CliError("this is not an image name with a tag", text, f"write {FORM}")
     return Target(address, repository, tag)
 
 
@@ -57,7 +57,7 @@ def push_folder(folder: Path, target: Target, *, insecure: bool, home: Path) -> 
     """
     if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
         raise CliError(
-            "there is no file in this folder", str(folder), "name a folder that holds model files"
+            "this folder has no files", str(folder), "name a folder with the model's files"
         )
     config = home / ".docker" / "config.json"
     access = RegistryAccess(
@@ -70,7 +70,7 @@ def push_folder(folder: Path, target: Target, *, insecure: bool, home: Path) -> 
             return str(RegistryClient(access).push(Image((layer,)), target.tag))
     except RegistryError as error:
         raise CliError(
-            f"it can't be pushed: {error}",
+            f"can't push: {error}",
             target.uri,
-            "is the address right, does it speak plain HTTP (--insecure), does it want a `docker login`?",
+            "check the address, whether it needs plain HTTP (--insecure), and your `docker login`",
         ) from error

@@ -88,7 +88,7 @@ async def read_model(connection: Connection, name: str) -> EdgeModel:
     raise CliError(
         "there is no EdgeModel of this name",
         f"{connection.namespace}/{name}",
-        f"in namespace {connection.namespace} there are: {names}; another namespace is chosen by -n",
+        f"namespace {connection.namespace} has: {names}; choose another namespace with -n",
     )
 
 

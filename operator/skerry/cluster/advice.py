@@ -1,8 +1,8 @@
-"""What an answer of the API server means, and what a person can do about it.
+"""What an error of the API server means, and what a person can do about it.
 
-The API server's messages are not part of its API, but they are stable: the patterns here were taken
-from a real one, and tests put the same questions to a real one again. What no pattern knows is
-reported in the API server's own words.
+The API server's messages are not part of its API, but they are stable. The patterns here were taken
+from a real server, and tests check them against a real server again. A message that no pattern
+matches is reported in the API server's own words.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Advice:
         return self.reason not in PASSES_BY_ITSELF
 
 
-AGAIN = "the operator tries again by itself"
+AGAIN = "the operator retries automatically"
 
 ADVICE: dict[int, Advice] = {
     HTTPStatus.UNAUTHORIZED: Advice(
@@ -64,18 +64,18 @@ ADVICE: dict[int, Advice] = {
     ),
     HTTPStatus.FORBIDDEN: Advice(
         WriteRefusal.ADMISSION_DENIED,
-        "an admission plugin of the API server refuses this: change what it asks for",
+        "an admission plugin of the API server rejects this: meet its requirements",
     ),
     HTTPStatus.NOT_FOUND: Advice(
         WriteRefusal.WRITE_REFUSED, "check that the CRDs of this version are installed"
     ),
     HTTPStatus.CONFLICT: Advice(
         WriteRefusal.WRITE_FAILED,
-        "the object changed meanwhile; the operator looks again by itself",
+        f"the object changed meanwhile; {AGAIN}",
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Advice(
         WriteRefusal.OBJECT_TOO_LARGE,
-        "the object is larger than etcd takes: report this as a defect",
+        "the object is larger than etcd accepts: report this as a defect",
     ),
     HTTPStatus.TOO_MANY_REQUESTS: Advice(
         WriteRefusal.WRITE_FAILED, f"the API server is overloaded; {AGAIN}"
@@ -107,7 +107,9 @@ def advise(status: int, message: str) -> Advice:
             return answer(found)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         return _invalid(message)
-    later = Advice(WriteRefusal.WRITE_FAILED, f"{AGAIN}; look at the API server's log if it stays")
+    later = Advice(
+        WriteRefusal.WRITE_FAILED, f"{AGAIN}; if it persists, check the API server's log"
+    )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == 0:
         return later
     refused = Advice(WriteRefusal.WRITE_REFUSED, later.todo)
@@ -115,7 +117,7 @@ def advise(status: int, message: str) -> Advice:
 
 
 def _terminating(_: re.Match[str]) -> Advice:
-    todo = "nothing needs to be done: what is in a namespace is deleted with it"
+    todo = "no action needed: deleting the namespace deletes its objects"
     return Advice(WriteRefusal.NAMESPACE_TERMINATING, todo)
 
 
@@ -127,8 +129,8 @@ def _quota(found: re.Match[str]) -> Advice:
 
 
 def _quota_unmet(found: re.Match[str]) -> Advice:
-    todo = f"ResourceQuota {found['name']} of this namespace demands what Skerry does not set: change it"
-    return Advice(WriteRefusal.QUOTA_EXCEEDED, f"{todo}, or give the namespace a LimitRange")
+    todo = f"ResourceQuota {found['name']} of this namespace requires what Skerry does not set: change it"
+    return Advice(WriteRefusal.QUOTA_EXCEEDED, f"{todo}, or add a LimitRange to the namespace")
 
 
 def _quota_unknown(found: re.Match[str]) -> Advice:
@@ -137,26 +139,24 @@ def _quota_unknown(found: re.Match[str]) -> Advice:
 
 
 def _policy(found: re.Match[str]) -> Advice:
-    todo = f"have {found['sort']}AdmissionPolicy {found['name']} allow it, or meet what it demands"
+    todo = f"change {found['sort']}AdmissionPolicy {found['name']} to allow it, or meet its requirements"
     return Advice(WriteRefusal.ADMISSION_DENIED, f"{todo}; {AGAIN}")
 
 
 def _webhook(found: re.Match[str]) -> Advice:
-    todo = f"have admission webhook {found['name']} allow it, or meet what it demands"
+    todo = f"change admission webhook {found['name']} to allow it, or meet its requirements"
     return Advice(WriteRefusal.ADMISSION_DENIED, f"{todo}; {AGAIN}")
 
 
 def _webhook_away(found: re.Match[str]) -> Advice:
     todo = (
-        f"admission webhook {found['name']} does not answer: look at the Service and pods behind it"
+        f"admission webhook {found['name']} does not answer: check the Service and pods behind it"
     )
     return Advice(WriteRefusal.WEBHOOK_UNAVAILABLE, f"{todo}; {AGAIN}")
 
 
 def _pod_security(_: re.Match[str]) -> Advice:
-    todo = (
-        "Skerry's pods meet the level restricted: another mutation changes them; find the webhook"
-    )
+    todo = "Skerry's pods meet the restricted level, so a mutating webhook changes them: find that webhook"
     return Advice(WriteRefusal.ADMISSION_DENIED, todo)
 
 
@@ -170,7 +170,7 @@ def _too_large(_: re.Match[str]) -> Advice:
 
 
 def _role_ref(_: re.Match[str]) -> Advice:
-    todo = "the role of a RoleBinding cannot be changed: delete that RoleBinding, or rename it"
+    todo = "the role of a RoleBinding can't be changed: delete that RoleBinding, or rename it"
     return Advice(WriteRefusal.INVALID_OBJECT, f"{todo}; {AGAIN}")
 
 

@@ -47,7 +47,7 @@ def left_out(fleet: Fleet, node: FleetNode, now: Moment) -> str:
     if since is None:
         return ""
     see = f"kubectl -n {SYSTEM_NAMESPACE} describe daemonset skerry-agent"
-    return f"no agent beats on it, which joined at {since:%Y-%m-%d %H:%M} UTC: see {see}"
+    return f"its agent has no heartbeat since it joined at {since:%Y-%m-%d %H:%M} UTC: run {see}"
 
 
 def _taint(fleet: Fleet, node: FleetNode) -> Taint | None:

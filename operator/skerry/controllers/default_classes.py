@@ -39,7 +39,7 @@ async def make_default_classes(operator: Operator) -> bool:
     try:
         made = await _make_once(operator)
     except ClusterError as error:
-        logger.warning("the default HardwareClasses are not made yet, again soon: %s", error)
+        logger.warning("the default HardwareClasses are not created yet, retrying soon: %s", error)
         return False
     if made:
         operator.refusals.forget(DEFAULTS)
@@ -96,7 +96,7 @@ def _marker(made: list[str]) -> Object:
         "labels": {LABEL_MANAGED_BY: MANAGED_BY},
     }
     note = (
-        "Skerry has made its default HardwareClasses and will not do so again, whatever becomes of"
-        " them. Delete this ConfigMap and restart the operator to have the missing ones made anew."
+        "Skerry has created its default HardwareClasses and will not create them again, even if they"
+        " are deleted. To create the missing ones again, delete this ConfigMap and restart the operator."
     )
     return {"metadata": metadata, "data": {"made": " ".join(made), "note": note}}

@@ -71,7 +71,7 @@ async def run_fleet_loop(operator: Operator, fresh: asyncio.Event) -> None:
         except SkerryError as error:
             failures += 1
             metrics.FLEET_PASSES.labels("failed").inc()
-            logger.warning("the fleet could not be looked at, again soon: %s", error)
+            logger.warning("reconciling the fleet failed, retrying soon: %s", error)
         except Exception:
             failures += 1
             metrics.FLEET_PASSES.labels("failed").inc()
@@ -89,7 +89,7 @@ async def fill(operator: Operator) -> None:
             operator.filled.set()
         except SkerryError as error:
             failures += 1
-            logger.warning("the first lists failed, again soon: %s", error)
+            logger.warning("the first lists failed, retrying soon: %s", error)
             await asyncio.sleep(backoff_seconds(failures))
 
 

@@ -272,10 +272,10 @@ class SquattedBindingError(NameConflictError):
     def __init__(self, namespace: str) -> None:
         super().__init__(f"RoleBinding {namespace}/{rolebindings.NAME}")
         self.what = (
-            "a RoleBinding of this name exists and was not made by Skerry, so that agents may not see"
-            " the pods of this namespace"
+            "a RoleBinding of this name exists and was not made by Skerry, so agents can't see the pods"
+            " of this namespace"
         )
-        self.todo = "delete it, or make it again under another name"
+        self.todo = "delete it, or create it again under another name"
 
 
 def _identities(refused: Iterable[Refused]) -> set[tuple[str, str, str]]:

@@ -120,7 +120,7 @@ class Lookups:
                 pause = pause_after(failures, error.retry_after)
                 if error.passing and asyncio.get_running_loop().time() + pause <= until:
                     at = datetime.now(UTC) + timedelta(seconds=pause)
-                    says[tag] = f"{error}, the next time at {at:%H:%M:%S} UTC"
+                    says[tag] = f"{error}, next try at {at:%H:%M:%S} UTC"
                     self.wake(key)
                     await asyncio.sleep(pause)
                     continue

@@ -9,12 +9,12 @@ from skerry.api.guard import GuardMetric
 
 PORT = 9090
 
-PASSES = Counter("skerry_passes_total", "Passes over one EdgeModel.", ["result"])
+PASSES = Counter("skerry_passes_total", "Reconciles of one EdgeModel.", ["result"])
 PASS_SECONDS = Histogram(
-    "skerry_pass_seconds", "Seconds from taking an EdgeModel off the queue to its last write.",
+    "skerry_pass_seconds", "Seconds from dequeuing an EdgeModel to its last write.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-FLEET_PASSES = Counter("skerry_fleet_passes_total", "Passes over all nodes.", ["result"])
+FLEET_PASSES = Counter("skerry_fleet_passes_total", "Reconciles of all nodes.", ["result"])
 WRITES = Counter("skerry_writes_total", "Objects written or deleted, by kind of write.", ["kind"])
 REFUSED = Counter(
     "skerry_refused_writes_total",
@@ -25,13 +25,13 @@ ENDED = Counter(
     "skerry_revisions_ended_total", "Revisions promoted, rolled back or superseded.", ["outcome"]
 )
 REJECTED = Counter(
-    "skerry_revisions_rejected_total", "Revisions taken back, by the rule that failed.", ["rule"]
+    "skerry_revisions_rejected_total", "Revisions rolled back, by the rule that failed.", ["rule"]
 )
-BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimisation jobs in the cluster.")
+BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimization jobs in the cluster.")
 FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
 UNREADABLE = Gauge(
     "skerry_unreadable_objects",
-    "Objects that the operator can't read, or not wholly; its log and their conditions say why.",
+    "Objects that the operator can't read, or only partly. Its log and their conditions say why.",
     ["kind"],
 )
 READ_KINDS = (
@@ -49,4 +49,4 @@ for _rule in GuardMetric:
     REJECTED.labels(_rule.value)
 for _kind in READ_KINDS:
     UNREADABLE.labels(_kind)
-LEADING = Gauge("skerry_leading", "1 while this process is the one that acts.")
+LEADING = Gauge("skerry_leading", "1 while this process is the leader.")

@@ -134,10 +134,10 @@ def _again(
 def _overtaken(operator: Operator, key: Key, why: str) -> None:
     metrics.PASSES.labels(OVERTAKEN).inc()
     operator.queue.overtaken(key)
-    logger.info("%s/%s: looked at again, something changed during the pass: %s", *key, why)
+    logger.info("%s/%s: reconciling again, an object changed meanwhile: %s", *key, why)
 
 
 def _failed(operator: Operator, key: Key, why: str) -> None:
     metrics.PASSES.labels("failed").inc()
     delay = operator.queue.failed(key)
-    logger.warning("%s/%s: again in %.1f s: %s", *key, delay, why)
+    logger.warning("%s/%s: retrying in %.1f s: %s", *key, delay, why)

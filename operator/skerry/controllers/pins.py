@@ -190,7 +190,7 @@ def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failu
     count = known.count + 1 if known else 1
     pause = pause_after(count, error.retry_after)
     at = datetime.now(UTC) + timedelta(seconds=pause)
-    told = f"{error}, the next time at {at:%H:%M:%S} UTC" if error.passing else str(error)
+    told = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
     return _Failure(told, error.passing, known.since if known else now, count, now + pause)
 
 

@@ -56,7 +56,7 @@ async def run_lease_loop(operator: Operator) -> None:
         except SkerryError as error:
             failures += 1
             operator.fleet.heartbeats.failed()
-            logger.warning("heartbeats could not be listed, again soon: %s", error)
+            logger.warning("heartbeats could not be listed, retrying soon: %s", error)
         except Exception:
             failures += 1
             operator.fleet.heartbeats.failed()

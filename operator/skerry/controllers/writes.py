@@ -295,8 +295,8 @@ def _daemonset(plan: Plan, wanted: DaemonSetPlan) -> Object | None:
         rendered = daemonsets.daemonset(plan.owner, wanted.served, wanted.placement)
         return _delivered(rendered, plan.config)
     logger.error(
-        "DaemonSet %s/%s is gone and revision %s can no longer be made: its variant or its"
-        " runtime image is not known any more; change the spec to roll out another",
+        "DaemonSet %s/%s is gone and revision %s can't be created again, because its variant or"
+        " runtime image is no longer known: change the spec to roll out another revision",
         plan.owner.namespace, name, wanted.revision,
     )  # fmt: skip
     return None

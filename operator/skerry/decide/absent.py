@@ -84,13 +84,13 @@ def _cause(absence: Absence, namespace: str) -> Trouble | None:
     if absence.pod is not None:
         return serving_trouble(absence.pod, namespace)
     if absence.taint:
-        text = f"taint {absence.taint} keeps its pod out, DaemonSet {absence.daemonset} does not"
-        return Trouble(TAINT_NOT_TOLERATED, f"{text} tolerate it: remove the taint")
+        text = f"taint {absence.taint} keeps its pod out, because DaemonSet {absence.daemonset}"
+        return Trouble(TAINT_NOT_TOLERATED, f"{text} does not tolerate it: remove the taint")
     if absence.events is None:
         return None
     owner = f"daemonset/{absence.daemonset}"
     return refusal(absence.events, owner, namespace) or Trouble(
         POD_MISSING,
-        f"it has no pod of {absence.revision}, and no Event says why: see kubectl -n {namespace}"
+        f"it has no pod of {absence.revision}, and no Event says why: run kubectl -n {namespace}"
         f" describe {owner}",
     )

@@ -107,7 +107,7 @@ def _shared(build: EngineBuild, measured_on: Mapping[str, str]) -> EngineBuild:
         return build
     message = (
         f"waits for the build on class {other}: the nodes of both classes have the same hardware,"
-        " so its evidence holds here too"
+        " so its evidence applies here too"
     )
     return replace(build, job=None, phase=Phase.OPTIMIZING, reason=SHARED, message=message)
 
@@ -123,7 +123,7 @@ def _held(snapshot: Snapshot, build: EngineBuild) -> EngineBuild:
 def _queued(build: EngineBuild, snapshot: Snapshot, free: int) -> EngineBuild:
     most, waiting = snapshot.config.builds.max_concurrent, snapshot.slots.waiting_before
     message = (
-        f"waits for a build slot: {most - free} optimisation jobs run and {waiting} older"
+        f"waits for a build slot: {most - free} optimization jobs run and {waiting} older"
         f" EdgeModels wait (builds.maxConcurrent is {most})"
     )
     return replace(build, job=None, phase=Phase.PENDING, reason=QUEUED, message=message)

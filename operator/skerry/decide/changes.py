@@ -1,4 +1,4 @@
-"""What a change of a spec leads to, field by field: product.md's "What makes a revision" as a table. Pure."""
+"""The effect of a changed spec, field by field: product.md's "What makes a revision" as a table. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from skerry.api.edgemodel import EdgeModelSpec
 
-BUILD = "built, measured and rolled out anew in every class"
+BUILD = "builds, measures and rolls out again in every class"
 AT_ONCE = "takes effect at once, no new revision"
-GATED = "applied to the stored trials of each engine; a new build only where another candidate wins"
-CLASSES = "a class that comes is built and rolled out, one that goes is withdrawn"
-ENGINE = "an engine that comes builds, unless its build is there; another winner is a new revision"
+GATED = "applied to the stored results of each engine; a new build only if another recipe wins"
+CLASSES = "an added class is built and rolled out, a removed one is withdrawn"
+ENGINE = "an added engine builds, unless its build exists; another winner makes a new revision"
 
 EFFECTS = (
     ("source", BUILD),
@@ -26,7 +26,7 @@ EFFECTS = (
     ("optimization.search.timeLimit", "takes effect with the next build"),
     ("optimization.search.weights", GATED),
     ("gates", GATED),
-    ("serving", "measured again under these limits, a new revision, rolled out in waves"),
+    ("serving", "measured again under these limits; a new revision, rolled out in waves"),
     ("rollout", AT_ONCE),
     ("guard", AT_ONCE),
     ("suspend", AT_ONCE),
@@ -39,7 +39,7 @@ _NAMED = re.compile(r"\[[^]]*\]")
 class Change:
     """One field that differs; `was` and `now` are None where it is not set.
 
-    A target is told by its class, `targets[x86-a].engine`; one that comes or goes is one field.
+    A target is named by its class, `targets[x86-a].engine`; an added or removed one is one field.
     """
 
     field: str
@@ -49,7 +49,7 @@ class Change:
 
 
 def changes(before: EdgeModelSpec, after: EdgeModelSpec) -> tuple[Change, ...]:
-    """The fields that differ, in the order of the schema, and what comes of each."""
+    """Return the fields that differ, in the order of the schema, and the effect of each."""
     old, new = before.to_wire(), after.to_wire()
     both = _classes(old) & _classes(new)
     was, now = dict(_flat(_by_class(old, both))), dict(_flat(_by_class(new, both)))

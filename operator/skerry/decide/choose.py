@@ -119,13 +119,13 @@ def _explain(
     trials: Sequence[Trial], ranked: Sequence[Trial], gates: Gates, weights: Weights
 ) -> str:
     if not trials:
-        return "no candidate was built"
+        return "no recipe made a build"
     if not ranked:
         return _none_passes(trials, gates, weights)
     best = ranked[0]
     text = (
         f"{best.recipe} is the best of {len(ranked)} that pass every required gate"
-        f" (of {len(trials)} candidates, weighted score {score(best, weights):.2f}):"
+        f" (of {len(trials)} recipes, weighted score {score(best, weights):.2f}):"
         f" {figures(best)}"
     )
     return text + _faster_but(trials, ranked, gates)
@@ -136,8 +136,8 @@ def _none_passes(trials: Sequence[Trial], gates: Gates, weights: Weights) -> str
     nearest = nearest_miss(trials, gates, weights)
     ordered = sorted(trials, key=lambda trial: trial is not nearest)
     told = "; ".join(f"{trial.recipe}: {_why_not(trial, gates)}" for trial in ordered)
-    nearness = ", the nearest first" if nearest and len(trials) > 1 else ""
-    return f"none of {len(trials)} candidates passes{nearness}: {told}"
+    nearness = ", nearest first" if nearest and len(trials) > 1 else ""
+    return f"none of {len(trials)} recipes passes{nearness}: {told}"
 
 
 def _why_not(trial: Trial, gates: Gates) -> str:

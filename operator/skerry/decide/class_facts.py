@@ -71,7 +71,7 @@ def findings(
     """
     if not facts:
         message = (
-            "no agent has reported what its node is yet" if nodes else "the class has no nodes"
+            "no agent has reported its node's hardware yet" if nodes else "the class has no nodes"
         )
         return (
             Finding(UNIFORM, holds=None, reason=NO_FACTS, message=message),
@@ -88,11 +88,11 @@ def _uniform(facts: Mapping[str, DeviceFacts], seen: str) -> Finding:
         if len(having) < len(judged)
     ]
     if not split:
-        message = f"{seen}; they are alike in architecture, instructions and accelerators"
+        message = f"{seen}; they have the same architecture, instruction sets and accelerators"
         return Finding(UNIFORM, holds=True, reason=UNIFORM, message=message)
     message = (
-        f"{_some(split)}. A build is made and measured on one node: on nodes of the other sort it may be"
-        " slower, or not run; give them a class of their own (spec.nodeSelector)"
+        f"{_some(split)}. A build is made and measured on one node, so it may be slower or fail on the"
+        " others: put them into a class of their own (spec.nodeSelector)"
     )
     return Finding(UNIFORM, holds=False, reason=NODES_DIFFER, message=message)
 
@@ -135,7 +135,7 @@ def _as_specified(spec: HardwareClassSpec, facts: Mapping[str, DeviceFacts], see
         if lacking:
             wrong.append(f"spec.features names {feature}, which is missing on {_nodes(lacking)}")
     if not wrong:
-        message = f"{seen}; they have what spec.architecture and spec.features say"
+        message = f"{seen}; they match spec.architecture and spec.features"
         return Finding(AS_SPECIFIED, holds=True, reason=AS_SPECIFIED, message=message)
     message = f"{_some(wrong)}: correct the spec, or narrow spec.nodeSelector"
     return Finding(AS_SPECIFIED, holds=False, reason=SPEC_DIFFERS, message=message)

@@ -54,7 +54,7 @@ def decide_contest(contenders: Sequence[Contender], weights: Weights) -> Won:
     winner = min(tied, key=lambda one: one.trial.bytes)
     others = [one for one in contenders if one is not winner]
     if not others:
-        return Won(winner, f"{winner.title} alone is certified: {figures(winner.trial)}")
+        return Won(winner, f"{winner.title} is the only certified build: {figures(winner.trial)}")
     return Won(winner, "; ".join(_compared(winner, one, tied, weights) for one in others))
 
 
@@ -97,8 +97,8 @@ def _compared(
         return f"{winner.title} is better than {other.title} ({scores}): {against}"
     sizes = f"{winner.trial.bytes / 1e6:.1f} MB against {other.trial.bytes / 1e6:.1f} MB"
     return (
-        f"{winner.title} and {other.title} can't be told apart by measurement ({scores}), and the"
-        f" smaller is taken ({sizes}): {against}"
+        f"{winner.title} and {other.title} are equal within measurement error ({scores}), so the"
+        f" smaller is chosen ({sizes}): {against}"
     )
 
 

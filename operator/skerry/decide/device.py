@@ -74,24 +74,24 @@ def _accelerators(facts: ClassFacts) -> list[str]:
 
 
 def _power(hardware: HardwareClass) -> str:
-    """Energy goes with CPU time; a build takes much of it."""
-    what = "so prefer what takes less CPU time (spec.optimization.search.weights.speed)"
+    """Return the power constraint: energy use grows with CPU time."""
+    what = "so prefer builds with less CPU time (spec.optimization.search.weights.speed)"
     said = hardware.spec.constraints.power
     if said is not None:
-        by_spec = (
-            f"battery (spec.constraints.power of {hardware.metadata.name}): energy is short, {what}"
-        )
+        by_spec = f"battery (spec.constraints.power of {hardware.metadata.name}): energy is limited, {what}"
         return by_spec if said is PowerSource.BATTERY else ""
     facts = hardware.status.facts
     nodes = _nodes(facts.power if facts else (), PowerSource.BATTERY)
     return (
-        f"battery: feeds {nodes} of {facts.reported} nodes now, {what}" if facts and nodes else ""
+        f"battery: {nodes} of {facts.reported} nodes run on it now, {what}"
+        if facts and nodes
+        else ""
     )
 
 
 def _link(hardware: HardwareClass) -> str:
-    """Each node pulls each build once."""
-    what = "and each node pulls each build: bound it by spec.gates.artifactSize"
+    """Return the network constraint: each node pulls each build once."""
+    what = "and each node pulls each build: limit its size with spec.gates.artifactSize"
     said = hardware.spec.constraints.link
     if said is not None:
         by_spec = f"metered link (spec.constraints.link of {hardware.metadata.name}), {what}"
@@ -100,7 +100,7 @@ def _link(hardware: HardwareClass) -> str:
     nodes = _nodes(facts.links if facts else (), LinkKind.CELLULAR)
     if not facts or not nodes:
         return ""
-    return f"metered link: {nodes} of {facts.reported} nodes are on a cellular one, {what}"
+    return f"metered link: {nodes} of {facts.reported} nodes use a cellular one, {what}"
 
 
 def _nodes(shares: tuple[Share, ...], value: str) -> int:

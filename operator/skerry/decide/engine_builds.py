@@ -124,7 +124,7 @@ def engine_build(
     work = work_of(snapshot, name)
     job = _job(snapshot, hardware_class, spec, name, work)
     made = EngineBuild(
-        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} is to be built",
+        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} will be built",
         tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
         evidence=job.plan.evidence_key,
     )  # fmt: skip
@@ -140,7 +140,7 @@ def engine_build(
 def _without_nodes(build: EngineBuild) -> EngineBuild:
     """A build on a class without nodes waits instead of starting a job that nothing can run."""
     name = build.spec.hardware_class
-    message = f"no node carries class {name}: nothing can be measured there"
+    message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
     return replace(build, phase=Phase.PENDING, reason=NO_NODES, message=message)
 
 

@@ -46,7 +46,7 @@ _DEADLINE = "the chart's sources.timeLimit"
 _NO_STORY = Trouble("", "")
 _NO_FETCHER = Trouble(
     FETCHER_MISSING,
-    "this installation fetches nothing: set the chart's images.fetcher, or use an oci:// image",
+    "this installation has no fetcher: set the chart's images.fetcher, or use an oci:// image",
 )
 
 
@@ -189,7 +189,7 @@ def _tried(
     if now >= again_at:
         return _start(snapshot, role, work, number + 1, failed)
     found = _refusal(last) or failure(last, _DEADLINE)
-    told = f"{found.message} (try {number}; the next at {again_at:%H:%M:%S} UTC, or after a change)"
+    told = f"{found.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
     return Fetching(
         story=Trouble(found.reason, told),
         failed=True,
@@ -225,7 +225,7 @@ def _start(
         registry=own_access(snapshot),
     )
     job = FetchJob(made, plan, round(parse_duration(settings.time_limit)))
-    story = Trouble(FETCHING, f"job {made.name} is to fetch {artifact.uri}")
+    story = Trouble(FETCHING, f"job {made.name} will fetch {artifact.uri}")
     return Fetching(job=job, story=story, obsolete=_names(failed))
 
 
@@ -234,7 +234,8 @@ def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
     if found.job is None or free > 0:
         return found
     most = snapshot.config.sources.max_concurrent
-    told = f"{found.job.plan.uri} waits: {most} fetch jobs run (sources.maxConcurrent)"
+    uri = found.job.plan.uri
+    told = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
     return Fetching(story=Trouble(QUEUED, told))
 
 
@@ -247,7 +248,7 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
     except ValidationError as error:
         told = (
             f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
-            " delete that job and it is run again"
+            " delete the job to run it again"
         )
         return Fetching(story=Trouble("FetchUnreadable", told), failed=True)
     return Fetching(
@@ -268,9 +269,9 @@ def _running(job: JobView, artifact: Artifact) -> Trouble:
     pod = job.pods[-1] if job.pods else None
     fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
     if pod is None or not pod.begun:
-        return Trouble(FETCHING, f"job {job.name} starts: it will look at {artifact.uri}")
+        return Trouble(FETCHING, f"job {job.name} is starting: it will check {artifact.uri}")
     if fetch is None or fetch.phase is ContainerPhase.WAITING:
-        return Trouble(FETCHING, f"job {job.name} looks at {artifact.uri}")
+        return Trouble(FETCHING, f"job {job.name} checks {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
     size = last_words(pod.containers, LOOK.name).strip()
     told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"

@@ -198,12 +198,12 @@ def _complete(members: Sequence[NodeFacts]) -> Finding:
     """Return `Complete`: every node can take part in rollouts; where some can't, the first is told with why."""
     outside = sorted((node for node in members if node.left_out), key=lambda node: node.name)
     if not outside:
-        message = "all of its nodes take part in rollouts"
+        message = "all nodes of the class take part in rollouts"
         return Finding("Complete", holds=True, reason="Complete", message=message)
     named = ", ".join(node.name for node in outside[:OVERLAPS_NAMED])
     message = (
         f"rollouts leave out {len(outside)} of {len(members)} nodes ({named}), {outside[0].name}:"
-        f" {outside[0].left_out}. If they are no devices, narrow spec.nodeSelector"
+        f" {outside[0].left_out}. If they are not devices, narrow spec.nodeSelector"
     )
     return Finding("Complete", holds=False, reason=NODES_LEFT_OUT, message=message)
 
@@ -247,8 +247,8 @@ def _overlap(
     others = sorted(set().union(*(shared[node] for node in both)) - {name})
     named = ", ".join(both[:OVERLAPS_NAMED])
     message = (
-        f"{len(both)} nodes ({named}) are selected by {', '.join(others)} too, with the same priority;"
-        " each keeps its present class: give one class a higher spec.priority or narrow a selector"
+        f"{len(both)} nodes ({named}) are also selected by {', '.join(others)} with the same priority;"
+        " each keeps its current class: give one class a higher spec.priority or narrow a selector"
     )
     return (
         Finding("Distinct", holds=False, reason=CLASS_OVERLAP, message=message),

@@ -1,8 +1,8 @@
 """The one function that decides what a measured trial may claim: used by job, operator and CLI.
 
-A gate compares a trial's interval with a threshold. It passes when the whole interval holds the
+A gate compares a trial's interval with a threshold. It passes when the whole interval meets the
 threshold, fails when the whole interval misses it, and is Marginal in between: then the job measures
-more, up to a cap. A gate is required or an aim: aims that are missed are said, and stop nothing.
+more, up to a cap. A gate is required, or it is a goal: a missed goal is reported and stops nothing.
 
 Two equal builds never measure as exactly equal, so "not slower, not hungrier" can't mean a lower
 bound of at least 1: it is a test of non-inferiority with a margin of 5 %.
@@ -140,14 +140,14 @@ def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[
 
 def told(result: GateResult) -> GateResult:
     """Return the result with its whole message, which a job's summary cuts for want of bytes."""
-    measure, observed, outcome = _MEASURES[result.name], result.observed, result.outcome
-    least = "at least" if measure.more_is_better else "at most"
-    wanted = f"{least} {_figure(measure, result.threshold)}"
+    measure, observed = _MEASURES[result.name], result.observed
+    bound = "required" if measure.more_is_better else "allowed"
+    wanted = f"{bound if result.required else 'goal of'} {_figure(measure, result.threshold)}"
     if observed is None:
-        message = f"{measure.label} was not measured; wanted {wanted}"
+        message = f"{measure.label} was not measured ({wanted})"
     else:
-        aim = "" if result.required else "the aim of "
-        message = f"{measure.label} {_span(measure, observed)} {_VERBS[outcome]} {aim}{wanted}"
+        verb = _VERBS[result.outcome, measure.more_is_better]
+        message = f"{measure.label} {_span(measure, observed)} {verb} the {wanted}"
     return result.model_copy(update={"message": message})
 
 
@@ -200,10 +200,14 @@ def _compare(gate: Gate, observed: Interval) -> GateOutcome:
     return GateOutcome.FAIL if best < threshold else GateOutcome.MARGINAL
 
 
+# By the outcome, and by whether more is better.
 _VERBS = {
-    GateOutcome.PASS: "holds",
-    GateOutcome.FAIL: "misses",
-    GateOutcome.MARGINAL: "can't be told from",
+    (GateOutcome.PASS, True): "meets",
+    (GateOutcome.PASS, False): "is within",
+    (GateOutcome.FAIL, True): "is below",
+    (GateOutcome.FAIL, False): "exceeds",
+    (GateOutcome.MARGINAL, True): "is inconclusive against",
+    (GateOutcome.MARGINAL, False): "is inconclusive against",
 }
 
 

@@ -32,7 +32,7 @@ def passing_gates(results: Iterable[GateResult], gates: Gates) -> str:
         return ""
     fields = " and ".join(f"spec.gates.{name}: {value}" for name, value in values.items())
     whole = {one.name for one in required} >= CERTAIN
-    return fields if whole else f"{fields}, as far as it was measured"
+    return fields if whole else f"{fields}, as far as measured"
 
 
 def _value(result: GateResult) -> str | None:

@@ -112,7 +112,7 @@ def _without_room(said: str) -> Trouble:
     cure = ""
     if "Insufficient" in words:
         cure = ": free it there, or lower spec.serving.resources.limits"
-    return Trouble(UNSCHEDULABLE, f"its pod has no place: {words}{cure}")
+    return Trouble(UNSCHEDULABLE, f"its pod can't be scheduled: {words}{cure}")
 
 
 def _of_container(pod: PodView, container: ContainerView, namespace: str) -> Trouble | None:
@@ -127,9 +127,10 @@ def _of_container(pod: PodView, container: ContainerView, namespace: str) -> Tro
 
 def _on_its_way(pod: PodView, namespace: str) -> Trouble:
     if pod.begun and all(one.phase is not ContainerPhase.WAITING for one in pod.containers):
-        text = f"pod {pod.name} runs and does not answer its readiness probe"
-        return Trouble(POD_NOT_READY, f"{text}: kubectl -n {namespace} logs {pod.name}")
-    return Trouble(POD_STARTS, f"pod {pod.name} starts: its images are pulled, its volumes mounted")
+        text = f"pod {pod.name} runs but fails its readiness probe"
+        return Trouble(POD_NOT_READY, f"{text}: see kubectl -n {namespace} logs {pod.name}")
+    text = f"pod {pod.name} is starting: the kubelet pulls its images and mounts its volumes"
+    return Trouble(POD_STARTS, text)
 
 
 def _crashes(container: ContainerView) -> bool:

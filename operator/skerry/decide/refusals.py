@@ -31,7 +31,7 @@ _CURES = tuple(
         ),
         (
             r"no PriorityClass with name (\S+) was found",
-            "create PriorityClass {0}, or take its name out of the chart's values",
+            "create PriorityClass {0}, or remove its name from the chart's values",
         ),
         (
             "violates PodSecurity",

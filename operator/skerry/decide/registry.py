@@ -18,8 +18,8 @@ WAITING = "WaitingForRegistry"
 
 
 def looking_up(snapshot: Snapshot, what: str) -> Trouble:
-    """What is said while the registry is asked whether something is so."""
-    asked = f"the registry is asked whether {what}"
+    """Return what to report while the operator asks the registry whether something is so."""
+    asked = f"checking in the registry whether {what}"
     if snapshot.registry_says:
         return Trouble(WAITING, f"{asked}: {snapshot.registry_says}")
     return Trouble(LOOKING_UP, asked)

@@ -73,13 +73,13 @@ EDGE_TPU = Row(
     "the Edge TPU",
     (
         (LITERT, "the only engine that runs on it"),
-        (ONNX_RUNTIME, "on the board's CPU; OpenVINO, often named here, has no plug-in for it"),
+        (ONNX_RUNTIME, "on the board's CPU; OpenVINO has no plug-in for the Edge TPU"),
     ),
 )
 ARM = Row(
     "ARM CPUs",
     (
-        (ONNX_RUNTIME, "int8, for other than language models"),
+        (ONNX_RUNTIME, "int8, except for language models"),
         (LLAMA_CPP, "for language models"),
         (OPENVINO, "second choice"),
     ),
@@ -118,7 +118,7 @@ def _ranks(
         yield _rank(engine, said, assessment, device, settings)
     listed = {engine for engine, _ in row.choices}
     for engine in sorted(installed.keys() - listed):
-        said = f"installed, and not in the decision matrix for {row.hardware}"
+        said = f"installed, but not in the decision matrix for {row.hardware}"
         yield _rank(engine, said, assessment, device, installed[engine])
 
 
@@ -132,7 +132,7 @@ def _rank(
     if settings is None:
         return EngineRank(engine=engine, installed=False, reason=f"{said}; {NOT_INSTALLED}")
     if settings.architectures and device.architecture not in settings.architectures:
-        images = f"its images are for {', '.join(settings.architectures)} alone"
+        images = f"its images are for {', '.join(settings.architectures)} only"
         return EngineRank(engine=engine, installed=False, reason=f"{said}; {images}")
     reads = f"; reads {assessment.format}" if assessment.format else ""
     reason = f"{said}{reads}{_found(device)}"

@@ -93,7 +93,7 @@ def _unresolved(snapshot: Snapshot) -> Assessed:
         return Assessed(
             phase=Phase.PENDING, reason=snapshot.pins.reason, message=snapshot.pins.waiting
         )
-    message = "the registry is asked for the digests of source and data set"
+    message = "resolving the digests of source and data set"
     return Assessed(phase=Phase.PENDING, reason="Resolving", message=message)
 
 
@@ -118,7 +118,7 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
 
 
 def _reads(job: str, source: PinnedArtifact, plan: AssessPlan, *, begun: bool) -> str:
-    does = "reads" if begun else "starts: it will read"
+    does = "reads" if begun else "is starting: it will read"
     return (
         f"job {job} {does} the source {source.uri} and the data set {plan.evaluation.dataset.uri}"
     )
@@ -170,7 +170,9 @@ def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
     except ValidationError as error:
         return _unreadable(job, error.errors()[0]["msg"])
     if not _is_of(assessment, plan.source_digest, plan.evaluation):
-        return _unreadable(job, "of another source or data set; is its image of this release?")
+        return _unreadable(
+            job, "of another source or data set; check that its image is of this release"
+        )
     return Assessed(assessment=assessment)
 
 
@@ -179,5 +181,5 @@ def _unreadable(job: JobView, why: str) -> Assessed:
         phase=Phase.FAILED,
         reason="AssessmentUnreadable",
         message=f"job {job.name} ended without a readable assessment ({why}):"
-        " delete that job and it is run again",
+        " delete the job to run it again",
     )

@@ -64,7 +64,7 @@ def failure(job: JobView, deadline: str) -> Trouble:
     """
     reason, message = job.failure or ("", "")
     if reason == "DeadlineExceeded":
-        text = f"job {job.name} was given up after its deadline: raise {deadline}"
+        text = f"job {job.name} exceeded its deadline: raise {deadline}"
         stuck = trouble(job)
         return Trouble(reason, f"{text}; at the end: {stuck.message}" if stuck else text)
     for pod in reversed(job.pods):
@@ -99,7 +99,7 @@ def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> 
     where = _where(job, pod, container)
     if container.reason == "OOMKilled":
         setting = memory_setting(container.name)
-        return Trouble("OOMKilled", f"{where} needed more memory than its limit: raise {setting}")
+        return Trouble("OOMKilled", f"{where} exceeded its memory limit: raise {setting}")
     said = container.message.strip() or f"exit code {container.exit_code} without a message"
     message = f"{where}: {said}"
     return _unusable(container.exit_code, message) or Trouble("StageFailed", message)

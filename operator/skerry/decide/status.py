@@ -178,7 +178,7 @@ def _meanwhile(rollout: TargetDecision) -> str:
     if counts.ready:
         nodes = f"{counts.ready} of {reachable} reachable nodes"
         return f"; {rollout.stable} continues to serve on {nodes}"
-    where = "no node that is reachable" if counts.offline else "no node"
+    where = "no reachable node" if counts.offline else "no node"
     return f"; {rollout.stable} answers on {where}"
 
 
@@ -299,7 +299,7 @@ def _all_builds(kind: str, missing: Sequence[TargetBuild], message: str) -> Find
 def _rolled_out(targets: Sequence[TargetStatus]) -> Finding:
     behind = _first(targets, lambda target: target.phase is not Phase.SERVING)
     if behind is None:
-        message = "what the spec asks for is stable in every class"
+        message = "the desired revision is stable in every class"
         return Finding("RolledOut", holds=True, reason="Promoted", message=message)
     return Finding("RolledOut", holds=False, reason=behind.reason, message=_say(behind))
 

@@ -157,7 +157,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
     except ValueError as error:
         message = (
             f"job {job.name} ended without a readable summary ({_first_line(error)}):"
-            " delete that job and it is run again (what it built is found in the registry)"
+            " delete the job to run it again (its builds are kept in the registry)"
         )
         return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
     issued_at = job.finished_at or now
@@ -216,8 +216,8 @@ def _running(job: JobView) -> Trouble:
     attempt = f", try {len(job.pods)}" if len(job.pods) > 1 else ""
     node = job.pods[-1].node if job.pods else None
     if not stage:
-        return Trouble("Starting", f"job {job.name} starts{attempt}")
-    return Trouble("Running", f"job {job.name} is at {stage} on node {node}{attempt}")
+        return Trouble("Starting", f"job {job.name} is starting{attempt}")
+    return Trouble("Running", f"job {job.name} runs stage {stage} on node {node}{attempt}")
 
 
 def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress, found: Trouble,

@@ -26,8 +26,8 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m skerry.install")
     words = parser.add_subparsers(dest="word", required=True)
-    words.add_parser("crds", help="bring the CRDs up to date")
-    checks = words.add_parser("check", help="tell whether all of Skerry is well")
+    words.add_parser("crds", help="update the CRDs")
+    checks = words.add_parser("check", help="check that all parts of Skerry are healthy")
     checks.add_argument(
         "--patience", type=float, default=PATIENCE_SECONDS, metavar="SECONDS",
         help="until it must be (default: %(default)s)",

@@ -99,7 +99,7 @@ def test_a_veto_survives_a_full_disk(small_disk: Path, caplog: pytest.LogCapture
     many = kept(VETO, models=40)
     store.save(many)
     assert "agent" in store.trouble or "memory only" in store.trouble
-    assert "the disk refuses" in caplog.text
+    assert "the agent's state can't be written to disk" in caplog.text
     again = Store(small_disk).load()
     assert again.memories[KEY].vetoed(B, 0), "the trial is as it was, and its Fail is known"
     assert not list(small_disk.glob("state/.*.new")), "no half file takes the last room"

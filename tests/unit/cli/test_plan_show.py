@@ -35,7 +35,7 @@ def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
         console.print(made.shown)
     said = printed.get()
     assert "found on all 4 nodes that reported: avx512_vnni" in said
-    assert "constraint: battery: feeds 1 of 4 nodes now" in said
+    assert "constraint: battery: 1 of 4 nodes run on it now" in said
     assert "constraint: metered link (spec.constraints.link of x86-vnni)" in said
 
 
@@ -47,8 +47,8 @@ ENGINE = {"version": "1", "recipeSet": "x/1", "optimizerImage": IMAGE, "runtimeI
 @pytest.mark.parametrize(
     ("engine", "says"),
     [
-        ("Auto", "the best by weight (speed 0.4, quality 0.3, memory 0.3) is rolled out"),
-        ("OpenVino", "OpenVino, which the target names, builds for x86-vnni; rolled out if it passes"),
+        ("Auto", "the best build by weight (speed 0.4, quality 0.3, memory 0.3) that passes"),
+        ("OpenVino", "OpenVino, which the target names, builds for x86-vnni; it is rolled out if it passes"),
         ("LlamaCpp", "no installed engine LlamaCpp suits it: the target would fail"),
     ],
 )  # fmt: skip

@@ -17,10 +17,10 @@ NOWHERE = "127.0.0.1:9"
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        ("registry.example", "this names no image by tag"),
+        ("registry.example", "this is not an image name with a tag"),
         ("registry.example/models/intent", "write HOST[:PORT]/REPOSITORY:TAG"),
-        ("oci://registry.example/:1", "this names no image by tag"),
-        (f"{NOWHERE}/models/intent:1", "does it speak plain HTTP (--insecure)"),
+        ("oci://registry.example/:1", "this is not an image name with a tag"),
+        (f"{NOWHERE}/models/intent:1", "whether it needs plain HTTP (--insecure)"),
     ],
 )
 def test_what_is_wrong_is_told(
@@ -38,7 +38,7 @@ def test_an_empty_folder_is_not_pushed(
     (tmp_path / "inner").mkdir()
     for folder in (tmp_path, tmp_path / "missing"):
         told = refused(monkeypatch, capsys, str(folder), f"{NOWHERE}/models/intent:1")
-        assert "there is no file in this folder" in told
+        assert "this folder has no files" in told
 
 
 def refused(

@@ -71,10 +71,10 @@ def test_the_tree_of_two_engines_tells_both_builds_the_choice_and_the_front() ->
 def test_devices_that_may_not_be_seen_are_told() -> None:
     picture = measured_picture()
     hidden = Picture(picture.model, picture.routes, picture.variants, None)
-    assert "your user may not list edgenodes" in shown(hidden)
+    assert "your user can't list edgenodes" in shown(hidden)
 
 
 def test_a_model_that_nobody_looked_at_yet() -> None:
     model = measured_picture().model
     fresh = model.model_copy(update={"status": type(model.status)()})
-    assert "the operator has not looked at it yet" in shown(Picture(fresh))
+    assert "the operator has not reconciled it yet" in shown(Picture(fresh))

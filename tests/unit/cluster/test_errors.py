@@ -13,8 +13,8 @@ GOING = "unable to create new content in namespace x because it is being termina
     ("status", "message", "advice"),
     [
         (403, 'cannot list resource "pods"', "check the operator's ClusterRole"),
-        (403, GOING, "nothing needs to be done"),
-        (500, "etcd is gone", "tries again by itself"),
+        (403, GOING, "no action needed"),
+        (500, "etcd is gone", "the operator retries automatically"),
     ],
 )
 def test_the_advice_fits_the_answer(status: int, message: str, advice: str) -> None:

@@ -51,7 +51,7 @@ def a_node(*taints: Taint, ready: bool = True, since: datetime = LONG_AGO) -> Fl
         (a_node(), LONG_AGO, True, True, ""),
         (a_node(), NOW, False, True, ""),
         (a_node(since=NOW), LONG_AGO, False, True, ""),
-        (a_node(), LONG_AGO, False, False, "no agent beats on it"),
+        (a_node(), LONG_AGO, False, False, "its agent has no heartbeat since it joined"),
         (a_node(TAINT), LONG_AGO, True, True, f"taint {TAINT}"),
         (a_node(TAINT), NOW, False, False, f"taint {TAINT}"),
         (a_node(TAINT, ready=False), LONG_AGO, False, False, f"taint {TAINT}"),

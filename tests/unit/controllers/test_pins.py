@@ -68,7 +68,7 @@ async def test_a_busy_registry_is_waited_for_as_it_asks(
     pins = await settled(pinner, model(server), woken)
     assert (pins.problem, pins.reason) == ("", WAITING)
     assert "the registry answered 429" in pins.waiting
-    assert "the next time at " in pins.waiting
+    assert "next try at " in pins.waiting
     assert pins.again_in is not None
     assert 55 < pins.again_in <= 60
     for _ in range(3):

@@ -36,7 +36,7 @@ def test_a_refusal_names_the_object_the_words_and_what_to_do() -> None:
     said = refused()
     assert said.reason == "AdmissionDenied"
     assert said.message.startswith(
-        'cannot write Job a-1: admission webhook "w" denied the request: no; have admission webhook w'
+        'cannot write Job a-1: admission webhook "w" denied the request: no; change admission webhook w'
     )
     assert said.stalls
 
@@ -44,7 +44,7 @@ def test_a_refusal_names_the_object_the_words_and_what_to_do() -> None:
 def test_words_without_end_leave_room_for_the_advice() -> None:
     long = from_status(403, 'admission webhook "w" denied the request: ' + "x" * 5000, "")
     assert len(refused(long).message) < 1024
-    assert refused(long).message.endswith("tries again by itself")
+    assert refused(long).message.endswith("the operator retries automatically")
 
 
 def test_a_conflict_is_nothing_to_report() -> None:

@@ -208,7 +208,7 @@ CAUSES = {
             )
         ),
         "Unschedulable",
-        ["its pod has no place: 1 Insufficient memory:", "lower spec.serving.resources.limits"],
+        ["its pod can't be scheduled: 1 Insufficient memory:", "lower spec.serving.resources.limits"],
     ),
     "image that is not there": (
         absence(
@@ -284,12 +284,12 @@ CAUSES = {
     "still pulling": (
         absence(pod(**runtime(waiting("ContainerCreating")))),
         "PodStarts",
-        ["starts"],
+        ["is starting"],
     ),
     "still not ready": (
         absence(pod(**runtime({"running": {"startedAt": "2026-11-23T11:59:58Z"}}))),
         "PodNotReady",
-        ["does not answer its readiness probe", f"kubectl -n t logs {POD}"],
+        ["fails its readiness probe", f"kubectl -n t logs {POD}"],
     ),
 }  # fmt: skip
 

@@ -24,9 +24,9 @@ def test_best_of_those_that_pass() -> None:
     assert choice.ranking == ("weight-only-int8", "source")
     assert choice.chosen == "weight-only-int8"
     assert choice.explanation == (
-        "weight-only-int8 is the best of 2 that pass every required gate (of 4 candidates,"
+        "weight-only-int8 is the best of 2 that pass every required gate (of 4 recipes,"
         " weighted score 0.28): 1.47x as fast, quality 0.990, 36 % less memory; dynamic-int8 is"
-        " faster (2.20x) but quality 0.918 (0.893 to 0.938) misses at least 0.950"
+        " faster (2.20x) but quality 0.918 (0.893 to 0.938) is below the required 0.950"
     )
 
 
@@ -34,10 +34,10 @@ def test_no_candidate_passes_and_each_is_told_why() -> None:
     choice = choose([FAST_LOSSY, FAILED], GATES, WEIGHTS)
     assert choice.chosen is None
     assert choice.explanation == (
-        "none of 2 candidates passes, the nearest first: dynamic-int8: quality 0.918 (0.893 to 0.938)"
-        " misses at least 0.950; bfloat16: the CPU has no AMX"
+        "none of 2 recipes passes, nearest first: dynamic-int8: quality 0.918 (0.893 to 0.938)"
+        " is below the required 0.950; bfloat16: the CPU has no AMX"
     )
-    assert choose([], GATES, WEIGHTS).explanation == "no candidate was built"
+    assert choose([], GATES, WEIGHTS).explanation == "no recipe made a build"
 
 
 def test_the_nearest_miss_is_told_first_because_the_end_may_be_cut() -> None:

@@ -88,10 +88,10 @@ MANY = {f"n{number}": x86(*VNNI) for number in range(9)}
     ("facts", "holds", "words"),
     [
         ({}, None, "no agent has reported"),
-        (MANY, True, "9 of 9 nodes have reported; they are alike"),
+        (MANY, True, "9 of 9 nodes have reported; they have the same architecture"),
         # Cores, memory and what feeds them do not matter to a build.
-        (MANY | {"n0": x86(*VNNI, memory=1, **on("Battery"))}, True, "alike"),
-        (MANY | {"n0": DeviceFacts(memory=1)}, True, "alike"),
+        (MANY | {"n0": x86(*VNNI, memory=1, **on("Battery"))}, True, "they have the same architecture"),
+        (MANY | {"n0": DeviceFacts(memory=1)}, True, "they have the same architecture"),
         (MANY | {"n4": x86("avx2")}, False, "avx512_vnni is missing on n4 of 9"),
         (
             MANY | {f"n{n}": x86("avx2") for n in range(7)}, False,
@@ -117,9 +117,9 @@ def test_nodes_that_differ_in_what_matters_to_a_build_are_named(
 @pytest.mark.parametrize(
     ("said", "holds", "words"),
     [
-        (spec(), True, "they have what"),
-        (spec("avx2"), True, "they have what"),
-        (spec("site_b", "my.own"), True, "they have what"),
+        (spec(), True, "they match spec.architecture and spec.features"),
+        (spec("avx2"), True, "they match spec.architecture and spec.features"),
+        (spec("site_b", "my.own"), True, "they match spec.architecture and spec.features"),
         (spec("avx512_vnni"), False, "spec.features names avx512_vnni, which is missing on n4"),
         (
             spec(architecture="arm64"),
@@ -208,7 +208,10 @@ def test_the_ranking_goes_by_what_was_found_and_says_so() -> None:
     [
         (
             {},
-            ["battery: feeds 1 of 2 nodes now", "metered link: 1 of 2 nodes are on a cellular one"],
+            [
+                "battery: 1 of 2 nodes run on it now",
+                "metered link: 1 of 2 nodes use a cellular one",
+            ],
         ),
         ({"power": "Mains", "link": "Unmetered"}, []),
         (

@@ -63,7 +63,7 @@ def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
         }
         message = decision.statuses[name].conditions[0].message
         assert "1 nodes (n1)" in message
-        assert "keeps its present class: give one class a higher spec.priority" in message
+        assert "keeps its current class: give one class a higher spec.priority" in message
     assert said(decision, "c") == {"Distinct": ("True", "Distinct")}
     assert [decision.statuses[name].nodes for name in ("a", "b", "c")] == [0, 1, 0]
     assert set(decision.events) == {"a", "b"}

@@ -43,8 +43,8 @@ def test_what_measurement_can_not_tell_apart_is_decided_by_size() -> None:
     assert is_tie(near, BLOCKS, WEIGHTS)
     won = decide_contest([Contender("OpenVino", near), Contender("OnnxRuntime", BLOCKS)], WEIGHTS)
     assert won.winner.engine == "OnnxRuntime"
-    assert "can't be told apart by measurement" in won.explanation
-    assert "the smaller is taken (58.8 MB against 60.0 MB)" in won.explanation
+    assert "are equal within measurement error" in won.explanation
+    assert "the smaller is chosen (58.8 MB against 60.0 MB)" in won.explanation
 
 
 def test_equal_in_all_the_first_of_the_ranking_wins() -> None:
@@ -54,7 +54,9 @@ def test_equal_in_all_the_first_of_the_ranking_wins() -> None:
 
 def test_one_alone_wins_with_its_figures() -> None:
     won = decide_contest([Contender("OnnxRuntime", BLOCKS)], WEIGHTS)
-    assert won.explanation.startswith("OnnxRuntime weight-int8-block128 alone is certified: 1.50x")
+    assert won.explanation.startswith(
+        "OnnxRuntime weight-int8-block128 is the only certified build: 1.50x"
+    )
 
 
 def test_the_front_spans_engines_and_leaves_out_what_was_not_measured() -> None:

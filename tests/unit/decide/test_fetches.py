@@ -112,7 +112,7 @@ def test_what_the_fetcher_says_is_the_reason() -> None:
     (target,) = decision.status.targets
     assert (target.phase, target.reason) == (Phase.FAILED, "SourceAccessDenied")
     assert told in target.message
-    assert "the next at 12:01:00 UTC" in target.message
+    assert "next try at 12:01:00 UTC" in target.message
     accepted = condition_of(decision.status.conditions, "Accepted")
     assert accepted is not None
     assert accepted.status == "False"

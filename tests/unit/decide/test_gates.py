@@ -148,9 +148,9 @@ def test_messages_are_for_people() -> None:
     missed = trial(quality=interval(0.918, 0.893, 0.938), memory_reduction=None, bytes=200_000_000)
     results = evaluate(missed, Gates(artifact_size="100M"))
     assert shortfalls(results, allow_marginal=False) == (
-        "quality 0.918 (0.893 to 0.938) misses at least 0.950",
-        "memory saved was not measured; wanted at least -5 %",
-        "size 200.0 MB misses at most 100.0 MB",
+        "quality 0.918 (0.893 to 0.938) is below the required 0.950",
+        "memory saved was not measured (required -5 %)",
+        "size 200.0 MB exceeds the allowed 100.0 MB",
     )
 
 

@@ -73,4 +73,4 @@ def test_nothing_is_named_that_would_not_help(trial_: Trial) -> None:
 def test_a_trial_that_was_given_up_is_told_as_far_as_it_was_measured() -> None:
     asked = Gates(quality="0.99")
     known = [one for one in evaluate(measured(), asked) if one.name == "quality"]
-    assert passing_gates(known, asked) == 'spec.gates.quality: "0.95", as far as it was measured'
+    assert passing_gates(known, asked) == 'spec.gates.quality: "0.95", as far as measured'

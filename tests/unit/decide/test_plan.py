@@ -160,8 +160,8 @@ def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
     )
     # What the job had to cut is told in full again.
     shortfall = (
-        "x86: quality 0.900 (0.891 to 0.909) misses at least 0.950; it would pass with"
-        ' spec.gates.quality: "0.89", as far as it was measured'
+        "x86: quality 0.900 (0.891 to 0.909) is below the required 0.950; it would pass with"
+        ' spec.gates.quality: "0.89", as far as measured'
     )
     assert ready(made) == (ConditionStatus.FALSE, "GatesNotMet", shortfall)
     assert {"Stalled"} <= types(made)

@@ -82,8 +82,8 @@ def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
     made = ends(made, trial("weight-int8")).settle()
     found = target(made)
     assert (found.engine, found.phase) == ("OnnxRuntime", Phase.ROLLING_OUT)
-    assert found.choice.startswith("OnnxRuntime weight-int8 alone is certified: ")
-    assert "OpenVino: quality 0.900 (0.891 to 0.909) misses at least 0.950" in found.choice
+    assert found.choice.startswith("OnnxRuntime weight-int8 is the only certified build: ")
+    assert "OpenVino: quality 0.900 (0.891 to 0.909) is below the required 0.950" in found.choice
 
 
 def test_when_no_engine_passes_each_shortfall_is_told() -> None:
@@ -92,8 +92,8 @@ def test_when_no_engine_passes_each_shortfall_is_told() -> None:
     found = target(made)
     assert (found.phase, found.reason) == (Phase.FAILED, "GatesNotMet")
     shortfall = (
-        "quality 0.900 (0.891 to 0.909) misses at least 0.950; it would pass with"
-        ' spec.gates.quality: "0.89", as far as it was measured'
+        "quality 0.900 (0.891 to 0.909) is below the required 0.950; it would pass with"
+        ' spec.gates.quality: "0.89", as far as measured'
     )
     assert found.message == f"OpenVino: {shortfall}; OnnxRuntime: {shortfall}"
 

@@ -73,9 +73,9 @@ def test_a_job_without_a_running_pod_does_nothing_yet(stage: str) -> None:
     for pods in ((), (stuck_pod(),)):
         decision = made.job(pods=pods).decide()
         _, message = said(decision, "Ready")
-        assert " starts" in message
+        assert " is starting" in message
         assert " reads " not in message
-        assert " looks " not in message
+        assert " checks " not in message
         assert said(decision, "Stalled") == ("", "")
         assert decision.requeue_after == GRACE.total_seconds()
 

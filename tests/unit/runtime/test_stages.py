@@ -239,7 +239,7 @@ def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured:
     job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
     code, message = job.validate()
     assert code == 0
-    assert message.startswith("none of 1 candidates passes: spoiled: quality 0.")
+    assert message.startswith("none of 1 recipes passes: spoiled: quality 0.")
     validation = job.validation()
     assert (validation.chosen, validation.certified, validation.served) == (None, None, None)
     assert {gate.name for gate in validation.gates if gate.outcome == "Fail"} >= {

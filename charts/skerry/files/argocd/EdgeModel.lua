@@ -1,7 +1,7 @@
--- Healthy: what the spec asks for answers. Degraded: a person has to act (gates not met, taken back,
+-- Healthy: the desired revision answers. Degraded: a person has to act (gates not met, rolled back,
 -- undone by hand, a wave that does not get on, a source that can't be had, a name in the way). Suspended:
 -- a person holds it (spec.suspend) or has the last word (promotion: Manual). Everything else is on its way.
-local health = {status = "Progressing", message = "the operator has not looked at it yet"}
+local health = {status = "Progressing", message = "the operator has not reconciled it yet"}
 local status = obj.status
 if status == nil or status.observedGeneration ~= obj.metadata.generation then
   return health

@@ -1,5 +1,5 @@
 -- Degraded: another class of the same priority selects some of its nodes. A class without nodes is well.
-local health = {status = "Progressing", message = "the operator has not looked at it yet"}
+local health = {status = "Progressing", message = "the operator has not reconciled it yet"}
 local status = obj.status
 if status == nil or status.observedGeneration ~= obj.metadata.generation then
   return health

@@ -4,7 +4,7 @@ local health = {status = "Progressing", message = "no revision yet"}
 local spec = obj.spec
 if spec.halted ~= nil then
   health.status = "Degraded"
-  health.message = "revision " .. spec.halted.revision .. " was taken back: " .. spec.halted.rule
+  health.message = "revision " .. spec.halted.revision .. " was rolled back: " .. spec.halted.rule
 elseif spec.candidate ~= nil then
   health.message = "revision " .. spec.candidate.revision .. " is on trial"
 elseif spec.stable ~= nil then

@@ -62,7 +62,7 @@ async def look(connection: Connection, manifests: Manifests) -> Found:
         except ClusterError as error:
             if error.status not in FORBIDDEN:
                 raise
-            notes.append("not checked by the API server: your user may not write EdgeModels")
+            notes.append("not checked by the API server: your user can't write EdgeModels")
     classes = await _classes(connection, notes)
     return Found(live, classes, await installed(connection, notes), tuple(notes))
 
@@ -73,7 +73,7 @@ async def _classes(connection: Connection, notes: list[str]) -> dict[str, Hardwa
     except ClusterError as error:
         if error.status not in FORBIDDEN:
             raise
-        notes.append("HardwareClasses are not known: your user may not list them (-f adds them)")
+        notes.append("HardwareClasses are unknown: your user can't list them (add them with -f)")
         return None
     classes = readable("HardwareClass", found, hardware_class_of)
     return {one.metadata.name: one for one in classes}
@@ -87,9 +87,9 @@ async def installed(connection: Connection, notes: list[str]) -> OperatorConfig 
     except ClusterError as error:
         if error.status not in FORBIDDEN:
             raise
-        notes.append(f"installed engines are not known: your user may not read {place}")
+        notes.append(f"installed engines are unknown: your user can't read {place}")
         return None
     if found is None:
-        notes.append(f"installed engines are not known: there is no {place}")
+        notes.append(f"installed engines are unknown: there is no {place}")
         return None
     return config_from(yaml.safe_load(found["data"][CONFIG_KEY]), place)

@@ -60,7 +60,7 @@ def read_manifests(paths: Sequence[str]) -> Manifests:
             classes[parsed.metadata.name] = parsed
     if not models:
         raise CliError(
-            "no EdgeModel is in it", ", ".join(paths), "name a file with kind: EdgeModel"
+            "it holds no EdgeModel", ", ".join(paths), "name a file with kind: EdgeModel"
         )
     return Manifests(tuple(models), tuple(raw), classes)
 
@@ -84,7 +84,7 @@ def config_from(document: Any, place: str) -> OperatorConfig:
     try:
         return OperatorConfig.model_validate(document)
     except ValidationError as error:
-        raise CliError(_mistakes(error), place, "is it of this version of Skerry?") from error
+        raise CliError(_mistakes(error), place, "check that it is of this version") from error
 
 
 def _documents(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -110,7 +110,7 @@ def _documents(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _validated(
     kind: type[EdgeModel | HardwareClass], document: dict[str, Any], place: str
 ) -> EdgeModel | HardwareClass:
-    todo = f"`kubectl explain {kind.info.short} --recursive` tells all fields"
+    todo = f"see `kubectl explain {kind.info.short} --recursive` for all fields"
     try:
         parsed = kind.model_validate(document)
     except ValidationError as error:

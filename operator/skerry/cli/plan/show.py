@@ -97,7 +97,7 @@ def _class(
     )
     chosen = _chosen(target, ranks)
     for place, rank in enumerate(ranks, start=1):
-        installed = "not known" if config is None else "yes" if rank.installed else "no"
+        installed = "unknown" if config is None else "yes" if rank.installed else "no"
         mark = f"[green]{place} *[/]" if config and rank.engine in chosen else str(place)
         table.add_row(mark, rank.engine, installed, rank.reason)
     constraints = (f"  [yellow]constraint:[/] {escape(one)}" for one in device.constraints)
@@ -112,13 +112,13 @@ def _no_class(
     name = target.hardware_class
     if not known:
         return Plan(
-            f"[yellow]{name}[/]: the class is not known here; add its manifest by -f, or ask a"
+            f"[yellow]{name}[/]: the class is unknown here; add its manifest with -f, or contact a"
             " cluster"
         )
     names = ", ".join(sorted(classes)) or "none"
     said = (
         f"[bold red]{name}[/]: there is no such HardwareClass (known: {names}); create it, or add"
-        " its manifest by -f"
+        " its manifest with -f"
     )
     return Plan(said, _failing(model, target))
 
@@ -145,19 +145,19 @@ def _chosen(target: Target, ranks: tuple[EngineRank, ...]) -> list[str]:
 def _verdict(model: EdgeModel, target: Target, chosen: list[str], *, known: bool) -> str:
     """What would be built by whom, and what of it would be rolled out."""
     if not known:
-        return "  which of them are installed is not known here (--config FILE, or a cluster)"
+        return "  installed engines are unknown here: add --config FILE, or contact a cluster"
     if not chosen:
         asked = "" if target.engine == AUTO else f" {target.engine}"
         return f"  [red]no installed engine{asked} suits it: the target would fail (EngineNotInstalled)[/]"
     if len(chosen) == 1:
         named = "" if target.engine == AUTO else ", which the target names,"
         said = f"{chosen[0]}{named} builds for {target.hardware_class}"
-        return f"  {said}; rolled out if it passes the gates, measured on a node of the class"
+        return f"  {said}; it is rolled out if it passes the gates, measured on a node of the class"
     weights = model.spec.optimization.search.weights
     by = f"speed {weights.speed}, quality {weights.quality}, memory {weights.memory}"
     return (
         f"  {' and '.join(chosen)} build for {target.hardware_class}, each measured on a node of the"
-        f" class; of what passes the gates the best by weight ({by}) is rolled out"
+        f" class; the best build by weight ({by}) that passes the gates is rolled out"
     )
 
 
@@ -167,11 +167,9 @@ def _difference(model: EdgeModel, live: EdgeModel | None) -> Iterator[Renderable
         return
     found = changes(live.spec, model.spec)
     if not found:
-        yield "  the cluster has this very spec: nothing would change"
+        yield "  the cluster has the same spec: nothing would change"
         return
-    table = Table(
-        "field", "is", "would be", "what comes of it", title="Changes", title_justify="left"
-    )
+    table = Table("field", "is", "would be", "effect", title="Changes", title_justify="left")
     for change in found:
         table.add_row(escape(change.field), _short(change.was), _short(change.now), change.effect)
     yield table

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_DIGEST = "sha256:" + "0" * 64
 UNREAD = Assessment(
     source_digest=NO_DIGEST, format="", bytes=0, parameters=0,
-    message="the source is not read yet: engines are ranked by the hardware alone"
+    message="the source has not been read: engines are ranked by hardware only"
     " (--model FILE reads a local copy)",
 )  # fmt: skip
 

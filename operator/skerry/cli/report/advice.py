@@ -54,7 +54,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for build in content.builds:
         for gate in build.gates:
             if gate.outcome is not GateOutcome.PASS:
-                kind = "required" if gate.required else "an aim"
+                kind = "required" if gate.required else "a goal"
                 yield content.told(build, f"gate {gate.name} ({kind}): {gate.message}.")
 
 
@@ -64,7 +64,7 @@ def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         if speed is not None and float(speed.high) < SLOWER:
             yield (
                 f"{point.name} is slower than the source ({figure(speed, 'x')}): on this hardware"
-                " what it adds costs more than its smaller numbers save."
+                " the operations it adds cost more than its smaller numbers save."
             )
 
 
@@ -80,8 +80,8 @@ def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     if smaller - saved > FILE_AHEAD_OF_MEMORY:
         yield (
             f"{chosen.recipe} makes the file {smaller:.0%} smaller ({megabytes(source.bytes)} to"
-            f" {megabytes(chosen.bytes)}) and saves {saved:.0%} of the memory: weights are unpacked"
-            " or kept beside buffers while it runs."
+            f" {megabytes(chosen.bytes)}) but saves {saved:.0%} of the memory: weights are unpacked,"
+            " or buffers outweigh them, while it runs."
         )
 
 
@@ -99,7 +99,8 @@ def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
             continue
         if nearest := passing_gates(build.gates, model.spec.gates):
             yield content.told(
-                build, f"the nearest miss passes {nearest}, if that is good enough for this use."
+                build,
+                f"the nearest miss would pass {nearest}, if that is good enough for this use.",
             )
 
 
@@ -130,8 +131,8 @@ def _narrow_the_interval(model: EdgeModel, content: ClassContent) -> Iterator[st
             continue
         if float(quality.high) - float(quality.low) > WIDE_INTERVAL:
             yield (
-                f"{point.name} holds quality {least:g} by its estimate and not by its interval"
-                f" ({figure(quality)}): a larger evaluation data set narrows it."
+                f"{point.name} meets quality {least:g} by its estimate but not by its interval"
+                f" ({figure(quality)}): a larger evaluation data set narrows the interval."
             )
 
 
@@ -139,7 +140,7 @@ def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for rank in content.target.engines:
         if rank.installed:
             return
-        yield f"{rank.engine} stands before what is installed for this hardware: {rank.reason}."
+        yield f"{rank.engine} ranks above the installed engines for this hardware: {rank.reason}."
 
 
 def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -150,7 +151,7 @@ def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         ]
         if missed:
             yield (
-                f"Aims missed ({', '.join(missed)}) reject nothing. To insist on them, set"
+                f"Missed goals ({', '.join(missed)}) reject nothing. To require them, set"
                 " spec.gates.profile: Strict."
             )
 
@@ -162,7 +163,7 @@ def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
         if said.phase == Phase.FAILED and said.reason != GATES_NOT_MET:
             yield (
                 f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant}`"
-                f" says why; `kubectl skerry retry {name}` tries it again."
+                f" shows why; `kubectl skerry retry {name}` tries it again."
             )
 
 
@@ -176,7 +177,7 @@ def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
             continue
         if rejection.attempt >= target.attempt and rejection.revision != target.stable:
             yield (
-                f"What the spec asks for was taken back ({rejection.message}): change the spec, or"
+                f"The desired revision was rolled back ({rejection.message}): change the spec, or run"
                 f" `kubectl skerry retry {model.metadata.name}`."
             )
 

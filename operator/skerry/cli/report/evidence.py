@@ -43,7 +43,7 @@ async def fetch(registry: Registry, image: str) -> Evidence:
     manifest = await registry.manifest(image)
     layer = part_of(manifest, PART_EVIDENCE)
     if layer is None:
-        raise RegistryError("it has no evidence layer", image, "was it made by Skerry?")
+        raise RegistryError("it has no evidence layer", image, "check that Skerry made it")
     blob = await registry.blob(image, layer["digest"], MOST_BYTES)
     return _parsed(blob, image)
 

@@ -39,7 +39,7 @@ def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
     model = picture.model
     root = Tree(_headline(picture))
     if not model.status.targets:
-        root.add("[dim]the operator has not looked at it yet[/]")
+        root.add("[dim]the operator has not reconciled it yet[/]")
     for target in model.status.targets:
         branch = root.add(_target(target))
         branch.add(escape(target.message)) if target.message else None
@@ -142,7 +142,7 @@ def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: b
     parts += [f"[yellow]{counts.offline} offline[/]"] if counts.offline else []
     leaf = branch.add(", ".join(parts))
     if picture.nodes is None:
-        leaf.add("[dim]devices are not shown: your user may not list edgenodes[/]")
+        leaf.add("[dim]devices are not shown: your user can't list edgenodes[/]")
         return
     devices = picture.nodes.get(target.hardware_class, ())
     shown = [line for node in devices for line in _node(picture, node, told=all_nodes)]

@@ -29,5 +29,5 @@ def no_data(rule: str, have: int, need: int, whose: str = "the candidate") -> Fi
         VerdictOutcome.NO_DATA,
         rule,
         samples=have,
-        message=f"{rule}: {have} of {need} answers of {whose} so far",
+        message=f"{rule}: {have} of {need} answers from {whose} so far",
     )

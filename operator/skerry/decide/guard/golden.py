@@ -59,7 +59,7 @@ def judge(record: Record) -> Finding:
         samples=record.replays,
         message=f"golden sample: {record.reason}"
         if record.reason
-        else "golden samples are as certified",
+        else "golden samples match the certified outputs",
         first_bad_at=record.wrong_at,
     )
 
@@ -79,7 +79,7 @@ def difference(
             return f"output {name} is missing"
         want, have = _flat(tensor["data"]), _flat(got[name].get("data", []))
         if len(want) != len(have):
-            return f"output {name} has {len(have)} values, certified are {len(want)}"
+            return f"output {name} has {len(have)} values instead of the certified {len(want)}"
         wrong = _disagreement(want, have, tolerance)
         if wrong:
             return f"output {name}: {wrong}"
@@ -96,7 +96,7 @@ def _disagreement(want: list[Any], have: list[Any], tolerance: Tolerance) -> str
         return None if cosine >= tolerance.cosine else f"cosine {cosine:.4f} < {tolerance.cosine:g}"
     for w, h in zip(want, have, strict=True):
         if abs(w - h) > tolerance.absolute + tolerance.relative * abs(w):
-            return f"{h:.6g} where {w:.6g} is certified"
+            return f"{h:.6g} instead of the certified {w:.6g}"
     return None
 
 

@@ -33,6 +33,6 @@ def judge(recent: Recent, good_median: float | None, least: int, now: float) -> 
         observed=f"stable's median {median:.1f} ms",
         bound=f"{HOLD_TIMES:g}x its own past ({good_median:.1f} ms)",
         samples=len(values),
-        message=f"stable slowed down from {good_median:.1f} to {median:.1f} ms since the candidate came:"
-        " the soak is held until it is as fast as before",
+        message=f"stable slowed from {good_median:.1f} to {median:.1f} ms since the candidate arrived:"
+        " the soak is on hold until stable recovers",
     )

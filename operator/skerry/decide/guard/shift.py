@@ -110,7 +110,7 @@ def _finding(outcome: VerdictOutcome, z: float, window: Window, tolerate: float)
         observed=f"median {mine:.1f} ms, stable {theirs:.1f} ms, z {z:.1f}",
         bound=f"{tolerate:g}x, z {FAIL_Z}",
         samples=len(window.candidate),
-        message=f"answers take {mine:.1f} ms in the median, stable's {theirs:.1f} ms",
+        message=f"median latency {mine:.1f} ms, stable {theirs:.1f} ms",
         first_bad_at=first,
     )
 

@@ -49,8 +49,8 @@ def judge(candidate: Histogram, stable: Histogram, tolerate: float, least: int) 
         observed=f"{share:.1%} slow, stable {share_stable:.1%}",
         bound=f"{tolerate:g}x stable's p95 ({exp((limit + 1) * WIDTH):.1f} ms)",
         samples=candidate.total,
-        message=f"{share:.1%} of the answers take longer than {exp((limit + 1) * WIDTH):.1f} ms,"
-        f" {share_stable:.1%} of stable's",
+        message=f"{share:.1%} of answers take longer than {exp((limit + 1) * WIDTH):.1f} ms,"
+        f" stable {share_stable:.1%}",
     )
 
 

@@ -82,5 +82,5 @@ def _passed(findings: list[Finding]) -> Finding:
         "",
         observed=observed[:128],
         samples=samples,
-        message=f"every rule holds on {samples} answers",
+        message=f"every rule passes on {samples} answers",
     )

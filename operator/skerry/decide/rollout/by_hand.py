@@ -28,7 +28,7 @@ def abort(now: Situation) -> ModelRouteSpec | None:
         return None
     halt = Halt(
         revision=tried.revision, attempt=tried.attempt, rule=RULE_ABORTED,
-        message="aborted by hand (annotation skerry.dev/abort)", at=now.now,
+        message="a user aborted it (annotation skerry.dev/abort)", at=now.now,
     )  # fmt: skip
     return change(now.route, candidate=None, halted=halt)
 
@@ -42,7 +42,7 @@ def undo(now: Situation) -> ModelRouteSpec | None:
         return None
     halt = Halt(
         revision=stable.revision, attempt=stable.attempt, rule=RULE_UNDONE,
-        message="undone by hand (annotation skerry.dev/undo)", at=now.now,
+        message="a user undid it (annotation skerry.dev/undo)", at=now.now,
     )  # fmt: skip
     return change(now.route, stable=back, candidate=None, previous=None, halted=halt)
 

@@ -98,9 +98,9 @@ def describe(case: Degraded) -> tuple[str, str, str]:
     pair = (case.revision, case.attempt)
     rules = Counter(failing_rule(n, *pair) for n in case.failed)
     rule = rules.most_common(1)[0][0] if rules else RULE_LOST
-    text = f"{len(case.failed)} of {case.judged} nodes failed it"
+    text = f"{len(case.failed)} of {case.judged} nodes reported Fail"
     if case.lost:
-        text += f", {len(case.lost)} fell silent, more than elsewhere"
+        text += f", {len(case.lost)} went silent, more than elsewhere"
     found = verdict(node, *pair)
     detail = f": {rule} on {node.name}" + (f", {found.message or found.observed}" if found else "")
     return rule, node.name, (text + detail)[:256]

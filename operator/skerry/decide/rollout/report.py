@@ -122,7 +122,9 @@ def wave_status(facts: Facts) -> WaveStatus | None:
 def _no_nodes(facts: Facts) -> Story | None:
     if facts.view.nodes:
         return None
-    text = f"no node carries class {facts.view.hardware_class}: label a node so that it is selected"
+    text = (
+        f"class {facts.view.hardware_class} has no nodes: label a node so that the class selects it"
+    )
     return Story(Phase.PENDING, "NoNodes", text)
 
 
@@ -140,8 +142,8 @@ def _no_fallback(facts: Facts) -> Story | None:
     ]
     if not alone:
         return None
-    text = f"stable {route.stable.revision} does not answer on {_names(alone)}: "
-    text += "what runs there keeps the traffic"
+    text = f"stable {route.stable.revision} does not answer on {_names(alone)}, "
+    text += "so the revision that runs there keeps the traffic"
     cause = why.told(why.causes(view, alone, route.stable.revision))
     return Story(_unless_serving(facts), "NoFallback", text + (f"; {cause}" if cause else ""))
 
@@ -158,7 +160,8 @@ def _rejected(facts: Facts) -> Story | None:
         told = halted
     if told is None:
         return None
-    text = f"{view.desired} was taken back: {told.message}. Change the spec, or ask for a retry"
+    text = f"{view.desired} was rolled back: {told.message}."
+    text += f" Change the spec, or run kubectl skerry retry {view.edge_model}"
     return Story(Phase.ROLLED_BACK, BY_HAND.get(told.rule, "RolledBack"), text)
 
 
@@ -170,7 +173,7 @@ def _suspended(facts: Facts) -> Story | None:
     if facts.wave is None and (route and route.stable and route.stable.revision == view.desired):
         return None
     held = _wave_words(facts) if facts.wave else f"the rollout of {view.desired}"
-    text = f"{held} is held while spec.suspend is true; the guard stays armed"
+    text = f"{held} is paused while spec.suspend is true; the guard stays active"
     return Story(Phase.PAUSED, "Suspended", text)
 
 
@@ -185,13 +188,15 @@ def _awaits_promotion(facts: Facts) -> Story | None:
         return None
     mark = Mark(tried.revision, tried.attempt)
     passed = len(passed_nodes(view, wave))
-    text = f"{mark.revision} passed on {passed} of {len(view.nodes)} nodes and waits for a person:"
-    text += f" kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
+    text = f"{mark.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
+    text += (
+        f" run kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
+    )
     if any(said.pair == mark.pair for said in view.actions.promote):
-        text += f"/{USED_NONCE} (the approval that is there was used before)"
+        text += f"/{USED_NONCE} (the existing approval was used before)"
     elif view.actions.promote:
         said = join(view.actions.promote)
-        text += f" (it says {said}, which is not what waits)"
+        text += f" (the annotation names {said}, which does not await approval)"
     return Story(Phase.PAUSED, "AwaitingPromotion", text)
 
 
@@ -201,7 +206,7 @@ def _all_left_out(facts: Facts) -> Story | None:
         not node.left_out or serves(node, view.desired) for node in view.nodes
     ):
         return None
-    text = f"no node of class {view.hardware_class} can have {view.desired}; {why.left_out(view)}"
+    text = f"no node of class {view.hardware_class} can run {view.desired}; {why.left_out(view)}"
     return Story(Phase.PENDING, NODES_LEFT_OUT, text)
 
 
@@ -212,7 +217,7 @@ def _ring_without_nodes(facts: Facts) -> Story | None:
     step = view.policy.waves[wave.index]
     if not is_empty(view, step) or is_passed_over(view, step):
         return None
-    text = f"{_wave_words(facts)}: no node of any class carries these labels; label nodes of class"
+    text = f"{_wave_words(facts)}: no node of any class has these labels; label nodes of class"
     text += f" {view.hardware_class}, or correct spec.rollout.waves[{wave.index}].nodeSelector"
     return Story(Phase.ROLLING_OUT, "RingWithoutNodes", text)
 
@@ -228,16 +233,16 @@ def _stalled(facts: Facts) -> Story | None:
     status = wave_status(facts)
     if status is None or status.progressed_at == facts.now:
         return None
-    since = f"not got on since {status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"no progress since {status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
     known = _ring_without_nodes(facts) or _wave_lost(facts)
     if known is not None:
         return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, f"{known.message}; {since}")
     waiting = waiting_nodes(view, wave)
-    whom = f"{len(waiting)} of its nodes" if waiting else "room on its nodes"
-    text = f"{_wave_words(facts)} waits for {whom} and has {since}"
+    whom = f"{len(waiting)} of its nodes" if waiting else "a free slot on its nodes"
+    text = f"{_wave_words(facts)} has made {since} and waits for {whom}"
     cause = why.any_cause(view, waiting, wave.candidate.revision)
     text += f"; {cause}" if cause else ""
-    text += f". To end it: kubectl skerry abort {view.edge_model}"
+    text += f". To end it, run kubectl skerry abort {view.edge_model}"
     return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
 
@@ -259,7 +264,7 @@ def _wave_lost(facts: Facts) -> Story | None:
     lost = lost_nodes(facts.view, facts.wave, facts.now)
     if not lost:
         return None
-    text = f"{_wave_words(facts)} waits for {_names(lost)}, silent since it opened: "
+    text = f"{_wave_words(facts)} waits for {_names(lost)}, silent since the wave opened: "
     text += "bring the nodes back, or delete their Node objects if they are gone for good"
     return Story(Phase.ROLLING_OUT, "NodesLost", text)
 
@@ -272,8 +277,11 @@ def _wave_waits_for_room(facts: Facts) -> Story | None:
     held = [node for rev in sorted(left) for node in holders(view, route, rev, facts.now)]
     if not left:
         return None
-    text = f"{_wave_words(facts)} waits until {', '.join(sorted(left))} is let go"
-    text += f" by {_names(held)}" if held else ""
+    revisions = ", ".join(sorted(left))
+    released = (
+        f"for {_names(held)} to release {revisions}" if held else f"until {revisions} is gone"
+    )
+    text = f"{_wave_words(facts)} waits {released}"
     outside = why.left_out(view)
     return Story(Phase.ROLLING_OUT, "Retiring", text + (f"; {outside}" if outside else ""))
 
@@ -284,7 +292,9 @@ def _wave_waits_for_pulls(facts: Facts) -> Story | None:
     if wave is None or limit is None or wave.planned == wave.opened:
         return None
     pulling = pulling_nodes(view, wave.candidate.revision, wave.opened)
-    text = f"{_wave_words(facts)}: {_names(pulling)} pull and start it, {limit} at once"
+    text = (
+        f"{_wave_words(facts)}: pulling and starting on {_names(pulling)}, at most {limit} at once"
+    )
     cause = why.told(why.causes(view, pulling, wave.candidate.revision))
     text += f"; {cause}" if cause else ""
     return Story(Phase.ROLLING_OUT, "Pulling", text) if pulling else None
@@ -296,7 +306,7 @@ def _wave_runs(facts: Facts) -> Story | None:
         return None
     passed = len(passed_nodes(view, wave))
     waiting = waiting_nodes(view, wave)
-    text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} under way"
+    text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} in progress"
     cause = why.told(why.causes(view, waiting, wave.candidate.revision))
     said = (cause, why.without_agent(waiting), why.left_out(view))
     text += "".join(f"; {words}" for words in said if words)
@@ -321,7 +331,7 @@ def _waiting_to_start(facts: Facts) -> Story | None:
     if route and route.stable and route.stable.revision == view.desired:
         return None
     return Story(
-        Phase.ROLLING_OUT, "Retiring", f"{view.desired} waits until what was there before is let go"
+        Phase.ROLLING_OUT, "Retiring", f"{view.desired} waits until nodes release older revisions"
     )
 
 
@@ -334,7 +344,7 @@ def _catching_up(facts: Facts) -> Story | None:
     until = deadline(view)
     if until is None or facts.now < until or before.progressed_at == facts.now:
         return _caught_up_later(facts, late, text)
-    text += f" and has not got on since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    text += f", no progress since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
     text += f"; {why.any_cause(view, late, view.desired)}"
     return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
 
@@ -359,7 +369,7 @@ def _serving(facts: Facts) -> Story:
     text += f"; {outside}" if outside else ""
     full = _waiting_for_room(facts)
     if full:
-        text += f"; {_names(full)} keep what they have until an offline node of their shard is back"
+        text += f"; {_names(full)} can't change until an offline node of the same shard returns"
     return Story(Phase.SERVING, "Serving", text)
 
 

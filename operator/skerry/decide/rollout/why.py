@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView
 
 NAMED = 3
-NO_AGENT = "no agent beats on it yet; the node is left out 5 minutes after it joined its class"
+NO_AGENT = (
+    "its agent has no heartbeat yet; the node is left out 5 minutes after it joined its class"
+)
 
 
 def names(nodes: Iterable[NodeView]) -> str:
@@ -73,12 +75,12 @@ def _agent_says(node: NodeView, revision: str) -> str:
         return "its agent has not reported on this model"
     tried = report.candidate
     if tried is None or tried.revision != revision:
-        return report.message or f"its agent reports nothing of {revision}"
+        return report.message or f"its agent reports nothing about {revision}"
     verdict = tried.verdict
     passing = verdict is None or verdict.outcome is VerdictOutcome.PASS
     said = "" if passing or verdict is None else verdict.message or verdict.outcome.value
     said = said or report.message
-    return f"it is at {tried.state}" + (f", {said}" if said else "")
+    return f"its candidate is {tried.state}" + (f", {said}" if said else "")
 
 
 def _grouped(words: dict[str, tuple[str, str]]) -> str:

@@ -353,7 +353,7 @@ def test_a_ring_without_a_node_is_called_stalled_with_its_labels() -> None:
     assert made.status is not None
     assert made.status.reason == DEADLINE_EXCEEDED
     assert "ring=canary" in made.status.message
-    assert "no node of any class carries these labels" in made.status.message
+    assert "no node of any class has these labels" in made.status.message
 
 
 def test_lost_nodes_are_called_stalled_with_what_to_do() -> None:

@@ -155,7 +155,7 @@ def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
 def test_a_wave_that_also_waits_for_others_goes_on_and_names_the_cause() -> None:
     found = decided(rolling_out(3), n1=PULL, n2=STARTS)
     assert found.reason == "Wave"
-    assert f"0 passed, 3 under way; n1: {PULL.message}" in found.message
+    assert f"0 passed, 3 in progress; n1: {PULL.message}" in found.message
     assert found.offenders == ("n1",)
 
 
@@ -174,7 +174,7 @@ def test_after_the_deadline_the_message_says_what_is_waited_for() -> None:
     found = decided(made, n0=STARTS, n1=STARTS)
     assert STARTS.message in found.message
     found = decided(made)
-    assert f"n0, n1: its agent reports nothing of {B}" in found.message, (
+    assert f"n0, n1: its agent reports nothing about {B}" in found.message, (
         "without a pod's cause the agent's words"
     )
 
@@ -188,7 +188,7 @@ def test_a_node_at_a_step_says_at_which() -> None:
         made.act(device)
         device.report()
     made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
-    assert "n0, n1: it is at Waiting" in decided(made).message
+    assert "n0, n1: its candidate is Waiting" in decided(made).message
 
 
 def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
@@ -222,7 +222,7 @@ def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_fo
     assert servers(made)["n1"] == A
     assert made.status is not None
     assert made.status.reason == "Retiring"
-    assert f"waits until {A} is let go by n1; left out: n1: {TAINT}" in made.status.message
+    assert f"waits for n1 to release {A}; left out: n1: {TAINT}" in made.status.message
     made.devices["n1"].tainted = False
     made.settle()
     assert set(servers(made).values()) == {C}
@@ -234,7 +234,7 @@ def test_a_wave_that_waits_for_a_node_without_an_agent_says_so_at_once() -> None
     nodes = (replace(view.nodes[0], agent_awaited=True), *view.nodes[1:])
     found = decide_target(replace(view, nodes=nodes), made.now)
     assert found.reason == "Wave"
-    assert "2 under way; n0: no agent beats on it yet" in found.message
+    assert "2 in progress; n0: its agent has no heartbeat yet" in found.message
 
 
 def test_a_tainted_node_keeps_its_server_while_it_is_away() -> None:
