@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 
-from examples.demo.traffic import infer_request
+from tests.lab.client.traffic import infer_request
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

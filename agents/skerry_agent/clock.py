@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
-from skerry.decide.guard import Answer
+from skerry.judging.guard import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

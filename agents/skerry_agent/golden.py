@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skerry.api.common import Model
 from skerry.api.edgenode import VerdictOutcome
-from skerry.decide.guard import Answer, Finding
-from skerry.decide.guard.golden import RULE, difference
 from skerry.jobs.files import Tolerance
+from skerry.judging.guard import Answer, Finding
+from skerry.judging.guard.golden import RULE, difference
 from skerry_agent import bounded
 from skerry_agent.addresses import endpoint
 from skerry_agent.files import set_aside, write_atomically

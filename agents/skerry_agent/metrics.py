@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
 from skerry.api.edgenode import VerdictOutcome
-from skerry.decide.guard import Side
+from skerry.judging.guard import Side
 from skerry_agent import plan, web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from skerry.decide.guard import Answer
+    from skerry.judging.guard import Answer
     from skerry_agent.runner import Runner
 
 STUCK_SECONDS = 15.0

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
-from skerry.decide.guard import Finding
+from skerry.judging.guard import Finding
 from skerry_agent.clock import as_date
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
-from skerry.decide.guard import Evidence, Side, judge
-from skerry.decide.guard.errors import IN_A_ROW
+from skerry.judging.guard import Evidence, Side, judge
+from skerry.judging.guard.errors import IN_A_ROW
 from skerry_agent import metrics, plan
 from skerry_agent.gateway.state import Backend, Server
 from skerry_agent.golden import Target
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from skerry.api.modelroute import ModelRoute
-    from skerry.decide.guard import Answer, Finding
+    from skerry.judging.guard import Answer, Finding
     from skerry_agent.clock import Clock
     from skerry_agent.golden import Golden
     from skerry_agent.plan import Memory, Trial

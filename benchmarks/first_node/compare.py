@@ -24,7 +24,7 @@ from benchmarks.first_node.stage import (
 )
 from benchmarks.first_node.watching import PodMoments
 from benchmarks.shared.figures import alternated, medians, ratio
-from examples.demo.environment import bring_up
+from tests.lab.client.environment import bring_up
 
 if TYPE_CHECKING:
     import argparse

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from examples.demo import install
-from examples.demo.environment import ROOT, run
-from examples.demo.traffic import infer_request
 from tests.e2e.world import tiny_model
+from tests.lab.client import install
+from tests.lab.client.environment import ROOT, run
+from tests.lab.client.traffic import infer_request
 from tests.lab.nodes import CLASS_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from examples.demo.environment import Environment
+    from tests.lab.client.environment import Environment
 
 NAMESPACE = "benchmark"
 MODEL = "tiny"

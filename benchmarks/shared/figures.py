@@ -2,7 +2,7 @@
 
 A figure is never two medians of different moments: each pair is measured back to back, pairs begin with
 the other side in turn, and the ratio is the median over pairs, with a bootstrap interval
-(`skerry.decide.intervals`, the same lines that gates use). With few pairs the interval is about their range.
+(`skerry.judging.intervals`, the same lines that gates use). With few pairs the interval is about their range.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.shared.machine import describe_machine
-from skerry.decide.intervals import bootstrap_median
+from skerry.judging.intervals import bootstrap_median
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from skerry.decide.intervals import Estimate
+    from skerry.judging.intervals import Estimate
 
 log = logging.getLogger("benchmarks")
 

@@ -6,10 +6,10 @@ import sys
 
 import typer
 
-from examples.demo.environment import CommandError, bring_up
 from examples.demo.scenario import play
 from examples.demo.watch import NotReachedError, console
 from tests.lab import Lab, LabError
+from tests.lab.client.environment import CommandError, bring_up
 
 LAB_NAME = "demo"
 

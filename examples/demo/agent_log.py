@@ -6,10 +6,10 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from examples.demo.timeline import NodeEvent
+from tests.lab.client.timeline import NodeEvent
 
 if TYPE_CHECKING:
-    from examples.demo.environment import Environment
+    from tests.lab.client.environment import Environment
 
 AGENTS = ("-n", "skerry-system", "pods", "-l", "app.kubernetes.io/component=agent")
 

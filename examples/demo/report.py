@@ -9,10 +9,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from examples.demo.timeline import Timeline
     from skerry.api import ModelVariant
     from skerry.api.edgemodel_status import TargetStatus
     from skerry.api.modelvariant import Interval
+    from tests.lab.client.timeline import Timeline
 
 MEGABYTE = 1e6
 

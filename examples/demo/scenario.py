@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from examples.demo import install, report
+from examples.demo import report
 from examples.demo.agent_log import node_events
-from examples.demo.environment import ROOT, run
-from examples.demo.timeline import is_within, lost, rollback_timeline, switches
-from examples.demo.traffic import Load, Traffic, infer_request
 from examples.demo.watch import Watcher, console, is_serving
 from skerry.api import HardwareClass
 from skerry.api.edgemodel import Phase
+from tests.lab.client import install
+from tests.lab.client.environment import ROOT, run
+from tests.lab.client.timeline import is_within, lost, rollback_timeline, switches
+from tests.lab.client.traffic import Load, Traffic, infer_request
 from tests.lab.nodes import CLASS_LABEL
 from tests.lab.toolchain import cache_root
 
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping
 
-    from examples.demo.environment import Environment
-    from examples.demo.timeline import Timeline
     from examples.demo.watch import View
+    from tests.lab.client.environment import Environment
+    from tests.lab.client.timeline import Timeline
 
 NAMESPACE = "demo"
 MODEL = "minilm"

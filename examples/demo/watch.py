@@ -19,8 +19,8 @@ from skerry.api.edgemodel import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from examples.demo.environment import Environment
     from skerry.api.edgemodel import TargetStatus
+    from tests.lab.client.environment import Environment
 
 POLL_SECONDS = 1.0
 

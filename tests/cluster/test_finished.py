@@ -8,7 +8,7 @@ import pytest
 
 from skerry.api.common import LABEL_COMPONENT
 from skerry.cluster import kinds
-from skerry.decide.identity import assessment_key
+from skerry.decide.build.identity import assessment_key
 from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import (
     ANNOTATION_PART,

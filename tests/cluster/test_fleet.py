@@ -10,7 +10,7 @@ import pytest
 from skerry.cluster import kinds
 from skerry.controllers.default_classes import MARKER
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS
-from skerry.decide.default_classes import default_classes
+from skerry.decide.nodes.default_classes import default_classes
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.world import NAME, ROLLOUT_SECONDS, World, manifest
 from tests.waiting import wait_for

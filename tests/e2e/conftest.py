@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.demo import install
-from examples.demo.environment import ROOT, of_lab, run
 from tests.e2e.faulty import add_field_fault
 from tests.e2e.world import World
+from tests.lab.client import install
+from tests.lab.client.environment import ROOT, of_lab, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.test_story import trigger
 from tests.e2e.world import World, tiny_model, wait_for
+from tests.lab.client.traffic import Traffic, infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.demo import install
-from examples.demo.environment import ROOT
-from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.world import World, is_ready, lost_by_switching, tiny_model, wait_for
+from tests.lab.client import install
+from tests.lab.client.environment import ROOT
+from tests.lab.client.traffic import Traffic, infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

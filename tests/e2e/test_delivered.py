@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from examples.demo import install
-from examples.demo.environment import run
-from examples.demo.traffic import infer_request
 from tests.e2e.world import World, condition, skerry, tiny_model, wait_for
+from tests.lab.client import install
+from tests.lab.client.environment import run
+from tests.lab.client.traffic import infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from examples.demo import install
-from examples.demo.environment import ROOT, run
 from tests.e2e.world import World, condition, skerry, tiny_model
+from tests.lab.client import install
+from tests.lab.client.environment import ROOT, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.demo.traffic import Traffic, infer_request
 from tests.e2e.world import World, is_ready, tiny_model, wait_for
+from tests.lab.client.traffic import Traffic, infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

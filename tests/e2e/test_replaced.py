@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.demo.environment import run
-from examples.demo.traffic import infer_request
 from tests.e2e.world import World, tiny_model
+from tests.lab.client.environment import run
+from tests.lab.client.traffic import infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

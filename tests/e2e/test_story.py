@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from examples.demo.environment import run
-from examples.demo.traffic import Traffic, infer_request
 from skerry.api import HardwareClass
 from skerry.decide.conditions import condition_of
 from skerry_agent.facts.find import find_facts
@@ -19,6 +17,8 @@ from skerry_agent.facts.places import HOST_NET, HOST_SYS, Places
 from tests.e2e.conftest import CLASSES
 from tests.e2e.faulty import OUT_OF_RANGE
 from tests.e2e.world import World, condition, is_ready, lost_by_switching, tiny_model, wait_for
+from tests.lab.client.environment import run
+from tests.lab.client.traffic import Traffic, infer_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

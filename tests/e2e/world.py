@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from examples.demo.environment import run
-from examples.demo.timeline import is_within, lost, switches
-from examples.demo.traffic import Load
 from skerry.api import EdgeModel, EdgeNode, ModelRoute
 from tests import waiting
+from tests.lab.client.environment import run
+from tests.lab.client.timeline import is_within, lost, switches
+from tests.lab.client.traffic import Load
 from tests.lab.nodes import CLASS_LABEL
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from examples.demo.environment import Environment
-    from examples.demo.install import Values
-    from examples.demo.traffic import Traffic
+    from tests.lab.client.environment import Environment
+    from tests.lab.client.install import Values
+    from tests.lab.client.traffic import Traffic
 
 POLL_SECONDS = 0.5
 REQUESTS_PER_SECOND = 8.0

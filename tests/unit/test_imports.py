@@ -38,7 +38,7 @@ def test_decide_and_render_read_no_clock() -> None:
     """`datetime` may be imported for its types; asking it for the time is what must not be."""
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("decide", "render")
+        for folder in ("decide", "judging", "models", "render")
         for path in sorted((ROOT / "operator" / "skerry" / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}

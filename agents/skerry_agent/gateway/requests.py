@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from skerry.decide.guard import Answer
+from skerry.judging.guard import Answer
 from skerry_agent.clock import Clock
 from skerry_agent.gateway.state import model_of
 

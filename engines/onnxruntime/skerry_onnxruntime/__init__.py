@@ -3,8 +3,8 @@
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """
 
-from skerry.decide.assess import Family
 from skerry.engines import EnginePlugin, Recipe
+from skerry.models.assess import Family
 from skerry.precision import Precision
 
 _RECIPES = "skerry_onnxruntime.recipes"

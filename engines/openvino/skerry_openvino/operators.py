@@ -1,11 +1,11 @@
-"""What an OpenVINO model is made of, in the words of `skerry.decide.assess`."""
+"""What an OpenVINO model is made of, in the words of `skerry.models.assess`."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from skerry.decide.assess import Family, family_of
+from skerry.models.assess import Family, family_of
 
 if TYPE_CHECKING:
     import openvino as ov

@@ -180,7 +180,7 @@ class FleetSettings(Settings):
 
     default_classes: bool = Field(
         default=False,
-        description="Create the default HardwareClasses once; see skerry.decide.default_classes.",
+        description="Create the default HardwareClasses once; see skerry.decide.nodes.default_classes.",
     )
 
 

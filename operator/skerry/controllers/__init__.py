@@ -2,7 +2,7 @@
 
 handlers.py     kopf's watches: note and enqueue
 queue.py        EdgeModels to look at
-passes.py       one pass: gather.py -> skerry.decide.plan -> writes.py -> apply.py
+passes.py       one pass: gather.py -> skerry.decide.edgemodel -> writes.py -> apply.py
 views.py        JSON of the API server to what decisions read; reading.py and partly.py where it is odd
 cache.py        what watches and lists have brought
 fleet_loop.py   nodes and classes, each minute and when stirred

@@ -17,9 +17,9 @@ from skerry.cluster import kinds
 from skerry.controllers.partly import daemonset_of
 from skerry.controllers.reading import read
 from skerry.controllers.views import event_views, tolerated_by
-from skerry.decide.absent import GRACE, lacking, waits_for_pods
+from skerry.decide.nodes.taints import untolerated
+from skerry.decide.pods.absent import GRACE, lacking, waits_for_pods
 from skerry.decide.snapshot import Absence
-from skerry.decide.taints import untolerated
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Key, ServingPod
     from skerry.controllers.operator import Operator
-    from skerry.decide.absent import Lacking
+    from skerry.decide.pods.absent import Lacking
     from skerry.decide.snapshot import EventView, JobView, PodView, Snapshot
 
 MOST_READ = 6

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from skerry.api.common import SYSTEM_NAMESPACE
-from skerry.decide.taints import untolerated
+from skerry.decide.nodes.taints import untolerated
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.cluster.heartbeats import Moment
     from skerry.controllers.cache import Fleet, FleetNode
-    from skerry.decide.taints import Taint
+    from skerry.decide.nodes.taints import Taint
 
 AGENT_SECONDS = 300.0
 """What a new node's agent is given to be pulled and to beat; later it is taken in all the same."""

@@ -24,7 +24,7 @@ from skerry.controllers.unlabelled import is_owned
 from skerry.controllers.views import job_finished
 from skerry.controllers.writes import Plan, Verb, Write, WriteId
 from skerry.decide.decision import Event
-from skerry.decide.plan import decide
+from skerry.decide.edgemodel import decide
 from skerry.render import parts
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeModel, EdgeNode, HardwareClass
+    from skerry.decide.nodes.taints import Taint, Tolerated
     from skerry.decide.snapshot import PodView
-    from skerry.decide.taints import Taint, Tolerated
 
 T = TypeVar("T")
 Key = tuple[str, str]

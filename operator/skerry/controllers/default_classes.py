@@ -16,7 +16,7 @@ from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
 from skerry.controllers.fleet_writes import FleetWrite, attempt
 from skerry.controllers.refusals import DEFAULTS
-from skerry.decide.default_classes import default_classes
+from skerry.decide.nodes.default_classes import default_classes
 
 if TYPE_CHECKING:
     from skerry.api import HardwareClass

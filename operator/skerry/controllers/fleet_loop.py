@@ -26,7 +26,7 @@ from skerry.controllers.reach import list_leases, node_facts, remove_stray_lease
 from skerry.controllers.refusals import FLEET
 from skerry.controllers.unreadable import Reading, report
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
-from skerry.decide.fleet import decide_fleet
+from skerry.decide.nodes.fleet import decide_fleet
 from skerry.errors import SkerryError
 from skerry.render import parts
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from skerry.controllers.cache import Store
     from skerry.controllers.operator import Operator
     from skerry.controllers.reading import Partly
-    from skerry.decide.fleet import NodeFacts
+    from skerry.decide.nodes.fleet import NodeFacts
 
 STIR_SECONDS = 0.2
 """Between two passes that events set off: nodes come in crowds."""

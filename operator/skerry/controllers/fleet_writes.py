@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from skerry.cluster.kinds import Kind
     from skerry.controllers.cache import Key
     from skerry.controllers.operator import Operator
-    from skerry.decide.fleet import FleetDecision, NodeAssignment
+    from skerry.decide.nodes.fleet import FleetDecision, NodeAssignment
 
 NO_CONNECTION = 0
 AT_ONCE = 8

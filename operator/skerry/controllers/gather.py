@@ -22,7 +22,7 @@ from skerry.controllers.reach import node_views
 from skerry.controllers.unlabelled import Children, is_owned, unlabelled
 from skerry.controllers.unreadable import Reading
 from skerry.controllers.views import is_pod_of, job_view, pod_view
-from skerry.decide.builds import QUEUED
+from skerry.decide.build.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
 

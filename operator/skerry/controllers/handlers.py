@@ -26,7 +26,7 @@ from skerry.controllers import metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
-from skerry.decide import builds, fetches
+from skerry.decide.build import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from skerry.artifacts.registry import RegistryError
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 from skerry.controllers.pins import QUICK_SECONDS, STALLED_SECONDS, pause_after
+from skerry.decide.build.tries import retry_of
 from skerry.decide.snapshot import Finished
-from skerry.decide.tries import retry_of
 from skerry.jobs.registry import result_of
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from skerry.controllers.pins import Pinner
 from skerry.controllers.probes import serve_probes
 from skerry.controllers.reach import run_lease_loop
 from skerry.controllers.tasks import end
-from skerry.decide.registry import SHARED
+from skerry.decide.build.registry import SHARED
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:

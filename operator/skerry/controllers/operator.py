@@ -12,7 +12,7 @@ from skerry.controllers.cache import Fleet, Key
 from skerry.controllers.queue import WorkQueue
 from skerry.controllers.refusals import Refusals, namespace_owner
 from skerry.controllers.unreadable import Unreadables
-from skerry.decide.taints import tolerated
+from skerry.decide.nodes.taints import tolerated
 
 if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig

@@ -18,7 +18,7 @@ from skerry.controllers import metrics
 from skerry.controllers.apply import Applier
 from skerry.controllers.gather import Held, gather
 from skerry.controllers.unreadable import report
-from skerry.decide.plan import decide
+from skerry.decide.edgemodel import decide
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:

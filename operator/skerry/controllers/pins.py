@@ -2,7 +2,7 @@
 
 A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
 digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
-job to look up (`skerry.decide.fetches`) is none of this module's.
+job to look up (`skerry.decide.build.fetches`) is none of this module's.
 
 A registry that is busy or away is waited for: it is asked again with pauses, which it may ask for
 itself, and what it said is told meanwhile. Only what lasts, or takes a person, is a problem.
@@ -19,8 +19,8 @@ from skerry.api.actions import retry_asked
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.registry import RegistryError
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
-from skerry.decide.fetches import needs_job
-from skerry.decide.registry import WAITING
+from skerry.decide.build.fetches import needs_job
+from skerry.decide.build.registry import WAITING
 from skerry.decide.snapshot import Pins
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from skerry.cluster import kinds
 from skerry.cluster.heartbeats import LIST_SECONDS, Moment, Renewal
 from skerry.cluster.pace import backoff_seconds
 from skerry.controllers.agentless import agentless_since, is_awaited, left_out
-from skerry.decide.fleet import NodeFacts
+from skerry.decide.nodes.fleet import NodeFacts
 from skerry.decide.rollout.model import NodeView
 from skerry.errors import SkerryError
 

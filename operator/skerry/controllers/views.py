@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
 from skerry.controllers.cache import FleetNode, ServingPod
 from skerry.controllers.reading import Partly, Times, time_of
-from skerry.decide.shards import parse_shard
+from skerry.decide.nodes.taints import Taint, Tolerated
+from skerry.decide.rollout.shards import parse_shard
 from skerry.decide.snapshot import ContainerPhase, ContainerView, EventView, JobView, PodView
-from skerry.decide.taints import Taint, Tolerated
 from skerry.render.job_parts import ANNOTATION_TRY, LABEL_WORK
 
 if TYPE_CHECKING:

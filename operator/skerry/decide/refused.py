@@ -16,7 +16,7 @@ from skerry.decide.conditions import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from skerry.decide.builds import TargetBuild
+    from skerry.decide.build.builds import TargetBuild
     from skerry.decide.rollout.model import TargetDecision
 
 STALLED = "Stalled"

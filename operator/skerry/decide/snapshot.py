@@ -1,6 +1,6 @@
 """What one pass over one EdgeModel sees: everything, read once, frozen.
 
-`skerry.controllers.gather` fills it, `skerry.decide.plan` reads it. Kubernetes' own objects come as
+`skerry.controllers.gather` fills it, `skerry.decide.edgemodel` reads it. Kubernetes' own objects come as
 small views with just what a decision depends on.
 """
 

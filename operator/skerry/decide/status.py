@@ -18,21 +18,21 @@ from skerry.api.edgemodel import (
     Phase,
     TargetStatus,
 )
-from skerry.decide.builds import CLASS_MISSING, ENGINE_MISSING
-from skerry.decide.choose import score
+from skerry.decide.build.builds import CLASS_MISSING, ENGINE_MISSING
+from skerry.decide.build.engine_builds import NO_NODES
+from skerry.decide.build.fetches import FETCHER_MISSING
+from skerry.decide.build.sources import NOT_RESOLVED
+from skerry.decide.build.variants import CERTIFIED, GATES_NOT_MET
 from skerry.decide.conditions import Finding, conditions
-from skerry.decide.contest import joint_front
-from skerry.decide.engine_builds import NO_NODES
-from skerry.decide.fetches import FETCHER_MISSING
+from skerry.decide.pods.trouble import is_stuck
 from skerry.decide.refused import STALLED, finding
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
-from skerry.decide.sources import NOT_RESOLVED
-from skerry.decide.trouble import is_stuck
 from skerry.decide.unreadable import NOT_READABLE
-from skerry.decide.variants import CERTIFIED, GATES_NOT_MET
 from skerry.jobs.errors import UNUSABLE
 from skerry.jobs.plans import Role
 from skerry.jobs.results import Refusal
+from skerry.judging.choose import score
+from skerry.judging.contest import joint_front
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
     from skerry.api import ModelVariantStatus
     from skerry.api.modelvariant import Trial
-    from skerry.decide.builds import TargetBuild
-    from skerry.decide.engine_builds import EngineBuild
+    from skerry.decide.build.builds import TargetBuild
+    from skerry.decide.build.engine_builds import EngineBuild
+    from skerry.decide.build.sources import Assessed
     from skerry.decide.rollout.model import TargetDecision
     from skerry.decide.snapshot import Snapshot
-    from skerry.decide.sources import Assessed
 
 NAME_CONFLICT = "NameConflict"
 # With several classes the phase is the first of these that holds for any (design/product.md).

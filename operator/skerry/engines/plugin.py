@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from skerry.decide.assess import Family
+from skerry.models.assess import Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

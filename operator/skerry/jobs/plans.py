@@ -64,7 +64,7 @@ class AssessPlan(Plan):
     source_digest: Digest
     evaluation: EvaluationPlan
     engine: EngineName
-    assessment_key: str = Field(description="64 hex digits; see skerry.decide.identity.")
+    assessment_key: str = Field(description="64 hex digits; see skerry.decide.build.identity.")
     registry: RegistryAccess
 
 
@@ -78,7 +78,7 @@ class JobPlan(Plan):
     hardware_class: str
     features: tuple[str, ...] = ()
     node: str | None = None
-    build_key: str = Field(description="64 hex digits; see skerry.decide.identity.")
+    build_key: str = Field(description="64 hex digits; see skerry.decide.build.identity.")
     evidence_key: str = Field(description="64 hex digits: build key, limits, gates and weights.")
     engine: EngineName
     engine_version: str

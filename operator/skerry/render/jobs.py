@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.units import parse_bytes
+from skerry.api.units import parse_bytes
 from skerry.jobs import names
 from skerry.jobs.stages import ASSESS, STAGES, StageImage, StageLimits
 from skerry.render import job_parts, parts

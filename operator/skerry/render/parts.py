@@ -15,7 +15,7 @@ from skerry.api.common import (
     MANAGED_BY,
     NODE_LABEL_CLASS,
 )
-from skerry.decide.units import parse_quantity
+from skerry.api.units import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ import json
 from typing import TYPE_CHECKING
 
 from skerry.api.hardwareclass import ServingProtocol
-from skerry.decide.units import parse_quantity
+from skerry.api.units import parse_quantity
 from skerry.render import parts
 
 if TYPE_CHECKING:

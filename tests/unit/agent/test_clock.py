@@ -11,7 +11,7 @@ import pytest
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelroute import ModelRoute, ModelRouteSpec
-from skerry.decide.guard import Answer, Finding
+from skerry.judging.guard import Answer, Finding
 from skerry_agent import plan
 from skerry_agent.clock import Clock, as_date
 from skerry_agent.golden import Golden

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skerry.decide.guard import Answer
+from skerry.judging.guard import Answer
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.driver import changed_weights, converge, seen_up
 from skerry_agent.gateway.paths import GatewayPaths

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
-from skerry.decide.guard import Finding
+from skerry.judging.guard import Finding
 from skerry_agent import plan
 from skerry_agent.plan import Memory, Seen, Trial
 

@@ -16,7 +16,7 @@ from skerry.api import EdgeModel, ModelVariant
 from skerry.api.modelvariant import Trial
 from skerry.cli.reading import Picture
 from skerry.cli.report.evidence import Evidence
-from skerry.decide.tries import gates_key
+from skerry.decide.build.tries import gates_key
 from tests.cluster.manifests import DIGEST, MINIMAL, VARIANT, changed
 
 REPORT: dict[str, Any] = json.loads(

@@ -15,7 +15,7 @@ from skerry.cli.report.content import classes
 from skerry.cli.report.evidence import _parsed
 from skerry.cli.report.page import render
 from skerry.cli.report.plot import pareto_svg
-from skerry.decide.tries import gates_key
+from skerry.decide.build.tries import gates_key
 from tests.unit.cli.measured import (
     CHOICE,
     EVIDENCE,

@@ -15,7 +15,7 @@ from skerry.controllers.operator import Operator
 from skerry.controllers.reach import node_facts, node_views, reach_of
 from skerry.controllers.reading import read
 from skerry.controllers.views import fleet_node
-from skerry.decide.taints import Taint
+from skerry.decide.nodes.taints import Taint
 from tests.unit.decide.plan_world import CONFIG
 
 NOW = datetime.now(UTC)

@@ -13,7 +13,7 @@ from skerry.artifacts.registry import Registry
 from skerry.controllers import lookups as lookups_module
 from skerry.controllers import pins as pins_module
 from skerry.controllers.lookups import Lookups
-from skerry.decide.registry import LOOKING_UP, WAITING
+from skerry.decide.build.registry import LOOKING_UP, WAITING
 from skerry.jobs.registry import ANNOTATION_RESULT
 from tests.unit.artifacts.scripted import Answer, Scripted, scripted
 from tests.unit.decide.plan_world import assessed, edge_model, world

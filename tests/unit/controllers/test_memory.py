@@ -16,7 +16,7 @@ from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
 from skerry.controllers.pins import Pinner
 from skerry.controllers.reading import Fault, Unreadable
-from skerry.decide.builds import QUEUED
+from skerry.decide.build.builds import QUEUED
 from tests.unit.decide.plan_world import CONFIG, edge_model
 
 KEY = ("assist", "intent")

@@ -12,7 +12,7 @@ import pytest
 from skerry.artifacts.registry import Registry
 from skerry.controllers import pins as pins_module
 from skerry.controllers.pins import STALLED_SECONDS, Pinner, pause_after
-from skerry.decide.registry import WAITING
+from skerry.decide.build.registry import WAITING
 from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
 from tests.unit.decide.plan_world import edge_model
 from tests.waiting import TLS

@@ -20,7 +20,7 @@ from skerry.api.modelvariant import (
     VariantArtifact,
 )
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob
-from skerry.decide.plan import decide
+from skerry.decide.edgemodel import decide
 from skerry.decide.rollout import NodeView
 from skerry.decide.snapshot import (
     ContainerPhase,

@@ -9,7 +9,7 @@ import pytest
 
 from skerry.api import EdgeNode, HardwareClass
 from skerry.decide.conditions import condition_of
-from skerry.decide.fleet import NodeFacts, choose_class, decide_fleet
+from skerry.decide.nodes.fleet import NodeFacts, choose_class, decide_fleet
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.edgemodel import Phase
-from skerry.decide.absent import GRACE
 from skerry.decide.conditions import condition_of
+from skerry.decide.pods.absent import GRACE
 from skerry.decide.rollout import NodeView
 from skerry.decide.snapshot import Absence, ContainerPhase, ContainerView, EventView, PodView
 from tests.unit.decide.plan_world import NOW, World, assessed, built, world

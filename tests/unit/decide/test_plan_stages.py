@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from skerry.api.modelvariant import StageOutcome
+from skerry.decide.build.stages import current_stage, failure, stage_statuses, trouble
 from skerry.decide.snapshot import ContainerPhase, ContainerView, JobView, PodView
-from skerry.decide.stages import current_stage, failure, stage_statuses, trouble
 from skerry.stage import Stage
 from tests.unit.decide.plan_world import NOW, ended
 

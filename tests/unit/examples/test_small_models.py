@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
 
+from skerry.decide.build.variants import GATES_NOT_MET
 from skerry.decide.conditions import condition_of
-from skerry.decide.variants import GATES_NOT_MET
 from skerry.engines import find_engine
 from skerry_optimizer.models.running import load, run
 from tests.unit.examples.local_job import CLASS, LocalJobs

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from skerry.decide import stages as diagnosis
+from skerry.decide.build import stages as diagnosis
 from skerry.decide.snapshot import ContainerPhase, ContainerView, PodView
 from skerry.jobs import stages
 from skerry.jobs.stages import (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)  # dozens of processes
 
 DESCRIPTION = """
-from skerry.decide.assess import Family
+from skerry.models.assess import Family
 from skerry.engines import EnginePlugin, Recipe
 from skerry.precision import Precision
 

@@ -8,10 +8,10 @@ import pytest
 
 from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
 from skerry.api.config import BuildResources
+from skerry.api.units import parse_quantity
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob, ServedRevision
 from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.snapshot import Pins
-from skerry.decide.units import parse_quantity
 from skerry.jobs.plans import JobPlan
 from skerry.render.daemonsets import daemonset, placement_of, with_placement
 from skerry.render.fetch_jobs import fetch_job

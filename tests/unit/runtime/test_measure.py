@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from skerry.decide.intervals import Estimate
+from skerry.judging.intervals import Estimate
 from skerry_runtime.measure.answers import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
 from skerry_runtime.measure.goldens import tolerance_of

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Assessment
-from skerry.decide.assess import family_of, quantizable_share
+from skerry.models.assess import family_of, quantizable_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,12 +17,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.decide.assess import family_of
 from skerry.engines import SOURCE
 from skerry.jobs.ending import first_line
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.names import TERMINATION_LOG_VARIABLE
 from skerry.jobs.plans import JobPlan
+from skerry.models.assess import family_of
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.engine import engine_of
 from skerry_optimizer.models.describing import nodes_of

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.decide.gates import evaluate, failing, measured, passes
 from skerry.jobs.files import JudgedFile
+from skerry.judging.gates import evaluate, failing, measured, passes
 from skerry_runtime.dataset import Split
 from skerry_runtime.limits import MOST_ROWS
 from skerry_runtime.measure.files import samples_of, write_judged

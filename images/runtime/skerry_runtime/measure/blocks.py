@@ -13,7 +13,7 @@ from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from skerry.decide.intervals import Estimate, bootstrap_median
+from skerry.judging.intervals import Estimate, bootstrap_median
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.decide.gates import evaluate, shortfalls, undecided
 from skerry.jobs.files import Blocks, MeasuredTrial
+from skerry.judging.gates import evaluate, shortfalls, undecided
 from skerry_runtime.measure.answers import gates_of_quality
 from skerry_runtime.measure.blocks import (
     LEAST_BLOCKS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from skerry.decide.intervals import Estimate
+from skerry.judging.intervals import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.decide.intervals import (
+from skerry.judging.intervals import (
     Estimate,
     log_ratio,
     mean_of,

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.decide.choose import Choice, choose, nearest_miss
-from skerry.decide.gates import evaluate, passes, shortfalls
-from skerry.decide.units import say_bytes
+from skerry.api.units import say_bytes
 from skerry.jobs.files import MeasuredTrial, ServedModel, Validation
+from skerry.judging.choose import Choice, choose, nearest_miss
+from skerry.judging.gates import evaluate, passes, shortfalls
 from skerry_runtime.dataset import Split
 from skerry_runtime.measure.bench import MEMORY_PROCESSES
 from skerry_runtime.measure.blocks import (

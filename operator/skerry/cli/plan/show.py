@@ -13,9 +13,9 @@ from rich.table import Table
 from skerry.api.config import EngineSettings
 from skerry.api.edgemodel import AUTO
 from skerry.cli.plan.source import NO_DIGEST
-from skerry.decide.changes import changes
-from skerry.decide.device import device_of
-from skerry.decide.select import rank_engines
+from skerry.decide.build.changes import changes
+from skerry.decide.nodes.device import device_of
+from skerry.decide.nodes.select import rank_engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

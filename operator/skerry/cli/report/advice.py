@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
-from skerry.decide.nearest import passing_gates
-from skerry.decide.variants import GATES_NOT_MET
+from skerry.decide.build.variants import GATES_NOT_MET
+from skerry.judging.nearest import passing_gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

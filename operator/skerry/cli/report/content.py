@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import TrialOutcome
 from skerry.cli.reading import variants_of
-from skerry.decide.choose import pareto_front
-from skerry.decide.tries import gates_key
+from skerry.decide.build.tries import gates_key
+from skerry.judging.choose import pareto_front
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.units import parse_count
 from skerry.decide.rollout.nodes import failing_rule, has_failed, verdict
 from skerry.decide.rollout.wave import lost_of, member_nodes, outside_nodes
-from skerry.decide.units import parse_count
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from skerry.api.edgenode import NodeModel
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.trouble import Trouble
+    from skerry.decide.pods.trouble import Trouble
 
 
 Selector = tuple[tuple[str, str], ...]

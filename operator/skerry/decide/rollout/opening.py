@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from skerry.api.units import parse_count
 from skerry.decide.rollout.model import Placement, PlacementKind, Ring, matches
 from skerry.decide.rollout.nodes import counts_since
 from skerry.decide.rollout.retire import ALL_SHARDS, crowded_shards, stuck_shards
-from skerry.decide.units import parse_count
-from skerry.decide.waves import needed_nodes, open_shards, shard_order
+from skerry.decide.rollout.waves import needed_nodes, open_shards, shard_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

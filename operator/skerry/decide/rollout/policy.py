@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from skerry.api.actions import ANNOTATION_ABORT, ANNOTATION_PROMOTE, ANNOTATION_UNDO, marks
 from skerry.api.rollout import Promotion
+from skerry.api.units import parse_duration
 from skerry.decide.rollout.model import Actions, RolloutPolicy, WaveStep
-from skerry.decide.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
+from skerry.decide.pods.trouble import NODES_LEFT_OUT
 from skerry.decide.rollout import why
 from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
 from skerry.decide.rollout.nodes import has_failed, serves
@@ -26,7 +27,6 @@ from skerry.decide.rollout.wave import (
     passed_nodes,
     waiting_nodes,
 )
-from skerry.decide.trouble import NODES_LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.api.edgenode import VerdictOutcome
+from skerry.decide.pods.trouble import POD_STARTS, Trouble
 from skerry.decide.rollout.nodes import serves
-from skerry.decide.trouble import POD_STARTS, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,14 +28,14 @@ from skerry.decide.rollout import (
 from skerry.decide.rollout.model import Actions, WaveStep
 from skerry.decide.rollout.rejected import next_attempt
 from skerry.decide.rollout.retire import OFFLINE_GRACE
-from skerry.decide.waves import needed_nodes
+from skerry.decide.rollout.waves import needed_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.pods.trouble import Trouble
     from skerry.decide.rollout.model import Selector
-    from skerry.decide.trouble import Trouble
 
 MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.edgemodel import Phase
+from skerry.decide.pods.trouble import Trouble
 from skerry.decide.rollout import decide_target
-from skerry.decide.trouble import Trouble
 from tests.unit.decide.rollout.fleet import Device, Fleet, policy
 
 if TYPE_CHECKING:

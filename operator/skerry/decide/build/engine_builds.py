@@ -1,0 +1,241 @@
+"""How far one engine is with a target: find or make its variant, certify it.
+
+One `EngineBuild` is certified when there is an artifact that passes the gates of the spec as it is
+now. `skerry.decide.build.builds` makes one of each engine of a target and chooses between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import Phase
+from skerry.api.modelvariant import ModelVariantSpec
+from skerry.decide.build import identity
+from skerry.decide.decision import BuildJob, ServedRevision
+from skerry.decide.build.registry import looking_up, shared_access
+from skerry.decide.build.sources import evaluation_of
+from skerry.decide.build.tries import gates_key, job_for, next_try, short_key
+from skerry.api.units import parse_duration
+from skerry.decide.build.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.jobs.plans import JobPlan
+from skerry.jobs.registry import evidence_tag
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api import HardwareClass, ModelVariant, ModelVariantStatus
+    from skerry.api.hardwareclass import ReplacedRuntime
+    from skerry.api.modelvariant import Trial
+    from skerry.decide.snapshot import Snapshot
+    from skerry.decide.build.variants import VariantState
+
+NO_NODES = "NoNodes"
+_PHASES = {
+    Progress.RUNNING: Phase.OPTIMIZING,
+    Progress.GATES_NOT_MET: Phase.FAILED,
+    Progress.FAILED: Phase.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class EngineBuild:
+    """How far one engine is with one target.
+
+    Attributes:
+        variant, spec: the ModelVariant: its name, what it shall be.
+        phase: None when certified; Failed when there is nothing to wait for.
+        reason, message: why it is where it is.
+        status: of the variant, to be written; None for one that is not there yet.
+        job: to start.
+        lookup: tag in the registry to look at before a job is started.
+        served: the revision that it would be; None unless certified.
+        tried_before: a job for the same work has failed: what else is certified need not wait.
+        evidence: key of the evidence that its job makes.
+        measuring: its job runs.
+    """
+
+    engine: str
+    variant: str
+    spec: ModelVariantSpec
+    phase: Phase | None
+    reason: str
+    message: str
+    status: ModelVariantStatus | None = None
+    job: BuildJob | None = None
+    lookup: str | None = None
+    served: ServedRevision | None = None
+    tried_before: bool = False
+    evidence: str = ""
+    measuring: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be certified without anybody doing anything."""
+        return self.phase in {Phase.OPTIMIZING, Phase.PENDING, Phase.PAUSED}
+
+    @property
+    def certified(self) -> Trial | None:
+        """The build as it was measured afresh; None unless certified."""
+        if self.served is None or self.status is None or self.status.certificate is None:
+            return None
+        return self.status.certificate.certified
+
+
+def work_of(snapshot: Snapshot, variant: str) -> str:
+    """Names the work of building a variant and choosing by the gates of now; jobs carry it."""
+    return short_key(variant, gates_key(snapshot.model.spec))
+
+
+def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | None:
+    """The revision that a variant makes with the runtime image of now; None without an artifact."""
+    artifact = variant.status.artifact
+    engine = snapshot.config.engines.get(variant.spec.engine)
+    if artifact is None or engine is None:
+        return None
+    serving = snapshot.model.spec.serving
+    limits = variant.spec.limits
+    serving = serving.model_copy(
+        update={"resources": serving.resources.model_copy(update={"limits": limits})}
+    )
+    hardware_class = variant.spec.hardware_class
+    replaced = _replaced(snapshot, variant)
+    name = identity.revision(
+        artifact.digest, serving, engine.runtime_image, hardware_class, replaced
+    )
+    return ServedRevision(
+        name, hardware_class, artifact.image, engine.runtime_image, limits, replaced
+    )
+
+
+def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
+    """The server that the class has for the variant's engine in place of Skerry's own."""
+    found = snapshot.classes.get(variant.spec.hardware_class)
+    runtimes = found.spec.runtimes if found else ()
+    return next((one for one in runtimes if one.engine == variant.spec.engine), None)
+
+
+def engine_build(
+    snapshot: Snapshot, hardware_class: HardwareClass, engine: str, now: datetime
+) -> EngineBuild:
+    """How far an installed engine is with a target whose source is assessed."""
+    spec = _variant_spec(snapshot, hardware_class, engine)
+    name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
+    work = work_of(snapshot, name)
+    job = _job(snapshot, hardware_class, spec, name, work)
+    made = EngineBuild(
+        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} will be built",
+        tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
+        evidence=job.plan.evidence_key,
+    )  # fmt: skip
+    variant = snapshot.variants.get(name)
+    state = _state(snapshot, variant, work, now) if variant else None
+    if variant is not None and state is not None:
+        return _with_state(snapshot, made, variant, state)
+    if not snapshot.nodes.get(spec.hardware_class):
+        return _without_nodes(made)
+    return _started(snapshot, made, job, now)
+
+
+def _without_nodes(build: EngineBuild) -> EngineBuild:
+    """A build on a class without nodes waits instead of starting a job that nothing can run."""
+    name = build.spec.hardware_class
+    message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
+    return replace(build, phase=Phase.PENDING, reason=NO_NODES, message=message)
+
+
+def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime) -> EngineBuild:
+    """What an earlier job left under the same keys; else the job."""
+    tag = evidence_tag(job.plan.evidence_key)
+    if tag not in snapshot.finished:
+        told = looking_up(snapshot, "this was built and measured before")
+        return replace(made, lookup=tag, reason=told.reason, message=told.message)
+    finished = snapshot.finished[tag]
+    variant = snapshot.variants.get(made.variant)
+    if variant is None:
+        # Its status has to have somewhere to go first.
+        return made if finished else replace(made, job=job)
+    key = gates_key(snapshot.model.spec)
+    state = from_finished(variant, finished, job.plan, key, now) if finished else None
+    return _with_state(snapshot, made, variant, state) if state else replace(made, job=job)
+
+
+def _state(
+    snapshot: Snapshot, variant: ModelVariant, work: str, now: datetime
+) -> VariantState | None:
+    """Where the variant stands under the gates of now; None when a job is to be started."""
+    spec = snapshot.model.spec
+    key = gates_key(spec)
+    if variant.status.gates_key == key:
+        return remembered(variant)
+    job = job_for(snapshot, work)
+    if job is not None:
+        return from_job(variant, job, spec.gates, key, now)
+    if variant.status.trials:
+        return regated(variant, spec.gates, spec.optimization.search.weights, key, now)
+    return None
+
+
+def _with_state(
+    snapshot: Snapshot, made: EngineBuild, variant: ModelVariant, state: VariantState
+) -> EngineBuild:
+    certified = variant.model_copy(update={"status": state.status})
+    served = served_by(snapshot, certified) if state.progress is Progress.CERTIFIED else None
+    return replace(
+        made,
+        phase=_PHASES.get(state.progress),
+        reason=state.reason,
+        message=state.message,
+        status=state.status,
+        served=served,
+        measuring=state.progress is Progress.RUNNING,
+    )
+
+
+def _variant_spec(
+    snapshot: Snapshot, hardware_class: HardwareClass, engine: str
+) -> ModelVariantSpec:
+    spec, settings = snapshot.model.spec, snapshot.config.engines[engine]
+    source, dataset = snapshot.pins.source, snapshot.pins.dataset
+    if source is None or dataset is None:
+        raise ValueError("a variant needs resolved digests; assess_source comes first")
+    evaluation = evaluation_of(spec.evaluation, dataset)
+    key = identity.build_key(
+        source.digest, evaluation,
+        architecture=hardware_class.spec.architecture, features=hardware_class.spec.features,
+        engine=engine, engine_version=settings.version, recipe_set=settings.recipe_set,
+        trials=spec.optimization.search.trials,
+    )  # fmt: skip
+    return ModelVariantSpec(
+        edge_model=snapshot.model.metadata.name,
+        hardware_class=hardware_class.metadata.name,
+        engine=engine,
+        engine_version=settings.version,
+        build_key=key,
+        source=source,
+        evaluation=evaluation,
+        recipe_set=settings.recipe_set,
+        trials=spec.optimization.search.trials,
+        limits=spec.serving.resources.limits,
+    )
+
+
+def _job(
+    snapshot: Snapshot, hardware_class: HardwareClass, spec: ModelVariantSpec, name: str, work: str
+) -> BuildJob:
+    model = snapshot.model
+    search = model.spec.optimization.search
+    hardware = identity.hardware_of(spec.hardware_class, hardware_class.status.facts)
+    evidence = identity.evidence_key(
+        spec.build_key, hardware, spec.limits, model.spec.gates, search.weights
+    )
+    plan = JobPlan(
+        edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
+        hardware_class=spec.hardware_class, features=hardware_class.spec.features,
+        build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
+        engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
+        evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
+        gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
+    )  # fmt: skip
+    deadline = round(parse_duration(search.time_limit))
+    return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)

@@ -1,0 +1,292 @@
+"""What is brought in before anything can be assessed: which artifact needs a job, and how it went.
+
+An `oci` image that anybody may pull is resolved by the operator itself. All else takes a job, in the
+namespace of the EdgeModel and with its Secret: the operator reads no Secrets and visits no addresses
+that users give it. What came in is kept in the status and asked for again only when the uri, the pin
+or the retry annotation changes. A failed try is followed by another, ever later: a Secret or a file
+may come after the EdgeModel that names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from skerry.api.actions import retry_asked
+from skerry.api.artifact import scheme_of
+from skerry.api.edgemodel_status import Fetched
+from skerry.api.modelvariant import PinnedArtifact
+from skerry.decide.decision import FetchJob, JobTry
+from skerry.decide.build.registry import own_access
+from skerry.decide.snapshot import ContainerPhase, Pins
+from skerry.decide.build.stages import failure, last_words, trouble
+from skerry.decide.build.tries import retry_of, short_key
+from skerry.decide.pods.trouble import Trouble
+from skerry.api.units import parse_bytes, parse_duration
+from skerry.jobs.plans import FetchPlan, Role
+from skerry.jobs.results import FetchReport, Refusal
+from skerry.jobs.stages import FETCH, LOOK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from skerry.api.artifact import Artifact
+    from skerry.decide.snapshot import JobView, Snapshot
+
+QUEUED = "FetchQueued"
+FETCHING = "Fetching"
+FETCHER_MISSING = "FetcherMissing"
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
+_DEADLINE = "the chart's sources.timeLimit"
+_NO_STORY = Trouble("", "")
+_NO_FETCHER = Trouble(
+    FETCHER_MISSING,
+    "this installation has no fetcher: set the chart's images.fetcher, or use an oci:// image",
+)
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """How far one artifact is.
+
+    Attributes:
+        fetched: what came in; None while nothing has.
+        job: to start.
+        story: why nothing came in yet.
+        failed: whether it takes a person, or time, to get on.
+        obsolete: jobs that are of no use any more.
+        again_at: when the next try is due.
+    """
+
+    fetched: Fetched | None = None
+    job: FetchJob | None = None
+    story: Trouble = _NO_STORY
+    failed: bool = False
+    obsolete: tuple[str, ...] = ()
+    again_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The snapshot's pins, completed by what jobs brought in.
+
+    Attributes:
+        jobs: to start.
+        obsolete: jobs to delete, by name.
+        requeue_after: seconds until time alone makes another try due.
+    """
+
+    pins: Pins
+    jobs: tuple[FetchJob, ...] = ()
+    obsolete: tuple[str, ...] = ()
+    requeue_after: float | None = None
+    fetching: dict[Role, Fetching] = field(default_factory=dict)
+
+
+def needs_job(artifact: Artifact) -> bool:
+    """Whether the operator can't tell the digest by itself."""
+    if scheme_of(artifact.uri) != "oci":
+        return True
+    return artifact.credentials_secret is not None and artifact.digest is None
+
+
+def fetch_key(artifact: Artifact) -> str:
+    """Names what is asked for; neither credentials nor the size limit make it another thing."""
+    return short_key(
+        artifact.uri, artifact.digest or "", artifact.endpoint or "", artifact.region or ""
+    )
+
+
+def settle(snapshot: Snapshot, now: datetime) -> Settled:
+    """The pins of source and data set as far as they are known, and the jobs towards the others."""
+    spec = snapshot.model.spec
+    artifacts = {Role.SOURCE: spec.source, Role.DATASET: spec.evaluation.dataset}
+    free = snapshot.config.sources.max_concurrent - snapshot.slots.fetching
+    fetching: dict[Role, Fetching] = {}
+    for role, artifact in artifacts.items():
+        if needs_job(artifact):
+            found = _queued(_one(snapshot, role, artifact, now), snapshot, free)
+            free -= found.job is not None
+            fetching[role] = found
+    pins = _pinned(snapshot.pins, artifacts, fetching)
+    due = [f.again_at for f in fetching.values() if f.again_at is not None]
+    return Settled(
+        pins=pins,
+        jobs=tuple(found.job for found in fetching.values() if found.job),
+        obsolete=tuple(name for found in fetching.values() for name in found.obsolete),
+        requeue_after=min(((at - now).total_seconds() for at in due), default=None),
+        fetching=fetching,
+    )
+
+
+def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]) -> Pins:
+    """The pins with those that jobs found, and the story of those that are missing."""
+    missing = [one.story for one in fetching.values() if one.fetched is None]
+    failed = [one.story for one in fetching.values() if one.failed]
+    stories = failed or missing
+    told = "; ".join(story.message for story in stories)
+    # The registry's answer about the other artifact comes before what is merely awaited.
+    problem = told if failed else pins.problem
+    return replace(
+        pins,
+        source=_pin(Role.SOURCE, artifacts, fetching) or pins.source,
+        dataset=_pin(Role.DATASET, artifacts, fetching) or pins.dataset,
+        problem=problem,
+        waiting="" if problem else "; ".join(part for part in (pins.waiting, told) if part),
+        reason=stories[0].reason if stories and (failed or not problem) else pins.reason,
+        fetched={role: one.fetched for role, one in fetching.items() if one.fetched},
+    )
+
+
+def _pin(
+    role: Role, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]
+) -> PinnedArtifact | None:
+    fetched = fetching[role].fetched if role in fetching else None
+    if fetched is None:
+        return None
+    artifact = artifacts[role]
+    return PinnedArtifact(
+        uri=artifact.uri,
+        digest=fetched.digest,
+        image=fetched.image,
+        pull_secret=None if fetched.image else artifact.credentials_secret,
+    )
+
+
+def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> Fetching:
+    model = snapshot.model
+    key = fetch_key(artifact)
+    known = model.status.source_fetched if role is Role.SOURCE else model.status.dataset_fetched
+    nonce = retry_asked(model.metadata.annotations)
+    if known is not None and known.key == key and nonce == model.status.retry_nonce:
+        return Fetching(fetched=known)
+    if snapshot.config.sources.fetcher_image is None:
+        return Fetching(story=_NO_FETCHER, failed=True)
+    work = short_key("fetch", role.value, key, nonce or "")
+    jobs = sorted((j for j in snapshot.jobs if j.work == work), key=lambda job: job.created_at)
+    good = next((job for job in reversed(jobs) if job.failure is None), None)
+    if good is not None:
+        found = _from_job(good, artifact, key, now)
+        return replace(found, obsolete=_names(job for job in jobs if job is not good))
+    return _tried(snapshot, role, work, jobs, now)
+
+
+def _tried(
+    snapshot: Snapshot, role: Role, work: str, failed: list[JobView], now: datetime
+) -> Fetching:
+    """The next try, or why it is not due yet."""
+    current = retry_of(snapshot.model)
+    last = next((job for job in reversed(failed) if job.retry.startswith(f"{current}#")), None)
+    if last is None:
+        return _start(snapshot, role, work, 1, failed)
+    number = int(last.retry.rpartition("#")[2])
+    again_at = (last.finished_at or now) + pause_after(number)
+    if now >= again_at:
+        return _start(snapshot, role, work, number + 1, failed)
+    found = _refusal(last) or failure(last, _DEADLINE)
+    told = f"{found.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
+    return Fetching(
+        story=Trouble(found.reason, told),
+        failed=True,
+        obsolete=_names(job for job in failed if job is not last),
+        again_at=again_at,
+    )
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long to wait after so many failed tries: 1, 2, 4 and so on up to 30 minutes."""
+    return min(
+        timedelta(seconds=FIRST_PAUSE.total_seconds() * 2.0 ** min(tries - 1, 10)), LONGEST_PAUSE
+    )
+
+
+def _start(
+    snapshot: Snapshot, role: Role, work: str, number: int, failed: Iterable[JobView]
+) -> Fetching:
+    model, settings = snapshot.model, snapshot.config.sources
+    artifact = model.spec.source if role is Role.SOURCE else model.spec.evaluation.dataset
+    retry = f"{retry_of(model)}#{number}"
+    made = JobTry(f"{model.metadata.name}-{short_key(work, retry)}", work, retry)
+    most = parse_bytes(settings.size_limit)
+    own = parse_bytes(artifact.size_limit) if artifact.size_limit else most
+    plan = FetchPlan(
+        role=role,
+        uri=artifact.uri,
+        pin=artifact.digest,
+        endpoint=artifact.endpoint,
+        region=artifact.region,
+        secret=artifact.credentials_secret,
+        size_limit=min(own, most),
+        registry=own_access(snapshot),
+    )
+    job = FetchJob(made, plan, round(parse_duration(settings.time_limit)))
+    story = Trouble(FETCHING, f"job {made.name} will fetch {artifact.uri}")
+    return Fetching(job=job, story=story, obsolete=_names(failed))
+
+
+def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
+    """The same without its job when no slot is free."""
+    if found.job is None or free > 0:
+        return found
+    most = snapshot.config.sources.max_concurrent
+    uri = found.job.plan.uri
+    told = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
+    return Fetching(story=Trouble(QUEUED, told))
+
+
+def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetching:
+    if not job.succeeded:
+        return Fetching(story=trouble(job) or _running(job, artifact))
+    words = last_words(job.pods[-1].containers, FETCH.name) if job.pods else ""
+    try:
+        report = FetchReport.model_validate_json(words)
+    except ValidationError as error:
+        told = (
+            f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
+            " delete the job to run it again"
+        )
+        return Fetching(story=Trouble("FetchUnreadable", told), failed=True)
+    return Fetching(
+        fetched=Fetched(
+            key=key,
+            digest=report.digest,
+            image=report.image,
+            content=report.content,
+            resolved=report.resolved,
+            bytes=report.bytes,
+            at=job.finished_at or now,
+        )
+    )
+
+
+def _running(job: JobView, artifact: Artifact) -> Trouble:
+    """What is known while it runs: how much there is, since its first stage has looked."""
+    pod = job.pods[-1] if job.pods else None
+    fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
+    if pod is None or not pod.begun:
+        return Trouble(FETCHING, f"job {job.name} is starting: it will check {artifact.uri}")
+    if fetch is None or fetch.phase is ContainerPhase.WAITING:
+        return Trouble(FETCHING, f"job {job.name} checks {artifact.uri}")
+    since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
+    size = last_words(pod.containers, LOOK.name).strip()
+    told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
+    return Trouble(FETCHING, told)
+
+
+def _refusal(job: JobView) -> Trouble | None:
+    """What the fetcher itself said, by the word that its message begins with."""
+    for pod in reversed(job.pods):
+        for container in pod.containers:
+            word, _, told = container.message.strip().partition(": ")
+            if container.exit_code and told and word in set(Refusal):
+                return Trouble(word, told)
+    return None
+
+
+def _names(jobs: Iterable[JobView]) -> tuple[str, ...]:
+    return tuple(job.name for job in jobs)

@@ -1,0 +1,240 @@
+"""The status of one ModelVariant: from its job, from what an earlier job left, or from new gates.
+
+A finished variant keeps its trials. When only gates or weights change, they are applied to the
+stored trials; a new job runs only where another candidate wins or the certificate no longer holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import Phase
+from skerry.api.modelvariant import Certificate, ModelVariantStatus
+from skerry.judging.choose import choose, nearest_miss, pareto_front
+from skerry.decide.conditions import Finding, condition_of, conditions
+from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.nearest import passing_gates
+from skerry.decide.build.stages import current_stage, failure, last_words, stage_statuses, trouble
+from skerry.decide.pods.trouble import Trouble, is_stuck
+from skerry.jobs.results import decode_summary
+from skerry.jobs.stages import PACK
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from skerry.api.edgemodel import Gates, Weights
+    from skerry.api.modelvariant import GateResult, ModelVariant
+    from skerry.decide.snapshot import Finished, JobView
+    from skerry.jobs.plans import JobPlan
+    from skerry.jobs.results import JobSummary
+
+CERTIFIED = "Certified"
+GATES_NOT_MET = "GatesNotMet"
+_DEADLINE = "spec.optimization.search.timeLimit"
+
+
+class Progress(Enum):
+    """Where a variant stands."""
+
+    RUNNING = "Running"
+    CERTIFIED = "Certified"
+    GATES_NOT_MET = "GatesNotMet"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class VariantState:
+    """The status to write, and what it means for the target."""
+
+    status: ModelVariantStatus
+    progress: Progress
+    reason: str
+    message: str
+
+
+def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
+             now: datetime) -> VariantState:  # fmt: skip
+    """The variant while its job runs, or when it has just ended."""
+    pod = job.pods[-1] if job.pods else None
+    seen = stage_statuses(pod)
+    before = variant.status
+    live = before.model_copy(
+        update={
+            "observed_generation": variant.metadata.generation or 0,
+            "job": job.name,
+            "node": (pod.node if pod else None) or before.node,
+            "stages": seen if pod else (before.stages or seen),
+        }
+    )
+    if job.succeeded:
+        live = live.model_copy(update={"gates_key": gates_key})
+        return _summarised(variant, live, job, gates, now)
+    if job.failure is not None:
+        found = failure(job, _DEADLINE)
+        return _state(variant, live, Progress.FAILED, found, now)
+    found = trouble(job) or _running(job)
+    return _state(variant, live, Progress.RUNNING, found, now)
+
+
+def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: str,
+            now: datetime) -> VariantState | None:  # fmt: skip
+    """A finished variant under other gates; None when that takes another job."""
+    before = variant.status
+    choice = choose(before.trials, gates, weights)
+    if choice.chosen is None:
+        nearest = nearest_miss(before.trials, gates, weights)
+        results = evaluate(nearest, gates) if nearest else ()
+        status = before.model_copy(update={"gates_key": gates_key, "gates": results})
+        message = gates_message(results, gates, choice.explanation)
+        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
+    if choice.chosen != before.chosen or before.certificate is None or before.artifact is None:
+        return None
+    results = evaluate(before.certificate.certified, gates)
+    if not passes(results, allow_marginal=gates.allow_marginal):
+        return None
+    status = before.model_copy(update={"gates_key": gates_key, "gates": results})
+    return _state(
+        variant, status, Progress.CERTIFIED, Trouble("GatesPassed", choice.explanation), now
+    )
+
+
+def remembered(variant: ModelVariant) -> VariantState:
+    """A finished variant as its status says."""
+    condition = condition_of(variant.status.conditions, CERTIFIED)
+    certified = (
+        variant.status.artifact is not None and condition is not None and condition.status == "True"
+    )
+    return VariantState(
+        variant.status,
+        Progress.CERTIFIED if certified else Progress.GATES_NOT_MET,
+        condition.reason if condition else GATES_NOT_MET,
+        condition.message if condition else "",
+    )
+
+
+def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str) -> str:
+    """Each shortfall by name, and what would pass; without any, the explanation that the choice gave."""
+    missed = shortfalls(results, allow_marginal=gates.allow_marginal)
+    if not missed:
+        return otherwise
+    nearest = passing_gates(results, gates)
+    return "; ".join([*missed, *([f"it would pass with {nearest}"] if nearest else [])])
+
+
+def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gates_key: str,
+                  now: datetime) -> VariantState | None:  # fmt: skip
+    """The variant as an earlier job's result in the registry tells it; None when that can't be read.
+
+    Args:
+        variant: without anything finished under these keys.
+        finished: what was found under the plan's evidence key.
+        plan: of the job that would be started else.
+        gates_key: names the gates and weights of now.
+        now: UTC; when the certificate is issued.
+    """
+    try:
+        summary = decode_summary(finished.result).in_image(plan.registry, finished.digest)
+    except ValueError:
+        return None
+    before = variant.status.model_copy(
+        update={
+            "observed_generation": variant.metadata.generation or 0,
+            "gates_key": gates_key,
+        }
+    )
+    summary = summary.model_copy(update={"reused": True})
+    return _with_summary(variant, before, summary, plan.gates, now=now, issued_at=now)
+
+
+def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
+                now: datetime) -> VariantState:  # fmt: skip
+    """The variant as the job's summary (its last container's termination message) tells it."""
+    text = last_words(job.pods[-1].containers, PACK.name) if job.pods else ""
+    try:
+        summary = decode_summary(text)
+    except ValueError as error:
+        message = (
+            f"job {job.name} ended without a readable summary ({_first_line(error)}):"
+            " delete the job to run it again (its builds are kept in the registry)"
+        )
+        return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
+    issued_at = job.finished_at or now
+    return _with_summary(variant, live, summary, gates, now=now, issued_at=issued_at)
+
+
+def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobSummary, gates: Gates,
+                  *, now: datetime, issued_at: datetime) -> VariantState:  # fmt: skip
+    results = tuple(told(result) for result in summary.gates)
+    status = live.model_copy(
+        update={
+            "trials": summary.trials,
+            "chosen": summary.chosen,
+            "front": pareto_front(summary.trials),
+            "gates": results,
+            "artifact": summary.artifact,
+            "certificate": _certificate(variant, summary, issued_at),
+            "reused": summary.reused,
+            "node": summary.node or live.node,
+        }
+    )
+    said = "; ".join(filter(None, [summary.message, _measured_elsewhere(variant, summary)]))
+    if summary.artifact is None:
+        message = gates_message(results, gates, said)
+        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
+    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", said), now)
+
+
+def _measured_elsewhere(variant: ModelVariant, summary: JobSummary) -> str:
+    """Return where evidence comes from that another class has made; empty for the variant's own."""
+    if summary.hardware_class in {"", variant.spec.hardware_class}:
+        return ""
+    return (
+        f"measured on node {summary.node} of class {summary.hardware_class}, whose nodes have the same"
+        " hardware"
+    )
+
+
+def _certificate(
+    variant: ModelVariant, summary: JobSummary, issued_at: datetime
+) -> Certificate | None:
+    if summary.certified is None or summary.model_digest is None:
+        return None
+    return Certificate(
+        model_digest=summary.model_digest,
+        dataset_digest=variant.spec.evaluation.dataset.digest,
+        engine_version=summary.engine_version or variant.spec.engine_version,
+        baseline=summary.baseline,
+        certified=summary.certified,
+        issued_at=issued_at,
+    )
+
+
+def _running(job: JobView) -> Trouble:
+    stage = current_stage(job.pods[-1] if job.pods else None)
+    attempt = f", try {len(job.pods)}" if len(job.pods) > 1 else ""
+    node = job.pods[-1].node if job.pods else None
+    if not stage:
+        return Trouble("Starting", f"job {job.name} is starting{attempt}")
+    return Trouble("Running", f"job {job.name} runs stage {stage} on node {node}{attempt}")
+
+
+def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress, found: Trouble,
+           now: datetime) -> VariantState:  # fmt: skip
+    holds = {Progress.RUNNING: None, Progress.CERTIFIED: True}.get(progress, False)
+    certified = Finding(CERTIFIED, holds, found.reason, found.message)
+    # kstatus' own words, there only while true.
+    findings = [certified]
+    if progress is not Progress.CERTIFIED:
+        runs = progress is Progress.RUNNING and not is_stuck(Phase.OPTIMIZING, found.reason)
+        waits = "Reconciling" if runs else "Stalled"
+        findings.append(Finding(waits, holds=True, reason=found.reason, message=found.message))
+    written = conditions(findings, variant.status.conditions, variant.metadata.generation or 0, now)
+    return VariantState(
+        status.model_copy(update={"conditions": written}), progress, found.reason, found.message
+    )
+
+
+def _first_line(error: ValueError) -> str:
+    return (str(error).splitlines() or ["empty"])[0]

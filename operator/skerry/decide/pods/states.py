@@ -1,0 +1,152 @@
+"""What keeps a pod from being Ready: scheduler, kubelet, registry, volumes or its own program. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from skerry.decide.conditions import shortened
+from skerry.decide.pods.trouble import (
+    CONTAINER_NOT_CREATED,
+    IMAGE_PULL_FAILED,
+    POD_CRASHES,
+    POD_FAILED,
+    POD_NOT_READY,
+    POD_STARTS,
+    UNSCHEDULABLE,
+    VOLUME_NOT_MOUNTED,
+    Trouble,
+)
+from skerry.decide.snapshot import ContainerPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skerry.decide.snapshot import ContainerView, EventView, PodView
+
+# A container that waits for one of these waits in vain until somebody acts.
+STUCK_WAITING = {
+    "ErrImagePull": IMAGE_PULL_FAILED,
+    "ImagePullBackOff": IMAGE_PULL_FAILED,
+    "InvalidImageName": IMAGE_PULL_FAILED,
+    "ErrImageNeverPull": IMAGE_PULL_FAILED,
+    "RegistryUnavailable": IMAGE_PULL_FAILED,
+    "SignatureValidationFailed": IMAGE_PULL_FAILED,
+    "CreateContainerConfigError": CONTAINER_NOT_CREATED,
+    "CreateContainerError": CONTAINER_NOT_CREATED,
+    "RunContainerError": CONTAINER_NOT_CREATED,
+}
+# Events of a pod whose containers can't begin; others, such as FailedScheduling, may be long over.
+_BEFORE_CONTAINERS = {
+    "FailedMount": VOLUME_NOT_MOUNTED,
+    "FailedAttachVolume": VOLUME_NOT_MOUNTED,
+    "FailedMapVolume": VOLUME_NOT_MOUNTED,
+    "FailedCreatePodSandBox": CONTAINER_NOT_CREATED,
+    "FailedPodSandBoxStatus": CONTAINER_NOT_CREATED,
+    "NetworkNotReady": CONTAINER_NOT_CREATED,
+    "InspectFailed": IMAGE_PULL_FAILED,
+    "ErrImageNeverPull": IMAGE_PULL_FAILED,
+}
+WORDS_LENGTH = 160
+_VOLUME = re.compile(r'^MountVolume\.\w+ failed for volume "([^"]+)" : ')
+_MISSING = re.compile(r'(secret|configmap|persistentvolumeclaim)s? "([^"]+)" not found')
+_PULL = re.compile(
+    r"^(Back-off pulling image \"[^\"]*\": )?((ErrImagePull|ImagePullBackOff): )?"
+    r"(failed to pull and unpack image \"[^\"]*\": |failed to pull image \"[^\"]*\": )?"
+)
+_NODES = re.compile(r"^0/\d+ nodes are available: ")
+_ELSEWHERE = re.compile(r"didn't match Pod's node affinity|\[NodeAffinity\]")
+
+
+def serving_trouble(pod: PodView, namespace: str) -> Trouble:
+    """Return what keeps a serving pod from being Ready, with a cure."""
+    if pod.refused:
+        return Trouble(POD_FAILED, f"the kubelet ended pod {pod.name}: {brief(pod.refused)}")
+    if pod.unschedulable:
+        return _without_room(pod.unschedulable)
+    troubles = (_of_container(pod, container, namespace) for container in pod.containers)
+    found = next((trouble for trouble in troubles if trouble), None)
+    if found is None and not pod.begun:
+        found = not_begun(pod.events, namespace)
+    return found or _on_its_way(pod, namespace)
+
+
+def not_begun(events: Sequence[EventView], namespace: str) -> Trouble | None:
+    """Return why no container of a pod has begun, as its newest telling Event says, with a cure."""
+    event = next((event for event in events if event.reason in _BEFORE_CONTAINERS), None)
+    if event is None:
+        return None
+    volume = _VOLUME.match(event.message)
+    words = f"volume {volume[1]}: " if volume else ""
+    words += _VOLUME.sub("", event.message)
+    missing = _MISSING.search(event.message)
+    cure = f"; create that {missing[1]} in namespace {namespace}" if missing else ""
+    return Trouble(_BEFORE_CONTAINERS[event.reason], f"{brief(words)}{cure}")
+
+
+def kubelet_words(container: ContainerView) -> str:
+    """Return why a container waits, without what is said twice."""
+    words = _PULL.sub("", container.message.strip())
+    return brief(words or container.reason)
+
+
+def scheduler_words(text: str) -> str:
+    """Return the scheduler's words without preemption, and without nodes of other classes."""
+    whole = text.partition("preemption:")[0].partition(". ")[0].strip().rstrip(".")
+    parts = _NODES.sub("", whole).split(", ")
+    near = [part for part in parts if not _ELSEWHERE.search(part)]
+    return brief(", ".join(near) if near and _NODES.match(whole) else whole)
+
+
+def brief(text: str) -> str:
+    """Return the text on one line, cut in its middle: what went wrong is said last, and of what first."""
+    line = " ".join(text.split())
+    if len(line) <= WORDS_LENGTH:
+        return line
+    head = WORDS_LENGTH // 3
+    return f"{line[:head]}…{line[head + 1 - WORDS_LENGTH :]}"
+
+
+def _without_room(said: str) -> Trouble:
+    words = scheduler_words(said)
+    cure = ""
+    if "Insufficient" in words:
+        cure = ": free it there, or lower spec.serving.resources.limits"
+    return Trouble(UNSCHEDULABLE, f"its pod can't be scheduled: {words}{cure}")
+
+
+def _of_container(pod: PodView, container: ContainerView, namespace: str) -> Trouble | None:
+    reason = STUCK_WAITING.get(container.reason)
+    if container.phase is ContainerPhase.WAITING and reason is not None:
+        text = f"container {container.name} cannot start: {kubelet_words(container)}"
+        return Trouble(reason, text)
+    if _crashes(container):
+        return Trouble(POD_CRASHES, _crash(pod, container, namespace))
+    return None
+
+
+def _on_its_way(pod: PodView, namespace: str) -> Trouble:
+    if pod.begun and all(one.phase is not ContainerPhase.WAITING for one in pod.containers):
+        text = f"pod {pod.name} runs but fails its readiness probe"
+        return Trouble(POD_NOT_READY, f"{text}: see kubectl -n {namespace} logs {pod.name}")
+    text = f"pod {pod.name} is starting: the kubelet pulls its images and mounts its volumes"
+    return Trouble(POD_STARTS, text)
+
+
+def _crashes(container: ContainerView) -> bool:
+    if container.phase is ContainerPhase.TERMINATED:
+        return bool(container.exit_code)
+    return container.ended_before is not None and container.restarts > 0
+
+
+def _crash(pod: PodView, container: ContainerView, namespace: str) -> str:
+    """Return how a container ended last, and how to see more."""
+    last = container if container.phase is ContainerPhase.TERMINATED else container.ended_before
+    code = last.exit_code if last else None
+    ended = container.restarts + (container.phase is ContainerPhase.TERMINATED)
+    text = f"container {container.name} ended {ended} times, last with exit code {code}"
+    if last is not None and last.reason == "OOMKilled":
+        return f"{text} (OOMKilled): raise spec.serving.resources.limits.memory"
+    lines = last.message.strip().splitlines() if last else []
+    said = f": {shortened(lines[-1].strip(), 100)}" if lines else ""
+    return f"{text}{said}; see kubectl -n {namespace} logs {pod.name} -c {container.name} -p"

@@ -1,0 +1,116 @@
+"""Which engine's build a target gets: the best by weight among the certified ones, with the words why.
+
+Pure. Each build was measured in a job of its own, and so perhaps on another node of the class; all
+against the same baseline, so their ratios can be compared (docs/adr/0013). The gates have been
+applied to each by itself. A difference that is smaller than what the intervals leave open is a tie,
+and the smaller model wins it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skerry.judging.choose import LEAST_FACTOR, figures, pareto_front_of, score, shares
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from skerry.api.edgemodel import Weights
+    from skerry.api.modelvariant import Interval, Trial
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One engine's certified build, as it was measured afresh."""
+
+    engine: str
+    trial: Trial
+
+    @property
+    def title(self) -> str:
+        """As people call it."""
+        return f"{self.engine} {self.trial.recipe}"
+
+
+@dataclass(frozen=True)
+class Won:
+    """Who won, and why, in a sentence."""
+
+    winner: Contender
+    explanation: str
+
+
+def decide_contest(contenders: Sequence[Contender], weights: Weights) -> Won:
+    """Choose between certified builds; the first in order wins what nothing else decides.
+
+    Args:
+        contenders: At least one, in the order of the class's ranking of engines.
+        weights: Of speed, quality and memory.
+    """
+    best = max(contenders, key=lambda one: score(one.trial, weights))
+    tied = [one for one in contenders if one is best or is_tie(best.trial, one.trial, weights)]
+    winner = min(tied, key=lambda one: one.trial.bytes)
+    others = [one for one in contenders if one is not winner]
+    if not others:
+        return Won(winner, f"{winner.title} is the only certified build: {figures(winner.trial)}")
+    return Won(winner, "; ".join(_compared(winner, one, tied, weights) for one in others))
+
+
+def is_tie(one: Trial, other: Trial, weights: Weights) -> bool:
+    """Tell whether the intervals leave open which of two scores is greater."""
+    open_part = math.hypot(spread(one, weights), spread(other, weights))
+    return abs(score(one, weights) - score(other, weights)) <= open_part
+
+
+def spread(trial: Trial, weights: Weights) -> float:
+    """Return the half width of the score's 95 % interval.
+
+    The intervals of speed, quality and memory are taken as independent, on the scale of logarithms.
+    """
+    speed, quality, memory = shares(weights)
+    return math.hypot(
+        speed * _half_width(_bounds(trial.speedup)),
+        quality * _half_width(_bounds(trial.quality)),
+        memory * _half_width(_left(trial.memory_reduction)),
+    )
+
+
+def joint_front(trials: Mapping[str, Sequence[Trial]]) -> tuple[tuple[str, Trial], ...]:
+    """Return the measured trials that none of any engine beats in speed, quality and memory at once.
+
+    As measured to choose, which is the same effort for each; by engine, in the order given.
+    """
+    everyone = [(engine, trial) for engine, its in trials.items() for trial in its]
+    front = pareto_front_of([trial for _, trial in everyone])
+    return tuple((engine, trial) for engine, trial in everyone if any(trial is f for f in front))
+
+
+def _compared(
+    winner: Contender, other: Contender, tied: Sequence[Contender], weights: Weights
+) -> str:
+    mine, its = score(winner.trial, weights), score(other.trial, weights)
+    scores = f"weighted scores {mine:.2f} and {its:.2f}"
+    against = f"{figures(winner.trial)}, against {figures(other.trial)}"
+    if other not in tied:
+        return f"{winner.title} is better than {other.title} ({scores}): {against}"
+    sizes = f"{winner.trial.bytes / 1e6:.1f} MB against {other.trial.bytes / 1e6:.1f} MB"
+    return (
+        f"{winner.title} and {other.title} are equal within measurement error ({scores}), so the"
+        f" smaller is chosen ({sizes}): {against}"
+    )
+
+
+def _bounds(interval: Interval | None) -> tuple[float, float]:
+    return (1, 1) if interval is None else (float(interval.low), float(interval.high))
+
+
+def _left(saved: Interval | None) -> tuple[float, float]:
+    """Return the bounds of the share of memory that is left."""
+    return (1, 1) if saved is None else (1 - float(saved.high), 1 - float(saved.low))
+
+
+def _half_width(bounds: tuple[float, float]) -> float:
+    low, high = (max(bound, LEAST_FACTOR) for bound in bounds)
+    return abs(math.log(high / low)) / 2

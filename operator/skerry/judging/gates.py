@@ -1,0 +1,227 @@
+"""The one function that decides what a measured trial may claim: used by job, operator and CLI.
+
+A gate compares a trial's interval with a threshold. It passes when the whole interval meets the
+threshold, fails when the whole interval misses it, and is Marginal in between: then the job measures
+more, up to a cap. A gate is required, or it is a goal: a missed goal is reported and stops nothing.
+
+Two equal builds never measure as exactly equal, so "not slower, not hungrier" can't mean a lower
+bound of at least 1: it is a test of non-inferiority with a margin of 5 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from skerry.api.edgemodel import GateProfile, Gates
+from skerry.api.modelvariant import GateOutcome, GateResult, Interval, Trial, TrialOutcome
+from skerry.api.units import parse_bytes, say_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+AIM_SPEEDUP = "2.0"
+AIM_MEMORY_REDUCTION = "0.5"
+NOT_SLOWER = "0.95"
+NOT_HUNGRIER = "-0.05"
+LEAST_COSINE = "0.99"  # facts: cosine alone misses lost neighbours, neighbours alone miss scale
+
+
+class Form(Enum):
+    """What a figure is, and so how it is said to people."""
+
+    RATIO = "ratio to the baseline"
+    SHARE = "share of the baseline saved"
+    ABSOLUTE = "as it is"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure of a trial that can be gated: where it is, which way is good, what it is."""
+
+    label: str
+    form: Form
+    read: Callable[[Trial], Interval | None]
+    more_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One threshold for the measure that the name says."""
+
+    name: str
+    threshold: str
+    required: bool = True
+
+    @property
+    def measure(self) -> Measure:
+        """What is compared with the threshold."""
+        return _MEASURES[self.name]
+
+
+def _size(trial: Trial) -> Interval:
+    text = str(trial.bytes)
+    return Interval(value=text, low=text, high=text)
+
+
+QUALITY = Measure("quality", Form.RATIO, lambda trial: trial.quality)
+COSINE = Measure("cosine", Form.ABSOLUTE, lambda trial: trial.cosine)
+SPEEDUP = Measure("speed-up", Form.RATIO, lambda trial: trial.speedup)
+MEMORY = Measure("memory saved", Form.SHARE, lambda trial: trial.memory_reduction)
+SIZE = Measure("size", Form.BYTES, _size, more_is_better=False)
+# By the name of the gate.
+_MEASURES = {
+    "quality": QUALITY,
+    "cosine": COSINE,
+    "speedup": SPEEDUP,
+    "speedupAim": SPEEDUP,
+    "memoryReduction": MEMORY,
+    "memoryReductionAim": MEMORY,
+    "artifactSize": SIZE,
+}
+
+
+def evaluate(trial: Trial, gates: Gates) -> tuple[GateResult, ...]:
+    """Return the result of every gate for one trial, required ones and aims.
+
+    A trial that was not measured has no results, and so passes nothing (`passes`).
+    """
+    if trial.outcome is not TrialOutcome.MEASURED:
+        return ()
+    return tuple(_judge(gate, trial) for gate in _gates(trial, gates))
+
+
+def passes(results: Iterable[GateResult], *, allow_marginal: bool) -> bool:
+    """Tell whether every required gate holds. Without results nothing was proven: False."""
+    required = [result for result in results if result.required]
+    return bool(required) and all(
+        holds(result, allow_marginal=allow_marginal) for result in required
+    )
+
+
+def holds(result: GateResult, *, allow_marginal: bool) -> bool:
+    """Tell whether one gate lets its trial through."""
+    marginal = result.outcome is GateOutcome.MARGINAL and allow_marginal
+    # What was never measured is not marginal but unknown.
+    return result.outcome is GateOutcome.PASS or (marginal and result.observed is not None)
+
+
+def undecided(results: Iterable[GateResult]) -> tuple[str, ...]:
+    """Return the required gates that more measuring could still decide.
+
+    Empty once any required gate has failed: nothing that is measured further can save the trial.
+    """
+    required = [result for result in results if result.required]
+    if failing(required):
+        return ()
+    return tuple(result.name for result in required if result.outcome is GateOutcome.MARGINAL)
+
+
+def measured(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
+    """Return the results of what is known so far, while a trial is not measured to the end."""
+    return tuple(result for result in results if result.observed is not None)
+
+
+def failing(results: Iterable[GateResult]) -> bool:
+    """Tell whether a required gate has failed, which no further measuring changes."""
+    return any(result.required and result.outcome is GateOutcome.FAIL for result in results)
+
+
+def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[str, ...]:
+    """Return a phrase for each required gate that does not hold."""
+    return tuple(
+        result.message
+        for result in results
+        if result.required and not holds(result, allow_marginal=allow_marginal)
+    )
+
+
+def told(result: GateResult) -> GateResult:
+    """Return the result with its whole message, which a job's summary cuts for want of bytes."""
+    measure, observed = _MEASURES[result.name], result.observed
+    bound = "required" if measure.more_is_better else "allowed"
+    wanted = f"{bound if result.required else 'goal of'} {_figure(measure, result.threshold)}"
+    if observed is None:
+        message = f"{measure.label} was not measured ({wanted})"
+    else:
+        verb = _VERBS[result.outcome, measure.more_is_better]
+        message = f"{measure.label} {_span(measure, observed)} {verb} the {wanted}"
+    return result.model_copy(update={"message": message})
+
+
+def _gates(trial: Trial, gates: Gates) -> Iterator[Gate]:
+    yield Gate("quality", gates.quality)
+    if trial.cosine is not None:
+        yield Gate("cosine", LEAST_COSINE)
+    speedup = gates.speedup.removesuffix("x") if gates.speedup else None
+    yield from _aimed("speedup", speedup, (NOT_SLOWER, AIM_SPEEDUP), gates.profile)
+    memory = (NOT_HUNGRIER, AIM_MEMORY_REDUCTION)
+    yield from _aimed("memoryReduction", gates.memory_reduction, memory, gates.profile)
+    if gates.artifact_size is not None:
+        yield Gate("artifactSize", str(parse_bytes(gates.artifact_size)))
+
+
+def _aimed(
+    name: str, written: str | None, defaults: tuple[str, str], profile: GateProfile
+) -> Iterator[Gate]:
+    """Yield the user's own threshold, or the profile's: the aim, required if Strict."""
+    not_worse, aim = defaults
+    if written is not None:
+        yield Gate(name, written)
+    elif profile is GateProfile.STRICT:
+        yield Gate(name, aim)
+    else:
+        yield Gate(name, not_worse)
+        yield Gate(f"{name}Aim", aim, required=False)
+
+
+def _judge(gate: Gate, trial: Trial) -> GateResult:
+    observed = gate.measure.read(trial)
+    outcome = GateOutcome.FAIL if observed is None else _compare(gate, observed)
+    return told(
+        GateResult(
+            name=gate.name,
+            required=gate.required,
+            threshold=gate.threshold,
+            outcome=outcome,
+            observed=observed,
+        )
+    )
+
+
+def _compare(gate: Gate, observed: Interval) -> GateOutcome:
+    sign = 1 if gate.measure.more_is_better else -1
+    threshold = sign * float(gate.threshold)
+    worst, best = sorted((sign * float(observed.low), sign * float(observed.high)))
+    if worst >= threshold:
+        return GateOutcome.PASS
+    return GateOutcome.FAIL if best < threshold else GateOutcome.MARGINAL
+
+
+# By the outcome, and by whether more is better.
+_VERBS = {
+    (GateOutcome.PASS, True): "meets",
+    (GateOutcome.PASS, False): "is within",
+    (GateOutcome.FAIL, True): "is below",
+    (GateOutcome.FAIL, False): "exceeds",
+    (GateOutcome.MARGINAL, True): "is inconclusive against",
+    (GateOutcome.MARGINAL, False): "is inconclusive against",
+}
+
+
+def _span(measure: Measure, observed: Interval) -> str:
+    value = _figure(measure, observed.value)
+    if observed.low == observed.high:
+        return value
+    return f"{value} ({_figure(measure, observed.low)} to {_figure(measure, observed.high)})"
+
+
+def _figure(measure: Measure, text: str) -> str:
+    number = float(text)
+    if measure.form is Form.BYTES:
+        return say_bytes(number)
+    if measure.form is Form.SHARE:
+        return f"{number * 100:.0f} %"
+    return f"{number:.2f}x" if measure is SPEEDUP else f"{number:.3f}"

@@ -1,0 +1,113 @@
+"""The ranking of engines and recipes, and what a model is told to be: tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from skerry.api.config import EngineSettings
+from skerry.api.edgemodel import Assessment
+from skerry.decide.nodes.device import Device
+from skerry.decide.nodes.select import rank_engines
+from skerry.engines import EnginePlugin, installed_engines
+from skerry.models.assess import Family, family_of, quantizable_share
+
+ASSESSMENT = Assessment(
+    source_digest="sha256:" + "0" * 64, format="ONNX, opset 17", bytes=1, parameters=1
+)
+
+
+def hardware(architecture: str = "amd64", *features: str) -> Device:
+    return Device(architecture, features)
+
+
+def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
+    """The engines of an operator's configuration."""
+    image = "registry.example/image@sha256:" + "0" * 64
+    given = {
+        "version": "1", "recipe_set": "a/1", "optimizer_image": image, "runtime_image": image,
+    } | fields  # fmt: skip
+    return {name: EngineSettings.model_validate(given) for name in engines}
+
+
+BOTH = settings("OnnxRuntime", "OpenVino")
+
+
+@pytest.mark.parametrize(
+    ("device", "first", "built"),
+    [
+        (hardware("amd64", "avx512_vnni"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
+        (hardware("amd64", "nvidia_l4"), "Olive", ["OpenVino", "OnnxRuntime"]),
+        (hardware("arm64", "apple_m4"), "Mlx", ["OnnxRuntime", "OpenVino"]),
+        (hardware("arm64", "edge_tpu"), "LiteRt", ["OnnxRuntime", "OpenVino"]),
+        (hardware("amd64", "npu"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
+        (hardware("arm64"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
+        (hardware("arm"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
+    ],
+)
+def test_the_ranking_follows_the_decision_matrix(
+    device: Device, first: str, built: list[str]
+) -> None:
+    ranks = rank_engines(ASSESSMENT, device, BOTH)
+    assert ranks[0].engine == first
+    assert [rank.engine for rank in ranks if rank.installed] == built
+
+
+def test_each_engine_says_why_it_stands_where_it_does_or_is_not_installed() -> None:
+    ranks = rank_engines(ASSESSMENT, hardware(), settings("OnnxRuntime"))
+    reasons = {rank.engine: rank.reason for rank in ranks}
+    assert "choice 1 for x86 CPUs" in reasons["OpenVino"]
+    assert "not installed: the operator's configuration" in reasons["OpenVino"]
+    assert "ONNX, opset 17" in reasons["OnnxRuntime"]
+
+
+def test_an_engine_that_the_matrix_does_not_know_comes_last() -> None:
+    ranks = rank_engines(ASSESSMENT, hardware(), settings("Homemade") | BOTH)
+    assert ranks[-1].engine == "Homemade"
+    assert ranks[-1].installed
+    assert "not in the decision matrix" in ranks[-1].reason
+
+
+def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
+    engines = settings("OpenVino", architectures=("amd64",))
+    (rank,) = [r for r in rank_engines(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
+    assert not rank.installed
+    assert "images are for amd64 alone" in rank.reason
+
+
+def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
+    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), settings("OnnxRuntime"))
+    assert "has no plug-in" in ranks[1].reason
+
+
+@pytest.mark.parametrize("engine", installed_engines().values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("family", list(Family))
+def test_recipes_are_capped_and_begin_with_the_source(engine: EnginePlugin, family: Family) -> None:
+    assert engine.recipes_for(family, 1) == ("source",)
+    assert len(engine.recipes_for(family, 3)) == 3
+    made = {recipe.name for recipe in engine.recipes}
+    assert set(engine.recipes_for(family, 32)) == {"source", *made}
+    assert engine.recipes_for("a family of another release", 3) == engine.recipes_for("Other", 3)
+
+
+@pytest.mark.parametrize(
+    ("operators", "family"),
+    [
+        ({"MatMul": 48, "Softmax": 6, "Transpose": 24, "Gather": 1}, Family.TRANSFORMER),
+        ({"MatMul": 72, "Softmax": 12, "Transpose": 48, "Conv": 1}, Family.TRANSFORMER),
+        ({"GroupQueryAttention": 4, "MatMul": 20}, Family.TRANSFORMER),
+        ({"Conv": 53, "Relu": 49, "Gemm": 1, "Softmax": 1}, Family.CONVOLUTIONAL),
+        ({"Conv": 2, "MatMul": 2, "Softmax": 1}, Family.CONVOLUTIONAL),
+        ({"MatMul": 5, "Relu": 4, "Softmax": 1}, Family.OTHER),
+        ({"TreeEnsembleClassifier": 1}, Family.OTHER),
+        ({}, Family.OTHER),
+    ],
+)
+def test_the_family_is_told_by_the_operators(operators: dict[str, int], family: Family) -> None:
+    assert family_of(operators) is family
+
+
+def test_the_share_that_quantisation_can_shrink() -> None:
+    assert quantizable_share({"MatMul": 75, "Add": 25}) == 0.75
+    assert quantizable_share({}) == 0
