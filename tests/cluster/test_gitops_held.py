@@ -127,7 +127,7 @@ def test_a_wave_that_does_not_get_on_and_its_abort_ask_for_a_person(
     world.patch({"suspend": False, "rollout": {"progressDeadline": "1s"}}, NAME)
     seen = seen_at(world, judge, "ProgressDeadlineExceeded")
     assert seen.both == ACT
-    assert "waits for held-a1" in seen.argocd_message
+    assert "waits for 1 of its nodes; held-a1: its candidate is Soaking" in seen.argocd_message
     assert waiting.wait(30) == 0
     route = world.api.get(kinds.MODEL_ROUTE, world.namespace, route_name(NAME, CLASS))
     assert judge(route)[0].argocd == "Progressing", "nothing was taken back"

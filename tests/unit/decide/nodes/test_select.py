@@ -73,7 +73,7 @@ def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
     engines = settings("OpenVino", architectures=("amd64",))
     (rank,) = [r for r in rank_engines(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
     assert not rank.installed
-    assert "images are for amd64 alone" in rank.reason
+    assert "images are for amd64 only" in rank.reason
 
 
 def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
