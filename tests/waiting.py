@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import socket
 import ssl
@@ -29,6 +30,14 @@ HTTP = httpx.Client(
 """For servers on loopback; no connection stays open."""
 T = TypeVar("T")
 _KEPT_PORTS: list[socket.socket] = []
+
+
+@atexit.register
+def _end() -> None:
+    """Close what is kept as long as the process lives."""
+    HTTP.close()
+    for keeper in _KEPT_PORTS:
+        keeper.close()
 
 
 def free_port() -> int:
