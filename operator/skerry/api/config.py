@@ -63,7 +63,7 @@ class EngineSettings(Settings):
 
 
 class BuildResources(Settings):
-    """Limits of the containers that build or judge (those that take times have the serving limits)."""
+    """Limits of the containers that build or choose (the one that certifies has the serving limits)."""
 
     cpu: CpuQuantity = "1"
     memory: MemoryQuantity = "2Gi"

@@ -96,7 +96,13 @@ class Search(Model):
     """Bounds of the search for the best candidate."""
 
     trials: Int = Field(default=8, ge=1, le=32, description="Recipes tried at most.")
-    time_limit: Duration = Field(default="30m", description="Deadline of the optimisation job.")
+    time_limit: Duration = Field(
+        default="30m",
+        description=(
+            "Deadline of the optimisation job. After 60 % of it no more candidates are tried, and the best so"
+            " far is certified."
+        ),
+    )
     weights: Weights = Field(default=Weights(), description="How candidates are compared.")
 
 

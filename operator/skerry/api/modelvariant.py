@@ -160,7 +160,13 @@ class Trial(Model):
     batching: Bool = Field(
         default=False, description="Answers in a full batch are as good as alone."
     )
-    message: Message = Field(default="", description="Why it failed or is not supported.")
+    cut_short: Bool = Field(
+        default=False,
+        description="Measured no further than that choice needed: other gates or weights need more.",
+    )
+    message: Message = Field(
+        default="", description="Why it failed, is not supported or was measured no further."
+    )
 
 
 class GateOutcome(StrEnum):

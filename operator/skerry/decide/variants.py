@@ -16,6 +16,7 @@ from skerry.decide.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.gates import evaluate, passes, shortfalls, told
 from skerry.decide.nearest import passing_gates
+from skerry.decide.racing import leader, settled
 from skerry.decide.stages import current_stage, failure, last_words, stage_statuses, trouble
 from skerry.decide.trouble import Trouble, is_stuck
 from skerry.jobs.results import decode_summary
@@ -83,6 +84,9 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
     """A finished variant under other gates; None when that takes another job."""
     before = variant.status
     choice = choose(before.trials, gates, weights)
+    best = leader(before.trials, gates, weights)
+    if not settled(before.trials, best, gates, weights):
+        return None
     if choice.chosen is None:
         nearest = nearest_miss(before.trials, gates, weights)
         results = evaluate(nearest, gates) if nearest else ()
