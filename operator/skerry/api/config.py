@@ -65,7 +65,7 @@ class EngineSettings(Settings):
 
 
 class BuildResources(Settings):
-    """Limits of the containers that build or judge. Those that measure have the serving limits."""
+    """Limits of the containers that build or choose. The one that certifies has the serving limits."""
 
     cpu: CpuQuantity = "1"
     memory: MemoryQuantity = "2Gi"

@@ -98,7 +98,11 @@ class Search(Model):
     trials: Int = Field(
         default=8, ge=1, le=32, description="Maximum number of recipes that each engine tries."
     )
-    time_limit: Duration = Field(default="30m", description="Deadline of the optimization job.")
+    time_limit: Duration = Field(
+        default="30m",
+        description="Deadline of the optimization job. After 60 % of it the job tries no further recipes"
+        " and certifies the best build so far.",
+    )
     weights: Weights = Field(default=Weights(), description="How builds are compared.")
 
 

@@ -163,7 +163,14 @@ class Trial(Model):
         default=False,
         description="Whether answers in a full batch are as good as those to single requests.",
     )
-    message: Message = Field(default="", description="Why the recipe failed or is not supported.")
+    cut_short: Bool = Field(
+        default=False,
+        description="Whether it was measured only as far as the choice needed. Other gates or weights need more.",
+    )
+    message: Message = Field(
+        default="",
+        description="Why the recipe failed, is not supported or was not measured further.",
+    )
 
 
 class GateOutcome(StrEnum):

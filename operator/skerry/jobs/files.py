@@ -21,6 +21,7 @@ class CandidateFile(Model):
     outcome: TrialOutcome
     bytes: int = 0
     message: Message = ""
+    place: int = Field(default=0, description="In the order of making: the most promising first.")
 
 
 class Blocks(Model):
@@ -75,6 +76,15 @@ class ServedModel(Model):
     certified: Trial
 
 
+class Screening(Model):
+    """screening.json: what the stage `quality` found of every candidate, at full speed."""
+
+    trials: tuple[MeasuredTrial, ...]
+    baseline_peaks: tuple[int, ...] = Field(
+        description="Of the process that all were raced against."
+    )
+
+
 class Validation(Model):
     """validation.json: what the validation stage found."""
 
@@ -126,4 +136,7 @@ class JudgedFile(Model):
     kept: int = 0
     of: int = 0
     batching: bool = False
+    peaks: tuple[int, ...] = Field(
+        default=(), description="Peak memory of fresh processes, where the split certifies; bytes."
+    )
     failure: str = ""

@@ -87,6 +87,7 @@ class JobPlan(Plan):
     source: PinnedArtifact
     evaluation: EvaluationPlan
     trials: int
+    time_limit_seconds: int | None = Field(default=None, description="Of the whole job.")
     limits: ResourceLimits
     gates: Gates
     weights: Weights

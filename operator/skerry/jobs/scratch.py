@@ -2,11 +2,13 @@
 
     /source/, /dataset/                     the mounted images
     /scratch/found/summary.json             finished work of an earlier job, when there is any
+    /scratch/begun                          when the first stage began, by the node's clock since boot
     /scratch/built                          says that candidates were pulled, not made
     /scratch/candidates/RECIPE/             the files of a candidate, and candidate.json
     /scratch/measure/baseline.json          what the baseline came to
     /scratch/measure/samples/               the parts of the data set, and the baseline's answers
     /scratch/measure/quality/SPLIT/         what was judged of each candidate, and its answers
+    /scratch/measure/screening.json         what every candidate came to at full speed
     /scratch/measure/validation.json        what was chosen and certified
     /scratch/measure/golden.npz             the golden samples of what was certified
 
@@ -22,6 +24,7 @@ Other folders can be given by environment variables, for tests and for trying a 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -30,7 +33,7 @@ from skerry.api.common import Model
 from skerry.api.modelvariant import TrialOutcome
 from skerry.jobs import names
 from skerry.jobs.errors import StageError
-from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Validation
+from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Screening, Validation
 from skerry.jobs.results import JobSummary
 from skerry.jobs.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
 
@@ -86,6 +89,22 @@ class Workspace:
         folder = self.scratch / "work"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    # Time
+
+    def begin(self) -> None:
+        """Keep when the job's first stage began. The node's clock may be set meanwhile: it does not count."""
+        self._begun.write_text(str(time.clock_gettime(time.CLOCK_BOOTTIME)))
+
+    def seconds_since_begun(self) -> float:
+        """Return how long ago the first stage began; 0 where none did."""
+        if not self._begun.exists():
+            return 0.0
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(self._begun.read_text())
+
+    @property
+    def _begun(self) -> Path:
+        return self.scratch / "begun"
 
     # Of earlier jobs
 
@@ -147,6 +166,11 @@ class Workspace:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(candidate.model_dump_json(by_alias=True, exclude_none=True))
 
+    def add_candidate(self, candidate: CandidateFile) -> None:
+        """Write what became of a recipe; its place is after those that were tried before it."""
+        place = len(self.read_candidates())
+        self.write_candidate(candidate.model_copy(update={"place": place}))
+
     def read_candidates(self) -> list[CandidateFile]:
         """Return what became of each recipe, by name."""
         files = sorted(self.candidates.glob(f"*/{CANDIDATE}"))
@@ -203,6 +227,22 @@ class Workspace:
         """
         return _read(JudgedFile, self._judged(split, recipe), QUALITY)
 
+    def has_judged(self, split: str, recipe: str) -> bool:
+        """Return whether a candidate was judged on a part of the data set."""
+        return self._judged(split, recipe).exists()
+
+    def write_screening(self, found: Screening) -> None:
+        """Write what every candidate came to at full speed."""
+        self._screening.write_text(found.model_dump_json(by_alias=True, exclude_none=True))
+
+    def read_screening(self) -> Screening:
+        """Return what every candidate came to at full speed.
+
+        Raises:
+            StageError: The candidates were not screened.
+        """
+        return _read(Screening, self._screening, QUALITY)
+
     def write_validation(self, found: Validation) -> None:
         """Write what was chosen and certified."""
         self._validation.write_text(found.model_dump_json(by_alias=True, exclude_none=True))
@@ -221,6 +261,10 @@ class Workspace:
 
     def _judged(self, split: str, recipe: str) -> Path:
         return self.measure / "quality" / split / f"{recipe}.json"
+
+    @property
+    def _screening(self) -> Path:
+        return self.measure / "screening.json"
 
     @property
     def _validation(self) -> Path:

@@ -47,6 +47,7 @@ class StageSpec(NamedTuple):
         limits: The limits that it runs under.
         shown_as: The stage of `ModelVariant.status` that it is a part of; None when people do not see it.
         builds: It makes candidates. It is skipped where an earlier job with the same build key made them.
+        full_speed: It measures with the builds' CPU, in the memory that measuring needs.
         registry: It speaks to Skerry's registry. No other stage is given the credentials to push.
     """
 
@@ -58,6 +59,7 @@ class StageSpec(NamedTuple):
     shown_as: Stage | None = None
     builds: bool = False
     registry: bool = False
+    full_speed: bool = False
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ STAGES = (
     StageSpec(
         "baseline-measurement", "baseline", StageImage.RUNTIME,
         "skerry_runtime.measure.baseline:measure_baseline",
-        limits=StageLimits.SERVING, shown_as=Stage.BASELINE_MEASUREMENT,
+        limits=StageLimits.SERVING, shown_as=Stage.BASELINE_MEASUREMENT, full_speed=True,
     ),
     StageSpec(
         "format-conversion", "convert", StageImage.OPTIMIZER,
@@ -95,11 +97,11 @@ STAGES = (
         "skerry_optimizer.stages.accelerate:accelerate",
         shown_as=Stage.HARDWARE_ACCELERATION, builds=True, registry=True,
     ),
-    # No CPU limit changes an answer, so quality is judged with the builds' resources.
+    # No CPU limit changes an answer or a ratio of times, so candidates are raced with the builds' resources.
     StageSpec(
         "quality", "quality", StageImage.RUNTIME,
-        "skerry_runtime.measure.answers:judge_candidates",
-        shown_as=Stage.VALIDATION,
+        "skerry_runtime.measure.screening:screen",
+        shown_as=Stage.VALIDATION, full_speed=True,
     ),
     StageSpec(
         "validation", "validate", StageImage.RUNTIME,

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.units import parse_bytes
+from skerry.api.common import ResourceLimits
+from skerry.api.units import parse_bytes, parse_quantity
 from skerry.jobs import names
 from skerry.jobs.stages import ASSESS, STAGES, StageImage, StageLimits
 from skerry.render import job_parts, parts
 
 if TYPE_CHECKING:
-    from skerry.api.common import ResourceLimits
     from skerry.api.config import OperatorConfig
     from skerry.decide.decision import AssessJob, BuildJob
     from skerry.jobs.stages import StageSpec
@@ -102,9 +102,7 @@ def _stage(stage: StageSpec, build: BuildJob, config: OperatorConfig) -> Object:
     engine = config.engines[build.engine]
     serves = stage.image is StageImage.RUNTIME
     image = engine.runtime_image if serves else engine.optimizer_image
-    builds = config.builds.resources.limits()
-    measures = stage.limits is StageLimits.SERVING
-    limits = _measuring(build.plan.limits) if measures else builds
+    limits = _limits(stage, build, config.builds.resources.limits())
     variables = {
         **_SCRATCH_ENV,
         **build.plan.to_environment(),
@@ -120,6 +118,23 @@ def _stage(stage: StageSpec, build: BuildJob, config: OperatorConfig) -> Object:
             *job_parts.docker_mounts(config.registry.push_secret if stage.registry else None),
         ],
     }  # fmt: skip
+
+
+def _limits(stage: StageSpec, build: BuildJob, builds: ResourceLimits) -> ResourceLimits:
+    """Return what a stage may use.
+
+    What measures at full speed has no less CPU than what serves, which its threads are counted by, and the
+    memory of two models.
+    """
+    if stage.image is not StageImage.RUNTIME:
+        return builds
+    measuring = _measuring(build.plan.limits)
+    if not stage.full_speed:
+        return measuring
+    memory = measuring.memory
+    if stage.limits is StageLimits.BUILDS:
+        memory = max(builds.memory, memory, key=parse_bytes)
+    return ResourceLimits(cpu=max(builds.cpu, measuring.cpu, key=parse_quantity), memory=memory)
 
 
 def _measuring(serving: ResourceLimits) -> ResourceLimits:

@@ -9,6 +9,7 @@ import pytest
 
 from skerry.api.common import ConditionStatus
 from skerry.api.edgemodel import Phase
+from skerry.api.modelvariant import Interval
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
@@ -205,6 +206,21 @@ def test_another_choice_under_new_gates_is_packed_by_another_job() -> None:
     (job,) = stricter.decide().jobs
     assert isinstance(job, BuildJob)
     assert job.plan.gates.quality == "0.975"
+    assert job.plan.time_limit_seconds == job.deadline_seconds == 1800
+
+
+def test_what_was_stopped_early_is_measured_again_before_new_gates_refuse_all() -> None:
+    few = Interval(
+        value="0.97", low="0.95", high="0.985"
+    )  # of 200 samples: all of them may show more
+    stopped = trial("good", speedup=1.5).model_copy(update={"quality": few, "cut_short": True})
+    quick = trial("quick", quality=0.96, speedup=3.0)
+    made = (
+        assessed().step().job_ends(summary(quick, stopped).model_dump_json(by_alias=True)).settle()
+    )
+    (job,) = made.model(gates={"quality": "0.965"}).decide().jobs
+    assert isinstance(job, BuildJob)
+    assert not made.model(gates={"quality": "0.99"}).decide().jobs
 
 
 def test_other_limits_are_another_variant_and_the_running_job_goes() -> None:

@@ -10,7 +10,7 @@ from skerry.api.modelvariant import TrialOutcome
 from skerry.jobs import names
 from skerry.jobs.ending import finished_before
 from skerry.jobs.errors import StageError
-from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Validation
+from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Screening, Validation
 from skerry.jobs.results import JobSummary
 from skerry.jobs.scratch import Workspace
 from skerry.precision import Precision
@@ -45,6 +45,11 @@ def test_what_a_stage_writes_another_reads(workspace: Workspace) -> None:
     workspace.write_baseline(BASELINE)
     workspace.write_judged("choice", "int8", judged)
     workspace.write_validation(found)
+    raced = Screening(trials=(), baseline_peaks=(4,))
+    workspace.write_screening(raced)
+    assert workspace.read_screening() == raced
+    assert workspace.has_judged("choice", "int8")
+    assert not workspace.has_judged("certification", "int8")
     workspace.write_candidate(candidate)
     workspace.write_found(JobSummary(chosen="int8"))
     assert workspace.read_baseline() == BASELINE
@@ -54,10 +59,26 @@ def test_what_a_stage_writes_another_reads(workspace: Workspace) -> None:
     assert workspace.read_found().chosen == "int8"
 
 
+def test_a_candidate_keeps_the_place_in_which_it_was_tried(workspace: Workspace) -> None:
+    for recipe in ("source", "weights", "all"):
+        workspace.add_candidate(
+            CandidateFile(recipe=recipe, precision=Precision.INT8, outcome=TrialOutcome.MEASURED)
+        )
+    places = {one.recipe: one.place for one in workspace.read_candidates()}
+    assert places == {"source": 0, "weights": 1, "all": 2}
+
+
+def test_time_counts_from_the_first_stage(workspace: Workspace) -> None:
+    assert workspace.seconds_since_begun() == 0
+    workspace.begin()
+    assert 0 <= workspace.seconds_since_begun() < 60
+
+
 @pytest.mark.parametrize(
     ("read", "stage"),
     [
         (lambda one: one.read_baseline(), "baseline-measurement"),
+        (lambda one: one.read_screening(), "quality"),
         (lambda one: one.read_judged("choice", "int8"), "quality"),
         (lambda one: one.read_validation(), "validation"),
     ],

@@ -99,12 +99,12 @@ def test_stages_in_order_with_their_images_and_limits() -> None:
     ]  # fmt: skip
     by_name = {c["name"]: c for c in (*pod["initContainers"], *pod["containers"])}
     # serving 512Mi: baseline and candidate at once, and what compares them
-    measuring = {"cpu": "1", "memory": "1280Mi"}
-    for stage in ("baseline-measurement", "validation"):
-        assert by_name[stage]["resources"]["limits"] == measuring
+    # What is certified is timed as it will serve; what only chooses, at full speed.
+    for stage, cpu in (("baseline-measurement", "2"), ("validation", "1")):
+        assert by_name[stage]["resources"]["limits"] == {"cpu": cpu, "memory": "1280Mi"}
         assert by_name[stage]["command"][:3] == ["python3", "-m", "skerry_runtime.measure"]
         assert by_name[stage]["image"] == engine.runtime_image
-    # What is answered does not depend on the serving limit: it must not be computed under it.
+    # Neither answers nor ratios of times depend on the serving limit: candidates must not be raced under it.
     quality = by_name["quality"]
     assert quality["command"] == ["python3", "-m", "skerry_runtime.measure", "quality"]
     assert quality["image"] == engine.runtime_image
@@ -114,6 +114,20 @@ def test_stages_in_order_with_their_images_and_limits() -> None:
     assert job["spec"]["activeDeadlineSeconds"] == 1800
     assert job["spec"]["backoffLimit"] == 2
     assert len(job["metadata"]["name"]) <= 63
+
+
+@pytest.mark.parametrize(
+    ("builds", "raced"),
+    [
+        (BuildResources(cpu="500m", memory="1Gi"), {"cpu": "1", "memory": "1280Mi"}),
+        (BuildResources(cpu="4", memory="8Gi"), {"cpu": "4", "memory": "8Gi"}),
+    ],
+)
+def test_a_race_has_no_less_than_what_serves(builds: BuildResources, raced: dict[str, str]) -> None:
+    settings = CONFIG.builds.model_copy(update={"resources": builds})
+    job = optimisation_job(OWNER, build_job(), CONFIG.model_copy(update={"builds": settings}))
+    by_name = {one["name"]: one for one in job["spec"]["template"]["spec"]["initContainers"]}
+    assert by_name["quality"]["resources"]["limits"] == raced
 
 
 def test_the_job_runs_on_its_class_with_pinned_volumes_and_its_plan() -> None:

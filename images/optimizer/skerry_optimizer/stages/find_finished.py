@@ -25,6 +25,7 @@ def find_finished(workspace: Workspace) -> str:
     Raises:
         StageError: The registry was not reached, or refused.
     """
+    workspace.begin()
     plan = JobPlan.from_environment(os.environ)
     client = RegistryClient(plan.registry, patience=JOB)
     summary = find_evidence(client, plan)

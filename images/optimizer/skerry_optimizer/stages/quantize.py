@@ -76,7 +76,7 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
         candidate = _built(workspace, engine, engine.recipe(name), samples)
         if candidate.outcome is not TrialOutcome.MEASURED:
             workspace.remove_model(name)
-        workspace.write_candidate(candidate)
+        workspace.add_candidate(candidate)
     return f"tried {', '.join(names)}"
 
 
@@ -93,7 +93,7 @@ def _has_ended(workspace: Workspace, name: str) -> bool:
 
 def _write_crash(workspace: Workspace, recipe: Recipe, code: int) -> None:
     workspace.remove_model(recipe.name)
-    workspace.write_candidate(_candidate(recipe, TrialOutcome.FAILED, _ending(code)))
+    workspace.add_candidate(_candidate(recipe, TrialOutcome.FAILED, _ending(code)))
 
 
 def _built(

@@ -1,13 +1,11 @@
-"""The stage `quality`: every answer that is judged, computed outside of the serving CPU limit.
+"""The answers of candidates, judged by the baseline's, outside of the serving CPU limit.
 
 What a model answers does not depend on how long it may compute. So the answers of the baseline and
-of all candidates are made here, with the builds' resources, by the session code and thread count
-that serve; the stage after this one only takes times and memory under the serving limit, and
-compares the answers that it sees with those kept here.
+of all candidates are made in the stage `quality`, with the builds' resources, by the session code and
+thread count that serve; the stage after it compares the answers that it sees with those kept here.
 
-Choice and certification use different samples. Which candidate is chosen is not known before they are
-timed, so each that can still be is judged on both, in one process: to start one and to load the model
-takes as long as dozens of answers.
+Choice and certification use different samples. All candidates answer those to choose by, and only
+the best of these the others.
 """
 
 from __future__ import annotations
@@ -17,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.modelvariant import TrialOutcome
 from skerry.jobs.files import JudgedFile
 from skerry.judging.gates import evaluate, failing, measured, passes
 from skerry_runtime.dataset import Split
 from skerry_runtime.limits import MOST_ROWS
-from skerry_runtime.measure.files import samples_of, write_judged
+from skerry_runtime.measure import bench as bench_module
+from skerry_runtime.measure.files import write_judged
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.quality import Quality, QualityError, judge, same_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,70 +44,77 @@ SCREENING_SAMPLES = 200
 PROBE_BATCHES = 4
 
 
-def judge_candidates(bench: Bench) -> str:
-    """Judge every candidate on both splits; writes measure/quality/, returns the stage's message.
+def answer_baseline(samples: Samples, process: Process) -> None:
+    """Compute the answers that all candidates are judged by."""
+    process.use(samples.files)
+    samples.write_baseline(process.block(range(samples.count))[1])
+
+
+def judge_on(
+    bench: Bench,
+    candidate: Candidate,
+    samples: Samples,
+    process: Process,
+    *,
+    known: Mapping[int, NDArray[Any]] | None = None,
+    is_enough: Callable[[JudgedFile], bool] | None = None,
+) -> tuple[JudgedFile, NDArray[Any]]:
+    """Judge a candidate on one split; returns what was found, and its answers.
+
+    Args:
+        bench: The plan and the mounts.
+        candidate: It.
+        samples: The split, with the baseline's answers.
+        process: The candidate's, with the samples open.
+        known: Answers by sample that the process has given while it was timed.
+        is_enough: Asked after the first samples, whether the rest can't change the choice.
 
     Raises:
-        StageError: The stage before is missing.
-        WorkerError: The baseline can't be run.
+        WorkerError: It can't be run.
+        QualityError: Its answers can't be judged.
     """
-    found = bench.workspace.read_baseline()
-    splits = [samples_of(bench.workspace, split, found.inputs) for split in _FOR]
-    built = [one for one in bench.candidates if one.file.outcome is TrialOutcome.MEASURED]
-    if built:
-        _answer_baseline(bench, splits)
-    passed = [_judged(bench, one, splits) for one in built]
-    counts = [sum(count > place for count in passed) for place in range(len(splits))]
+    judging = _Judging(bench, candidate, samples, process, known or {})
+    judged, answers = judging.result(is_enough or (lambda _: False))
     told = "; ".join(
-        f"{count} of {tried} candidates pass the gates of quality to {purpose}"
-        for purpose, count, tried in zip(_FOR.values(), counts, [len(built), *counts], strict=False)
+        one.message for one in gates_of_quality(bench, candidate, judged) if one.required
     )
-    left = [
-        one.file.recipe for one, count in zip(built, passed, strict=True) if count == len(splits)
-    ]
-    return f"{told}: {', '.join(left) or 'none'}"
-
-
-_FOR = {Split.CHOICE: "choose", Split.CERTIFICATION: "certify"}
-
-
-def _answer_baseline(bench: Bench, splits: Sequence[Samples]) -> None:
-    """Compute the answers that all are judged by."""
-    with bench.started(bench.source) as process:
-        for samples in splits:
-            process.use(samples.files)
-            samples.write_baseline(process.block(range(samples.count))[1])
-
-
-def _judged(bench: Bench, candidate: Candidate, splits: Sequence[Samples]) -> int:
-    """Judge one candidate on the splits in turn; returns how many it passed before it failed one.
-
-    One process serves all splits: an answer depends on the model and the sample alone, and that this
-    holds is seen when the stage after this one compares them with those of other processes.
-    """
-    passed = 0
-    try:
-        with bench.started(candidate.model) as process:
-            while passed < len(splits) and _holds(bench, candidate, splits[passed], process):
-                passed += 1
-    except (WorkerError, QualityError) as error:
-        failed = JudgedFile(count=splits[passed].count, failure=str(error))
-        write_judged(bench.workspace, candidate, splits[passed].split, (failed, None))
-        log.info("%s: %s", candidate.file.recipe, failed.failure)
-    return passed
-
-
-def _holds(bench: Bench, candidate: Candidate, samples: Samples, process: Process) -> bool:
-    """Judge a candidate on one split and keep what was found; returns whether it can be certified."""
-    process.use(samples.files)
-    judged, answers = _Judging(bench, candidate, samples, process).result()
-    write_judged(bench.workspace, candidate, samples.split, (judged, answers))
-    results = gates_of_quality(bench, candidate, judged)
-    told = "; ".join(one.message for one in results if one.required)
     log.info(
-        "%s on %d samples to %s: %s", candidate.file.recipe, judged.seen, _FOR[samples.split], told
+        "%s on %d samples to %s: %s", candidate.file.recipe, judged.seen, FOR[samples.split], told
     )
-    return passes(results, allow_marginal=bench.plan.gates.allow_marginal)
+    return judged, answers
+
+
+def judge_to_certify(bench: Bench, candidate: Candidate, samples: Samples) -> JudgedFile:
+    """Judge a candidate on the other split in a fresh process, and keep what was found."""
+    recipe = candidate.file.recipe
+    if bench.workspace.has_judged(samples.split, recipe):
+        return bench.workspace.read_judged(samples.split, recipe)
+    answers = None
+    try:
+        peaks = [
+            bench.memory_of(candidate.model, samples.first()).peak
+            for _ in range(bench_module.MEMORY_PROCESSES - 2)
+        ]
+        with bench.started(candidate.model) as process:
+            peaks.append(process.warm_up(samples.first())[1].peak)
+            process.use(samples.files)
+            judged, answers = judge_on(bench, candidate, samples, process)
+        judged = judged.model_copy(update={"peaks": tuple(peaks)})
+    except (WorkerError, QualityError) as error:
+        judged = JudgedFile(count=samples.count, failure=str(error))
+        log.info("%s: %s", recipe, judged.failure)
+    write_judged(bench.workspace, candidate, samples.split, (judged, answers))
+    return judged
+
+
+FOR = {Split.CHOICE: "choose", Split.CERTIFICATION: "certify"}
+
+
+def holds_quality(bench: Bench, candidate: Candidate, judged: JudgedFile) -> bool:
+    """Return whether what was judged lets a candidate through."""
+    results = gates_of_quality(bench, candidate, judged)
+    allow = bench.plan.gates.allow_marginal
+    return not judged.failure and passes(results, allow_marginal=allow)
 
 
 def gates_of_quality(
@@ -124,8 +129,14 @@ class _Judging:
     """The steps for one candidate on one split."""
 
     def __init__(
-        self, bench: Bench, candidate: Candidate, samples: Samples, process: Process
+        self,
+        bench: Bench,
+        candidate: Candidate,
+        samples: Samples,
+        process: Process,
+        known: Mapping[int, NDArray[Any]],
     ) -> None:
+        self._known = dict(known)
         self._bench = bench
         self._candidate = candidate
         self._samples = samples
@@ -133,17 +144,30 @@ class _Judging:
         self._baseline = samples.baseline
         self._labels = samples.labels
 
-    def result(self) -> tuple[JudgedFile, NDArray[Any]]:
+    def result(self, is_enough: Callable[[JudgedFile], bool]) -> tuple[JudgedFile, NDArray[Any]]:
         """Judge the samples alone, and in full batches where that is not the same."""
         count = self._samples.count
-        answers = self._process.block(range(min(SCREENING_SAMPLES, count)))[1]
+        answers = self._answers(range(min(SCREENING_SAMPLES, count)))
         screened = self._file(self._judge(np.concatenate(answers)), len(answers))
-        if failing(gates_of_quality(self._bench, self._candidate, screened)):
+        if self._fails(screened) or is_enough(screened):
             return screened, np.concatenate(answers)
-        answers += self._process.block(range(len(answers), count))[1]
+        answers += self._answers(range(len(answers), count))
         alone = np.concatenate(answers)
+        by_itself = self._file(self._judge(alone), count)
+        if self._fails(by_itself):
+            return by_itself, alone
         quality, batching = self._in_batches(alone)
         return self._file(quality, count, batching=batching), alone
+
+    def _fails(self, judged: JudgedFile) -> bool:
+        return failing(gates_of_quality(self._bench, self._candidate, judged))
+
+    def _answers(self, rows: range) -> list[NDArray[Any]]:
+        """Return the answers to these samples, each alone; what was timed is not computed again."""
+        missing = [row for row in rows if row not in self._known]
+        if missing:
+            self._known.update(zip(missing, self._process.block(missing)[1], strict=True))
+        return [self._known[row] for row in rows]
 
     def _in_batches(self, alone: NDArray[Any]) -> tuple[Quality, bool]:
         """Return the worse quality of alone and in batches, and whether batches may be served."""

@@ -18,7 +18,6 @@ from skerry_runtime.dataset import (
     split_dataset,
 )
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
-from skerry_runtime.measure.blocks import pace_for
 from skerry_runtime.measure.files import Samples, samples_of
 from skerry_runtime.measure.increments import increments
 
@@ -51,7 +50,7 @@ def measure_baseline(bench: Bench) -> str:
         sample = samples.first()
         seconds, memory = process.warm_up(sample)
         process.use(samples.files)
-        pace = pace_for(seconds, bench.cpu_limit)
+        pace = bench.pace(seconds)
         times = process.block(range(min(CALLS, samples.count)), pace.spread)[0]
         peaks = [memory.peak]
         peaks += [bench.memory_of(bench.source, sample).peak for _ in range(MEMORY_PROCESSES - 1)]
@@ -92,7 +91,7 @@ def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:
     increment = median(increments(found.baseline_peaks, found.empty_peaks))
     return (
         f"source in float32 on {bench.plan.baseline_engine} {found.engine_version},"
-        f" {bench.threads} thread(s) under"
+        f" {bench.threads} thread(s) as under"
         f" {bench.plan.limits.cpu} CPU: p50 {found.p50_milliseconds:.2f} ms,"
         f" {increment / 1e6:.0f} MB over the empty runtime at its peak"
         f" ({memory.peak / 1e6:.0f} MB in all, {memory.anonymous / 1e6:.0f} MB anonymous)"

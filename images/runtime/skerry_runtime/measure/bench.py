@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from skerry.api.units import parse_bytes, parse_quantity
 from skerry.jobs.stages import memory_setting
 from skerry_runtime.engine import engine_named
 from skerry_runtime.limits import thread_count
+from skerry_runtime.measure.blocks import Pace, pace_for
 from skerry_runtime.measure.files import candidates_of
 from skerry_runtime.measure.memory import write_one_operator_model
 from skerry_runtime.measure.process import (
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 # Processes whose peak memory is read: of the empty runtime, the baseline and what is certified.
 MEMORY_PROCESSES = 3
+CPU_VARIABLE = "SKERRY_CPU_LIMIT"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Bench:
     def cpu_limit(self) -> float:
         """The serving CPU limit, in cores."""
         return parse_quantity(self.plan.limits.cpu)
+
+    @property
+    def quota(self) -> float:
+        """The CPU that this container may use, in cores."""
+        return float(os.environ.get(CPU_VARIABLE, self.cpu_limit))
+
+    def pace(self, baseline_seconds: float) -> Pace:
+        """Return how calls are grouped and spaced in this container."""
+        return pace_for(baseline_seconds, self.quota, self.threads)
 
     @property
     def threads(self) -> int:
@@ -65,7 +77,7 @@ class Bench:
 
     @property
     def candidates(self) -> list[Candidate]:
-        """What the optimizer left, by name.
+        """What the optimizer left, the most promising first.
 
         Raises:
             WorkerError: Nothing.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from skerry_runtime.measure.process import Process
 
 LEAST_BLOCKS = 10
+# To screen: few for all, then a few more at a time while the choice or a required gate is open.
+BLOCKS_TO_SCREEN = 6
+MORE_BLOCKS_TO_SCREEN = 4
 # While a required gate is undecided, more are measured, up to these. A certificate is worth more.
 MOST_BLOCKS_TO_CHOOSE = 20
 MOST_BLOCKS_TO_CERTIFY = 40
@@ -70,12 +73,12 @@ class Pace:
     spread: float
 
 
-def pace_for(baseline_seconds: float, cpu_limit: float) -> Pace:
+def pace_for(baseline_seconds: float, cpu_limit: float, threads: int = 1) -> Pace:
     """Return the calls per block, and the least time per call as a multiple of its CPU time."""
     wanted = math.ceil(LEAST_BLOCK_MILLISECONDS / 1000 / max(baseline_seconds, 1e-6))
     calls = min(max(wanted, LEAST_CALLS), MOST_CALLS)
     # A tenth more than the quota asks for: the measuring process needs a little too.
-    return Pace(calls, 0.0 if cpu_limit >= 1 else 1.1 / cpu_limit)
+    return Pace(calls, 0.0 if cpu_limit >= threads else 1.1 / cpu_limit)
 
 
 def measure_blocks(

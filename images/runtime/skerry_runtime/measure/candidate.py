@@ -1,8 +1,8 @@
-"""One candidate, timed in a fresh process against the baseline's: speed and memory, as it will serve.
+"""Candidates timed in fresh processes against the baseline's: speed and memory, as they will serve.
 
-Used twice with different samples: to choose, and to certify what was chosen. Its quality is what the
-stage `quality` found on these samples; the answers of the timed calls must be the same. What can't
-pass any more is not timed to the end (screened), which keeps a slow device's job short.
+Used twice with different samples: to choose, at full speed and with as few blocks as decide (the race of
+the stage `quality`), and to certify what was chosen, under the serving limits. The certified one's quality
+is what the stage `quality` found on the same samples; the answers of the timed calls must be the same.
 """
 
 from __future__ import annotations
@@ -14,42 +14,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.jobs.files import Blocks, MeasuredTrial
+from skerry.jobs.files import Blocks, JudgedFile, MeasuredTrial
 from skerry.judging.gates import evaluate, shortfalls, undecided
-from skerry_runtime.measure.answers import gates_of_quality
+from skerry.judging.racing import at_best_quality, beaten, is_open, said_beaten
+from skerry_runtime.measure.answers import gates_of_quality, judge_on
 from skerry_runtime.measure.blocks import (
+    BLOCKS_TO_SCREEN,
     LEAST_BLOCKS,
+    MORE_BLOCKS_TO_SCREEN,
+    MOST_BLOCKS_TO_CERTIFY,
+    MOST_BLOCKS_TO_CHOOSE,
     Pace,
     Timing,
     measure_blocks,
 )
-from skerry_runtime.measure.files import read_judged
+from skerry_runtime.measure.files import read_judged, write_judged
+from skerry_runtime.measure.goldens import golden_runs
 from skerry_runtime.measure.increments import increments, reduction
 from skerry_runtime.measure.process import Process, WorkerError
-from skerry_runtime.measure.quality import differing
+from skerry_runtime.measure.quality import QualityError, differing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skerry.api.edgemodel import Gates, Weights
     from skerry.api.modelvariant import Trial
-    from skerry.jobs.files import BaselineFile, JudgedFile
+    from skerry.jobs.files import BaselineFile
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
     from skerry_runtime.measure.files import Candidate, Samples
-    from skerry_runtime.measure.memory import Memory
 
 log = logging.getLogger("skerry_runtime.measure")
 
 
 class BaselineError(Exception):
     """What all candidates are compared with is not what it was; the message is for people."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured: processes whose memory is read, and blocks of each side at most."""
-
-    memory_processes: int
-    most_blocks: int
 
 
 @dataclass(frozen=True)
@@ -61,107 +60,95 @@ class Contest:
     baseline: Process
     samples: Samples
     pace: Pace
-    effort: Effort
 
 
-def measure_candidate(contest: Contest, candidate: Candidate) -> MeasuredTrial:
-    """Measure one candidate; one that can't be loaded, run or judged comes back as Failed.
+def race_candidate(contest: Contest, candidate: Candidate, best: Trial | None) -> MeasuredTrial:
+    """Measure one candidate as far as the choice needs; one that can't be measured comes back as Failed.
+
+    Args:
+        contest: What it is measured against.
+        candidate: It.
+        best: The best so far of those that pass every required gate.
+
+    Raises:
+        BaselineError: The baseline answers otherwise than it did before.
+    """
+    file = candidate.file
+    if file.outcome is not TrialOutcome.MEASURED:
+        return MeasuredTrial(trial=candidate.trial(outcome=file.outcome, message=file.message))
+    split = contest.samples.split
+    try:
+        with contest.bench.started(candidate.model) as process:
+            return _Racing(contest, candidate, process).result(best)
+    except (WorkerError, QualityError) as error:
+        failed = JudgedFile(count=contest.samples.count, failure=str(error))
+        write_judged(contest.bench.workspace, candidate, split, (failed, None))
+        return failed_trial(candidate, str(error))
+
+
+def certify_candidate(
+    contest: Contest, candidate: Candidate, golden: Samples
+) -> tuple[MeasuredTrial, list[Arrays]]:
+    """Measure one candidate in a fresh process, its quality known; return its golden answers too.
 
     Raises:
         BaselineError: The baseline answers otherwise than it did in the stage `quality`.
         StageError: The stage `quality` did not run.
     """
-    file = candidate.file
-    if file.outcome is not TrialOutcome.MEASURED:
-        return MeasuredTrial(trial=candidate.trial(outcome=file.outcome, message=file.message))
     judged, answers = read_judged(contest.bench.workspace, candidate, contest.samples.split)
-    if judged.failure:
-        return _failed(candidate, judged.failure)
     try:
         with contest.bench.started(candidate.model) as process:
-            return _Measuring(contest, candidate, process, (judged, answers)).result()
+            measured = _Certifying(contest, candidate, process, judged, answers).result()
+            return measured, golden_runs(process, golden)
     except WorkerError as error:
-        return _failed(candidate, str(error))
+        return failed_trial(candidate, str(error)), []
 
 
-def _failed(candidate: Candidate, message: str) -> MeasuredTrial:
+def untried(candidate: Candidate, message: str) -> MeasuredTrial:
+    """Return the trial of a candidate that there was no time for."""
+    trial = candidate.trial(outcome=TrialOutcome.FAILED, cut_short=True, message=message)
+    return MeasuredTrial(trial=trial)
+
+
+def failed_trial(candidate: Candidate, message: str) -> MeasuredTrial:
+    """Return the trial of a candidate that can't be measured."""
     return MeasuredTrial(trial=candidate.trial(outcome=TrialOutcome.FAILED, message=message))
 
 
-class _Measuring:
-    """The steps for one candidate, and what they have found so far."""
+class _Timed:
+    """What one candidate has come to so far in its process, next to the baseline's."""
 
-    def __init__(
-        self,
-        contest: Contest,
-        candidate: Candidate,
-        process: Process,
-        found: tuple[JudgedFile, NDArray[Any]],
-    ) -> None:
+    def __init__(self, contest: Contest, candidate: Candidate, process: Process) -> None:
         self._contest = contest
         self._candidate = candidate
         self._process = process
-        self._judged, self._answers = found
+        self._judged = JudgedFile(count=contest.samples.count)
         self._timing = Timing()
-        self._note = self._screening()
+        self._peaks: tuple[int, ...] = ()
+        self._note = ""
 
-    def result(self) -> MeasuredTrial:
-        """Run all steps in order."""
-        memories = self._memories()
-        self._peaks = tuple(memory.peak for memory in memories)
-        self._process.use(self._contest.samples.files)
-        self._measure_speed()
-        return MeasuredTrial(trial=self._trial(), blocks=self._blocks())
-
-    def _screening(self) -> str:
-        """Say why this candidate can't be certified whatever its speed; an empty string if it can."""
-        judged, gates = self._judged, self._contest.bench.plan.gates
-        results = gates_of_quality(self._contest.bench, self._candidate, judged)
-        missed = shortfalls(results, allow_marginal=gates.allow_marginal)
-        if not missed:
-            return ""
-        return f"screened after {judged.seen} of {judged.count} samples: {missed[0]}"
-
-    def _memories(self) -> list[Memory]:
-        bench, sample = self._contest.bench, self._contest.samples.first()
-        memories = [self._process.warm_up(sample)[1]]
-        if memories[0].peak > bench.memory_limit:
+    def _start(self) -> None:
+        """Read the memory of the process, then let it open the samples."""
+        bench = self._contest.bench
+        peak = self._process.warm_up(self._contest.samples.first())[1].peak
+        if peak > bench.memory_limit:
             raise WorkerError(
-                f"it needs {memories[0].peak / 1e6:.0f} MB at its peak, more than the serving limit"
+                f"it needs {peak / 1e6:.0f} MB at its peak, more than the serving limit"
                 f" of {bench.plan.limits.memory} (spec.serving.resources.limits.memory)"
             )
-        more = range(self._contest.effort.memory_processes - 1)
-        return memories + [bench.memory_of(self._candidate.model, sample) for _ in more]
+        self._peaks = (*self._peaks, peak)
+        self._process.use(self._contest.samples.files)
 
-    def _measure_speed(self) -> None:
-        """Measure the least blocks, then more while they can still decide a required gate.
-
-        What was screened has the least blocks too: people read by how much it is faster.
-        """
-        self._add_blocks()
-        most = self._contest.effort.most_blocks
-        while len(self._timing.candidate) < most and self._speed_is_open():
-            self._add_blocks()
-
-    def _add_blocks(self) -> None:
+    def _add_blocks(self, pairs: int) -> None:
         contest = self._contest
         sides = (contest.baseline, self._process)
-        measure_blocks(self._timing, LEAST_BLOCKS, contest.samples.count, contest.pace, sides)
-        self._check_answers()
-
-    def _speed_is_open(self) -> bool:
-        if self._note:
-            return False
-        return "speedup" in undecided(evaluate(self._trial(), self._contest.bench.plan.gates))
-
-    def _check_answers(self) -> None:
-        """Compare the answers of the timed calls with those that were judged."""
-        row = _first_other(self._timing.baseline_answers, self._contest.samples.baseline)
+        measure_blocks(self._timing, pairs, contest.samples.count, contest.pace, sides)
+        row = _first_other(self._timing.baseline_answers, contest.samples.baseline)
         if row is not None:
             raise BaselineError(f"the source {_OTHERWISE.format(row=row)}")
-        row = _first_other(self._timing.answers, self._answers)
-        if row is not None:
-            raise WorkerError(f"it {_OTHERWISE.format(row=row)}")
+
+    def _measured(self) -> MeasuredTrial:
+        return MeasuredTrial(trial=self._trial(), blocks=self._blocks())
 
     def _blocks(self) -> Blocks:
         found, judged = self._contest.found, self._judged
@@ -186,13 +173,116 @@ class _Measuring:
             p50_milliseconds=f"{self._timing.p50_milliseconds:.4f}",
             memory_bytes=sorted(ours)[len(ours) // 2],
             batching=judged.batching,
+            cut_short=bool(self._note),
             message=self._note,
         )
 
 
+class _Racing(_Timed):
+    """The steps of the race for one candidate."""
+
+    def result(self, best: Trial | None) -> MeasuredTrial:
+        """Time a few blocks, judge the answers, then time more while something is open.
+
+        What was timed is not answered again: the answers of the first blocks are judged with the others.
+        """
+        self._start()
+        self._add_blocks(BLOCKS_TO_SCREEN)
+        self._judge(best)
+        self._note = self._note or self._screening()
+        while not self._note and len(self._timing.candidate) < MOST_BLOCKS_TO_CHOOSE:
+            if not is_open(self._trial(), best, *self._rules):
+                break
+            left = MOST_BLOCKS_TO_CHOOSE - len(self._timing.candidate)
+            self._add_blocks(min(MORE_BLOCKS_TO_SCREEN, left))
+        if not self._note and best is not None:
+            self._note = self._defeat(best)
+        return self._measured()
+
+    def _defeat(self, best: Trial) -> str:
+        """Say by what this candidate is beaten beyond doubt; an empty string if it is not."""
+        judged, weights = self._judged, self._rules[1]
+        trial = self._trial()
+        if judged.seen < judged.count:
+            trial = at_best_quality(trial)
+        if not beaten(trial, best, weights):
+            return ""
+        seen = f"{len(self._timing.candidate)} blocks and {judged.seen} of {judged.count} samples"
+        return f"stopped after {seen}: {said_beaten(trial, best, weights)}"
+
+    @property
+    def _rules(self) -> tuple[Gates, Weights]:
+        plan = self._contest.bench.plan
+        return plan.gates, plan.weights
+
+    def _judge(self, best: Trial | None) -> None:
+        bench, samples = self._contest.bench, self._contest.samples
+
+        def is_enough(first: JudgedFile) -> bool:
+            self._judged = first
+            self._note = self._defeat(best) if best is not None else ""
+            return bool(self._note)
+
+        found = judge_on(
+            bench,
+            self._candidate,
+            samples,
+            self._process,
+            known=self._timing.answers,
+            is_enough=is_enough,
+        )
+        write_judged(bench.workspace, self._candidate, samples.split, found)
+        self._judged = found[0]
+
+    def _screening(self) -> str:
+        """Say why this candidate can't be certified whatever its speed; an empty string if it can."""
+        return shortfall_of_quality(self._contest.bench, self._candidate, self._judged)
+
+
+class _Certifying(_Timed):
+    """The steps of the certification of one candidate."""
+
+    def __init__(
+        self,
+        contest: Contest,
+        candidate: Candidate,
+        process: Process,
+        judged: JudgedFile,
+        answers: NDArray[Any],
+    ) -> None:
+        super().__init__(contest, candidate, process)
+        self._judged, self._answers = judged, answers
+        self._peaks = judged.peaks
+
+    def result(self) -> MeasuredTrial:
+        """Time the least blocks, then more while they can still decide a required gate."""
+        self._start()
+        self._add_checked()
+        while len(self._timing.candidate) < MOST_BLOCKS_TO_CERTIFY and self._speed_is_open():
+            self._add_checked()
+        return self._measured()
+
+    def _speed_is_open(self) -> bool:
+        return "speedup" in undecided(evaluate(self._trial(), self._contest.bench.plan.gates))
+
+    def _add_checked(self) -> None:
+        """Compare the answers of the timed calls with those that were judged."""
+        self._add_blocks(LEAST_BLOCKS)
+        row = _first_other(self._timing.answers, self._answers)
+        if row is not None:
+            raise WorkerError(f"it {_OTHERWISE.format(row=row)}")
+
+
+def shortfall_of_quality(bench: Bench, candidate: Candidate, judged: JudgedFile) -> str:
+    """Say why a candidate can't be certified whatever its speed; an empty string if it can."""
+    results = gates_of_quality(bench, candidate, judged)
+    missed = shortfalls(results, allow_marginal=bench.plan.gates.allow_marginal)
+    return f"screened after {judged.seen} of {judged.count} samples: {missed[0]}" if missed else ""
+
+
 _OTHERWISE = (
-    "answers sample {row} otherwise under the serving CPU limit than in the stage quality, so what was"
-    " found there does not hold; a model whose answers change from call to call can't be certified"
+    "answers sample {row} otherwise than when it was judged, so what was found then does not hold;"
+    " a model whose answers change from call to call can't be certified"
 )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.api.modelvariant import Trial
+from skerry.engines import SOURCE
 from skerry_runtime.measure.process import ModelFile, WorkerError
 
 if TYPE_CHECKING:
@@ -98,12 +99,14 @@ class Samples:
 
 
 def candidates_of(workspace: Workspace, engine: EnginePlugin) -> list[Candidate]:
-    """Return what the optimizer left of an engine, by name.
+    """Return what the optimizer left of an engine, the most promising first and the source last.
 
     Raises:
         WorkerError: Nothing.
     """
-    files = workspace.read_candidates()
+    files = sorted(
+        workspace.read_candidates(), key=lambda one: (one.recipe == SOURCE, one.place, one.recipe)
+    )
     if not files:
         raise WorkerError(f"there are no candidates in {workspace.candidates}")
     return [

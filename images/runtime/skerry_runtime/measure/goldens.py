@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
     from skerry_runtime.measure.files import Candidate, Samples
+    from skerry_runtime.measure.process import Process
 
 # How many times the greatest deviation that was seen is still taken for the same answer.
 MARGIN = 10.0
@@ -30,14 +31,25 @@ LEAST_RELATIVE = 1e-3
 MOST_COSINE = 0.9999
 
 
-def write_golden(bench: Bench, candidate: Candidate, samples: Samples) -> Tolerance:
-    """Run the golden samples in two fresh processes, write golden.npz, return the tolerance."""
-    rows = range(samples.count)
-    runs: list[Arrays] = []
-    for _ in range(2):
-        with bench.started(candidate.model) as process:
-            process.use(samples.files)
-            runs += [_joined(process.outputs(rows)) for _ in range(2)]
+def golden_runs(process: Process, samples: Samples) -> list[Arrays]:
+    """Run the golden samples twice in one process."""
+    process.use(samples.files)
+    return [_joined(process.outputs(range(samples.count))) for _ in range(2)]
+
+
+def write_golden(
+    bench: Bench, candidate: Candidate, samples: Samples, runs: Sequence[Arrays]
+) -> Tolerance:
+    """Run the golden samples in one more process, write golden.npz, return the tolerance.
+
+    Args:
+        bench: The plan and the mounts.
+        candidate: The certified one.
+        samples: The golden ones.
+        runs: The answers of the process that was certified.
+    """
+    with bench.started(candidate.model) as process:
+        runs = [*runs, *golden_runs(process, samples)]
     certified = runs[0]
     arrays = {INPUT_PREFIX + name: array for name, array in samples.inputs().items()}
     arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}

@@ -1,4 +1,4 @@
-"""The stage Validation: time every candidate, choose, certify the chosen one afresh.
+"""The stage Validation: certify the chosen candidate under the limits that will serve.
 
 The best of several is biased upward on the samples and processes that chose it. So the chosen one
 is timed again in new processes against a new baseline process, and counts by its quality on other
@@ -13,47 +13,45 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.units import say_bytes
 from skerry.jobs.files import MeasuredTrial, ServedModel, Validation
 from skerry.judging.choose import Choice, choose, nearest_miss
 from skerry.judging.gates import evaluate, passes, shortfalls
 from skerry_runtime.dataset import Split
-from skerry_runtime.measure.bench import MEMORY_PROCESSES
-from skerry_runtime.measure.blocks import (
-    MOST_BLOCKS_TO_CERTIFY,
-    MOST_BLOCKS_TO_CHOOSE,
-    pace_for,
+from skerry_runtime.measure.answers import holds_quality, judge_to_certify
+from skerry_runtime.measure.candidate import (
+    Contest,
+    certify_candidate,
+    failed_trial,
+    shortfall_of_quality,
 )
-from skerry_runtime.measure.candidate import Contest, Effort, measure_candidate
+from skerry_runtime.measure.describe import describe
 from skerry_runtime.measure.files import samples_of
 from skerry_runtime.measure.goldens import write_golden
+from skerry_runtime.measure.screening import MOST_CERTIFICATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from skerry.api.modelvariant import Interval, Trial
-    from skerry.jobs.files import BaselineFile
+    from skerry.api.modelvariant import Trial
+    from skerry.jobs.files import BaselineFile, JudgedFile
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
-    from skerry_runtime.measure.files import Candidate
+    from skerry_runtime.measure.files import Candidate, Samples
 
 log = logging.getLogger("skerry_runtime.measure")
-
-MOST_CERTIFICATIONS = 3
-# Peak memory repeats to a part in a thousand, so one process is enough to choose by.
-TO_CHOOSE = Effort(memory_processes=1, most_blocks=MOST_BLOCKS_TO_CHOOSE)
-TO_CERTIFY = Effort(memory_processes=MEMORY_PROCESSES, most_blocks=MOST_BLOCKS_TO_CERTIFY)
 
 
 @dataclass(frozen=True)
 class _Certified:
-    """A candidate that was measured afresh, and whether it may be called certified."""
+    """A candidate that was measured again, and whether it may be called certified."""
 
     measured: MeasuredTrial
     holds: bool
+    golden_runs: Sequence[Arrays] = ()
 
 
 def validate(bench: Bench) -> str:
-    """Measure, choose, certify; writes validation.json (and golden.npz), returns the message.
+    """Certify the best of the race; writes validation.json (and golden.npz), returns the message.
 
     Raises:
         StageError: A stage before left nothing.
@@ -61,58 +59,78 @@ def validate(bench: Bench) -> str:
         BaselineError: The baseline answers otherwise than before.
     """
     found = bench.workspace.read_baseline()
+    screening = bench.workspace.read_screening()
+    found = found.model_copy(update={"baseline_peaks": screening.baseline_peaks})
     candidates = {one.file.recipe: one for one in bench.candidates}
-    trials = _choosing_trials(bench, found, list(candidates.values()))
-    gates, weights = bench.plan.gates, bench.plan.weights
-    choice = choose([one.trial for one in trials], gates, weights)
-    certified = _certify(bench, found, [candidates[name] for name in choice.ranking])
-    validation = _validation(bench, found, trials, choice, certified)
-    if validation.chosen is not None:
-        served = _served(bench, found, candidates[validation.chosen], validation)
+    screened = {one.trial.recipe: one.trial for one in screening.trials}
+    choice = choose(list(screened.values()), bench.plan.gates, bench.plan.weights)
+    ranking = [(candidates[name], screened[name]) for name in choice.ranking]
+    certified = _certify(bench, found, ranking)
+    validation = _validation(bench, found, list(screening.trials), choice, certified)
+    if certified is not None and validation.chosen is not None:
+        served = _served(bench, found, candidates[validation.chosen], certified)
         validation = validation.model_copy(update={"served": served})
     bench.workspace.write_validation(validation)
     return validation.message
 
 
 @contextmanager
-def _contest(bench: Bench, found: BaselineFile, split: Split, effort: Effort) -> Iterator[Contest]:
-    """Start a fresh baseline process on a split's samples."""
-    samples = samples_of(bench.workspace, split, found.inputs)
+def _contest(bench: Bench, found: BaselineFile, samples: Samples) -> Iterator[Contest]:
+    """Start a fresh baseline process on the samples to certify on."""
     with bench.started(bench.source) as baseline:
         seconds, memory = baseline.warm_up(samples.first())
         baseline.use(samples.files)
         peaks = (*found.baseline_peaks, memory.peak)
         found = found.model_copy(update={"baseline_peaks": peaks})
-        pace = pace_for(seconds, bench.cpu_limit)
-        yield Contest(bench, found, baseline, samples, pace, effort)
+        yield Contest(bench, found, baseline, samples, bench.pace(seconds))
 
 
-def _choosing_trials(
-    bench: Bench, found: BaselineFile, candidates: list[Candidate]
-) -> list[MeasuredTrial]:
-    trials = []
-    with _contest(bench, found, Split.CHOICE, TO_CHOOSE) as contest:
-        for candidate in candidates:
-            measured = measure_candidate(contest, candidate)
-            log.info("%s", describe(measured.trial))
-            trials.append(measured)
-    return trials
-
-
-def _certify(bench: Bench, found: BaselineFile, ranking: list[Candidate]) -> _Certified | None:
-    """Measure the best afresh, then the next best while it does not hold."""
+def _certify(
+    bench: Bench, found: BaselineFile, ranking: list[tuple[Candidate, Trial]]
+) -> _Certified | None:
+    """Measure the best again, then the next best while it does not hold."""
     certified = None
-    for candidate in ranking[:MOST_CERTIFICATIONS]:
-        with _contest(bench, found, Split.CERTIFICATION, TO_CERTIFY) as contest:
-            measured = measure_candidate(contest, candidate)
-        results = evaluate(measured.trial, bench.plan.gates)
-        holds = passes(results, allow_marginal=bench.plan.gates.allow_marginal)
-        log.info("%s afresh: %s", "certified" if holds else "refused", describe(measured.trial))
+    samples = samples_of(bench.workspace, Split.CERTIFICATION, found.inputs)
+    for candidate, screened in ranking[:MOST_CERTIFICATIONS]:
+        judged = judge_to_certify(bench, candidate, samples)
+        if holds_quality(bench, candidate, judged):
+            tried = _measured(bench, found, candidate, samples)
+        else:
+            tried = _Certified(_refused(bench, candidate, screened, judged), holds=False)
+        trial = tried.measured.trial
+        log.info("%s: %s", "certified" if tried.holds else "refused", describe(trial))
         # What came nearest is the best of the ranking, so the first refusal is the one to tell.
-        certified = certified if certified and not holds else _Certified(measured, holds)
-        if holds:
+        certified = certified if certified and not tried.holds else tried
+        if tried.holds:
             break
     return certified
+
+
+def _measured(
+    bench: Bench, found: BaselineFile, candidate: Candidate, samples: Samples
+) -> _Certified:
+    """Time a candidate against a fresh baseline process."""
+    golden = samples_of(bench.workspace, Split.GOLDEN, found.inputs)
+    with _contest(bench, found, samples) as contest:
+        measured, runs = certify_candidate(contest, candidate, golden)
+    results = evaluate(measured.trial, bench.plan.gates)
+    holds = passes(results, allow_marginal=bench.plan.gates.allow_marginal)
+    return _Certified(measured, holds, runs)
+
+
+def _refused(
+    bench: Bench, candidate: Candidate, screened: Trial, judged: JudgedFile
+) -> MeasuredTrial:
+    """Return the trial of a candidate that fails on other samples, its speed and memory from the race."""
+    if judged.failure:
+        return failed_trial(candidate, judged.failure)
+    found = {
+        "quality": judged.quality,
+        "cosine": judged.cosine,
+        "batching": judged.batching,
+        "message": shortfall_of_quality(bench, candidate, judged),
+    }
+    return MeasuredTrial(trial=screened.model_copy(update=found))
 
 
 def _validation(
@@ -153,12 +171,10 @@ def _message(bench: Bench, choice: Choice, certified: _Certified | None) -> str:
 
 
 def _served(
-    bench: Bench, found: BaselineFile, candidate: Candidate, validation: Validation
-) -> ServedModel | None:
-    if validation.certified is None:
-        return None
+    bench: Bench, found: BaselineFile, candidate: Candidate, certified: _Certified
+) -> ServedModel:
     golden = samples_of(bench.workspace, Split.GOLDEN, found.inputs)
-    trial = validation.certified.trial
+    trial = certified.measured.trial
     return ServedModel(
         engine=bench.plan.engine,
         engine_version=bench.plan.engine_version,
@@ -167,23 +183,6 @@ def _served(
         batching=trial.batching,
         inputs=found.inputs,
         outputs=found.outputs,
-        tolerance=write_golden(bench, candidate, golden),
+        tolerance=write_golden(bench, candidate, golden, certified.golden_runs),
         certified=trial,
     )
-
-
-def describe(trial: Trial) -> str:
-    """Return a trial in one line, for the log and the stage's message."""
-    if trial.speedup is None:
-        return f"{trial.recipe}: {trial.outcome.value}: {trial.message}"
-    text = (
-        f"{trial.recipe}: {say_bytes(trial.bytes)}, {trial.p50_milliseconds} ms,"
-        f" speed-up {_span(trial.speedup)}, memory saved {_span(trial.memory_reduction)},"
-        f" quality {_span(trial.quality)}, cosine {_span(trial.cosine)},"
-        f" batching {'on' if trial.batching else 'off'}"
-    )
-    return f"{text} ({trial.message})" if trial.message else text
-
-
-def _span(interval: Interval | None) -> str:
-    return "-" if interval is None else f"{interval.value} ({interval.low} to {interval.high})"

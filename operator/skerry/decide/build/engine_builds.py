@@ -229,6 +229,7 @@ def _job(
     evidence = identity.evidence_key(
         spec.build_key, hardware, spec.limits, model.spec.gates, search.weights
     )
+    deadline = round(parse_duration(search.time_limit))
     plan = JobPlan(
         edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
         hardware_class=spec.hardware_class, features=hardware_class.spec.features,
@@ -236,6 +237,6 @@ def _job(
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
         gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
+        time_limit_seconds=deadline,
     )  # fmt: skip
-    deadline = round(parse_duration(search.time_limit))
     return BuildJob(next_try(snapshot, work), name, plan, spec.engine, deadline)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from skerry.api.modelvariant import EvaluationPlan
 
 REVISION_DIGITS = 10
-MEASURING = 2
+MEASURING = 3
 """Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
 has changed. It is part of no name, so finished variants stay as they are."""
 ASSESSING = 2

@@ -1,7 +1,7 @@
 """What the states of a job's containers mean to people.
 
-Each stage of `ModelVariant.status` is one container of the job's pod or, for Validation, two: what a
-candidate answers is judged with the builds' resources, how fast it answers under the serving limits
+Each stage of `ModelVariant.status` is one container of the job's pod or, for Validation, two: candidates
+are raced with the builds' resources, and the best is certified under the serving limits
 (`skerry.jobs.stages`).
 """
 

@@ -18,6 +18,9 @@ from skerry.judging.gates import evaluate, passes, shortfalls, told
 from skerry.judging.nearest import passing_gates
 from skerry.decide.build.stages import current_stage, failure, last_words, stage_statuses, trouble
 from skerry.decide.pods.trouble import Trouble, is_stuck
+from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.nearest import passing_gates
+from skerry.judging.racing import leader, settled
 from skerry.jobs.results import decode_summary
 from skerry.jobs.stages import PACK
 
@@ -83,6 +86,9 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
     """A finished variant under other gates; None when that takes another job."""
     before = variant.status
     choice = choose(before.trials, gates, weights)
+    best = leader(before.trials, gates, weights)
+    if not settled(before.trials, best, gates, weights):
+        return None
     if choice.chosen is None:
         nearest = nearest_miss(before.trials, gates, weights)
         results = evaluate(nearest, gates) if nearest else ()
