@@ -18,7 +18,7 @@ from tests.lab.toolchain import Toolchain, cache_root
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class CommandError(RuntimeError):

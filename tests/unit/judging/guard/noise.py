@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Fault = Callable[[Floats, Floats, np.random.Generator], Floats]
 
-TRACE = Path(__file__).parents[2] / "data" / "latency-trace.csv"
+TRACE = Path(__file__).parents[3] / "data" / "latency-trace.csv"
 BLOCK_SECONDS = 10.0
 BASE_MILLISECONDS = 8.0
 
