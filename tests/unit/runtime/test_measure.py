@@ -81,7 +81,7 @@ def test_memory_of_this_process_is_what_the_kernel_says() -> None:
     size = 64 * 2**20
     before = memory_now()
     # Pages of their own: what malloc returns may be there already, of a test before.
-    with mmap.mmap(-1, size) as held:
+    with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
         held.write(b"1" * size)
         after = memory_now()
     assert after.anonymous - before.anonymous >= size * 0.9
