@@ -194,7 +194,7 @@ BAD = (
     ),
     Bad("hub without an owner", {_URI: "hf://intent"}, _URI, "hf://[datasets/]OWNER/NAME"),
     Bad("claim without a path", {_URI: "pvc://models"}, _URI, "write pvc://CLAIM/PATH"),
-    Bad("way out of a claim", {_URI: "pvc://models/../x"}, _URI, "has . or .."),
+    Bad("way out of a claim", {_URI: "pvc://models/../x"}, _URI, "must not have . or .."),
     Bad(
         "endpoint by http",
         {_URI: "s3://bucket/m.onnx", _ENDPOINT: "http://minio"},
