@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skerry.jobs.plans import RegistryAccess
 
 MESSAGE_BYTES = message_bytes(PACK)
-"""Greatest length, 1365."""
+"""Greatest length, 1117."""
 
 SUMMARY_BYTES = 2**20
 """Of an unpacked summary; a long one has some twenty thousand."""

@@ -16,6 +16,8 @@ POD_MESSAGE_BYTES = 12 * 1024
 """What the kubelet keeps of the termination messages of all containers of a pod, in equal shares."""
 CONTAINER_MESSAGE_BYTES = 4096
 """What a container may write at most."""
+OTHER_CONTAINERS = 3
+"""Beside the stages: two that pull source and data set, where pods pull themselves, and one of a service mesh."""
 
 
 class StageImage(StrEnum):
@@ -153,11 +155,11 @@ def stages_in(image: StageImage) -> dict[str, StageSpec]:
 def message_bytes(stage: StageSpec) -> int:
     """Return the greatest length of a stage's termination message.
 
-    The kubelet cuts the messages of a pod's containers to equal shares of what it keeps in all. One
-    container more than ours is allowed for: a service mesh may add its own.
+    The kubelet cuts the messages of a pod's containers to equal shares of what it keeps in all, whatever
+    each of them has written.
     """
-    containers = next(len(job) for job in JOBS if stage in job)
-    return min(CONTAINER_MESSAGE_BYTES, POD_MESSAGE_BYTES // (containers + 1))
+    containers = next(len(job) for job in JOBS if stage in job) + OTHER_CONTAINERS
+    return min(CONTAINER_MESSAGE_BYTES, POD_MESSAGE_BYTES // containers)
 
 
 def memory_setting(container: str) -> str:

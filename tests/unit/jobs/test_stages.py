@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from skerry.api.config import Delivery
 from skerry.decide.build import stages as diagnosis
 from skerry.decide.snapshot import ContainerPhase, ContainerView, PodView
 from skerry.jobs import stages
+from skerry.jobs.results import MESSAGE_BYTES
 from skerry.jobs.stages import (
     ASSESS_STAGES,
     CONTAINER_MESSAGE_BYTES,
     FETCH_STAGES,
     JOBS,
+    OTHER_CONTAINERS,
     POD_MESSAGE_BYTES,
     STAGES,
     StageImage,
@@ -28,6 +31,7 @@ from skerry.jobs.stages import (
     stages_in,
 )
 from skerry.render import jobs as rendering
+from skerry.render.image_volumes import delivered
 from skerry.render.jobs import optimisation_job
 from skerry.stage import Stage
 from tests.unit.decide.plan_world import CONFIG, NOW, ended
@@ -75,14 +79,29 @@ def test_the_kubelet_keeps_every_containers_message_with_one_container_more(
 ) -> None:
     (limit,) = {message_bytes(spec) for spec in job}
     assert limit <= CONTAINER_MESSAGE_BYTES
-    assert limit * (len(job) + 1) <= POD_MESSAGE_BYTES
-    assert (limit + 1) * (len(job) + 1) > POD_MESSAGE_BYTES or limit == CONTAINER_MESSAGE_BYTES
+    containers = len(job) + OTHER_CONTAINERS
+    assert limit * containers <= POD_MESSAGE_BYTES
+    assert (limit + 1) * containers > POD_MESSAGE_BYTES or limit == CONTAINER_MESSAGE_BYTES
+
+
+def test_the_pods_that_pull_themselves_keep_every_message_whole() -> None:
+    """With artifacts.delivery InitContainer two containers come before the stages."""
+    pulled = CONFIG.model_copy(
+        update={
+            "artifacts": CONFIG.artifacts.model_copy(update={"delivery": Delivery.INIT_CONTAINER})
+        }
+    )
+    rendered = delivered(optimisation_job(OWNER, build_job(), pulled), pulled)
+    pod = rendered["spec"]["template"]["spec"]
+    containers = len(pod["initContainers"]) + len(pod["containers"])
+    assert containers > len(STAGES)
+    assert MESSAGE_BYTES * containers <= POD_MESSAGE_BYTES
 
 
 def test_messages_have_the_room_that_they_had() -> None:
     """What a release may say to the operator of the same release does not shrink unseen."""
     found = [message_bytes(job[0]) for job in (ASSESS_STAGES, STAGES, FETCH_STAGES)]
-    assert found == [4096, 1365, 4096]
+    assert found == [3072, 1117, 2457]
 
 
 def test_a_stage_that_is_added_to_the_table_is_rendered_shown_and_known(
@@ -111,7 +130,7 @@ def test_a_stage_that_is_added_to_the_table_is_rendered_shown_and_known(
 
     assert stages_in(StageImage.RUNTIME)["profile"] is NEW
     assert memory_setting("profile") == "spec.serving.resources.limits.memory"
-    assert message_bytes(NEW) == POD_MESSAGE_BYTES // (len(STAGES) + 2)
+    assert message_bytes(NEW) == POD_MESSAGE_BYTES // (len(STAGES) + 1 + OTHER_CONTAINERS)
 
 
 def test_a_container_that_is_not_ours_is_advised_by_the_builds_limit() -> None:
