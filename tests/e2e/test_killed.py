@@ -69,6 +69,8 @@ def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
     name = "killed"
     model = tiny_model(world.registry, namespace, name, [CLASS])
     model["spec"]["rollout"] |= {"waves": [{"percent": 100}], "traffic": [50], "soak": "3s"}
+    # Limits of its own: no other test has measured under them, so that a job is there to be deleted later.
+    model["spec"]["serving"]["resources"]["limits"]["memory"] = "290Mi"
     world.environment.apply(model)
     plain = (infer_request(tiny / "dataset" / "dataset.npz"),)
     with Traffic(world.environment) as followed:
