@@ -90,7 +90,7 @@ def test_killed_after_a_write_it_ends_as_without(
     before = world.model(namespace, served).status.targets[0].stable
     crash_after(world, writes)
     # Other limits: measured again, a new revision; going back to an old one would need no rollout.
-    limits = {"memory": f"{300 + WRITES.index(writes)}Mi"}
+    limits = {"memory": f"{310 + WRITES.index(writes)}Mi"}
     wanted = world.patch(namespace, served, {"serving": {"resources": {"limits": limits}}})
 
     try:
