@@ -27,7 +27,7 @@ LONGEST_FIRST = (
 
 
 UNIT_FOLDERS = (TESTS / "unit", TESTS.parent / "engines")
-UNIT_SECONDS = 30
+UNIT_SECONDS = 60
 """For one unit test, on a machine that does much else; one that starts dozens of processes says so."""
 NATIVE = tuple(TESTS / "unit" / name for name in ("examples", "guard", "optimizer", "runtime"))
 """Beside the engines' own tests: these run native libraries, whose warnings nobody here can cure."""
