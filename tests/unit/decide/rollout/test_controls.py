@@ -172,12 +172,17 @@ def test_suspension_says_nothing_where_nothing_is_held() -> None:
     assert reason(made) == "Serving"
 
 
-def test_the_way_back_to_stable_is_not_held_by_suspend() -> None:
+def suspended_rollout() -> Fleet:
+    """The rollout of B is under way, and suspended."""
     made = serving(4)
-    made.desired = B
     for _ in range(3):
         made.tick()
     made.policy = replace(made.policy, suspended=True)
+    return made
+
+
+def test_the_way_back_to_stable_is_not_held_by_suspend() -> None:
+    made = suspended_rollout()
     made.desired = A
     made.tick()
     assert made.route is not None
@@ -188,11 +193,7 @@ def test_the_way_back_to_stable_is_not_held_by_suspend() -> None:
 
 
 def test_another_revision_than_stable_waits_while_suspended() -> None:
-    made = serving(4)
-    made.desired = B
-    for _ in range(3):
-        made.tick()
-    made.policy = replace(made.policy, suspended=True)
+    made = suspended_rollout()
     made.desired = C
     made.tick()
     assert made.route is not None

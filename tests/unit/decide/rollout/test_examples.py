@@ -438,6 +438,19 @@ def node_of(made: Fleet, device: Device) -> NodeView:
     return next(node for node in made.view().nodes if node.name == device.name)
 
 
+def shard_half_offline() -> tuple[Fleet, Device, Device]:
+    """C is desired while two nodes of one shard have A and B; returns the offline node and its neighbor."""
+    made = serving(4)
+    device = in_flight(made, B)
+    neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
+    for _ in range(3):
+        made.tick()
+    made.cut(device)
+    made.advance(1)
+    made.desired = C
+    return made, device, neighbor
+
+
 def test_an_offline_node_keeps_a_superseded_candidate_until_it_knows() -> None:
     made = serving(4)
     device = in_flight(made, B)
@@ -469,14 +482,7 @@ def test_promotion_does_not_wait_for_an_offline_node_that_holds_a_third_revision
 
 def test_a_neighbor_of_an_offline_node_keeps_a_server_until_stable_comes() -> None:
     """Both nodes of a shard have A and B; one goes away, and stable C has no room there until B is gone."""
-    made = serving(4)
-    device = in_flight(made, B)
-    neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
-    for _ in range(3):
-        made.tick()
-    made.cut(device)
-    made.advance(1)
-    made.desired = C
+    made, _, neighbor = shard_half_offline()
     made.settle(deadlines=True)
     assert neighbor.serving == C, "a day later the offline node is waited for no longer"
     assert made.daemonsets == {C: Placement()}
@@ -558,14 +564,7 @@ def test_a_node_whose_ring_label_changes_loses_the_candidate_by_that_label() -> 
 
 def test_a_server_that_a_changed_label_takes_is_nothing_to_rely_on() -> None:
     """A and B are held in a shard where stable C has no room; the one that answered is not meant for n0 now."""
-    made = serving(4)
-    device = in_flight(made, B)
-    neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
-    for _ in range(3):
-        made.tick()
-    made.cut(device)
-    made.advance(1)
-    made.desired = C
+    made, device, neighbor = shard_half_offline()
     made.settle()
     made.advance(made.policy.rollback_window_seconds)
     view = made.view()
