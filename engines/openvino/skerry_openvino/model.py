@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino as ov
 
+from skerry.engines import InputError, ModelError, TensorSpec
 from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
-from skerry_runtime.datatypes import TensorSpec
-from skerry_runtime.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ DATATYPES = {
 
 
 class OpenVinoModel:
-    """A compiled model; see `skerry_runtime.engine.LoadedModel`."""
+    """A compiled model; see `skerry.engines.LoadedModel`."""
 
     def __init__(self, compiled: ov.CompiledModel, file: Path) -> None:
         self._request = compiled.create_infer_request()
@@ -57,7 +56,7 @@ class OpenVinoModel:
 
 
 def load(file: Path, threads: int) -> OpenVinoModel:
-    """Open an OpenVINO or ONNX file; see `skerry_runtime.engine.Loader`.
+    """Open an OpenVINO or ONNX file; see `skerry.engines.Loader`.
 
     Raises:
         ModelError: It can't be read, or this CPU lacks its arithmetic.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skerry.engines import ModelError
 from skerry.jobs.names import GOLDEN_FILE, INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skerry.engines import ModelError, TensorSpec
 from skerry.jobs.names import SERVED_FILE
 from skerry_runtime.artifact import read_artifact
-from skerry_runtime.datatypes import TensorSpec
-from skerry_runtime.errors import ModelError
 from skerry_runtime.golden import replay_set
 from skerry_runtime.limits import MOST_ROWS, thread_count
 

@@ -16,7 +16,8 @@ from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry.engines import TensorSpec
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.model import Model
     from skerry_runtime.tensors import InferRequest
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView, Placement
+    from skerry.engines import EnginePlugin
     from skerry.jobs.plans import Role
 
 
@@ -208,6 +209,7 @@ class Snapshot:
     Attributes:
         model: with its last written status.
         config: the operator's settings.
+        plugins: the descriptions of engines in the operator's image, by name.
         classes: all HardwareClasses, by name.
         nodes: nodes that carry a class, by class.
         routes: ModelRoutes of the model, by class.
@@ -229,6 +231,7 @@ class Snapshot:
 
     model: EdgeModel
     config: OperatorConfig
+    plugins: Mapping[str, EnginePlugin] = field(default_factory=dict)
     classes: Mapping[str, HardwareClass] = field(default_factory=dict)
     nodes: Mapping[str, tuple[NodeView, ...]] = field(default_factory=dict)
     routes: Mapping[str, RouteView] = field(default_factory=dict)

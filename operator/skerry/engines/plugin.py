@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from skerry.engines.ranking import rank_among
 from skerry.models.assess import Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from skerry.engines.ranking import Hardware, Rank
     from skerry.precision import Precision
 
 SOURCE = "source"
@@ -30,7 +32,7 @@ class Recipe:
     Attributes:
         name: In trials and artifacts; lower case with dashes.
         precision: Of the candidate. Precision is always named, never the engine's own default.
-        maker: `module:function`; called with `skerry_optimizer.recipe.Ingredients`, it writes the
+        maker: `module:function`; called with `skerry.engines.Ingredients`, it writes the
             candidate or raises (`NotSupported` when this CPU can't run it).
     """
 
@@ -57,11 +59,14 @@ class EnginePlugin:
             recipe makes needs a new version.
         recipes: All but `source`.
         order: By family of model, the recipes in the order in which they are tried.
-        loader: `module:function` of `skerry_runtime.engine.Loader`: opens a model to serve and to
+        loader: `module:function` of `skerry.engines.Loader`: opens a model to serve and to
             measure it. It also opens the source as it came.
-        converter: `module:function` of `skerry_optimizer.engine.Converter`: source to own format.
-        optimiser: `module:function` of `skerry_optimizer.engine.Optimiser`, for an engine whose
+        converter: `module:function` of `skerry.engines.Converter`: source to own format.
+        optimiser: `module:function` of `skerry.engines.Optimiser`, for an engine whose
             graph optimisation can be stored; None where it is done while loading.
+        ranks: Where the engine stands for the kinds of hardware that it suits. It also builds for
+            others, ranked last.
+        baseline: Whether all engines are compared with the source in float32 on this one.
     """
 
     name: str
@@ -75,6 +80,12 @@ class EnginePlugin:
     loader: str
     converter: str
     optimiser: str | None = None
+    ranks: tuple[Rank, ...] = ()
+    baseline: bool = False
+
+    def rank(self, hardware: Hardware, family: str) -> Rank | None:
+        """Return where the engine stands for a family of models on some hardware; None where nowhere."""
+        return rank_among(self.ranks, hardware, family)
 
     def recipe(self, name: str) -> Recipe:
         """Return a recipe by name; KeyError if there is none."""
@@ -97,9 +108,14 @@ class EnginePlugin:
         return version(self.distribution)
 
     def load(self, *arguments: Any) -> Any:
-        """Open a model; see `skerry_runtime.engine.Loader`."""
+        """Open a model; see `skerry.engines.Loader`."""
         return pkgutil.resolve_name(self.loader)(*arguments)
 
     def convert(self, *arguments: Any) -> str:
-        """Turn a source into the engine's own format; see `skerry_optimizer.engine.Converter`."""
+        """Turn a source into the engine's own format; see `skerry.engines.Converter`."""
         return str(pkgutil.resolve_name(self.converter)(*arguments))
+
+
+def baseline_among(plugins: Mapping[str, EnginePlugin], engine: str) -> str:
+    """Return the engine that builds of `engine` are compared with; itself where none is made for it."""
+    return next((name for name, plugin in plugins.items() if plugin.baseline), engine)

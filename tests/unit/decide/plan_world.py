@@ -32,6 +32,7 @@ from skerry.decide.snapshot import (
     RouteView,
     Snapshot,
 )
+from skerry.engines import installed_engines
 from skerry.jobs.results import JobSummary
 from skerry.jobs.stages import STAGES
 from skerry.precision import Precision
@@ -55,6 +56,7 @@ CONFIG = OperatorConfig.model_validate(
         },
     }
 )  # fmt: skip
+PLUGINS = installed_engines()
 MAIN = {FetchJob: "fetch", AssessJob: "assess", BuildJob: "pack"}
 EVALUATION = EvaluationPlan(
     dataset=DATASET, metric=Metric.ACCURACY, calibration_samples=128, golden_samples=8
@@ -258,6 +260,7 @@ def world(*classes: str, **spec: Any) -> World:
         Snapshot(
             model=edge_model(*names, **spec),
             config=CONFIG,
+            plugins=PLUGINS,
             classes={name: hardware_class(name) for name in names},
             nodes={name: (NodeView(f"{name}-1", 0, reachable=True),) for name in names},
             pins=Pins(SOURCE, DATASET),

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Metric, Weights
 from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
-from skerry.engines import find_engine
+from skerry.engines import find_engine, installed_engines
+from skerry.engines.plugin import baseline_among
 from skerry.jobs.files import (
     BaselineFile,
     MeasuredTrial,
@@ -162,6 +163,7 @@ def make_plan(
         engine=engine.name,
         engine_version=engine.version(),
         recipe_set=engine.recipe_set,
+        baseline_engine=baseline_among(installed_engines(), engine.name),
         source=pinned,
         evaluation=EvaluationPlan(
             dataset=pinned, metric=Metric.ACCURACY, calibration_samples=16, golden_samples=2

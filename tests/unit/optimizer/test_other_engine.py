@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)  # dozens of processes
 
 DESCRIPTION = """
-from skerry.models.assess import Family
-from skerry.engines import EnginePlugin, Recipe
-from skerry.precision import Precision
+from skerry.engines import EnginePlugin, Family, Hardware, Precision, Rank, Recipe
 
 ENGINE = EnginePlugin(
     name="Reference", title="ONNX Reference", platform="reference_onnx", distribution="homemade",
@@ -37,6 +35,7 @@ ENGINE = EnginePlugin(
     recipes=(Recipe("rounded", Precision.FLOAT16, "homemade.code:build_rounded"),),
     order={family: ("rounded",) for family in Family},
     loader="homemade.code:load", converter="homemade.code:convert",
+    ranks=(Rank(Hardware.X86, 1, "right", frozenset({Family.OTHER})),),
 )
 """
 CODE = """
@@ -47,7 +46,7 @@ import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from skerry_runtime.datatypes import TensorSpec
+from skerry.engines import TensorSpec
 
 
 class Model:
@@ -112,7 +111,7 @@ def install(site: Path) -> None:
 def run(job: Job, site: Path, module: str, *stages: str) -> str:
     """Run stages in a process that has the distribution; returns the last one's message."""
     environment = os.environ | {
-        "PYTHONPATH": str(site),
+        "PYTHONPATH": os.pathsep.join((str(site), os.environ.get("PYTHONPATH", ""))),
         "SKERRY_PLAN": job.plan.model_dump_json(by_alias=True),
     }
     command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, module, *stages]

@@ -18,6 +18,7 @@ from skerry.decide.build.sources import evaluation_of
 from skerry.decide.build.tries import gates_key, job_for, next_try, short_key
 from skerry.api.units import parse_duration
 from skerry.decide.build.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.engines.plugin import baseline_among
 from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import evidence_tag
 
@@ -235,6 +236,7 @@ def _job(
         hardware_class=spec.hardware_class, features=hardware_class.spec.features,
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
+        baseline_engine=baseline_among(snapshot.plugins, spec.engine),
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
         gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
         time_limit_seconds=deadline,
