@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from skerry.api.modelroute import ModelRoute
     from skerry_agent.gateway.driver import Checks, Gateway
+    from skerry_agent.gateway.state import Server
     from skerry_agent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Agent:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        requests = Requests(self._weights, self._heard, self.wake.set, self.clock)
+        requests = Requests(self._servers, self._heard, self.wake.set, self.clock)
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "log": lambda: keep_listening(self.gateway.paths.log, requests),
             "passes": self._passes,
@@ -95,12 +96,9 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, *mirrors, return_exceptions=True)
 
-    def _weights(self) -> dict[str, dict[str, int]]:
+    def _servers(self) -> dict[str, dict[str, Server]]:
         state = self.gateway.state or GatewayState()
-        return {
-            key: {revision: server.weight for revision, server in backend.servers.items()}
-            for key, backend in state.backends.items()
-        }
+        return {key: backend.servers for key, backend in state.backends.items()}
 
     def _heard(self, heard: Heard) -> None:
         key, revision, answer = heard

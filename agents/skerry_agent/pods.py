@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from skerry.api.common import LABEL_MODEL, LABEL_REVISION, Model
-from skerry_agent.gateway.state import SERVING_PORT
+from skerry.api.common import ANNOTATION_PROTOCOL, LABEL_MODEL, LABEL_REVISION, Model
+from skerry.engines.server import OPEN_INFERENCE
+from skerry_agent.gateway.state import SERVING_PORT, Server
+from skerry_agent.protocols import known_protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_PLAIN_PATH = r"/[A-Za-z0-9._~/-]{0,200}"
 
 
 class Pod(Model):
@@ -26,6 +31,8 @@ class Pod(Model):
     http_port: int = SERVING_PORT
     grpc_port: int | None = None
     golden_port: int | None = None
+    protocol: str = OPEN_INFERENCE
+    ready_path: str | None = None
 
     @staticmethod
     def of(item: dict[str, Any]) -> Pod:
@@ -48,7 +55,24 @@ class Pod(Model):
             http_port=ports.get("http", SERVING_PORT),
             grpc_port=ports.get("grpc"),
             golden_port=ports.get("golden"),
+            protocol=(metadata.get("annotations") or {}).get(ANNOTATION_PROTOCOL, OPEN_INFERENCE),
+            ready_path=_ready_path(item.get("spec", {})),
         )
+
+    def as_server(self, weight: int) -> Server:
+        """The pod as the gateway's server, with its share of the traffic."""
+        return Server(
+            self.address,
+            weight,
+            self.http_port,
+            self.grpc_port,
+            check_path=self.ready_path or self._usual_path(),
+            protocol=self.protocol,
+        )
+
+    def _usual_path(self) -> str:
+        known = known_protocols().get(self.protocol)
+        return "/" if known is None else known.ready
 
 
 def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
@@ -75,6 +99,18 @@ def _ports(spec: dict[str, Any]) -> dict[str, int]:
         for port in container.get("ports", ())
         if "name" in port
     }
+
+
+def _ready_path(spec: dict[str, Any]) -> str | None:
+    """Path of the kubelet's probe of readiness, which the gateway asks too.
+
+    It becomes part of the gateway's configuration, so it is taken in plain letters only.
+    """
+    for container in spec.get("containers", ()):
+        path = container.get("readinessProbe", {}).get("httpGet", {}).get("path", "")
+        if re.fullmatch(_PLAIN_PATH, path):
+            return str(path)
+    return None
 
 
 def of_model(pods: Iterable[Pod], namespace: str, model: str) -> dict[str, Pod]:

@@ -11,7 +11,7 @@ from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.judging.guard import Evidence, Side, judge
 from skerry.judging.guard.errors import IN_A_ROW
 from skerry_agent import metrics, plan
-from skerry_agent.gateway.state import Backend, Server
+from skerry_agent.gateway.state import Backend
 from skerry_agent.golden import Target
 from skerry_agent.plan import Seen
 from skerry_agent.timeline import tell
@@ -162,7 +162,7 @@ class Runner:
         """What the gateway shall do with this model."""
         given = plan.shares(self.route.spec, self.memory, self.up)
         servers = {
-            revision: Server(pod.address, given.get(revision, 0), pod.http_port, pod.grpc_port)
+            revision: pod.as_server(given.get(revision, 0))
             for revision, pod in self.pods.items()
             if not pod.leaving or given.get(revision)
         }
@@ -280,6 +280,7 @@ class Runner:
             pod.http_port,
             pod.golden_port or pod.http_port,
             self.owner,
+            pod.protocol,
         )
 
     def _stable(self) -> Target | None:

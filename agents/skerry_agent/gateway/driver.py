@@ -70,7 +70,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         """Nothing is written yet."""
-        paths = (self.paths.callers, self.paths.reasons, self.paths.config)
+        paths = (self.paths.callers, self.paths.reasons, self.paths.checks, self.paths.config)
         self._held = tuple(Held(path) for path in paths)
 
     @property
@@ -121,11 +121,12 @@ class Gateway:
                     socket.name,
                 )
 
-    def _rendered(self, state: GatewayState) -> tuple[str, str, str]:
+    def _rendered(self, state: GatewayState) -> tuple[str, str, str, str]:
         """The files' texts, in the order of `_held`."""
         return (
             config.lines_of_map(state.callers),
             config.lines_of_map(_reasons(state)),
+            config.lines_of_map(state.checks()),
             config.render(state, self.paths, self.port, self.metrics_port),
         )
 
@@ -207,6 +208,7 @@ class Gateway:
         for path, wanted in (
             (self.paths.callers, state.callers),
             (self.paths.reasons, _reasons(state)),
+            (self.paths.checks, state.checks()),
         ):
             commands = map_commands(
                 path, parse_map(await ask(socket, [f"show map {path}"])), wanted

@@ -3,7 +3,17 @@
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """
 
-from skerry.engines import EnginePlugin, Family, Hardware, Precision, Rank, Recipe
+from dataclasses import replace
+
+from skerry.engines import (
+    SKERRY_RUNTIME,
+    EnginePlugin,
+    Family,
+    Hardware,
+    Precision,
+    Rank,
+    Recipe,
+)
 
 _RECIPES = "skerry_onnxruntime.recipes"
 
@@ -60,6 +70,7 @@ ENGINE = EnginePlugin(
     loader="skerry_onnxruntime.model:load",
     converter="skerry_onnxruntime.building:convert",
     optimiser="skerry_onnxruntime.building:optimise",
+    server=replace(SKERRY_RUNTIME, environment=(("ORT_DISABLE_TELEMETRY", "1"),)),
     ranks=RANKS,
     baseline=True,
 )

@@ -38,6 +38,7 @@ NODE_LABEL_CLASS = "skerry.node-restriction.kubernetes.io/class"
 NODE_LABEL_SHARD = "skerry.node-restriction.kubernetes.io/shard"
 
 LABEL_MODEL = "skerry.dev/model"
+ANNOTATION_PROTOCOL = "skerry.dev/protocol"  # how a serving pod is asked
 LABEL_CLASS = "skerry.dev/class"
 LABEL_REVISION = "skerry.dev/revision"
 LABEL_COMPONENT = "app.kubernetes.io/component"

@@ -19,27 +19,34 @@ from skerry.engines.errors import InputError, ModelError, NotSupported, first_li
 from skerry.engines.find import GROUP, EngineNotFound, find_engine, installed_engines
 from skerry.engines.plugin import SOURCE, EnginePlugin, Recipe
 from skerry.engines.ranking import Hardware, Rank
+from skerry.engines.server import SKERRY_RUNTIME, Drain, Layout, Metrics, Ports, Server
 from skerry.models.assess import Family, family_of
 from skerry.precision import Precision
 
 __all__ = [
     "GROUP",
+    "SKERRY_RUNTIME",
     "SOURCE",
     "Converter",
+    "Drain",
     "EngineNotFound",
     "EnginePlugin",
     "Family",
     "Hardware",
     "Ingredients",
     "InputError",
+    "Layout",
     "LoadedModel",
     "Loader",
+    "Metrics",
     "ModelError",
     "NotSupported",
     "Optimiser",
+    "Ports",
     "Precision",
     "Rank",
     "Recipe",
+    "Server",
     "TensorSpec",
     "family_of",
     "find_engine",

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from skerry.engines.ranking import rank_among
+from skerry.engines.server import SKERRY_RUNTIME
 from skerry.models.assess import Family
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.engines.ranking import Hardware, Rank
+    from skerry.engines.server import Server
     from skerry.precision import Precision
 
 SOURCE = "source"
@@ -64,6 +66,8 @@ class EnginePlugin:
         converter: `module:function` of `skerry.engines.Converter`: source to own format.
         optimiser: `module:function` of `skerry.engines.Optimiser`, for an engine whose
             graph optimisation can be stored; None where it is done while loading.
+        server: What answers for its builds: Skerry's own runtime, which calls `loader`, or another.
+            It is part of no revision's name, so a change needs a new runtime image.
         ranks: Where the engine stands for the kinds of hardware that it suits. It also builds for
             others, ranked last.
         baseline: Whether all engines are compared with the source in float32 on this one.
@@ -80,6 +84,7 @@ class EnginePlugin:
     loader: str
     converter: str
     optimiser: str | None = None
+    server: Server = SKERRY_RUNTIME
     ranks: tuple[Rank, ...] = ()
     baseline: bool = False
 
