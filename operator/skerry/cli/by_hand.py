@@ -161,7 +161,9 @@ def _when(picture: Picture, route: ModelRouteSpec) -> str:
     status = next(
         (t for t in picture.model.status.targets if t.hardware_class == route.hardware_class), None
     )
-    if status is not None and status.reason == "AwaitingPromotion":
+    # Of a model that is not suspended nothing but a promotion that waits for its approval is paused.
+    suspended = picture.model.spec.suspend
+    if status is not None and status.phase is Phase.PAUSED and not suspended:
         return ""
     return ": it will be promoted after its last wave"
 

@@ -26,7 +26,6 @@ from skerry.controllers import metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
-from skerry.decide.build import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ GROUP, VERSION = API_VERSION.split("/")
 SERVER_TIMEOUT_SECONDS = 300
 PAGE_SIZE = 500
 REQUEST_TIMEOUT_SECONDS = 30
-_WAITING = {builds.QUEUED, builds.SHARED, fetches.QUEUED}
 
 
 class Endless(Iterable[float]):
@@ -235,5 +233,5 @@ class _Cache(Generic[T]):
 
 def _enqueue_waiting(operator: Operator) -> None:
     for key, model in operator.fleet.models.items():
-        if any(target.reason in _WAITING for target in model.status.targets):
+        if model.status.awaited_slot is not None:
             operator.queue.add(key)

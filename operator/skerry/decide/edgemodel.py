@@ -222,7 +222,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
 
 def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
     """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
-    if snapshot.pins.problem:
+    if snapshot.pins.failed:
         return
     wanted = {work_of(snapshot, build.variant) for o in outcomes for build in o.build.builds}
     if all(outcome.build.builds for outcome in outcomes):
@@ -240,7 +240,7 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     A refused write has an event of its own, from the pass that wrote in vain.
     """
     before = snapshot.model.status
-    refusals = {refused.reason for refused in snapshot.refused}
+    refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}
     for entry in (entry for entry in after.history if entry not in before.history):
         text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
@@ -258,7 +258,7 @@ def _requeue_after(
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
     later = [settled.requeue_after, settled.pins.again_in]
     times += [seconds for seconds in later if seconds is not None]
-    if settled.pins.problem and later == [None, None]:
+    if settled.pins.failed and later == [None, None]:
         times.append(RESOLVE_AGAIN_SECONDS)
     if look_again is not None:
         times.append(look_again)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.pods.trouble import Trouble
+    from skerry.api.reasons import Cause
     from skerry.decide.rollout.model import Selector
 
 MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
@@ -191,7 +191,7 @@ class Fleet:
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
     taken_back: set[tuple[str, int]] = field(default_factory=set)
     actions: Actions = field(default_factory=Actions)
-    causes: dict[tuple[str, str], Trouble] = field(default_factory=dict)
+    causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
     refuses_routes: bool = False  # the API server, by a quota or an admission policy
@@ -285,7 +285,8 @@ class Fleet:
     @staticmethod
     def _next_status(made: TargetDecision) -> TargetStatus:
         return TargetStatus(
-            hardware_class="x86", phase=made.phase, reason=made.reason, message=made.message,
+            hardware_class="x86", phase=made.story.phase, reason=made.story.cause.reason,
+            message=made.story.cause.message,
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
             catching_up=made.catching_up, offenders=made.offenders, approved=made.approved,
