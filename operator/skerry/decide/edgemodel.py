@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
@@ -134,7 +135,9 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
     model = snapshot.model
     nonce = retry_asked(model.metadata.annotations)
     asked = nonce is not None and nonce != model.status.retry_nonce
-    if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
+    if not asked or view.desired is None:
+        return view
+    if not is_rejected(view, Attempt(view.desired, view.attempt)):
         return view
     of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
     return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.actions import Mark
+    from skerry.api.attempt import Attempt
     from skerry.api.edgemodel import (
         CatchingUp,
         GuardRule,
@@ -58,8 +59,8 @@ class Actions:
     """What a person asked for by annotations; see `skerry.api.actions`."""
 
     promote: tuple[Mark, ...] = ()
-    abort: frozenset[tuple[str, int]] = frozenset()
-    undo: frozenset[tuple[str, int]] = frozenset()
+    abort: frozenset[Attempt] = frozenset()
+    undo: frozenset[Attempt] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
 from skerry.api.reasons import Cause, GeneralReason, RolloutReason
 from skerry.decide.rollout import why
@@ -146,11 +147,12 @@ def _rejected(facts: Facts) -> Story | None:
     view, route = facts.view, facts.route
     if view.desired is None or (route and view.desired in _live(route)):
         return None
+    desired = Attempt(view.desired, view.attempt)
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
     told: Rejection | Halt | None = None
-    if recorded is not None and recorded.attempt >= view.attempt:
+    if recorded is not None and desired.is_ruled_out_by(recorded):
         told = recorded
-    if halted and (halted.revision, halted.attempt) == (view.desired, view.attempt):
+    if halted and desired.matches(halted):
         told = halted
     if told is None:
         return None
@@ -181,13 +183,13 @@ def _awaits_promotion(facts: Facts) -> Story | None:
         return None
     if not is_last(view, wave) or not is_done(view, wave, facts.now):
         return None
-    mark = Mark(tried.revision, tried.attempt)
+    mark = Mark(Attempt.of(tried))
     passed = len(passed_nodes(view, wave))
-    text = f"{mark.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
+    text = f"{tried.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
     text += (
         f" run kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
     )
-    if any(said.pair == mark.pair for said in view.actions.promote):
+    if any(said.attempt == mark.attempt for said in view.actions.promote):
         text += f"/{USED_NONCE} (the existing approval was used before)"
     elif view.actions.promote:
         said = join(view.actions.promote)
@@ -412,7 +414,7 @@ def _failed(facts: Facts) -> list[NodeView]:
     tried = route.candidate or route.halted or route.stable
     if tried is None:
         return []
-    return [node for node in facts.view.nodes if has_failed(node, tried.revision, tried.attempt)]
+    return [node for node in facts.view.nodes if has_failed(node, Attempt.of(tried))]
 
 
 def _waiting_for_room(facts: Facts) -> list[NodeView]:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.actions import Mark
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
 from skerry.decide.rollout import (
@@ -275,11 +276,11 @@ class Fleet:
         stable = route.stable
         if not self.policy.manual or before is None or stable is None:
             return
-        pair = (before.revision, before.attempt)
-        if pair != (stable.revision, stable.attempt):
+        tried = Attempt.of(before)
+        if not tried.matches(stable):
             return
-        words = {str(mark) for mark in self.actions.promote if mark.pair == pair} - self.used
-        assert words, f"{pair} is promoted without an approval"
+        words = {str(mark) for mark in self.actions.promote if mark.attempt == tried} - self.used
+        assert words, f"{tried} is promoted without an approval"
         self.used |= words
 
     @staticmethod
@@ -394,22 +395,20 @@ class Fleet:
         """The user promotes the candidate of now."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
-            mark = Mark(tried.revision, tried.attempt, nonce)
+            mark = Mark(Attempt.of(tried), nonce)
             self.actions = replace(self.actions, promote=(mark,))
 
     def abort(self) -> None:
         """The user aborts the candidate of now."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
-            self.actions = replace(self.actions, abort=frozenset({(tried.revision, tried.attempt)}))
+            self.actions = replace(self.actions, abort=frozenset({Attempt.of(tried)}))
 
     def undo(self) -> None:
         """The user undoes the stable revision of now."""
         stable = self.route.stable if self.route else None
         if stable is not None:
-            self.actions = replace(
-                self.actions, undo=frozenset({(stable.revision, stable.attempt)})
-            )
+            self.actions = replace(self.actions, undo=frozenset({Attempt.of(stable)}))
 
     def lose_status(self) -> None:
         """Restored from a backup without status: only what the route says is remembered."""
