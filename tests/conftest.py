@@ -10,8 +10,8 @@ pytest_plugins = ["tests.lab.fixtures"]
 # Two cores are shared with control planes: how long an example takes says nothing about the code.
 COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples for everybody: what a run finds is about the change. To look further than they do, with
-# other and ten times as many examples: pytest --hypothesis-profile=explore (make test-long does)
-settings.register_profile("skerry", COMMON, derandomize=True)
+# other and twenty times as many examples: pytest --hypothesis-profile=explore (make test-long does)
+settings.register_profile("skerry", COMMON, derandomize=True, max_examples=50)
 settings.register_profile("explore", COMMON, max_examples=1000)
 settings.load_profile("skerry")
 
@@ -46,7 +46,8 @@ def _limit(item: pytest.Item) -> None:
     native = any(item.path.is_relative_to(folder) for folder in (*NATIVE, UNIT_FOLDERS[1]))
     if native or not unit:
         item.add_marker(pytest.mark.filterwarnings("default"))
-    if unit and item.get_closest_marker("timeout") is None:
+    given = item.get_closest_marker("timeout") or item.config.getoption("timeout")
+    if unit and not given:
         item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
 
 
