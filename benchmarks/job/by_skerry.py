@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import ResourceLimits
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.decide.decision import BuildJob, JobTry
 from skerry.engines import find_engine, installed_engines
@@ -25,6 +25,7 @@ from skerry.jobs.plans import JobPlan, RegistryAccess
 from skerry.jobs.scratch import Workspace
 from skerry.render.jobs import optimisation_job
 from skerry.render.parts import Owner
+from skerry.tasks import Metric
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -48,7 +48,7 @@ from skerry.api.edgemodel_status import (
     TargetStatus,
     WaveStatus,
 )
-from skerry.api.evaluation import Evaluation, Metric
+from skerry.api.evaluation import Evaluation
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
 from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
@@ -279,7 +279,6 @@ __all__ = [
     "GuardRule",
     "HistoryEntry",
     "JobSlot",
-    "Metric",
     "NodeCounts",
     "Optimization",
     "Outcome",

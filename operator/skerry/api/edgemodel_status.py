@@ -27,9 +27,9 @@ from skerry.api.common import (
     Time,
     cut,
 )
-from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap
 from skerry.precision import Precision
+from skerry.tasks import Metric
 
 
 class Phase(StrEnum):

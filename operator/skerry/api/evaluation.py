@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydantic import Field
 
 from skerry.api.artifact import Artifact
 from skerry.api.common import Int, Model
-
-
-class Metric(StrEnum):
-    """How quality is measured, compared with the baseline: the unoptimized source in float32.
-
-    accuracy: share of correct labels, as a ratio to the baseline's.
-    f1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
-    rmse: root mean square error; the baseline's divided by the build's, so higher is better.
-    neighbours: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
-    """
-
-    ACCURACY = "accuracy"
-    F1 = "f1"
-    RMSE = "rmse"
-    NEIGHBOURS = "neighbours"
+from skerry.tasks import Metric
 
 
 class Evaluation(Model):

@@ -22,11 +22,13 @@ from skerry.engines.ranking import Hardware, Rank
 from skerry.engines.server import SKERRY_RUNTIME, Drain, Layout, Metrics, Ports, Server
 from skerry.models.assess import Family, family_of
 from skerry.precision import Precision
+from skerry.tasks import TENSOR_INFERENCE, Task
 
 __all__ = [
     "GROUP",
     "SKERRY_RUNTIME",
     "SOURCE",
+    "TENSOR_INFERENCE",
     "Converter",
     "Drain",
     "EngineNotFound",
@@ -47,6 +49,7 @@ __all__ = [
     "Rank",
     "Recipe",
     "Server",
+    "Task",
     "TensorSpec",
     "family_of",
     "find_engine",

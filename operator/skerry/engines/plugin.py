@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from skerry.engines.ranking import rank_among
 from skerry.engines.server import SKERRY_RUNTIME
 from skerry.models.assess import Family
+from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from skerry.engines.ranking import Hardware, Rank
     from skerry.engines.server import Server
     from skerry.precision import Precision
+    from skerry.tasks import Task
 
 SOURCE = "source"
 """The recipe of the converted source: it needs no making, and what the engine makes of it may win."""
@@ -66,11 +68,12 @@ class EnginePlugin:
         converter: `module:function` of `skerry.engines.Converter`: source to own format.
         optimiser: `module:function` of `skerry.engines.Optimiser`, for an engine whose
             graph optimisation can be stored; None where it is done while loading.
+        task: What its models are asked.
         server: What answers for its builds: Skerry's own runtime, which calls `loader`, or another.
             It is part of no revision's name, so a change needs a new runtime image.
         ranks: Where the engine stands for the kinds of hardware that it suits. It also builds for
             others, ranked last.
-        baseline: Whether all engines are compared with the source in float32 on this one.
+        baseline: Whether all engines of the task are compared with the source in float32 on this one.
     """
 
     name: str
@@ -84,6 +87,7 @@ class EnginePlugin:
     loader: str
     converter: str
     optimiser: str | None = None
+    task: Task = TENSOR_INFERENCE
     server: Server = SKERRY_RUNTIME
     ranks: tuple[Rank, ...] = ()
     baseline: bool = False
@@ -122,5 +126,7 @@ class EnginePlugin:
 
 
 def baseline_among(plugins: Mapping[str, EnginePlugin], engine: str) -> str:
-    """Return the engine that builds of `engine` are compared with; itself where none is made for it."""
-    return next((name for name, plugin in plugins.items() if plugin.baseline), engine)
+    """Return the engine that builds of `engine` are compared with; itself where its task has none."""
+    task = plugins[engine].task if engine in plugins else TENSOR_INFERENCE
+    same = {name: plugin for name, plugin in plugins.items() if plugin.task is task}
+    return next((name for name, plugin in same.items() if plugin.baseline), engine)

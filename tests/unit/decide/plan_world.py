@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import Assessment, Metric
+from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import (
     EvaluationPlan,
     GateOutcome,
@@ -36,6 +36,7 @@ from skerry.engines import installed_engines
 from skerry.jobs.results import JobSummary
 from skerry.jobs.stages import STAGES
 from skerry.precision import Precision
+from skerry.tasks import Metric
 
 if TYPE_CHECKING:
     from skerry.decide.decision import Decision

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
-from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
 from skerry.engines import find_engine, installed_engines
 from skerry.engines.plugin import baseline_among
@@ -26,6 +26,7 @@ from skerry.jobs.files import (
 from skerry.jobs.plans import AssessPlan, JobPlan
 from skerry.jobs.scratch import Workspace
 from skerry.precision import Precision
+from skerry.tasks import Metric
 from skerry_runtime.dataset import load_evaluation, sizes_for, split_dataset
 from skerry_runtime.measure.files import samples_of
 
