@@ -139,7 +139,7 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
 def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
     world: World, namespace: str
 ) -> None:
-    body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "rmse"}})
+    body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "RMSE"}})
     body["metadata"] |= {"namespace": namespace, "name": "unsuited"}
     world.environment.apply(body)
     world.environment.kubectl(

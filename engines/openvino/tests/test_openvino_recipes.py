@@ -37,13 +37,13 @@ def constants(file: Path) -> Counter[str]:
 
 @pytest.mark.parametrize("recipe", [*INT8, engine.WEIGHT_FLOAT16])
 def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
+    made = kitchen("OpenVINO", classifier(), tmp_path)
     assert made.likeness(made.make(recipe)) > 0.99
 
 
 @pytest.mark.parametrize("recipe", [engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE])
 def test_a_convolution_computes_in_int8(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", convolutional(), tmp_path)
+    made = kitchen("OpenVINO", convolutional(), tmp_path)
     file = made.make(recipe)
     assert made.likeness(file) > 0.99
 
@@ -75,7 +75,7 @@ def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(
     model: str, tmp_path: Path
 ) -> None:
     made = (
-        kitchen("OpenVino", classifier(), tmp_path)
+        kitchen("OpenVINO", classifier(), tmp_path)
         if model == "classifier"
         else encoder(tmp_path, layers=1)
     )
@@ -97,7 +97,7 @@ def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(
 def test_half_arithmetic_is_done_or_refused_never_replaced(
     recipe: str, arithmetic: Arithmetic, tmp_path: Path
 ) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
+    made = kitchen("OpenVINO", classifier(), tmp_path)
     if lacks(ov.Core(), arithmetic):
         with pytest.raises(NotSupported, match=f"no {arithmetic.name.lower()} arithmetic"):
             made.make(recipe)
@@ -111,7 +111,7 @@ def test_half_arithmetic_is_done_or_refused_never_replaced(
 
 @pytest.mark.parametrize("recipe", ["source", engine.PTQ_INT8, engine.WEIGHT_FLOAT16])
 def test_what_is_not_half_arithmetic_is_computed_in_float32(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
+    made = kitchen("OpenVINO", classifier(), tmp_path)
     file = made.engine.model_in(tmp_path / recipe) if recipe == "source" else made.make(recipe)
     assert arithmetic_of(read(file)) is Arithmetic.FLOAT32
 
@@ -120,7 +120,7 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
     model = classifier()
     del model.graph.node[:]
     model.graph.node.add(op_type="Relu", input=["x"], output=["y"])
-    made = kitchen("OpenVino", model, tmp_path)
+    made = kitchen("OpenVINO", model, tmp_path)
     for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4):
         with pytest.raises(NotSupported, match="no multiplication by constant weights"):
             made.make(recipe)

@@ -23,12 +23,13 @@ from skerry.decide.build.fetches import settle
 from skerry.decide.build.sources import assess_source
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.outcome import TargetOutcome
 from skerry.decide.pods import absent
 from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
-from skerry.decide.status import TargetOutcome, make_status
+from skerry.decide.status import make_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +95,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
     route = snapshot.routes.get(name)
-    status = next((t for t in model.status.targets if t.hardware_class == name), None)
+    status = next((t for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
     namespace = model.metadata.namespace or "default"
     own = {build.served.revision} if build.served else set()
@@ -136,7 +137,7 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
     asked = nonce is not None and nonce != model.status.retry_nonce
     if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
         return view
-    of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
+    of_class = [r for r in view.rejections if r.hardware_class_name == view.hardware_class]
     return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))
 
 
@@ -213,7 +214,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
     for variant in snapshot.variants.values():
         served = served_by(snapshot, variant)
         if variant.metadata.name not in needed and not (served and served.revision in roles):
-            key = (variant.spec.hardware_class, variant.spec.engine)
+            key = (variant.spec.hardware_class_name, variant.spec.engine)
             by_engine.setdefault(key, []).append(variant)
     for variants in by_engine.values():
         newest_first = sorted(variants, key=_created, reverse=True)
@@ -242,7 +243,7 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     before = snapshot.model.status
     refusals = {refused.reason for refused in snapshot.refused}
     for entry in (entry for entry in after.history if entry not in before.history):
-        text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
+        text = f"{entry.hardware_class_name}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
     was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
     if ready is None or ready.reason in refusals:

@@ -6,12 +6,12 @@ phase and conditions are made of these alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
     Address,
+    BuildPhase,
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
@@ -22,7 +22,7 @@ from skerry.decide.build.builds import CLASS_MISSING, ENGINE_MISSING
 from skerry.decide.build.engine_builds import NO_NODES
 from skerry.decide.build.fetches import FETCHER_MISSING
 from skerry.decide.build.sources import NOT_RESOLVED
-from skerry.decide.build.variants import CERTIFIED, GATES_NOT_MET
+from skerry.decide.build.variants import GATES_NOT_MET
 from skerry.decide.conditions import Finding, conditions
 from skerry.decide.pods.trouble import is_stuck
 from skerry.decide.refused import STALLED, finding
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.build.engine_builds import EngineBuild
     from skerry.decide.build.sources import Assessed
-    from skerry.decide.rollout.model import TargetDecision
+    from skerry.decide.outcome import TargetOutcome
     from skerry.decide.snapshot import Snapshot
 
 NAME_CONFLICT = "NameConflict"
@@ -62,29 +62,20 @@ FRONT_LENGTH = 16
 _STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
 
 
-@dataclass(frozen=True)
-class TargetOutcome:
-    """What a pass found and decided for one target."""
-
-    build: TargetBuild
-    rollout: TargetDecision
-
-
 def make_status(
     snapshot: Snapshot, assessed: Assessed, outcomes: Sequence[TargetOutcome], now: datetime
 ) -> EdgeModelStatus:
     """The whole status after this pass."""
     model = snapshot.model
     generation = model.metadata.generation or 0
-    targets = tuple(_target(snapshot, outcome) for outcome in outcomes)
-    findings = _findings(snapshot, targets, outcomes)
+    findings = _findings(snapshot, outcomes)
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
     history = [*model.status.history, *(h for o in outcomes for h in o.rollout.history)]
     pins = snapshot.pins
     resolved = pins.source is not None and pins.dataset is not None
     return EdgeModelStatus(
         observed_generation=generation,
-        phase=phase_of(targets, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
+        phase=_phase_of(outcomes, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
         source_digest=pins.source.digest if pins.source else model.status.source_digest,
         source_uri=pins.source.uri if pins.source else model.status.source_uri,
         source_fetched=pins.fetched.get(Role.SOURCE)
@@ -97,7 +88,7 @@ def make_status(
         else model.status.dataset_fetched,
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
-        targets=targets,
+        targets=tuple(_target(snapshot, outcome) for outcome in outcomes),
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
         # A retry is honoured once the tags are resolved anew, not before.
@@ -109,24 +100,23 @@ def make_status(
     )
 
 
-def phase_of(targets: Sequence[TargetStatus], *, conflicted: bool) -> Phase:
-    """One word for all targets."""
+def _phase_of(outcomes: Sequence[TargetOutcome], *, conflicted: bool) -> Phase:
+    """Return one word for all targets, for people: no code reads it again."""
     if conflicted:
         return Phase.FAILED
-    present = {target.phase for target in targets}
+    present = {outcome.story.phase for outcome in outcomes}
     return next((phase for phase in PHASE_ORDER if phase in present), Phase.PENDING)
 
 
 def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
-    build, rollout = outcome.build, outcome.rollout
-    phase, reason, message = _story(outcome)
+    build, rollout, story = outcome.build, outcome.rollout, outcome.story
     status = TargetStatus(
-        hardware_class=build.hardware_class,
-        phase=phase, reason=reason, message=message,
+        hardware_class_name=build.hardware_class,
+        phase=story.phase, reason=story.reason, message=story.message,
         engines=build.engines, constraints=build.constraints,
         builds=tuple(_engine(snapshot, one) for one in build.builds),
         choice=build.message if build.phase is None else "", front=_front(snapshot, build),
-        variant=build.lead.variant if build.lead else None,
+        variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
@@ -143,8 +133,8 @@ def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
     weights = snapshot.model.spec.optimization.search.weights
     return EngineBuildStatus(
         engine=build.engine,
-        variant=build.variant,
-        phase=CERTIFIED if build.phase is None else build.phase.value,
+        variant_name=build.variant,
+        phase=BuildPhase.CERTIFIED if build.phase is None else BuildPhase(build.phase.value),
         reason=build.reason,
         recipe=trial.recipe if trial else None,
         score=f"{score(trial, weights):.3f}" if trial else None,
@@ -159,27 +149,6 @@ def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
         FrontEntry(engine=engine, recipe=trial.recipe, **_ratios(trial))
         for engine, trial in joint_front(trials)[:FRONT_LENGTH]
     )
-
-
-def _story(outcome: TargetOutcome) -> tuple[Phase, str, str]:
-    """The build's story until it is certified, then the rollout's."""
-    build, rollout = outcome.build, outcome.rollout
-    if build.phase is None:
-        return rollout.phase, rollout.reason, rollout.message
-    return build.phase, build.reason, build.message + _meanwhile(rollout)
-
-
-def _meanwhile(rollout: TargetDecision) -> str:
-    """Say what stable does until there is another certified build, by what its nodes report."""
-    if not rollout.stable:
-        return ""
-    counts = rollout.counts
-    reachable = counts.desired - counts.offline
-    if counts.ready:
-        nodes = f"{counts.ready} of {reachable} reachable nodes"
-        return f"; {rollout.stable} continues to serve on {nodes}"
-    where = "no reachable node" if counts.offline else "no node"
-    return f"; {rollout.stable} answers on {where}"
 
 
 def _known(snapshot: Snapshot, build: EngineBuild) -> ModelVariantStatus | None:
@@ -210,11 +179,9 @@ def _ratios(trial: Trial) -> dict[str, str]:
     return {name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval}
 
 
-def _findings(
-    snapshot: Snapshot, targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome]
-) -> list[Finding]:
+def _findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Finding]:
     # A class without nodes does not stand in the way of the others.
-    counting = [target for target in targets if target.reason != NO_NODES] or list(targets)
+    counting = [one for one in outcomes if one.story.reason != NO_NODES] or list(outcomes)
     builds = [outcome.build for outcome in outcomes]
     found = [
         _ready(snapshot, counting),
@@ -222,7 +189,7 @@ def _findings(
         _optimized(builds),
         _certified(builds),
         _rolled_out(counting),
-        _available(counting, outcomes),
+        _available(counting),
     ]
     stalled = _first(counting, _is_stalled)
     refused = finding(snapshot.refused)
@@ -237,7 +204,9 @@ def _findings(
     elif refused is not None and (refused.type == STALLED or stalled is None):
         found.append(refused)
     elif stalled is not None:
-        found.append(Finding("Stalled", holds=True, reason=stalled.reason, message=_say(stalled)))
+        found.append(
+            Finding("Stalled", holds=True, reason=stalled.story.reason, message=_say(stalled))
+        )
     elif not found[0].holds:
         found.append(
             Finding("Reconciling", holds=True, reason=found[0].reason, message=found[0].message)
@@ -245,20 +214,22 @@ def _findings(
     return found
 
 
-def _ready(snapshot: Snapshot, targets: Sequence[TargetStatus]) -> Finding:
+def _ready(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Finding:
     """What the spec asks for is what answers."""
     if snapshot.conflicts:
         return Finding("Ready", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
     if snapshot.unreadable:
         return Finding("Ready", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
     wanting = sorted(
-        (target for target in targets if target.phase is not Phase.SERVING),
-        key=lambda target: PHASE_ORDER.index(target.phase),
+        (one for one in outcomes if one.story.phase is not Phase.SERVING),
+        key=lambda one: PHASE_ORDER.index(one.story.phase),
     )
     if not wanting:
-        return Finding("Ready", holds=True, reason="Serving", message="; ".join(map(_say, targets)))
+        return Finding(
+            "Ready", holds=True, reason="Serving", message="; ".join(map(_say, outcomes))
+        )
     return Finding(
-        "Ready", holds=False, reason=wanting[0].reason, message="; ".join(map(_say, wanting))
+        "Ready", holds=False, reason=wanting[0].story.reason, message="; ".join(map(_say, wanting))
     )
 
 
@@ -296,27 +267,24 @@ def _all_builds(kind: str, missing: Sequence[TargetBuild], message: str) -> Find
     return Finding(kind, holds=False, reason=worst.reason, message=said)
 
 
-def _rolled_out(targets: Sequence[TargetStatus]) -> Finding:
-    behind = _first(targets, lambda target: target.phase is not Phase.SERVING)
+def _rolled_out(outcomes: Sequence[TargetOutcome]) -> Finding:
+    behind = _first(outcomes, lambda one: one.story.phase is not Phase.SERVING)
     if behind is None:
         message = "the desired revision is stable in every class"
         return Finding("RolledOut", holds=True, reason="Promoted", message=message)
-    return Finding("RolledOut", holds=False, reason=behind.reason, message=_say(behind))
+    return Finding("RolledOut", holds=False, reason=behind.story.reason, message=_say(behind))
 
 
-def _available(targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome]) -> Finding:
+def _available(outcomes: Sequence[TargetOutcome]) -> Finding:
     """A good revision answers on every reachable node; stays true through a rollback."""
-    short = _first(targets, lambda t: t.nodes.ready < t.nodes.desired - t.nodes.offline)
+    short = _first(outcomes, lambda one: one.rollout.counts.ready < one.reachable)
     if short is not None:
-        reachable = short.nodes.desired - short.nodes.offline
-        message = (
-            f"{short.hardware_class}: {short.nodes.ready} of {reachable} reachable nodes answer"
-        )
-        outcome = next(o for o in outcomes if o.build.hardware_class == short.hardware_class)
-        if outcome.rollout.unanswered:
-            message = f"{message}; {outcome.rollout.unanswered}"
+        ready = f"{short.rollout.counts.ready} of {short.reachable} reachable nodes answer"
+        message = f"{short.name}: {ready}"
+        if short.rollout.unanswered:
+            message = f"{message}; {short.rollout.unanswered}"
         return Finding("Available", holds=False, reason="NotAnswering", message=message)
-    if not any(target.nodes.desired > target.nodes.offline for target in targets):
+    if not any(one.reachable for one in outcomes):
         message = "no node of any target is reachable"
         return Finding("Available", holds=False, reason="NoReachableNodes", message=message)
     return Finding(
@@ -324,20 +292,21 @@ def _available(targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome
     )
 
 
-def _is_stalled(target: TargetStatus) -> bool:
-    if target.phase in _STALLED or target.reason == DEADLINE_EXCEEDED:
+def _is_stalled(outcome: TargetOutcome) -> bool:
+    story = outcome.story
+    if story.phase in _STALLED or story.reason == DEADLINE_EXCEEDED:
         return True
-    return is_stuck(target.phase, target.reason)
+    return is_stuck(story.phase, story.reason)
 
 
 def _first(
-    targets: Sequence[TargetStatus], check: Callable[[TargetStatus], bool]
-) -> TargetStatus | None:
-    return next((target for target in targets if check(target)), None)
+    outcomes: Sequence[TargetOutcome], check: Callable[[TargetOutcome], bool]
+) -> TargetOutcome | None:
+    return next((outcome for outcome in outcomes if check(outcome)), None)
 
 
-def _say(target: TargetStatus) -> str:
-    return f"{target.hardware_class}: {target.message}"
+def _say(outcome: TargetOutcome) -> str:
+    return f"{outcome.name}: {outcome.story.message}"
 
 
 def _conflicts(snapshot: Snapshot) -> str:

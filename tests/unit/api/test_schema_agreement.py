@@ -53,7 +53,7 @@ def schema_of(kind: type[Resource]) -> Schema:
 URI = schema_of(EdgeModel)["properties"]["spec"]["properties"]["source"]["properties"]["uri"]
 GOOD = (
     TIME, DIGEST, HASH, HASH[:10], "oci://registry.example/intent:3", f"registry.example/a@{DIGEST}",
-    "https://registry.example", "1", "1.5", "10m", "1x", "1.5x", "amd64", "OnnxRuntime", "text",
+    "https://registry.example", "1", "1.5", "10m", "1x", "1.5x", "amd64", "ONNXRuntime", "text",
 )  # fmt: skip
 NOT_ASCII = "\u00a0\u0085\u2003\u2028\u3000\u200b\u0661\uff11\u00e9\u0130\u017f\u212a"
 """Spaces, digits and letters that engines for regular expressions do not agree about."""

@@ -30,7 +30,7 @@ def waiting(name: str, created: str, **metadata: Any) -> EdgeModel:
         "creationTimestamp": created,
         **metadata,
     }
-    target = {"hardwareClass": "x86", "phase": "Pending", "reason": QUEUED}
+    target = {"hardwareClassName": "x86", "phase": "Pending", "reason": QUEUED}
     made["status"] = {"targets": [target]}
     return EdgeModel.model_validate(made)
 

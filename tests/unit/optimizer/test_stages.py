@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tests.unit.optimizer.registries import Registry
 
-ENGINE = find_engine("OnnxRuntime")
+ENGINE = find_engine("ONNXRuntime")
 BUILDING = ("find-finished", "convert", "quantize", "accelerate")
 
 

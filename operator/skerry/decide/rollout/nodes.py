@@ -31,7 +31,9 @@ def has_passed(node: NodeView, revision: str, attempt: int, generation: int) -> 
     tried = _trial(node, revision, attempt)
     if node.model is None or tried is None or has_failed(node, revision, attempt):
         return False
-    return node.model.observed_route >= generation and tried.state is CandidateState.PASSED
+    return (
+        node.model.observed_route_generation >= generation and tried.state is CandidateState.PASSED
+    )
 
 
 def has_failed(node: NodeView, revision: str, attempt: int) -> bool:
@@ -88,7 +90,11 @@ def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision:
     that the agent has seen it is enough.
     """
     report = node.model
-    if report is None or report.observed_route < generation or report.serving == revision:
+    if (
+        report is None
+        or report.observed_route_generation < generation
+        or report.serving == revision
+    ):
         return False
     if route.stable is None:
         return True
