@@ -33,7 +33,7 @@ def job(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("arrays", "metric", "words"),
     [
-        ({"x": SAMPLE}, Metric.ACCURACY, "no array `labels`, which the metric accuracy needs"),
+        ({"x": SAMPLE}, Metric.ACCURACY, "no array `labels`, which the metric Accuracy needs"),
         ({"y": SAMPLE, "labels": LABELS}, Metric.ACCURACY, "no array `x`, an input of the model"),
         ({"x": SAMPLE[:, :31], "labels": LABELS}, Metric.ACCURACY, "`x` has shape (600, 31)"),
         ({"x": SAMPLE.astype("f8"), "labels": LABELS}, Metric.ACCURACY, "`x` holds float64"),
