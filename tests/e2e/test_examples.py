@@ -148,7 +148,7 @@ def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
     model = world.model(namespace, "unsuited")
     assert condition(model, "Ready") == "False: EvaluationUnusable"
     (message,) = (c.message for c in model.status.conditions if c.type == "Stalled")
-    assert "spec.evaluation.metric rmse does not suit" in message
+    assert "spec.evaluation.metric RMSE does not suit" in message
     assert "10 numbers a sample and the labels have 1" in message
     selector = ("-n", namespace, "-l", "skerry.dev/model=unsuited")
     assert world.environment.get("modelvariants", *selector)["items"] == []

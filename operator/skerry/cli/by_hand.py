@@ -17,6 +17,8 @@ from skerry.api.actions import (
     join,
     marks,
 )
+from skerry.api.attempt import Attempt
+from skerry.api.reasons import ConditionType, RolloutReason
 from skerry.api.rollout import Promotion
 from skerry.cli.errors import CliError
 from skerry.cli.reading import has_failed, rejection_of, variants_of
@@ -63,15 +65,15 @@ def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
     if not found:
         raise _nothing(picture, "no candidate is on trial", "change the spec, then promote")
     nonce = _nonce(now)
-    fresh = [Mark(*_pair(route), nonce) for route in found]
-    named = {mark.revision for mark in fresh}
-    live = {_pair(r.spec) for r in picture.routes if r.spec.candidate}
+    fresh = [Mark(_tried(route), nonce) for route in found]
+    named = {mark.attempt.revision for mark in fresh}
+    live = {_tried(r.spec) for r in picture.routes if r.spec.candidate}
     kept = [
         mark
         for mark in marks(picture.model.metadata.annotations, ANNOTATION_PROMOTE)
-        if mark.pair in live and mark.revision not in named
+        if mark.attempt in live and mark.attempt.revision not in named
     ]
-    told = [f"{route.hardware_class_name}: {_pair(route)[0]} is approved{_when(picture, route)}"
+    told = [f"{route.hardware_class_name}: {_tried(route).revision} is approved{_when(picture, route)}"
             for route in found]  # fmt: skip
     return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(told))
 
@@ -91,9 +93,9 @@ def abort(picture: Picture, classes: Sequence[str]) -> Order:
         if alone
         else ""
     )
-    told = [f"{r.hardware_class_name}: {_pair(r)[0]} is rolled back and not tried again until a retry"
+    told = [f"{r.hardware_class_name}: {_tried(r).revision} is rolled back and not tried again until a retry"
             for r in found]  # fmt: skip
-    value = join(tuple(Mark(*_pair(route)) for route in found))
+    value = join(tuple(Mark(_tried(route)) for route in found))
     return Order(ANNOTATION_ABORT, value, tuple(told), risk)
 
 
@@ -119,7 +121,7 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         )
     told = [f"{r.hardware_class_name}: from {r.stable.revision} back to {r.previous.revision}"
             for r in found if r.stable and r.previous]  # fmt: skip
-    value = join(tuple(Mark(r.stable.revision, r.stable.attempt) for r in found if r.stable))
+    value = join(tuple(Mark(Attempt.of(r.stable)) for r in found if r.stable))
     return Order(ANNOTATION_UNDO, value, tuple(told))
 
 
@@ -146,7 +148,7 @@ def _has_ended(picture: Picture, target: TargetStatus) -> bool:
     """Return whether this class stays as it is until the spec is changed or tried again."""
     if rejection_of(picture.model, target) is not None:
         return True
-    stalled = condition_of(picture.model.status.conditions, "Stalled")
+    stalled = condition_of(picture.model.status.conditions, ConditionType.STALLED)
     if stalled is None or target.candidate is not None or target.catching_up is not None:
         return False
     builds = [picture.variant(name) for name in variants_of(target)]
@@ -164,10 +166,10 @@ def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
     return [route.spec for route in picture.routes if route.spec.hardware_class_name in wanted]
 
 
-def _pair(route: ModelRouteSpec) -> tuple[str, int]:
+def _tried(route: ModelRouteSpec) -> Attempt:
     if route.candidate is None:
         raise ValueError("a route without a candidate")
-    return route.candidate.revision, route.candidate.attempt
+    return Attempt.of(route.candidate)
 
 
 def _when(picture: Picture, route: ModelRouteSpec) -> str:
@@ -179,7 +181,7 @@ def _when(picture: Picture, route: ModelRouteSpec) -> str:
         ),
         None,
     )
-    if status is not None and status.reason == "AwaitingPromotion":
+    if status is not None and status.reason == RolloutReason.AWAITING_PROMOTION:
         return ""
     return ": it will be promoted after its last wave"
 

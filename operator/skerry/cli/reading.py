@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from skerry.api.common import LABEL_CLASS, LABEL_MODEL, ConditionStatus
+from skerry.api.reasons import ConditionType
 from skerry.cli.errors import CliError
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
@@ -81,7 +82,11 @@ def rejection_of(model: EdgeModel, target: TargetStatus) -> Rejection | None:
 
 def has_failed(variant: ModelVariant | None) -> bool:
     """Return whether a build came to its end without a certificate."""
-    found = condition_of(variant.status.conditions, "Certified") if variant is not None else None
+    found = (
+        condition_of(variant.status.conditions, ConditionType.CERTIFIED)
+        if variant is not None
+        else None
+    )
     return found is not None and found.status is ConditionStatus.FALSE
 
 

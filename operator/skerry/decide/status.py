@@ -6,6 +6,7 @@ phase and conditions are made of these alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
@@ -15,38 +16,38 @@ from skerry.api.edgemodel import (
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
+    JobSlot,
     Phase,
     TargetStatus,
 )
-from skerry.decide.build.builds import CLASS_MISSING, ENGINE_MISSING
-from skerry.decide.build.engine_builds import NO_NODES
-from skerry.decide.build.fetches import FETCHER_MISSING
-from skerry.decide.build.sources import NOT_RESOLVED
-from skerry.decide.build.variants import GATES_NOT_MET
+from skerry.api.reasons import (
+    Cause,
+    ConditionType,
+    GeneralReason,
+    ModelReason,
+    RolloutReason,
+)
+from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import Finding, conditions
-from skerry.decide.pods.trouble import is_stuck
-from skerry.decide.refused import STALLED, finding
-from skerry.decide.rollout.report import DEADLINE_EXCEEDED
-from skerry.decide.unreadable import NOT_READABLE
-from skerry.jobs.errors import UNUSABLE
+from skerry.decide.refused import finding
+from skerry.decide.rollout.model import Story
 from skerry.jobs.plans import Role
-from skerry.jobs.results import Refusal
 from skerry.judging.choose import score
 from skerry.judging.contest import joint_front
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
+    from skerry.api.edgemodel import NodeCounts
     from skerry.api.modelvariant import Trial
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.build.engine_builds import EngineBuild
     from skerry.decide.build.sources import Assessed
-    from skerry.decide.outcome import TargetOutcome
+    from skerry.decide.rollout.model import TargetDecision
     from skerry.decide.snapshot import Snapshot
 
-NAME_CONFLICT = "NameConflict"
 # With several classes the phase is the first of these that holds for any (design/product.md).
 PHASE_ORDER = (
     Phase.FAILED, Phase.ROLLED_BACK, Phase.PAUSED, Phase.ROLLING_OUT, Phase.OPTIMIZING, Phase.PENDING,
@@ -54,12 +55,44 @@ PHASE_ORDER = (
 )  # fmt: skip
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
-_NOT_ACCEPTED = {
-    CLASS_MISSING, NOT_READABLE, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *UNUSABLE.values(),
-    *(word.value for word in Refusal),
-}  # fmt: skip
 FRONT_LENGTH = 16
-_STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
+
+
+@dataclass(frozen=True)
+class TargetOutcome:
+    """What a pass found and decided for one target."""
+
+    build: TargetBuild
+    rollout: TargetDecision
+
+    @property
+    def hardware_class(self) -> str:
+        """Name of the class."""
+        return self.build.hardware_class
+
+    @property
+    def story(self) -> Story:
+        """The build's story until one is certified, then the rollout's."""
+        phase = self.build.state.phase
+        if phase is None:
+            return self.rollout.story
+        message = self.build.cause.message + _meanwhile(self.rollout)
+        cause = replace(self.build.cause, message=message)
+        stalls = cause.stalls or self.build.state.has_failed
+        return Story(
+            phase,
+            replace(cause, stalls=stalls),
+            without_nodes=self.build.state is BuildState.WITHOUT_NODES,
+        )
+
+    @property
+    def serves(self) -> bool:
+        """Whether the desired revision answers on every reachable node."""
+        return self.story.phase is Phase.SERVING
+
+    def __str__(self) -> str:
+        """The class and its message."""
+        return f"{self.hardware_class}: {self.story.cause.message}"
 
 
 def make_status(
@@ -68,6 +101,7 @@ def make_status(
     """The whole status after this pass."""
     model = snapshot.model
     generation = model.metadata.generation or 0
+    targets = tuple(_target(snapshot, outcome) for outcome in outcomes)
     findings = _findings(snapshot, outcomes)
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
     history = [*model.status.history, *(h for o in outcomes for h in o.rollout.history)]
@@ -75,7 +109,7 @@ def make_status(
     resolved = pins.source is not None and pins.dataset is not None
     return EdgeModelStatus(
         observed_generation=generation,
-        phase=_phase_of(outcomes, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
+        phase=phase_of(targets, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
         source_digest=pins.source.digest if pins.source else model.status.source_digest,
         source_uri=pins.source.uri if pins.source else model.status.source_uri,
         source_fetched=pins.fetched.get(Role.SOURCE)
@@ -88,7 +122,8 @@ def make_status(
         else model.status.dataset_fetched,
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
-        targets=tuple(_target(snapshot, outcome) for outcome in outcomes),
+        awaited_slot=_awaited_slot(outcomes),
+        targets=targets,
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
         # A retry is honoured once the tags are resolved anew, not before.
@@ -100,22 +135,29 @@ def make_status(
     )
 
 
-def _phase_of(outcomes: Sequence[TargetOutcome], *, conflicted: bool) -> Phase:
-    """Return one word for all targets, for people: no code reads it again."""
+def _awaited_slot(outcomes: Sequence[TargetOutcome]) -> JobSlot | None:
+    slots = {BuildState.QUEUED_TO_BUILD: JobSlot.BUILD, BuildState.QUEUED_TO_FETCH: JobSlot.FETCH}
+    found = (slots.get(outcome.build.state) for outcome in outcomes)
+    return next((slot for slot in found if slot is not None), None)
+
+
+def phase_of(targets: Sequence[TargetStatus], *, conflicted: bool) -> Phase:
+    """One word for all targets."""
     if conflicted:
         return Phase.FAILED
-    present = {outcome.story.phase for outcome in outcomes}
+    present = {target.phase for target in targets}
     return next((phase for phase in PHASE_ORDER if phase in present), Phase.PENDING)
 
 
 def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
-    build, rollout, story = outcome.build, outcome.rollout, outcome.story
+    build, rollout = outcome.build, outcome.rollout
+    story = outcome.story
     status = TargetStatus(
         hardware_class_name=build.hardware_class,
-        phase=story.phase, reason=story.reason, message=story.message,
+        phase=story.phase, reason=story.cause.reason, message=story.cause.message,
         engines=build.engines, constraints=build.constraints,
         builds=tuple(_engine(snapshot, one) for one in build.builds),
-        choice=build.message if build.phase is None else "", front=_front(snapshot, build),
+        choice=build.cause.message if build.is_certified else "", front=_front(snapshot, build),
         variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
@@ -134,8 +176,8 @@ def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
     return EngineBuildStatus(
         engine=build.engine,
         variant_name=build.variant,
-        phase=BuildPhase.CERTIFIED if build.phase is None else BuildPhase(build.phase.value),
-        reason=build.reason,
+        phase=BuildPhase((build.state.phase or build.state).value),
+        reason=build.cause.reason,
         recipe=trial.recipe if trial else None,
         score=f"{score(trial, weights):.3f}" if trial else None,
     )
@@ -149,6 +191,19 @@ def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
         FrontEntry(engine=engine, recipe=trial.recipe, **_ratios(trial))
         for engine, trial in joint_front(trials)[:FRONT_LENGTH]
     )
+
+
+def _meanwhile(rollout: TargetDecision) -> str:
+    """Say what stable does until there is another certified build, by what its nodes report."""
+    if not rollout.stable:
+        return ""
+    counts = rollout.counts
+    reachable = counts.desired - counts.offline
+    if counts.ready:
+        nodes = f"{counts.ready} of {reachable} reachable nodes"
+        return f"; {rollout.stable} continues to serve on {nodes}"
+    where = "no reachable node" if counts.offline else "no node"
+    return f"; {rollout.stable} answers on {where}"
 
 
 def _known(snapshot: Snapshot, build: EngineBuild) -> ModelVariantStatus | None:
@@ -181,141 +236,134 @@ def _ratios(trial: Trial) -> dict[str, str]:
 
 def _findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Finding]:
     # A class without nodes does not stand in the way of the others.
-    counting = [one for one in outcomes if one.story.reason != NO_NODES] or list(outcomes)
+    counting = [one for one in outcomes if not one.story.without_nodes] or list(outcomes)
     builds = [outcome.build for outcome in outcomes]
+    obstacle = _obstacle(snapshot)
+    ready = _ready(obstacle, counting)
     found = [
-        _ready(snapshot, counting),
-        _accepted(snapshot, builds),
+        ready,
+        _accepted(obstacle, builds),
         _optimized(builds),
         _certified(builds),
         _rolled_out(counting),
         _available(counting),
     ]
-    stalled = _first(counting, _is_stalled)
-    refused = finding(snapshot.refused)
+    waits = _stalled(obstacle, finding(snapshot.refused), counting)
+    if waits is None and not ready.holds:
+        waits = Finding(ConditionType.RECONCILING, holds=True, cause=ready.cause)
+    return [*found, waits] if waits else found
+
+
+def _obstacle(snapshot: Snapshot) -> Cause | None:
+    """Why nothing at all can be done for the EdgeModel."""
     if snapshot.conflicts:
-        found.append(
-            Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-        )
-    elif snapshot.unreadable:
-        found.append(
-            Finding("Stalled", holds=True, reason=NOT_READABLE, message=_unreadable(snapshot))
-        )
-    elif refused is not None and (refused.type == STALLED or stalled is None):
-        found.append(refused)
-    elif stalled is not None:
-        found.append(
-            Finding("Stalled", holds=True, reason=stalled.story.reason, message=_say(stalled))
-        )
-    elif not found[0].holds:
-        found.append(
-            Finding("Reconciling", holds=True, reason=found[0].reason, message=found[0].message)
-        )
-    return found
+        return Cause(GeneralReason.NAME_CONFLICT, _conflicts(snapshot))
+    if snapshot.unreadable:
+        return Cause(GeneralReason.NOT_READABLE, "; ".join(snapshot.unreadable))
+    return None
 
 
-def _ready(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Finding:
+def _stalled(
+    obstacle: Cause | None, refused: Finding | None, targets: Sequence[TargetOutcome]
+) -> Finding | None:
+    """What waits for a person; or a refused write that passes by itself, where nothing does."""
+    if obstacle is not None:
+        return Finding(ConditionType.STALLED, holds=True, cause=obstacle)
+    stalled = next((target for target in targets if target.story.cause.stalls), None)
+    if refused is not None and (refused.cause.stalls or stalled is None):
+        return refused
+    if stalled is None:
+        return None
+    return Finding(ConditionType.STALLED, holds=True, cause=_of_class(stalled))
+
+
+def _ready(obstacle: Cause | None, targets: Sequence[TargetOutcome]) -> Finding:
     """What the spec asks for is what answers."""
-    if snapshot.conflicts:
-        return Finding("Ready", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-    if snapshot.unreadable:
-        return Finding("Ready", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
+    if obstacle is not None:
+        return Finding(ConditionType.READY, holds=False, cause=obstacle)
     wanting = sorted(
-        (one for one in outcomes if one.story.phase is not Phase.SERVING),
-        key=lambda one: PHASE_ORDER.index(one.story.phase),
+        (target for target in targets if not target.serves),
+        key=lambda target: PHASE_ORDER.index(target.story.phase),
     )
+    said = "; ".join(map(str, wanting or targets))
     if not wanting:
-        return Finding(
-            "Ready", holds=True, reason="Serving", message="; ".join(map(_say, outcomes))
-        )
-    return Finding(
-        "Ready", holds=False, reason=wanting[0].story.reason, message="; ".join(map(_say, wanting))
-    )
+        cause = Cause(RolloutReason.SERVING, said)
+        return Finding(ConditionType.READY, holds=True, cause=cause)
+    cause = replace(wanting[0].story.cause, message=said)
+    return Finding(ConditionType.READY, holds=False, cause=cause)
 
 
-def _accepted(snapshot: Snapshot, builds: Sequence[TargetBuild]) -> Finding:
-    if snapshot.conflicts:
-        return Finding("Accepted", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-    if snapshot.unreadable:
-        return Finding("Accepted", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
-    refused = next((build for build in builds if build.reason in _NOT_ACCEPTED), None)
-    if refused is not None:
-        return Finding("Accepted", holds=False, reason=refused.reason, message=refused.message)
-    return Finding("Accepted", holds=True, reason="Accepted", message="every target can be built")
+def _accepted(obstacle: Cause | None, builds: Sequence[TargetBuild]) -> Finding:
+    rejected = (build.cause for build in builds if build.state is BuildState.REJECTED)
+    cause = obstacle or next(rejected, None)
+    if cause is not None:
+        return Finding(ConditionType.ACCEPTED, holds=False, cause=cause)
+    cause = Cause(ModelReason.ACCEPTED, "every target can be built")
+    return Finding(ConditionType.ACCEPTED, holds=True, cause=cause)
 
 
 def _optimized(builds: Sequence[TargetBuild]) -> Finding:
     """Every target was built and measured, whatever the gates say to it."""
-    missing = [
-        build for build in builds if build.phase is not None and build.reason != GATES_NOT_MET
-    ]
-    return _all_builds("Optimized", missing, "every target is built and measured")
+    measured = {BuildState.CERTIFIED, BuildState.GATES_NOT_MET}
+    missing = [build for build in builds if build.state not in measured]
+    reached = Cause(ModelReason.OPTIMIZED, "every target is built and measured")
+    return _all_builds(ConditionType.OPTIMIZED, missing, reached)
 
 
 def _certified(builds: Sequence[TargetBuild]) -> Finding:
-    missing = [build for build in builds if build.phase is not None]
-    return _all_builds(
-        "Certified", missing, "every target has a build that passes its required gates"
-    )
+    missing = [build for build in builds if not build.is_certified]
+    message = "every target has a build that passes its required gates"
+    return _all_builds(ConditionType.CERTIFIED, missing, Cause(ModelReason.CERTIFIED, message))
 
 
-def _all_builds(kind: str, missing: Sequence[TargetBuild], message: str) -> Finding:
+def _all_builds(kind: ConditionType, missing: Sequence[TargetBuild], reached: Cause) -> Finding:
     if not missing:
-        return Finding(kind, holds=True, reason=kind, message=message)
-    worst = min(missing, key=lambda build: PHASE_ORDER.index(build.phase or Phase.SERVING))
-    said = "; ".join(f"{build.hardware_class}: {build.message}" for build in missing)
-    return Finding(kind, holds=False, reason=worst.reason, message=said)
+        return Finding(kind, holds=True, cause=reached)
+    worst = min(missing, key=lambda build: PHASE_ORDER.index(build.state.phase or Phase.SERVING))
+    said = "; ".join(f"{build.hardware_class}: {build.cause.message}" for build in missing)
+    return Finding(kind, holds=False, cause=replace(worst.cause, message=said))
 
 
-def _rolled_out(outcomes: Sequence[TargetOutcome]) -> Finding:
-    behind = _first(outcomes, lambda one: one.story.phase is not Phase.SERVING)
+def _rolled_out(targets: Sequence[TargetOutcome]) -> Finding:
+    behind = next((target for target in targets if not target.serves), None)
     if behind is None:
-        message = "the desired revision is stable in every class"
-        return Finding("RolledOut", holds=True, reason="Promoted", message=message)
-    return Finding("RolledOut", holds=False, reason=behind.story.reason, message=_say(behind))
+        cause = Cause(ModelReason.PROMOTED, "the desired revision is stable in every class")
+        return Finding(ConditionType.ROLLED_OUT, holds=True, cause=cause)
+    return Finding(ConditionType.ROLLED_OUT, holds=False, cause=_of_class(behind))
 
 
-def _available(outcomes: Sequence[TargetOutcome]) -> Finding:
+def _available(targets: Sequence[TargetOutcome]) -> Finding:
     """A good revision answers on every reachable node; stays true through a rollback."""
-    short = _first(outcomes, lambda one: one.rollout.counts.ready < one.reachable)
+    short = next((target for target in targets if _is_short(target.rollout.counts)), None)
     if short is not None:
-        ready = f"{short.rollout.counts.ready} of {short.reachable} reachable nodes answer"
-        message = f"{short.name}: {ready}"
-        if short.rollout.unanswered:
-            message = f"{message}; {short.rollout.unanswered}"
-        return Finding("Available", holds=False, reason="NotAnswering", message=message)
-    if not any(one.reachable for one in outcomes):
-        message = "no node of any target is reachable"
-        return Finding("Available", holds=False, reason="NoReachableNodes", message=message)
-    return Finding(
-        "Available", holds=True, reason="Answering", message="every reachable node answers"
-    )
+        cause = Cause(ModelReason.NOT_ANSWERING, _unanswered(short))
+        return Finding(ConditionType.AVAILABLE, holds=False, cause=cause)
+    counts = [target.rollout.counts for target in targets]
+    if not any(one.desired > one.offline for one in counts):
+        cause = Cause(ModelReason.NO_REACHABLE_NODES, "no node of any target is reachable")
+        return Finding(ConditionType.AVAILABLE, holds=False, cause=cause)
+    cause = Cause(ModelReason.ANSWERING, "every reachable node answers")
+    return Finding(ConditionType.AVAILABLE, holds=True, cause=cause)
 
 
-def _is_stalled(outcome: TargetOutcome) -> bool:
-    story = outcome.story
-    if story.phase in _STALLED or story.reason == DEADLINE_EXCEEDED:
-        return True
-    return is_stuck(story.phase, story.reason)
+def _is_short(counts: NodeCounts) -> bool:
+    return counts.ready < counts.desired - counts.offline
 
 
-def _first(
-    outcomes: Sequence[TargetOutcome], check: Callable[[TargetOutcome], bool]
-) -> TargetOutcome | None:
-    return next((outcome for outcome in outcomes if check(outcome)), None)
+def _unanswered(target: TargetOutcome) -> str:
+    counts, why = target.rollout.counts, target.rollout.unanswered
+    reachable = counts.desired - counts.offline
+    text = f"{target.hardware_class}: {counts.ready} of {reachable} reachable nodes answer"
+    return f"{text}; {why}" if why else text
 
 
-def _say(outcome: TargetOutcome) -> str:
-    return f"{outcome.name}: {outcome.story.message}"
+def _of_class(target: TargetOutcome) -> Cause:
+    return replace(target.story.cause, message=str(target))
 
 
 def _conflicts(snapshot: Snapshot) -> str:
     names = ", ".join(snapshot.conflicts)
     return f"{names} exists and was not made for this EdgeModel: rename or delete it"
-
-
-def _unreadable(snapshot: Snapshot) -> str:
-    return "; ".join(snapshot.unreadable)
 
 
 def _address(snapshot: Snapshot) -> Address:

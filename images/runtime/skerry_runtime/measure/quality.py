@@ -245,7 +245,7 @@ def _squared_errors(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.f
     if given.shape != wanted.shape:
         raise QualityError(
             f"the first output has {given.shape[1]} numbers a sample and the labels have"
-            f" {wanted.shape[1]}: the metric rmse compares them one by one"
+            f" {wanted.shape[1]}: the metric RMSE compares them one by one"
         )
     errors: NDArray[np.float64] = np.square(given - wanted).mean(axis=1)
     return errors
