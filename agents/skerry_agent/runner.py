@@ -19,6 +19,7 @@ from skerry_agent.timeline import tell
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from skerry.api.attempt import Attempt
     from skerry.api.modelroute import ModelRoute
     from skerry.judging.guard import Answer, Finding
     from skerry_agent.clock import Clock
@@ -53,7 +54,7 @@ class Runner:
         self.up: frozenset[str] = frozenset()
         self._told: dict[str, bool] = {}
         self.finding: Finding | None = None
-        self._kind: tuple[tuple[str, int], bool] | None = None
+        self._kind: tuple[Attempt, bool] | None = None
         self._pending: dict[str, list[Answer]] = {}
         self._runs: dict[str, int] = {}
         self._smoke: Finding | None = None
@@ -184,7 +185,7 @@ class Runner:
                 continue  # failures of a pod that was told to go are nobody's fault
             metrics.count(self.key, revision, answers)
             answers.sort(key=lambda answer: answer.answered)
-            if subject and revision == subject[0]:
+            if subject and revision == subject.revision:
                 self.evidence.live.add(Side.CANDIDATE, answers)
             elif revision == stable:
                 self.evidence.live.add(Side.STABLE, answers)

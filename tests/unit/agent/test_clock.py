@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelroute import ModelRoute, ModelRouteSpec
 from skerry.judging.guard import Answer, Finding
@@ -201,7 +202,7 @@ def test_no_date_of_the_device_is_out_of_range(wall: float) -> None:
     memory = Memory(trial=Trial(revision=B, attempt=0, state=CandidateState.SOAKING))
     finding = Finding(VerdictOutcome.FAIL, "errors", first_bad_at=9.0)
     failed = plan.advance(spec, memory, Seen(10.0, frozenset({A, B}), finding=finding, ahead=wall))
-    assert failed.vetoed(B, 0)
+    assert failed.vetoed(Attempt(B))
 
 
 def test_another_boot_begins_the_step_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from skerry.decide.build.variants import GATES_NOT_MET
+from skerry.api.reasons import BuildReason
 from skerry.decide.conditions import condition_of
 from skerry.engines import find_engine
 from skerry_optimizer.models.running import load, run
@@ -137,7 +137,7 @@ def test_gates_that_can_not_be_met_are_named_one_by_one_and_nothing_is_rolled_ou
     for kind, status in (("Ready", "False"), ("Certified", "False"), ("Stalled", "True")):
         condition = condition_of(found, kind)
         assert condition is not None
-        assert (condition.status, condition.reason) == (status, GATES_NOT_MET)
+        assert (condition.status, condition.reason) == (status, BuildReason.GATES_NOT_MET)
         # which candidate misses least is the machine's to say: on some the source is the fastest
         assert BOTH_MISSED.fullmatch(condition.message), condition.message
     assert condition_of(found, "Optimized").status == "True"  # type: ignore[union-attr]

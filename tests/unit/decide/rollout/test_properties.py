@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from skerry.api.attempt import Attempt
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.rejected import is_rejected
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
@@ -319,7 +320,7 @@ def check_converged(fleet: Fleet) -> None:
     assert route.candidate is None, f"{route} {fleet.status}"
     stable = route.stable.revision if route.stable else None
     if stable != desired:
-        assert is_rejected(fleet.view(), desired, fleet.attempt), f"{route} {fleet.status}"
+        assert is_rejected(fleet.view(), Attempt(desired, fleet.attempt)), f"{route} {fleet.status}"
     assert route.previous is None, f"{route} {fleet.status}"
     assert fleet.daemonsets.keys() == ({stable} if stable else set())
     assert {device.serving for device in fleet.devices.values()} == {stable}
