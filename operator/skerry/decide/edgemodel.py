@@ -4,7 +4,7 @@
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
-    status.py    what is said about it
+    status.py    what is said about it; findings.py its conditions
 
 Every pass looks at the whole state and could be the first. A target whose build is not certified
 still has its rollout looked at: what serves goes on serving, and can still be taken back.
@@ -24,12 +24,13 @@ from skerry.decide.build.fetches import settle
 from skerry.decide.build.sources import assess_source
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.outcome import TargetOutcome
 from skerry.decide.pods import absent
 from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
-from skerry.decide.status import TargetOutcome, make_status
+from skerry.decide.status import make_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
