@@ -74,9 +74,9 @@ async def test_pauses_grow_by_object_up_to_a_minute() -> None:
     for _ in range(12):
         found.note(A, JOB, BODY, refused())
         pauses.append(found.next_try(A) or 0)
-    assert 0.4 < pauses[0] <= 1
+    assert 0 < pauses[0] <= 1
     assert pauses[5] > pauses[0]
-    assert GREATEST_SECONDS / 2 - 1 < pauses[-1] <= GREATEST_SECONDS
+    assert GREATEST_SECONDS / 3 < pauses[-1] <= GREATEST_SECONDS
     found.note(B, JOB, BODY, refused())
     assert (found.next_try(B) or 0) <= 1
 
