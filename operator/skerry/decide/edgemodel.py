@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
+from skerry.api.reasons import ConditionType
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
 from skerry.decide.build.fetches import settle
@@ -248,11 +249,12 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     for entry in (entry for entry in after.history if entry not in before.history):
         text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
-    was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
+    was = condition_of(before.conditions, ConditionType.READY)
+    ready = condition_of(after.conditions, ConditionType.READY)
     if ready is None or ready.reason in refusals:
         return
     if was is None or was.reason != ready.reason:
-        stalled = condition_of(after.conditions, "Stalled") is not None
+        stalled = condition_of(after.conditions, ConditionType.STALLED) is not None
         yield Event(ready.reason, ready.message, warning=stalled)
 
 
