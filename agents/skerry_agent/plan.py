@@ -20,6 +20,7 @@ from skerry.api.attempt import Attempt
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
 from skerry.api.guard import GuardMetric
+from skerry.api.reasons import RolloutReason
 from skerry.judging.guard import Finding
 from skerry_agent.clock import as_date
 
@@ -291,10 +292,11 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     if route.stable is not None and route.stable.revision not in up:
         stable = route.stable.revision
         return (
-            f"NoFallback: stable {stable} does not answer here, so {max(given)} keeps the traffic"
+            f"{RolloutReason.NO_FALLBACK}: stable {stable} does not answer here,"
+            f" so {max(given)} keeps the traffic"
         )
     if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
-        return f"NoFallback: {trial.revision} failed and nothing else answers here"
+        return f"{RolloutReason.NO_FALLBACK}: {trial.revision} failed and nothing else answers here"
     return ""
 
 
