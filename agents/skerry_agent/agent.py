@@ -325,7 +325,7 @@ class Agent:
 
 
 def _class_of(node: dict[str, Any]) -> str:
-    return str((node.get("spec") or {}).get("hardwareClass") or "")
+    return str((node.get("spec") or {}).get("hardwareClassName") or "")
 
 
 def _made_again(memory: Memory, route: ModelRoute) -> bool:

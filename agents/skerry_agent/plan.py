@@ -19,6 +19,8 @@ from pydantic import Field
 from skerry.api.attempt import Attempt
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
+from skerry.api.guard import GuardMetric
+from skerry.api.reasons import RolloutReason
 from skerry.judging.guard import Finding
 from skerry_agent.clock import as_date
 
@@ -145,7 +147,7 @@ def _failure(trial: Trial, seen: Seen) -> Finding | None:
         return None
     return Finding(
         VerdictOutcome.FAIL,
-        "errors",
+        GuardMetric.ERRORS,
         observed=f"health check lost {trial.losses} times",
         bound=f"{LOSSES} times",
         message=f"its health check failed {trial.losses} times while it had traffic",
@@ -158,7 +160,7 @@ def _is(finding: Finding | None, outcome: VerdictOutcome) -> bool:
 
 def _failed(memory: Memory, trial: Trial, finding: Finding, seen: Seen) -> Memory:
     at = as_date(seen.now + seen.ahead)
-    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, at=at)
+    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, failure_time=at)
     verdict = verdict_of(finding, seen)
     failed = trial.model_copy(update={"state": CandidateState.FAILED, "verdict": verdict})
     vetoes = (*memory.vetoes, veto)[-MOST_VETOES:]
@@ -175,8 +177,8 @@ def verdict_of(finding: Finding, seen: Seen) -> Verdict:
         bound=finding.bound[:64],
         samples=finding.samples,
         message=finding.message[:1024],
-        at=as_date(seen.now + seen.ahead),
-        first_bad_at=None if first is None else as_date(first + seen.ahead),
+        decision_time=as_date(seen.now + seen.ahead),
+        first_bad_answer_time=None if first is None else as_date(first + seen.ahead),
     )
 
 
@@ -290,10 +292,11 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     if route.stable is not None and route.stable.revision not in up:
         stable = route.stable.revision
         return (
-            f"NoFallback: stable {stable} does not answer here, so {max(given)} keeps the traffic"
+            f"{RolloutReason.NO_FALLBACK}: stable {stable} does not answer here,"
+            f" so {max(given)} keeps the traffic"
         )
     if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
-        return f"NoFallback: {trial.revision} failed and nothing else answers here"
+        return f"{RolloutReason.NO_FALLBACK}: {trial.revision} failed and nothing else answers here"
     return ""
 
 

@@ -69,7 +69,7 @@ class Runner:
     @property
     def key(self) -> str:
         """The gateway's name of the model."""
-        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model}"
+        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model_name}"
 
     @property
     def owner(self) -> str:
@@ -252,11 +252,11 @@ class Runner:
         verdict = trial.verdict
         if verdict is None:
             return
-        if verdict.first_bad_at is not None:
-            tell("first_bad", at=verdict.first_bad_at.timestamp(), **fields)
+        if verdict.first_bad_answer_time is not None:
+            tell("first_bad", at=verdict.first_bad_answer_time.timestamp(), **fields)
         tell(
             "verdict",
-            at=verdict.at.timestamp(),
+            at=verdict.decision_time.timestamp(),
             **fields,
             outcome=verdict.outcome.value,
             rule=verdict.rule,
@@ -277,7 +277,7 @@ class Runner:
         return Target(
             pod.revision or "",
             pod.address,
-            self.route.spec.edge_model,
+            self.route.spec.edge_model_name,
             pod.http_port,
             pod.golden_port or pod.http_port,
             self.owner,

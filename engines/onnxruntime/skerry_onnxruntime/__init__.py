@@ -51,7 +51,7 @@ RANKS = (
 )
 
 ENGINE = EnginePlugin(
-    name="OnnxRuntime",
+    name="ONNXRuntime",
     title="ONNX Runtime",
     platform="onnxruntime_onnx",
     distribution="onnxruntime",

@@ -37,7 +37,7 @@ RANKS = (
 )
 
 ENGINE = EnginePlugin(
-    name="OpenVino",
+    name="OpenVINO",
     title="OpenVINO",
     platform="openvino_ir",
     distribution="openvino",

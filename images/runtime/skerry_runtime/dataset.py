@@ -220,7 +220,7 @@ def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
     if labels is None:
         raise DatasetError(
             f"{path} has no array `{LABELS}`, which the metric {metric} needs: add {wanted}, or use"
-            f" the metric {Metric.NEIGHBOURS}"
+            f" the metric {Metric.NEAREST_NEIGHBORS}"
         )
     if metric == Metric.RMSE:
         fits = labels.ndim > 0 and labels.dtype.kind in "iuf" and bool(np.isfinite(labels).all())

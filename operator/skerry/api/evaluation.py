@@ -18,7 +18,7 @@ class Evaluation(Model):
     dataset: Artifact = Field(
         description="An image or a folder with dataset.npz in its root, or a single .npz file of any"
         " name. Its arrays are named after the model's inputs, with samples along the first axis."
-        " Every metric but neighbours also needs `labels`: classes as integers, or values for rmse."
+        " Every metric but NearestNeighbors also needs `labels`: classes as integers, or values for RMSE."
     )
     metric: Metric
     calibration_samples: Int = Field(

@@ -37,13 +37,13 @@ CATALOG = (
             Rank(Hardware.NPU, 2, "tunes ONNX Runtime"),
         ),
     ),
-    KnownEngine("Mlx", (Rank(Hardware.APPLE, 1, "int4, groups of 64"),)),
+    KnownEngine("MLX", (Rank(Hardware.APPLE, 1, "int4, groups of 64"),)),
     KnownEngine(
-        "LlamaCpp",
+        "LlamaCPP",
         (
             Rank(Hardware.APPLE, 2, "language models"),
             Rank(Hardware.ARM, 2, "for language models"),
         ),
     ),
-    KnownEngine("LiteRt", (Rank(Hardware.EDGE_TPU, 1, "the only engine that runs on it"),)),
+    KnownEngine("LiteRT", (Rank(Hardware.EDGE_TPU, 1, "the only engine that runs on it"),)),
 )

@@ -10,16 +10,16 @@ from skerry.tasks.task import Figure, Form, Format, MetricRules, Task
 class Metric(StrEnum):
     """How quality is measured, compared with the baseline: the unoptimized source in float32.
 
-    accuracy: share of correct labels, as a ratio to the baseline's.
-    f1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
-    rmse: root mean square error; the baseline's divided by the build's, so higher is better.
-    neighbours: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
+    Accuracy: share of correct labels, as a ratio to the baseline's.
+    F1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
+    RMSE: root mean square error; the baseline's divided by the build's, so higher is better.
+    NearestNeighbors: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
     """
 
-    ACCURACY = "accuracy"
-    F1 = "f1"
-    RMSE = "rmse"
-    NEIGHBOURS = "neighbours"
+    ACCURACY = "Accuracy"
+    F1 = "F1"
+    RMSE = "RMSE"
+    NEAREST_NEIGHBORS = "NearestNeighbors"
 
 
 _CLASSES = "the right class of each sample as integers"
@@ -41,7 +41,7 @@ TENSOR_INFERENCE = Task(
         Metric.F1: MetricRules(200, _CLASSES),
         Metric.RMSE: MetricRules(200, "the right values as numbers"),
         # A share of 0.95 can only be told from 0.93 with some hundreds of items.
-        Metric.NEIGHBOURS: MetricRules(500, vectors=True),
+        Metric.NEAREST_NEIGHBORS: MetricRules(500, vectors=True),
     },
     gates={
         "quality": QUALITY,

@@ -1,4 +1,4 @@
-"""Quality against the baseline: kept neighbours with cosine, or a ratio of accuracies, F1 or errors.
+"""Quality against the baseline: kept neighbors with cosine, or a ratio of accuracies, F1 or errors.
 
 All functions take answers as (samples, ...) arrays of the model's first output, in the same order
 for both sides. A ratio is 1 when the candidate is as good as the baseline, and less when it is worse.
@@ -39,7 +39,7 @@ class QualityError(Exception):
 class Quality:
     """How good answers are: a ratio to the baseline, the counts behind it, and the mean cosine.
 
-    `kept` of `of` samples: the neighbour kept, the right class, or an error not above the baseline's.
+    `kept` of `of` samples: the neighbor kept, the right class, or an error not above the baseline's.
     """
 
     ratio: Estimate
@@ -69,7 +69,7 @@ def judge(
     """
     _check_finite(candidate)
     if TENSOR_INFERENCE.metrics[metric].vectors:
-        return neighbours(baseline, candidate)
+        return nearest_neighbors(baseline, candidate)
     return _BY_LABELS[metric](baseline, candidate, _needed(metric, labels))
 
 
@@ -125,8 +125,8 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
         )
 
 
-def neighbours(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
-    """Return the share of samples whose nearest neighbour by cosine stayed the same."""
+def nearest_neighbors(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
+    """Return the share of samples whose nearest neighbor by cosine stayed the same."""
     ours, theirs = _unit_rows(candidate), _unit_rows(baseline)
     kept = int((_nearest(ours) == _nearest(theirs)).sum())
     cosine = mean_of((ours * theirs).sum(axis=1).tolist())
@@ -223,7 +223,7 @@ def _unit_rows(answers: NDArray[Any]) -> NDArray[np.float64]:
     rows = answers.reshape(len(answers), -1).astype(np.float64)
     if rows.shape[1] < 2:  # noqa: PLR2004 - a direction needs two numbers
         raise QualityError(
-            f"the metric {Metric.NEIGHBOURS} needs a vector per sample as the first output"
+            f"the metric {Metric.NEAREST_NEIGHBORS} needs a vector per sample as the first output"
         )
     unit: NDArray[np.float64] = rows / np.maximum(
         np.linalg.norm(rows, axis=1, keepdims=True), 1e-12
