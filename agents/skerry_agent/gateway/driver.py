@@ -159,10 +159,11 @@ class Gateway:
                 await self._reload(socket)
             else:
                 self._note_taken(socket, state)
+            # A server that is added is checked at once, by the path that the map has.
+            await self._converge_maps(socket, state)
             commands = converge(live, state)
             if commands:
                 await ask(socket, commands)
-            await self._converge_maps(socket, state)
         except NO_ANSWER as error:
             self._drop_stale(socket, error)
             return {}
