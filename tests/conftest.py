@@ -21,7 +21,7 @@ LONGEST_FIRST = (
     "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "cluster", "sources",
     "unit/examples", "unit/runtime/test_stages.py", "unit/guard", str(TESTS.parent / "engines/openvino"),
     "unit/optimizer/test_stages.py", "unit/runtime/test_protocol.py", "unit/decide/rollout/test_properties.py",
-    "unit/agent/test_smoke.py", "unit/optimizer", "unit/runtime", "unit/artifacts", "unit/api",
+    "unit/agent/test_golden.py", "unit/optimizer", "unit/runtime", "unit/artifacts", "unit/api",
 )  # fmt: skip
 """In this order files are given to workers: with a long one at the end, the others would wait for it."""
 

@@ -1,6 +1,6 @@
 """The few calls to the API server that an agent makes, over plain httpx.
 
-Lists and watches go on by themselves: they reconnect with backoff and jitter, start over when the
+Lists and watches recover by themselves: they reconnect with backoff and jitter, start over when the
 server has forgotten their version (410), and end silent connections by TCP keep-alive. Without the
 API server nothing raises: the agent works on with what it has.
 """
@@ -25,7 +25,7 @@ import httpx
 from skerry.api.common import API_VERSION
 from skerry_agent import bounded
 from skerry_agent.addresses import endpoint
-from skerry_agent.clock import as_date
+from skerry_agent.times import as_date
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

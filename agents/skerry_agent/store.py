@@ -16,9 +16,9 @@ from pydantic import Field
 from skerry.api.common import Model
 from skerry_agent import metrics
 from skerry_agent.files import FOLDER_MODE, set_aside, write_atomically
+from skerry_agent.kubelet import Pod
 from skerry_agent.ledger import KeptVeto, Ledger
-from skerry_agent.plan import Memory
-from skerry_agent.pods import Pod
+from skerry_agent.trial.memory import Memory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -60,9 +60,9 @@ ROWS: dict[str, tuple[Chart, ...]] = {
     "Rollout on the devices": (
         Chart(
             "Share of the candidate",
-            'avg by (model) (skerry_agent_share_percent{model=~".*$model"})',
+            'avg by (model) (skerry_agent_candidate_traffic_ratio{model=~".*$model"})',
             "{{model}}",
-            "percent",
+            "percentunit",
         ),
         Chart(
             "Verdicts",

@@ -13,8 +13,8 @@ import pytest
 from skerry.api.edgenode import CandidateState, Veto
 from skerry_agent import files, ledger
 from skerry_agent.ledger import SLOT_BYTES, KeptVeto, Ledger
-from skerry_agent.plan import Memory, Trial
 from skerry_agent.store import Kept, Store
+from skerry_agent.trial.memory import Memory, NodeTrial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ VETO = Veto(revision=B, attempt=0, rule="errors", at=AT)
 
 
 def kept(*vetoes: Veto, models: int = 1, uid: str = "one") -> Kept:
-    trial = Trial(revision=B, attempt=0, state=CandidateState.SHIFTING)
+    trial = NodeTrial(revision=B, attempt=0, state=CandidateState.SHIFTING)
     memory = Memory(uid=uid, trial=trial, vetoes=vetoes)
     return Kept(hardware_class="x86", memories={f"{KEY}{n or ''}": memory for n in range(models)})
 
