@@ -25,8 +25,8 @@ STUCK_SECONDS = 15.0
 ANSWERS = Counter(
     "skerry_agent_answers", "Answers that the guard counted", ["model", "revision", "outcome"]
 )
-RATIO = Gauge(
-    "skerry_agent_candidate_traffic_ratio", "The candidate's share of traffic, 0 to 1", ["model"]
+SHARE = Gauge(
+    "skerry_agent_candidate_traffic_ratio", "Share of requests that the candidate gets", ["model"]
 )
 WINDOW = Gauge("skerry_agent_window_samples", "Answers in the guard's window", ["model", "side"])
 VERDICT = Gauge(
@@ -69,7 +69,7 @@ def observe(
     outcome: VerdictOutcome | None,
 ) -> None:
     """Show one model after a reconcile: the candidate's `traffic` from 0 to 1, answers in the `window`."""
-    RATIO.labels(model).set(traffic)
+    SHARE.labels(model).set(traffic)
     for side, samples in window.items():
         WINDOW.labels(model, side.value).set(samples)
     VETOES.labels(model).set(vetoes)
@@ -89,7 +89,7 @@ def forget(kept: Mapping[str, set[str]]) -> None:
 
 def forget_model(model: str) -> None:
     """Drop the labels of a model that left this node."""
-    _remove(RATIO, (model,))
+    _remove(SHARE, (model,))
     _remove(VETOES, (model,))
     _remove(WINDOW, *((model, side.value) for side in Side))
     _remove(VERDICT, *((model, outcome.value) for outcome in VerdictOutcome))

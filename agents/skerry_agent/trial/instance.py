@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from skerry.api.common import Model
-from skerry_agent.gateway.state import SERVING_PORT
+from skerry_agent.gateway.state import SERVING_PORT, Server
 
 
 class Ports(Model):
@@ -24,6 +24,10 @@ class Instance(Model):
     ports: Ports = Ports()
     ready: bool = False
     leaving: bool = False
+
+    def as_server(self, weight: int) -> Server:
+        """Return it as the gateway's server, with its share of the traffic."""
+        return Server(self.address, weight, self.ports.http, self.ports.grpc)
 
 
 class Workloads(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from skerry.api.edgenode import CandidateState
 from skerry.judging.guard import Side
 from skerry.judging.guard.errors import IN_A_ROW
-from skerry_agent.gateway.state import Backend, Server
+from skerry_agent.gateway.state import Backend
 from skerry_agent.trial import events, traffic
 from skerry_agent.trial.evidence import TrialEvidence
 from skerry_agent.trial.health import Health
@@ -174,7 +174,7 @@ class LocalModel:
         """Return what the gateway shall do with this model."""
         given = traffic.shares(self.route.spec, self.memory, self.up)
         servers = {
-            revision: Server(one.address, given.get(revision, 0), one.ports.http, one.ports.grpc)
+            revision: one.as_server(given.get(revision, 0))
             for revision, one in self.instances.items()
             if not one.leaving or given.get(revision)
         }
