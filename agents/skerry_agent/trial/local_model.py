@@ -16,7 +16,7 @@ from skerry_agent.gateway.state import Backend
 from skerry_agent.trial import events, traffic
 from skerry_agent.trial.evidence import TrialEvidence
 from skerry_agent.trial.health import Health
-from skerry_agent.trial.machine import Observation, advance
+from skerry_agent.trial.machine import Observation, advance, subject
 from skerry_agent.trial.work import Replays, ReplaySchedule, SmokeCheck
 
 if TYPE_CHECKING:
@@ -115,8 +115,9 @@ class LocalModel:
         self.up = frozenset(r for r, one in instances.items() if self._health.answers(one))
         answers = self._take_answers()
         before = self.memory.trial
-        self.evidence.add(self.route.spec, before, answers, clock.now)
-        self.finding = self.evidence.judge(self.route.spec, before, clock.now)
+        judged = before if before and before.key == subject(self.route.spec) else None
+        self.evidence.add(self.route.spec, judged, answers, clock.now)
+        self.finding = self.evidence.judge(self.route.spec, judged, clock.now)
         self.memory = advance(self.route.spec, self.memory, self._observe(clock))
         turned = self._follow(before, self.memory.trial)
         return Reconciled(answers, restarted + turned)

@@ -242,6 +242,26 @@ def test_a_smoke_check_of_a_trial_that_ended_counts_nowhere(
     assert not device.model.memory.vetoes
 
 
+def test_what_a_trial_that_ended_did_is_no_fault_of_the_next(device: Device) -> None:
+    """The route names another revision, promoted elsewhere, while the candidate fails."""
+    device.second()
+    roles = {
+        "candidate": None,
+        "stable": {"revision": "cccccccccc"},
+        "previous": {"revision": A, "until": "2026-12-01T00:00:00Z"},
+    }
+    spec = ModelRouteSpec.model_validate(route().spec.to_wire() | roles)
+    device.model.take_route(route().model_copy(update={"spec": spec}))
+    for _ in range(10):
+        device.hands.on(0.3)
+        device.model.record(B, Answer(device.hands.real - 0.1, device.hands.real, failed=True))
+    device.model.reconcile(device.hands.clock.read(), INSTANCES, {})
+    memory = device.model.memory
+    assert memory.trial is not None
+    assert memory.trial.key == ("cccccccccc", 0)
+    assert not memory.vetoes
+
+
 def test_a_rollback_in_the_timeline(device: Device) -> None:
     device.second()
     assert device.model.take_flip() is None
