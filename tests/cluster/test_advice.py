@@ -10,8 +10,9 @@ import pytest
 from kubernetes.aio.client import ApiClient
 
 from skerry.api.common import LABEL_MODEL
+from skerry.api.reasons import WriteRefusal
 from skerry.cluster import kinds
-from skerry.cluster.advice import WriteRefusal, advise
+from skerry.cluster.advice import advise
 from skerry.cluster.client import Cluster
 from skerry.cluster.connect import kubeconfig_configuration
 from skerry.cluster.errors import ClusterError

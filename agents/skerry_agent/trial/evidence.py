@@ -17,12 +17,13 @@ from skerry_agent.trial.traffic import share_of_candidate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from skerry.api.attempt import Attempt
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.judging.guard import Answer, Finding
     from skerry_agent.trial.memory import NodeTrial
 
-_About = tuple[tuple[str, int], bool]
-"""Revision and attempt, and whether it is promoted already."""
+_About = tuple["Attempt", bool]
+"""The attempt, and whether it is promoted already."""
 
 
 class TrialEvidence:

@@ -184,7 +184,7 @@ class LocalModel:
     def take_flip(self) -> Event | None:
         """Return that traffic left a failed revision, once; called when the gateway has the new weights."""
         trial = self.memory.trial
-        failed = trial is not None and self.memory.vetoed(*trial.key)
+        failed = trial is not None and self.memory.vetoed(trial.key)
         flipped = failed and self._had_failed is False
         self._had_failed = failed
         return events.of_trial("flipped", self.key, trial) if trial and flipped else None

@@ -1,7 +1,7 @@
 """The state machine of a trial.
 
 Waiting -> SmokeCheck -> Shifting -> Soaking -> Passed, and from each of them to Failed; back to Waiting when
-the candidate's server stops answering. A Fail sticks to (revision, attempt), whatever the route says later.
+the candidate's server stops answering. A Fail sticks to the attempt, whatever the route says later.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
 from skerry.judging.guard import Finding
 from skerry_agent.times import as_date
@@ -40,12 +41,12 @@ class Observation:
     ahead: float = 0.0
 
 
-def subject(route: ModelRouteSpec) -> tuple[str, int] | None:
-    """Return the revision that is judged: the candidate, or stable while there is a way back from it."""
+def subject(route: ModelRouteSpec) -> Attempt | None:
+    """Return the attempt that is judged: the candidate, or stable while there is a way back from it."""
     if route.candidate is not None:
-        return route.candidate.revision, route.candidate.attempt
+        return Attempt.of(route.candidate)
     if route.stable is not None and route.previous is not None:
-        return route.stable.revision, route.stable.attempt
+        return Attempt.of(route.stable)
     return None
 
 
@@ -71,8 +72,10 @@ def advance(route: ModelRouteSpec, memory: Memory, seen: Observation) -> Memory:
     trial = memory.trial
     if trial is None or trial.key != wanted:
         state = CandidateState.WAITING if route.candidate else CandidateState.PASSED
-        trial = NodeTrial(revision=wanted[0], attempt=wanted[1], state=state, step_since=seen.now)
-    if memory.vetoed(*wanted):
+        trial = NodeTrial(
+            revision=wanted.revision, attempt=wanted.number, state=state, step_since=seen.now
+        )
+    if memory.vetoed(wanted):
         return memory.with_trial(trial.model_copy(update={"state": CandidateState.FAILED}))
     if trial.state is CandidateState.FAILED:
         return memory.with_trial(trial)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from skerry.api.attempt import Attempt
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, Veto
 
@@ -32,9 +33,9 @@ class NodeTrial(Model):
     verdict: Verdict | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Attempt:
         """What a veto sticks to."""
-        return self.revision, self.attempt
+        return Attempt.of(self)
 
     @property
     def has_traffic(self) -> bool:
@@ -52,13 +53,13 @@ class Memory(Model):
     trial: NodeTrial | None = None
     vetoes: tuple[Veto, ...] = ()
 
-    def vetoed(self, revision: str, attempt: int) -> bool:
-        """Return whether this attempt of the revision failed here."""
-        return any((veto.revision, veto.attempt) == (revision, attempt) for veto in self.vetoes)
+    def vetoed(self, attempt: Attempt) -> bool:
+        """Return whether this attempt failed here."""
+        return any(map(attempt.matches, self.vetoes))
 
     def with_vetoes(self, vetoes: Iterable[Veto]) -> Memory:
         """Return the memory with vetoes that it lacks, those that were stored elsewhere."""
-        new = [veto for veto in vetoes if not self.vetoed(veto.revision, veto.attempt)]
+        new = [veto for veto in vetoes if not self.vetoed(Attempt.of(veto))]
         return self.model_copy(update={"vetoes": (*new, *self.vetoes)[-MOST_VETOES:]})
 
     def with_trial(self, trial: NodeTrial | None) -> Memory:

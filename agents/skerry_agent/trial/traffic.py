@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState
 
 if TYPE_CHECKING:
@@ -39,20 +40,20 @@ def shares(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> dict[st
     return {} if left is None else {left: 100}
 
 
-def _roles(route: ModelRouteSpec) -> list[tuple[str, int]]:
-    return [(role.revision, role.attempt) for role in (route.stable, route.previous) if role]
+def _roles(route: ModelRouteSpec) -> list[Attempt]:
+    return [Attempt.of(role) for role in (route.stable, route.previous) if role]
 
 
 def _good(route: ModelRouteSpec, memory: Memory) -> list[str]:
-    return [revision for revision, attempt in _roles(route) if not memory.vetoed(revision, attempt)]
+    return [one.revision for one in _roles(route) if not memory.vetoed(one)]
 
 
 def _bad(route: ModelRouteSpec, memory: Memory) -> list[str]:
     """Return what failed here, and is still better than no answer."""
     roles = _roles(route)
     if route.candidate is not None:
-        roles.append((route.candidate.revision, route.candidate.attempt))
-    return [revision for revision, attempt in roles if memory.vetoed(revision, attempt)]
+        roles.append(Attempt.of(route.candidate))
+    return [one.revision for one in roles if memory.vetoed(one)]
 
 
 def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:

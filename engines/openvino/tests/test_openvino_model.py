@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import openvino as ov
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from skerry_openvino.arithmetic import Arithmetic, lacks
 from skerry_openvino.building import convert, save
@@ -21,8 +19,6 @@ from tests.unit.runtime.conftest import encoder_model, many_types_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 
 def source(folder: Path, model: object) -> Path:
     file = folder / "model.onnx"
@@ -31,7 +27,7 @@ def source(folder: Path, model: object) -> Path:
 
 
 def test_names_types_and_shapes_survive_conversion(tmp_path: Path) -> None:
-    original = source(tmp_path, many_types_model())
+    original = source(tmp_path, many_types_model(text=False))
     before = load_model("OnnxRuntime", original, 1)
     convert(original, tmp_path / "model.xml")
     after = load_model("OpenVino", tmp_path / "model.xml", 1)
@@ -65,34 +61,6 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
             loaded.run(["embedding"], both)
     answer = loaded.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
     assert np.isfinite(answer).all()
-
-
-@pytest.mark.parametrize("engine", ["OnnxRuntime", "OpenVino"])
-def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_path: Path) -> None:
-    """A table of 64 positions and 96 tokens: the inputs are as the schema says."""
-    constants: dict[str, NDArray[Any]] = {
-        "table": np.zeros((64, 4), np.float32), "zero": np.zeros(1, np.int64),
-        "one": np.ones(1, np.int64), "two": np.full(1, 2, np.int64),
-    }  # fmt: skip
-    free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "tokens", 4])
-    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "tokens", 4])
-    nodes = [
-        helper.make_node("Shape", ["x"], ["shape"]),
-        helper.make_node("Slice", ["shape", "one", "two"], ["length"]),
-        helper.make_node("Slice", ["table", "zero", "length"], ["positions"]),
-        helper.make_node("Add", ["x", "positions"], ["y"], name="add_positions"),
-    ]
-    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "positions", [free], [answer], weights)
-    opsets = [helper.make_opsetid("", 17)]
-    file = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), file)
-    # With one thread OpenVINO 2026.4 swallows such an error and leaves the answer before in place.
-    loaded = load_model(engine, file, 2)
-    assert loaded.run(["y"], {"x": np.ones((1, 64, 4), np.float32)})[0].shape == (1, 64, 4)
-    with pytest.raises(Exception, match=r"add_positions|Add") as caught:
-        loaded.run(["y"], {"x": np.ones((1, 96, 4), np.float32)})
-    assert not isinstance(caught.value, InputError)
 
 
 @pytest.mark.parametrize("arithmetic", list(Arithmetic))

@@ -44,6 +44,13 @@ class Phase(StrEnum):
     SERVING = "Serving"
 
 
+class JobSlot(StrEnum):
+    """A limit on concurrent jobs of the whole cluster."""
+
+    FETCH = "Fetch"
+    BUILD = "Build"
+
+
 class EngineRank(Model):
     """One row of the ranking of engines for a class."""
 
@@ -341,6 +348,11 @@ class EdgeModelStatus(Model):
     )
     assessment: Assessment | None = Field(
         default=None, description="What the assessment job found in the source and the data set."
+    )
+    awaited_slot: JobSlot | None = Field(
+        default=None,
+        description="The job slot that the model waits for: sources.maxConcurrent of the chart limits fetch"
+        " jobs, builds.maxConcurrent optimization jobs. Unset while it waits for none.",
     )
     targets: Annotated[
         tuple[TargetStatus, ...], Field(max_length=32), ListMap(("hardware_class",))

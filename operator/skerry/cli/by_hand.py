@@ -17,6 +17,7 @@ from skerry.api.actions import (
     join,
     marks,
 )
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Phase
 from skerry.api.rollout import Promotion
 from skerry.cli.errors import CliError
@@ -63,15 +64,15 @@ def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
     if not found:
         raise _nothing(picture, "no candidate is on trial", "change the spec, then promote")
     nonce = _nonce(now)
-    fresh = [Mark(*_pair(route), nonce) for route in found]
-    named = {mark.revision for mark in fresh}
-    live = {_pair(r.spec) for r in picture.routes if r.spec.candidate}
+    fresh = [Mark(_tried(route), nonce) for route in found]
+    named = {mark.attempt.revision for mark in fresh}
+    live = {_tried(r.spec) for r in picture.routes if r.spec.candidate}
     kept = [
         mark
         for mark in marks(picture.model.metadata.annotations, ANNOTATION_PROMOTE)
-        if mark.pair in live and mark.revision not in named
+        if mark.attempt in live and mark.attempt.revision not in named
     ]
-    told = [f"{route.hardware_class}: {_pair(route)[0]} is approved{_when(picture, route)}"
+    told = [f"{route.hardware_class}: {_tried(route).revision} is approved{_when(picture, route)}"
             for route in found]  # fmt: skip
     return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(told))
 
@@ -91,9 +92,9 @@ def abort(picture: Picture, classes: Sequence[str]) -> Order:
         if alone
         else ""
     )
-    told = [f"{r.hardware_class}: {_pair(r)[0]} is rolled back and not tried again until a retry"
+    told = [f"{r.hardware_class}: {_tried(r).revision} is rolled back and not tried again until a retry"
             for r in found]  # fmt: skip
-    value = join(tuple(Mark(*_pair(route)) for route in found))
+    value = join(tuple(Mark(_tried(route)) for route in found))
     return Order(ANNOTATION_ABORT, value, tuple(told), risk)
 
 
@@ -119,7 +120,7 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         )
     told = [f"{r.hardware_class}: from {r.stable.revision} back to {r.previous.revision}"
             for r in found if r.stable and r.previous]  # fmt: skip
-    value = join(tuple(Mark(r.stable.revision, r.stable.attempt) for r in found if r.stable))
+    value = join(tuple(Mark(Attempt.of(r.stable)) for r in found if r.stable))
     return Order(ANNOTATION_UNDO, value, tuple(told))
 
 
@@ -151,17 +152,19 @@ def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
     return [route.spec for route in picture.routes if route.spec.hardware_class in wanted]
 
 
-def _pair(route: ModelRouteSpec) -> tuple[str, int]:
+def _tried(route: ModelRouteSpec) -> Attempt:
     if route.candidate is None:
         raise ValueError("a route without a candidate")
-    return route.candidate.revision, route.candidate.attempt
+    return Attempt.of(route.candidate)
 
 
 def _when(picture: Picture, route: ModelRouteSpec) -> str:
     status = next(
         (t for t in picture.model.status.targets if t.hardware_class == route.hardware_class), None
     )
-    if status is not None and status.reason == "AwaitingPromotion":
+    # Of a model that is not suspended nothing but a promotion that waits for its approval is paused.
+    suspended = picture.model.spec.suspend
+    if status is not None and status.phase is Phase.PAUSED and not suspended:
         return ""
     return ": it will be promoted after its last wave"
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
@@ -134,7 +135,9 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
     model = snapshot.model
     nonce = retry_asked(model.metadata.annotations)
     asked = nonce is not None and nonce != model.status.retry_nonce
-    if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
+    if not asked or view.desired is None:
+        return view
+    if not is_rejected(view, Attempt(view.desired, view.attempt)):
         return view
     of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
     return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))
@@ -222,7 +225,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
 
 def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
     """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
-    if snapshot.pins.problem:
+    if snapshot.pins.failed:
         return
     wanted = {work_of(snapshot, build.variant) for o in outcomes for build in o.build.builds}
     if all(outcome.build.builds for outcome in outcomes):
@@ -240,7 +243,7 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     A refused write has an event of its own, from the pass that wrote in vain.
     """
     before = snapshot.model.status
-    refusals = {refused.reason for refused in snapshot.refused}
+    refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}
     for entry in (entry for entry in after.history if entry not in before.history):
         text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
@@ -258,7 +261,7 @@ def _requeue_after(
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
     later = [settled.requeue_after, settled.pins.again_in]
     times += [seconds for seconds in later if seconds is not None]
-    if settled.pins.problem and later == [None, None]:
+    if settled.pins.failed and later == [None, None]:
         times.append(RESOLVE_AGAIN_SECONDS)
     if look_again is not None:
         times.append(look_again)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import (
     CandidateState,
     NodeModel,
@@ -169,7 +170,7 @@ async def test_a_model_that_is_made_again_has_no_past(agent: Callable[[], Agent]
     give(it, raw(uid="one", **CANDIDATE))
     it.runners["assist.intent"].model.memory = vetoed("one")
     give(it, raw(uid="one", **CANDIDATE))
-    assert it.runners["assist.intent"].model.memory.vetoed(B, 0)
+    assert it.runners["assist.intent"].model.memory.vetoed(Attempt(B))
     give(it, raw(uid="two", **CANDIDATE))
     memory = it.runners["assist.intent"].model.memory
     assert memory == Memory(uid="two")
@@ -185,10 +186,10 @@ async def test_nor_when_it_was_made_again_while_the_device_was_cut_off(
     await before._keep()
     same = agent()
     give(same, raw(uid="one", **CANDIDATE))
-    assert same.runners["assist.intent"].model.memory.vetoed(B, 0)
+    assert same.runners["assist.intent"].model.memory.vetoed(Attempt(B))
     after = agent()
     give(after, raw(uid="two", **CANDIDATE))
-    assert not after.runners["assist.intent"].model.memory.vetoed(B, 0)
+    assert not after.runners["assist.intent"].model.memory.vetoed(Attempt(B))
 
 
 async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
@@ -199,7 +200,7 @@ async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
     it.runners["assist.intent"].model.memory = vetoed("")
     give(it, raw(uid="one", **CANDIDATE))
     memory = it.runners["assist.intent"].model.memory
-    assert (memory.uid, memory.vetoed(B, 0)) == ("one", True)
+    assert (memory.uid, memory.vetoed(Attempt(B))) == ("one", True)
 
 
 @pytest.mark.parametrize(("uid", "taken"), [("one", True), ("earlier", False)])
@@ -215,7 +216,7 @@ async def test_vetoes_of_the_own_report_outlive_a_lost_disk(
         vetoes=(Veto(revision=B, attempt=0, at=AT),),
     )
     it._take_reported({"status": {"models": [{"name": 5}, reported.to_wire()]}})
-    assert it.runners["assist.intent"].model.memory.vetoed(B, 0) is taken
+    assert it.runners["assist.intent"].model.memory.vetoed(Attempt(B)) is taken
 
 
 async def test_a_fault_in_one_model_is_no_fault_of_the_others(

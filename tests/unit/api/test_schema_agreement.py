@@ -221,7 +221,7 @@ def test_texts_at_the_edge(leaf: Leaf) -> None:
 
 
 @given(st.data(), st.sampled_from(list(ALIKE)))
-@settings(max_examples=600)
+@settings(max_examples=4 * settings().max_examples)
 def test_texts(data: st.DataObject, schema: str) -> None:
     """Each schema as often as any other: most fields share one with many."""
     leaf = data.draw(st.sampled_from(ALIKE[schema]))
@@ -249,6 +249,7 @@ def test_numbers(data: st.DataObject, leaf: Leaf) -> None:
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.message[:20])
 @given(st.data())
+@settings(max_examples=settings().max_examples // 2)
 def test_forms_of_a_uri(form: Rule, data: st.DataObject) -> None:
     """CEL's `matches` is RE2, and the models' is Python's."""
     patterns = re.findall(r"matches\('(.*?)'\)", form.expression)

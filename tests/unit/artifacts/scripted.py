@@ -32,6 +32,23 @@ class Answer:
     body: bytes = b""
 
 
+@dataclass
+class Clock:
+    """Stands for the module `time` in a module that pauses: a pause is over at once, and noted."""
+
+    now: float = 0.0
+    pauses: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        """Return the pauses up to now."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Note a pause."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
 FOUND = Answer(headers={"Docker-Content-Digest": DIGEST})
 
 

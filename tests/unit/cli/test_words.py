@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from skerry.api.actions import Mark, join, marks
+from skerry.api.attempt import Attempt
 from skerry.cli.reading import Picture
 from skerry.cli.status.tree import tree
 from skerry.cli.status.words import age
@@ -18,8 +19,11 @@ from tests.unit.cli.measured import CHOICE, NOW, measured_picture, picture_of_tw
 
 a_mark = st.builds(
     Mark,
-    st.text("0123456789abcdef", min_size=10, max_size=10),
-    st.integers(0, 10**6),
+    st.builds(
+        Attempt,
+        st.text("0123456789abcdef", min_size=10, max_size=10),
+        st.integers(0, 10**6),
+    ),
     st.text("abc-_.Z09", max_size=32),
 )
 

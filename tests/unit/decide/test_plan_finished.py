@@ -49,7 +49,7 @@ def result(*, passed: bool = True) -> str:
 def test_a_source_that_was_read_before_is_not_read_again() -> None:
     decision = unasked(world()).decide()
     assert (len(decision.lookups), decision.jobs) == (1, ())
-    assert {target.reason for target in decision.status.targets} == {"LookingUp"}
+    assert {target.reason for target in decision.status.targets} == {"LookingUpResults"}
     known = answered(unasked(world()), ASSESSMENT.model_dump_json(by_alias=True))
     assert known.decide().status.assessment == ASSESSMENT
 

@@ -164,7 +164,7 @@ def test_a_failed_job_names_stage_pod_node_and_what_to_do(
 ) -> None:
     pod = replace(POD, containers=(container,))
     job = replace(JOB, pods=(pod,), failure=("BackoffLimitExceeded", "too often"))
-    found = failure(job, "spec.optimization.search.timeLimit")
+    found = failure(job, "spec.optimization.search.timeLimit").cause
     assert found.reason == reason
     assert words in found.message
     for name in (container.name, POD.name, "edge-7"):
@@ -174,7 +174,7 @@ def test_a_failed_job_names_stage_pod_node_and_what_to_do(
 def test_a_deadline_says_what_to_raise_and_what_it_hung_on() -> None:
     pod = replace(POD, unschedulable="Insufficient memory")
     job = replace(JOB, pods=(pod,), failure=("DeadlineExceeded", ""))
-    found = failure(job, "spec.optimization.search.timeLimit")
+    found = failure(job, "spec.optimization.search.timeLimit").cause
     assert found.reason == "DeadlineExceeded"
     assert "raise spec.optimization.search.timeLimit" in found.message
     assert "Insufficient memory" in found.message

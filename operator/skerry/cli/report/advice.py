@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
 from skerry.cli.status.words import figure, megabytes
-from skerry.decide.build.variants import GATES_NOT_MET
 from skerry.judging.nearest import passing_gates
 
 if TYPE_CHECKING:
@@ -159,8 +158,9 @@ def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     """An engine whose job ended without figures might have been better than what was chosen."""
     name = model.metadata.name
+    judged = {one.variant.metadata.name for one in content.builds if not one.by_gates_of_before}
     for said in content.target.builds:
-        if said.phase == Phase.FAILED and said.reason != GATES_NOT_MET:
+        if said.phase == Phase.FAILED and said.variant not in judged:
             yield (
                 f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant}`"
                 f" shows why; `kubectl skerry retry {name}` tries it again."

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import ModelVariantSpec
+from skerry.api.reasons import BuildReason, Cause, GeneralReason
 from skerry.decide.build import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.build.registry import looking_up, shared_access
 from skerry.decide.build.sources import evaluation_of
+from skerry.decide.build.state import BuildState
 from skerry.decide.build.tries import gates_key, job_for, next_try, short_key
 from skerry.api.units import parse_duration
-from skerry.decide.build.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.decide.build.variants import from_finished, from_job, regated, remembered
 from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import evidence_tag
 
@@ -30,22 +31,14 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.build.variants import VariantState
 
-NO_NODES = "NoNodes"
-_PHASES = {
-    Progress.RUNNING: Phase.OPTIMIZING,
-    Progress.GATES_NOT_MET: Phase.FAILED,
-    Progress.FAILED: Phase.FAILED,
-}
-
-
 @dataclass(frozen=True)
 class EngineBuild:
     """How far one engine is with one target.
 
     Attributes:
         variant, spec: the ModelVariant: its name, what it shall be.
-        phase: None when certified; Failed when there is nothing to wait for.
-        reason, message: why it is where it is.
+        state: how far it is.
+        cause: why it is where it is.
         status: of the variant, to be written; None for one that is not there yet.
         job: to start.
         lookup: tag in the registry to look at before a job is started.
@@ -58,9 +51,8 @@ class EngineBuild:
     engine: str
     variant: str
     spec: ModelVariantSpec
-    phase: Phase | None
-    reason: str
-    message: str
+    state: BuildState
+    cause: Cause
     status: ModelVariantStatus | None = None
     job: BuildJob | None = None
     lookup: str | None = None
@@ -72,7 +64,7 @@ class EngineBuild:
     @property
     def is_open(self) -> bool:
         """Whether it may still be certified without anybody doing anything."""
-        return self.phase in {Phase.OPTIMIZING, Phase.PENDING, Phase.PAUSED}
+        return not self.state.has_failed and self.state is not BuildState.CERTIFIED
 
     @property
     def certified(self) -> Trial | None:
@@ -124,7 +116,8 @@ def engine_build(
     work = work_of(snapshot, name)
     job = _job(snapshot, hardware_class, spec, name, work)
     made = EngineBuild(
-        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} will be built",
+        engine, name, spec, BuildState.IN_PROGRESS,
+        Cause(BuildReason.JOB_STARTING, f"variant {name} will be built"),
         tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
         evidence=job.plan.evidence_key,
     )  # fmt: skip
@@ -141,15 +134,16 @@ def _without_nodes(build: EngineBuild) -> EngineBuild:
     """A build on a class without nodes waits instead of starting a job that nothing can run."""
     name = build.spec.hardware_class
     message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
-    return replace(build, phase=Phase.PENDING, reason=NO_NODES, message=message)
+    cause = Cause(GeneralReason.NO_NODES, message)
+    return replace(build, state=BuildState.WITHOUT_NODES, cause=cause)
 
 
 def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime) -> EngineBuild:
     """What an earlier job left under the same keys; else the job."""
     tag = evidence_tag(job.plan.evidence_key)
     if tag not in snapshot.finished:
-        told = looking_up(snapshot, "this was built and measured before")
-        return replace(made, lookup=tag, reason=told.reason, message=told.message)
+        cause = looking_up(snapshot, "this was built and measured before")
+        return replace(made, lookup=tag, cause=cause)
     finished = snapshot.finished[tag]
     variant = snapshot.variants.get(made.variant)
     if variant is None:
@@ -180,15 +174,14 @@ def _with_state(
     snapshot: Snapshot, made: EngineBuild, variant: ModelVariant, state: VariantState
 ) -> EngineBuild:
     certified = variant.model_copy(update={"status": state.status})
-    served = served_by(snapshot, certified) if state.progress is Progress.CERTIFIED else None
+    served = served_by(snapshot, certified) if state.state is BuildState.CERTIFIED else None
     return replace(
         made,
-        phase=_PHASES.get(state.progress),
-        reason=state.reason,
-        message=state.message,
+        state=state.state,
+        cause=state.cause,
         status=state.status,
         served=served,
-        measuring=state.progress is Progress.RUNNING,
+        measuring=state.state is BuildState.IN_PROGRESS,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.modelroute import (
     Halt,
     ModelRouteSpec,
@@ -66,7 +67,7 @@ def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
     back = way_back(now)
     if route.stable is None or back is None:
         return None
-    case = judge_stable(now.view, route.stable.revision, route.stable.attempt)
+    case = judge_stable(now.view, Attempt.of(route.stable))
     if not case.reached:
         return None
     return change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
@@ -85,7 +86,7 @@ def _supersede(now: Situation) -> ModelRouteSpec | None:
     tried, desired = now.route.candidate, now.view.desired
     if tried is None or desired is None:
         return None
-    if tried.revision == desired and not is_rejected(now.view, desired, tried.attempt):
+    if tried.revision == desired and not is_rejected(now.view, Attempt.of(tried)):
         return None
     without = change(now.route, candidate=None)
     return _start(Situation(now.view, without, None, now.now)) or without
@@ -126,7 +127,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if route.candidate or not is_recorded(view, route.halted):
         return None
-    if is_rejected(view, previous.revision, view.attempt):
+    if is_rejected(view, Attempt(previous.revision, view.attempt)):
         return None
     if previous.revision not in view.daemonsets and way_back(now) is None:
         return None
@@ -170,7 +171,7 @@ def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: dateti
 
     Pods of it that only offline nodes hold count as a part of the first wave.
     """
-    if is_rejected(view, desired, view.attempt) or not is_recorded(view, route.halted):
+    if is_rejected(view, Attempt(desired, view.attempt)) or not is_recorded(view, route.halted):
         return False
     left = view.daemonsets.get(desired)
     if left is None or left.kind is PlacementKind.IN:
@@ -215,7 +216,8 @@ def _widest(view: TargetView) -> str | None:
     wide = [
         revision
         for revision, placement in sorted(view.daemonsets.items())
-        if placement.kind is not PlacementKind.IN and not is_rejected(view, revision, view.attempt)
+        if placement.kind is not PlacementKind.IN
+        and not is_rejected(view, Attempt(revision, view.attempt))
     ]
     return max(wide, key=lambda revision: _ready_nodes(view, revision), default=None)
 
@@ -243,8 +245,8 @@ def _kept_warm(now: Situation) -> RoutePrevious | None:
 def _halt(case: Degraded, now: datetime) -> Halt:
     rule, node, message = describe(case)
     return Halt(
-        revision=case.revision,
-        attempt=case.attempt,
+        revision=case.attempt.revision,
+        attempt=case.attempt.number,
         rule=rule,
         node=node,
         message=message,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRoute, ModelRouteSpec
 from skerry.judging.guard import Answer, Finding
@@ -194,7 +195,7 @@ def test_no_date_of_the_device_is_out_of_range(wall: float) -> None:
     failed = advance(
         spec, memory, Observation(10.0, frozenset({A, B}), finding=finding, ahead=wall)
     )
-    assert failed.vetoed(B, 0)
+    assert failed.vetoed(Attempt(B))
 
 
 def test_another_boot_restarts_the_step() -> None:
@@ -258,7 +259,7 @@ def test_what_a_trial_that_ended_did_is_no_fault_of_the_next(device: Device) -> 
     device.model.reconcile(device.hands.clock.read(), INSTANCES, {})
     memory = device.model.memory
     assert memory.trial is not None
-    assert memory.trial.key == ("cccccccccc", 0)
+    assert memory.trial.key == Attempt("cccccccccc")
     assert not memory.vetoes
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
 from skerry.judging.guard import Finding
@@ -68,7 +69,7 @@ def test_way_of_a_candidate(before: S, seen: Observation, after: S) -> None:
     found = machine.advance(route(**STABLE, **TRYING), memory, seen)
     assert found.trial is not None
     assert found.trial.state is after
-    assert found.vetoed(B, 0) is (after is S.FAILED)
+    assert found.vetoed(Attempt(B)) is (after is S.FAILED)
 
 
 def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
@@ -80,7 +81,7 @@ def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
             Observation(1, frozenset({A})),
         )
     memory = machine.advance(spec, memory, Observation(2, frozenset({A, B})))
-    assert memory.vetoed(B, 0)
+    assert memory.vetoed(Attempt(B))
 
 
 def test_a_pod_that_is_stopped_is_no_loss() -> None:
@@ -168,7 +169,7 @@ def test_traffic_goes_only_where_something_answers(
         if spec.stable is not None and spec.stable.revision in up:
             assert given_shares, "a node where stable answers is never left without an answer"
         better = spec.stable is not None and spec.stable.revision == A and A in up
-        if better and memory.vetoed(B, 0):
+        if better and memory.vetoed(Attempt(B)):
             assert B not in given_shares, "a veto sticks"
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from skerry.api.edgemodel import Phase
+from skerry.api.reasons import Cause, RegistryReason
+from skerry.decide.build.state import BuildState
+from skerry.api.edgemodel import JobSlot, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.decide.build.fetches import pause_after
@@ -145,6 +147,8 @@ def test_slots_are_shared_by_all_models() -> None:
     (target,) = full.decide().status.targets
     assert not full.decide().jobs
     assert (target.phase, target.reason) == (Phase.PENDING, "FetchQueued")
+    assert full.decide().status.awaited_slot is JobSlot.FETCH
+    assert start.decide().status.awaited_slot is None
     both = edge_model(
         "x86", source={"uri": URI}, evaluation={"dataset": {"uri": "pvc://data/x.npz"}, "metric": "accuracy"}
     )  # fmt: skip
@@ -194,7 +198,8 @@ def test_an_unreadable_report_is_told() -> None:
 
 def test_the_other_artifact_s_trouble_is_not_hidden() -> None:
     start = replace(fetching())
-    down = start.with_(pins=Pins(problem="oci://x: the registry has no such image or tag"))
+    cause = Cause(RegistryReason.NOT_RESOLVED, "oci://x: the registry has no such image or tag")
+    down = start.with_(pins=Pins(state=BuildState.REJECTED, cause=cause))
     (target,) = down.decide().status.targets
     assert target.reason == "SourceNotResolved"
     assert isinstance(down.decide().jobs[0], FetchJob)

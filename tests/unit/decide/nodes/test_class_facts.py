@@ -110,8 +110,8 @@ def test_nodes_that_differ_in_what_matters_to_a_build_are_named(
 ) -> None:
     uniform, _ = findings(spec(), 9, facts)
     assert (uniform.type, uniform.holds) == ("Uniform", holds)
-    assert words in uniform.message
-    assert (holds is False) == ("a class of their own (spec.nodeSelector)" in uniform.message)
+    assert words in uniform.cause.message
+    assert (holds is False) == ("a class of their own (spec.nodeSelector)" in uniform.cause.message)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_spec_that_its_nodes_do_not_meet_is_said(
 ) -> None:
     _, finding = findings(said, 9, MANY | {"n4": x86("avx2")})
     assert (finding.type, finding.holds) == ("AsSpecified", holds)
-    assert words in finding.message
+    assert words in finding.cause.message
 
 
 FEATURES = st.sets(st.sampled_from(CPU_FEATURES), max_size=6)
@@ -151,7 +151,7 @@ def test_what_is_in_common_and_what_is_not_are_all_that_there_is(
     assert set(summed.features) | partial == set.union(*nodes.values())
     assert uniform.holds is (not partial)
     assert findings(spec(), len(nodes), dict(reversed(facts.items())))[0] == uniform
-    assert len(uniform.message) <= 1024
+    assert len(uniform.cause.message) <= 1024
 
 
 def a_class(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> HardwareClass:

@@ -11,7 +11,7 @@ import pytest
 from skerry.api import EdgeNode
 from skerry.api.edgenode import NodeModel
 from skerry.api.modelroute import RouteRevision
-from skerry.decide.build.builds import CLASS_MISSING
+from skerry.api.reasons import BuildReason
 from skerry.decide.nodes.fleet import decide_fleet
 from skerry.decide.rollout import NodeView
 from tests.unit.decide.plan_world import built, hardware_class
@@ -92,7 +92,7 @@ def test_the_status_says_whether_anything_answers() -> None:
         stable = world.snapshot.routes["x86"].spec.stable
         assert stable is not None
         reason, message = said(world.with_(classes={}))
-        assert reason == CLASS_MISSING
+        assert reason == BuildReason.CLASS_NOT_FOUND
         assert message.startswith("there is no HardwareClass x86: create it")
         assert f"{stable.revision} {says}" in message
 
