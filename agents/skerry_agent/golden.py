@@ -69,7 +69,7 @@ class Target(NamedTuple):
         return key_of(self.owner, self.revision)
 
     def url(self, path: str) -> str:
-        """An address below the server."""
+        """Return an address below the server."""
         return f"http://{endpoint(self.address, self.port)}{path}"
 
     def golden_url(self) -> str:
@@ -83,7 +83,7 @@ class Golden:
     def __init__(
         self, directory: Path, client: httpx.AsyncClient, now: Callable[[], float] = monotonic
     ) -> None:
-        """Keeps the samples in `directory`/state/golden."""
+        """Keep the samples in `directory`/state/golden."""
         self.directory = directory / "state" / "golden"
         self.client, self.now = client, now
         self._sets: dict[str, GoldenSet] = {}

@@ -59,7 +59,7 @@ class Pod(Model):
 
 
 def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
-    """The labels of a pod that its DaemonSet made; nothing of one that only says so.
+    """Return the labels of a pod that its DaemonSet made; nothing of one that only claims it.
 
     Who may create pods may give them any label, and would get a revision's traffic.
     """

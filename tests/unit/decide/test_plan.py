@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from skerry.decide.build.state import BuildState
 
 from skerry.api.common import ConditionStatus
 from skerry.api.edgemodel import JobSlot, Phase
 from skerry.api.modelvariant import Interval
 from skerry.api.reasons import Cause, RegistryReason
+from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
@@ -29,7 +29,7 @@ from tests.unit.decide.plan_world import (
     world,
 )
 
-EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "accuracy"}
+EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"}
 
 
 def ready(made: World) -> tuple[ConditionStatus, str, str]:
@@ -65,7 +65,7 @@ def test_an_assessment_that_cannot_be_read_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"metric": "f1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
+    "change", [{"metric": "F1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
 )
 def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
     (job,) = assessed().model(evaluation={**EVALUATED, **change}).decide().jobs
@@ -82,7 +82,7 @@ def test_a_data_set_that_does_not_fit_is_not_accepted_and_nothing_is_built() -> 
     assert accepted is not None
     assert accepted.status is ConditionStatus.FALSE
     assert not decision.jobs
-    (again,) = failed.model(evaluation={**EVALUATED, "metric": "f1"}).decide().jobs
+    (again,) = failed.model(evaluation={**EVALUATED, "metric": "F1"}).decide().jobs
     assert isinstance(again, AssessJob)
 
 
@@ -261,7 +261,7 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
 
 def test_a_target_that_leaves_the_spec_loses_its_route_before_its_daemonsets() -> None:
     made = built("x86").settle()
-    leaving = made.model(targets=[{"hardwareClass": "arm"}])
+    leaving = made.model(targets=[{"hardwareClassName": "arm"}])
     decision = leaving.decide()
     assert decision.deletions.routes == ("x86",)
     assert not decision.deletions.daemonsets
