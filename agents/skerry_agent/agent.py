@@ -318,7 +318,7 @@ class Agent:
 
 
 def _class_of(node: dict[str, Any]) -> str:
-    return str((node.get("spec") or {}).get("hardwareClass") or "")
+    return str((node.get("spec") or {}).get("hardwareClassName") or "")
 
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from skerry.api.rollout import ALL_PERCENT
 from skerry.judging.guard import Side
 from skerry_agent import metrics
 from skerry_agent.golden import Target
@@ -68,7 +69,7 @@ class Runner:
         recent = model.evidence.guard.live.recent
         metrics.observe(
             model.key,
-            traffic=share_of_candidate(model.route.spec, model.memory.trial) / 100,
+            traffic=share_of_candidate(model.route.spec, model.memory.trial) / ALL_PERCENT,
             window={
                 Side.CANDIDATE: len(recent.candidate.points),
                 Side.STABLE: len(recent.stable.points),
@@ -149,7 +150,7 @@ class Runner:
         return Target(
             instance.revision,
             instance.address,
-            self.model.route.spec.edge_model,
+            self.model.route.spec.edge_model_name,
             ports.http,
             ports.golden or ports.http,
             self.model.owner,

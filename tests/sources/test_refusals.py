@@ -159,7 +159,7 @@ def test_of_a_google_bucket(job: Job, gs: Store) -> None:
     [
         (f"{HUB_REPOSITORY}/gone.onnx", "the repository has no such file or folder; it has"),
         ("acme/unknown", "there is no such repository, or it is private"),
-        (PRIVATE_REPOSITORY, "a reader without credentialsSecret may not see it"),
+        (PRIVATE_REPOSITORY, "a reader without credentialsSecretName may not see it"),
     ],
 )
 def test_of_the_hub(job: Job, web: WebServer, path: str, words: str) -> None:
@@ -182,7 +182,7 @@ def test_a_secret_that_is_not_there(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", secret="reader")  # noqa: S106
     reason, told = refused(job, plan)
     assert reason is FetchRefusal.SECRET
-    assert "the Secret reader that credentialsSecret names is not there" in told
+    assert "the Secret reader that credentialsSecretName names is not there" in told
 
 
 def test_an_authority_that_is_none(job: Job, web: WebServer) -> None:

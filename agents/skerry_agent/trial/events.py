@@ -51,8 +51,8 @@ def _of_failure(model: str, trial: NodeTrial, verdict: Verdict) -> tuple[Event, 
         observed=verdict.observed,
         bound=verdict.bound,
         samples=verdict.samples,
-    )._replace(at=verdict.at.timestamp())
-    if verdict.first_bad_at is None:
+    )._replace(at=verdict.decision_time.timestamp())
+    if verdict.first_bad_answer_time is None:
         return (found,)
     first = of_trial("first_bad", model, trial)
-    return first._replace(at=verdict.first_bad_at.timestamp()), found
+    return first._replace(at=verdict.first_bad_answer_time.timestamp()), found

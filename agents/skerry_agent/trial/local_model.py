@@ -71,7 +71,7 @@ class LocalModel:
     @property
     def key(self) -> str:
         """The gateway's name of the model."""
-        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model}"
+        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model_name}"
 
     @property
     def owner(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
+from skerry.api.guard import GuardMetric
 from skerry.judging.guard import Finding
 from skerry_agent.times import as_date
 from skerry_agent.trial.memory import MOST_VETOES, NodeTrial
@@ -94,7 +95,7 @@ def _failure(trial: NodeTrial, seen: Observation) -> Finding | None:
         return None
     return Finding(
         VerdictOutcome.FAIL,
-        "errors",
+        GuardMetric.ERRORS,
         observed=f"health check lost {trial.losses} times",
         bound=f"{LOSSES} times",
         message=f"its health check failed {trial.losses} times while it had traffic",
@@ -107,7 +108,7 @@ def _is(finding: Finding | None, outcome: VerdictOutcome) -> bool:
 
 def _failed(memory: Memory, trial: NodeTrial, finding: Finding, seen: Observation) -> Memory:
     at = as_date(seen.now + seen.ahead)
-    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, at=at)
+    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, failure_time=at)
     verdict = verdict_of(finding, seen)
     failed = trial.model_copy(update={"state": CandidateState.FAILED, "verdict": verdict})
     vetoes = (*memory.vetoes, veto)[-MOST_VETOES:]
@@ -124,8 +125,8 @@ def verdict_of(finding: Finding, seen: Observation) -> Verdict:
         bound=finding.bound[:64],
         samples=finding.samples,
         message=finding.message[:1024],
-        at=as_date(seen.now + seen.ahead),
-        first_bad_at=None if first is None else as_date(first + seen.ahead),
+        decision_time=as_date(seen.now + seen.ahead),
+        first_bad_answer_time=None if first is None else as_date(first + seen.ahead),
     )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def perceptron(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
     """A small classifier; each of its candidates is made once."""
-    return kitchen("OpenVino", classifier(), tmp_path_factory.mktemp("perceptron"))
+    return kitchen("OpenVINO", classifier(), tmp_path_factory.mktemp("perceptron"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, perceptro
 
 @pytest.mark.parametrize("recipe", [engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE])
 def test_a_convolution_computes_in_int8(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", convolutional(), tmp_path)
+    made = kitchen("OpenVINO", convolutional(), tmp_path)
     file = made.make(recipe)
     assert made.likeness(file) > 0.99
 
@@ -126,7 +126,7 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
     model = classifier()
     del model.graph.node[:]
     model.graph.node.add(op_type="Relu", input=["x"], output=["y"])
-    made = kitchen("OpenVino", model, tmp_path)
+    made = kitchen("OpenVINO", model, tmp_path)
     for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4):
         with pytest.raises(NotSupported, match="no multiplication by constant weights"):
             made.make(recipe)

@@ -83,7 +83,7 @@ class Credentials:
 
     def unusable(self, what: str, todo: str) -> RefusedError:
         """The error for a Secret that can't be used."""
-        told = f"the Secret {self.secret} that credentialsSecret names {what}; {todo}"
+        told = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
         return RefusedError(FetchRefusal.SECRET, told)
 
     @property

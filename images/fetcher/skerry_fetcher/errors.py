@@ -62,7 +62,7 @@ def not_trusted(where: str, why: str) -> RefusedError:
     return RefusedError(
         FetchRefusal.NOT_TRUSTED,
         f"{where}: the server's certificate is not trusted ({why}); put the certificate authority"
-        " that issued it into the key ca.crt of the Secret that credentialsSecret names",
+        " that issued it into the key ca.crt of the Secret that credentialsSecretName names",
     )
 
 
@@ -96,7 +96,7 @@ def denied(where: str, secret: str | None, why: str) -> RefusedError:
     todo = (
         f"see that Secret {secret} holds credentials that may read it"
         if secret
-        else "name a Secret with credentials in credentialsSecret"
+        else "name a Secret with credentials in credentialsSecretName"
     )
     return RefusedError(FetchRefusal.DENIED, f"{where}: access is denied ({why}); {todo}")
 

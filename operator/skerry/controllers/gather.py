@@ -155,7 +155,7 @@ def _of(own: Children, kind: str) -> list[Object]:
 def _routes(own: Children, reading: Reading) -> dict[str, RouteView]:
     routes = [reading.read("ModelRoute", item, model_route_of) for item in _of(own, "ModelRoute")]
     return {
-        route.spec.hardware_class: RouteView(route.spec, route.metadata.generation or 0)
+        route.spec.hardware_class_name: RouteView(route.spec, route.metadata.generation or 0)
         for route in routes
         if route is not None
     }

@@ -140,7 +140,9 @@ class Pinner:
             return None
         if artifact.digest is not None:
             return PinnedArtifact(
-                uri=artifact.uri, digest=artifact.digest, pull_secret=artifact.credentials_secret
+                uri=artifact.uri,
+                digest=artifact.digest,
+                pull_secret_name=artifact.credentials_secret_name,
             )
         nonce = retry_asked(model.metadata.annotations)
         uri, digest = known

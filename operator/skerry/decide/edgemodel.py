@@ -95,7 +95,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
     route = snapshot.routes.get(name)
-    status = next((t for t in model.status.targets if t.hardware_class == name), None)
+    status = next((t for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
     namespace = model.metadata.namespace or "default"
     own = {build.served.revision} if build.served else set()
@@ -139,7 +139,7 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
         return view
     if not is_rejected(view, Attempt(view.desired, view.attempt)):
         return view
-    of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
+    of_class = [r for r in view.rejections if r.hardware_class_name == view.hardware_class]
     return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))
 
 
@@ -216,7 +216,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
     for variant in snapshot.variants.values():
         served = served_by(snapshot, variant)
         if variant.metadata.name not in needed and not (served and served.revision in roles):
-            key = (variant.spec.hardware_class, variant.spec.engine)
+            key = (variant.spec.hardware_class_name, variant.spec.engine)
             by_engine.setdefault(key, []).append(variant)
     for variants in by_engine.values():
         newest_first = sorted(variants, key=_created, reverse=True)
@@ -245,7 +245,7 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     before = snapshot.model.status
     refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}
     for entry in (entry for entry in after.history if entry not in before.history):
-        text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
+        text = f"{entry.hardware_class_name}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
     was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
     if ready is None or ready.reason in refusals:

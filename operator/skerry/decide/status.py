@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
     Address,
+    BuildPhase,
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
@@ -152,12 +153,12 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     build, rollout = outcome.build, outcome.rollout
     story = outcome.story
     status = TargetStatus(
-        hardware_class=build.hardware_class,
+        hardware_class_name=build.hardware_class,
         phase=story.phase, reason=story.cause.reason, message=story.cause.message,
         engines=build.engines, constraints=build.constraints,
         builds=tuple(_engine(snapshot, one) for one in build.builds),
         choice=build.cause.message if build.is_certified else "", front=_front(snapshot, build),
-        variant=build.lead.variant if build.lead else None,
+        variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
@@ -174,8 +175,8 @@ def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
     weights = snapshot.model.spec.optimization.search.weights
     return EngineBuildStatus(
         engine=build.engine,
-        variant=build.variant,
-        phase=build.state.phase or build.state.value,
+        variant_name=build.variant,
+        phase=BuildPhase((build.state.phase or build.state).value),
         reason=build.cause.reason,
         recipe=trial.recipe if trial else None,
         score=f"{score(trial, weights):.3f}" if trial else None,

@@ -41,7 +41,12 @@ def raw(model: str = "intent", uid: str = "", **spec: Any) -> dict[str, Any]:
         spec["edgeModelUID"] = uid
     return {
         "metadata": {"name": f"{model}.x86", "namespace": "assist", "generation": 3},
-        "spec": {"edgeModel": model, "hardwareClass": "x86", "stable": {"revision": A}, **spec},
+        "spec": {
+            "edgeModelName": model,
+            "hardwareClassName": "x86",
+            "stable": {"revision": A},
+            **spec,
+        },
     }
 
 
@@ -51,8 +56,8 @@ def key(model: str = "intent") -> str:
 
 UNKNOWN: list[dict[str, Any]] = [
     {"guard": {"rules": [{"metric": "tokensPerSecond", "tolerate": "1x"}]}},
-    {"previous": {"revision": A, "until": "2026-13-45T00:00:00Z"}},
-    {"previous": {"revision": A, "until": "2026-01-01T00:00:00+99:99"}},
+    {"previous": {"revision": A, "expirationTime": "2026-13-45T00:00:00Z"}},
+    {"previous": {"revision": A, "expirationTime": "2026-01-01T00:00:00+99:99"}},
     {"stable": {"revision": "a-name-of-another-form"}},
     {"candidate": {"revision": B, "traffic": [0, 1000]}},
     {"stable": "a string"},
@@ -140,7 +145,7 @@ async def test_three_hundred_models_on_a_class(agent: Callable[[], Agent]) -> No
     failed = it.runners["assist.m299"]
     failed.model.memory = Memory(
         trial=NodeTrial(revision=B, attempt=0, state=CandidateState.FAILED),
-        vetoes=(Veto(revision=B, attempt=0, at=AT),),
+        vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     status = it._status()
     assert len(status.models) == MOST_MODELS
@@ -159,7 +164,7 @@ async def test_an_unreadable_route_is_in_the_report(agent: Callable[[], Agent]) 
 
 def vetoed(uid: str) -> Memory:
     trial = NodeTrial(revision=B, attempt=0, state=CandidateState.FAILED)
-    return Memory(uid=uid, trial=trial, vetoes=(Veto(revision=B, attempt=0, at=AT),))
+    return Memory(uid=uid, trial=trial, vetoes=(Veto(revision=B, attempt=0, failure_time=AT),))
 
 
 CANDIDATE: dict[str, Any] = {"candidate": {"revision": B, "attempt": 0}}
@@ -213,7 +218,7 @@ async def test_vetoes_of_the_own_report_outlive_a_lost_disk(
         namespace="assist",
         name="intent",
         edge_model_uid=uid,
-        vetoes=(Veto(revision=B, attempt=0, at=AT),),
+        vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     it._take_reported({"status": {"models": [{"name": 5}, reported.to_wire()]}})
     assert it.runners["assist.intent"].model.memory.vetoed(Attempt(B)) is taken

@@ -35,8 +35,8 @@ SAMPLES = {
 ROUTE = {
     "metadata": {"name": "m.c", "namespace": "n"},
     "spec": {
-        "edgeModel": "m",
-        "hardwareClass": "c",
+        "edgeModelName": "m",
+        "hardwareClassName": "c",
         "stable": {"revision": A},
         "candidate": {"revision": B, "traffic": [50], "soakSeconds": 60},
     },

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 B = "bbbbbbbbbb"
 KEY = "assist.intent"
 AT = datetime(2026, 11, 30, tzinfo=UTC)
-VETO = Veto(revision=B, attempt=0, rule="errors", at=AT)
+VETO = Veto(revision=B, attempt=0, rule="Errors", failure_time=AT)
 
 
 def kept(*vetoes: Veto, models: int = 1, uid: str = "one") -> Kept:
@@ -165,7 +165,9 @@ def test_more_vetoes_than_fit_keep_the_newest(tmp_path: Path) -> None:
         KeptVeto(
             key=f"n.model-{n}",
             uid="u" * 36,
-            veto=VETO.model_copy(update={"at": AT.replace(second=n % 60, minute=n // 60)}),
+            veto=VETO.model_copy(
+                update={"failure_time": AT.replace(second=n % 60, minute=n // 60)}
+            ),
         )
         for n in range(1000)
     )

@@ -14,7 +14,7 @@ A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 
 
 def veto(revision: str, attempt: int) -> Veto:
-    return Veto(revision=revision, attempt=attempt, at=datetime(2026, 11, 30, tzinfo=UTC))
+    return Veto(revision=revision, attempt=attempt, failure_time=datetime(2026, 11, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def model(server: Scripted) -> EdgeModel:
     return edge_model(
         "x86",
         source={"uri": f"oci://{server.address}/m:1"},
-        evaluation={"dataset": dataset, "metric": "accuracy"},
+        evaluation={"dataset": dataset, "metric": "Accuracy"},
     )
 
 

@@ -30,7 +30,7 @@ def test_stages_follow_their_containers() -> None:
         StageOutcome.PENDING, StageOutcome.PENDING, StageOutcome.PENDING,
     ]  # fmt: skip
     assert stages[0].message == "12 ms"
-    assert stages[0].started_at == stages[0].finished_at == NOW
+    assert stages[0].start_time == stages[0].completion_time == NOW
 
 
 PENDING, RUNNING = StageOutcome.PENDING, StageOutcome.RUNNING
@@ -80,7 +80,7 @@ def test_validation_spans_what_judges_and_what_times(
     found = stages[-1]
     assert (found.outcome, found.message) == (outcome, message)
     expected = [None if m is None else NOW + timedelta(minutes=m) for m in minutes]
-    assert [found.started_at, found.finished_at] == expected
+    assert [found.start_time, found.completion_time] == expected
 
 
 @pytest.mark.parametrize(

@@ -49,11 +49,11 @@ def kitchen_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kitc
 @pytest.mark.parametrize(
     ("engine", "recipe", "least"),
     [
-        ("OnnxRuntime", "dynamic-int8", 0.97),
-        pytest.param("OnnxRuntime", "weight-int8-block128", 0.99, marks=pytest.mark.long),
-        ("OnnxRuntime", "weight-int4-block32", 0.9),
-        pytest.param("OpenVino", "weight-int8", 0.99, marks=pytest.mark.long),
-        ("OpenVino", "weight-int4", 0.9),
+        ("ONNXRuntime", "dynamic-int8", 0.97),
+        pytest.param("ONNXRuntime", "weight-int8-block128", 0.99, marks=pytest.mark.long),
+        ("ONNXRuntime", "weight-int4-block32", 0.9),
+        pytest.param("OpenVINO", "weight-int8", 0.99, marks=pytest.mark.long),
+        ("OpenVINO", "weight-int4", 0.9),
     ],
 )
 def test_a_real_encoder_keeps_its_answers(

@@ -68,7 +68,7 @@ def answers(made: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with np.load(made / "dataset" / "dataset.npz") as archive:
         arrays = dict(archive)
     labels = arrays.pop("labels")
-    model = load(find_engine("OnnxRuntime"), made / "model" / "model.onnx")
+    model = load(find_engine("ONNXRuntime"), made / "model" / "model.onnx")
     (output,) = run(model, arrays).values()
     return output, labels
 

@@ -93,4 +93,4 @@ def encoder(folder: Path, layers: int = 2) -> Kitchen:
     model = parts["EncoderGraph"](weights, config, parts["EDITIONS"]["v1"]).build()
     ids = np.random.default_rng(2).integers(0, 50, size=(24, 12))
     mask = np.ones_like(ids)
-    return kitchen("OpenVino", model, folder, input_ids=ids, attention_mask=mask)
+    return kitchen("OpenVINO", model, folder, input_ids=ids, attention_mask=mask)

@@ -128,14 +128,14 @@ class Job:
         return self.workspace.read_validation()
 
 
-def plan(metric: Metric = Metric.NEIGHBOURS, **fields: Any) -> JobPlan:
+def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
     pinned = PinnedArtifact(uri="oci://registry.example/x", digest=DIGEST)
     evaluation = EvaluationPlan(
         dataset=pinned, metric=metric, calibration_samples=16, golden_samples=3
     )
     defaults = {
         "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
-        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "OnnxRuntime",
+        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "ONNXRuntime",
         "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
         "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": GATES, "weights": Weights(),
@@ -304,7 +304,7 @@ def test_accuracy_with_labels(job: Job) -> None:
     with np.load(job.root / "dataset/dataset.npz") as archive:
         rows = archive["x"]
     labels = (
-        Session(load_model("OnnxRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
+        Session(load_model("ONNXRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
     )
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
     labelled.add("source", source.read_bytes())

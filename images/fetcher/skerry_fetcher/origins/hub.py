@@ -139,7 +139,7 @@ class Hub:
 
 
 def _with(secret: str | None) -> str:
-    return f"the token of Secret {secret}" if secret else "a reader without credentialsSecret"
+    return f"the token of Secret {secret}" if secret else "a reader without credentialsSecretName"
 
 
 def _parts(uri: str) -> tuple[str, str, str, str]:

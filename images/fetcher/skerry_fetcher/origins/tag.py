@@ -39,7 +39,7 @@ class PrivateTag:
             insecure=plan.registry.insecure and host == plan.registry.address,
             docker_config=str(credentials.file(KEY)),
         )
-        secret = f"Secret {self._secret} (credentialsSecret)"
+        secret = f"Secret {self._secret} (credentialsSecretName)"
         self._client = RegistryClient(access, secret, JOB)
 
     def look(self) -> Listing:

@@ -130,7 +130,7 @@ def _queued(build: EngineBuild, snapshot: Snapshot, free: int) -> EngineBuild:
 
 def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime) -> TargetBuild:
     """What each engine has done for the target; without any, why."""
-    name = target.hardware_class
+    name = target.hardware_class_name
     hardware_class = snapshot.classes.get(name)
     if hardware_class is None and name in snapshot.unreadable_classes:
         cause = Cause(GeneralReason.NOT_READABLE, snapshot.unreadable_classes[name])
@@ -164,11 +164,11 @@ def _missing(target: Target, ranks: Sequence[EngineRank]) -> str:
     wanted = [rank for rank in ranks if target.engine in {AUTO, rank.engine}]
     if wanted:
         said = "; ".join(f"{rank.engine}: {rank.reason}" for rank in wanted)
-        return f"no installed engine suits class {target.hardware_class}: {said}"
+        return f"no installed engine suits class {target.hardware_class_name}: {said}"
     installed = ", ".join(rank.engine for rank in ranks if rank.installed) or "none"
     return (
         f"engine {target.engine} is not installed (installed: {installed}): add it to `engines` in"
-        f" the chart's values, or correct spec.targets of class {target.hardware_class}"
+        f" the chart's values, or correct spec.targets of class {target.hardware_class_name}"
     )
 
 

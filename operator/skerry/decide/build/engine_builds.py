@@ -90,7 +90,7 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
     serving = serving.model_copy(
         update={"resources": serving.resources.model_copy(update={"limits": limits})}
     )
-    hardware_class = variant.spec.hardware_class
+    hardware_class = variant.spec.hardware_class_name
     replaced = _replaced(snapshot, variant)
     name = identity.revision(
         artifact.digest, serving, engine.runtime_image, hardware_class, replaced
@@ -102,7 +102,7 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
 
 def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
     """The server that the class has for the variant's engine in place of Skerry's own."""
-    found = snapshot.classes.get(variant.spec.hardware_class)
+    found = snapshot.classes.get(variant.spec.hardware_class_name)
     runtimes = found.spec.runtimes if found else ()
     return next((one for one in runtimes if one.engine == variant.spec.engine), None)
 
@@ -112,7 +112,7 @@ def engine_build(
 ) -> EngineBuild:
     """How far an installed engine is with a target whose source is assessed."""
     spec = _variant_spec(snapshot, hardware_class, engine)
-    name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
+    name = identity.variant_name(spec.edge_model_name, spec.hardware_class_name, spec.build_key, spec.limits)
     work = work_of(snapshot, name)
     job = _job(snapshot, hardware_class, spec, name, work)
     made = EngineBuild(
@@ -125,14 +125,14 @@ def engine_build(
     state = _state(snapshot, variant, work, now) if variant else None
     if variant is not None and state is not None:
         return _with_state(snapshot, made, variant, state)
-    if not snapshot.nodes.get(spec.hardware_class):
+    if not snapshot.nodes.get(spec.hardware_class_name):
         return _without_nodes(made)
     return _started(snapshot, made, job, now)
 
 
 def _without_nodes(build: EngineBuild) -> EngineBuild:
     """A build on a class without nodes waits instead of starting a job that nothing can run."""
-    name = build.spec.hardware_class
+    name = build.spec.hardware_class_name
     message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
     cause = Cause(GeneralReason.NO_NODES, message)
     return replace(build, state=BuildState.WITHOUT_NODES, cause=cause)
@@ -200,8 +200,8 @@ def _variant_spec(
         trials=spec.optimization.search.trials,
     )  # fmt: skip
     return ModelVariantSpec(
-        edge_model=snapshot.model.metadata.name,
-        hardware_class=hardware_class.metadata.name,
+        edge_model_name=snapshot.model.metadata.name,
+        hardware_class_name=hardware_class.metadata.name,
         engine=engine,
         engine_version=settings.version,
         build_key=key,
@@ -218,14 +218,14 @@ def _job(
 ) -> BuildJob:
     model = snapshot.model
     search = model.spec.optimization.search
-    hardware = identity.hardware_of(spec.hardware_class, hardware_class.status.facts)
+    hardware = identity.hardware_of(spec.hardware_class_name, hardware_class.status.facts)
     evidence = identity.evidence_key(
         spec.build_key, hardware, spec.limits, model.spec.gates, search.weights
     )
-    deadline = round(parse_duration(search.time_limit))
+    deadline = parse_duration(search.time_limit)
     plan = JobPlan(
-        edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
-        hardware_class=spec.hardware_class, features=hardware_class.spec.features,
+        edge_model=spec.edge_model_name, namespace=model.metadata.namespace or "default",
+        hardware_class=spec.hardware_class_name, features=hardware_class.spec.features,
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,

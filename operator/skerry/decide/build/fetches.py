@@ -89,7 +89,7 @@ def needs_job(artifact: Artifact) -> bool:
     """Whether the operator can't tell the digest by itself."""
     if scheme_of(artifact.uri) != "oci":
         return True
-    return artifact.credentials_secret is not None and artifact.digest is None
+    return artifact.credentials_secret_name is not None and artifact.digest is None
 
 
 def fetch_key(artifact: Artifact) -> str:
@@ -155,7 +155,7 @@ def _pin(
         uri=artifact.uri,
         digest=fetched.digest,
         image=fetched.image,
-        pull_secret=None if fetched.image else artifact.credentials_secret,
+        pull_secret_name=None if fetched.image else artifact.credentials_secret_name,
     )
 
 
@@ -221,11 +221,11 @@ def _start(
         pin=artifact.digest,
         endpoint=artifact.endpoint,
         region=artifact.region,
-        secret=artifact.credentials_secret,
+        secret=artifact.credentials_secret_name,
         size_limit=min(own, most),
         registry=own_access(snapshot),
     )
-    job = FetchJob(made, plan, round(parse_duration(settings.time_limit)))
+    job = FetchJob(made, plan, parse_duration(settings.time_limit))
     cause = Cause(FetchReason.FETCHING, f"job {made.name} will fetch {artifact.uri}")
     return Fetching(job=job, cause=cause, obsolete=_names(failed))
 
@@ -261,7 +261,7 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
             content=report.content,
             resolved=report.resolved,
             bytes=report.bytes,
-            at=job.finished_at or now,
+            fetch_time=job.finished_at or now,
         )
     )
 

@@ -111,7 +111,7 @@ def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: s
         return Assessed(assessment=found)
     made, search = next_try(snapshot, work), snapshot.model.spec.optimization.search
     return Assessed(
-        job=AssessJob(made, source, plan, round(parse_duration(search.time_limit))),
+        job=AssessJob(made, source, plan, parse_duration(search.time_limit)),
         cause=Cause(AssessReason.ASSESSING, _reads(made.name, source, plan, begun=False)),
     )
 

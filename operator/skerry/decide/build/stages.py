@@ -149,8 +149,8 @@ def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
     return StageStatus(
         name=stage,
         outcome=outcome,
-        started_at=begun[0].started_at,
-        finished_at=None if outcome is StageOutcome.RUNNING else last.finished_at,
+        start_time=begun[0].started_at,
+        completion_time=None if outcome is StageOutcome.RUNNING else last.finished_at,
         message=_words(last, outcome, containers),
     )
 

@@ -54,8 +54,8 @@ def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
     live = before.model_copy(
         update={
             "observed_generation": variant.metadata.generation or 0,
-            "job": job.name,
-            "node": (pod.node if pod else None) or before.node,
+            "job_name": job.name,
+            "node_name": (pod.node if pod else None) or before.node_name,
             "stages": seen if pod else (before.stages or seen),
         }
     )
@@ -170,7 +170,7 @@ def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobS
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, issued_at),
             "reused": summary.reused,
-            "node": summary.node or live.node,
+            "node_name": summary.node or live.node_name,
         }
     )
     said = "; ".join(filter(None, [summary.message, _measured_elsewhere(variant, summary)]))
@@ -182,7 +182,7 @@ def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobS
 
 def _measured_elsewhere(variant: ModelVariant, summary: JobSummary) -> str:
     """Return where evidence comes from that another class has made; empty for the variant's own."""
-    if summary.hardware_class in {"", variant.spec.hardware_class}:
+    if summary.hardware_class in {"", variant.spec.hardware_class_name}:
         return ""
     return (
         f"measured on node {summary.node} of class {summary.hardware_class}, whose nodes have the same"
@@ -201,7 +201,7 @@ def _certificate(
         engine_version=summary.engine_version or variant.spec.engine_version,
         baseline=summary.baseline,
         certified=summary.certified,
-        issued_at=issued_at,
+        issue_time=issued_at,
     )
 
 

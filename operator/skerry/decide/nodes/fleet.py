@@ -93,7 +93,9 @@ def decide_fleet(
         named: classes that an EdgeModel or a ModelRoute names.
         refused: writes for nodes that the API server refused at the last try.
     """
-    present = {edge_node.metadata.name: edge_node.spec.hardware_class for edge_node in edge_nodes}
+    present = {
+        edge_node.metadata.name: edge_node.spec.hardware_class_name for edge_node in edge_nodes
+    }
     deleted = frozenset(named) - {c.metadata.name for c in classes}
     chosen = {
         node.name: _kept(node, present.get(node.name), deleted) or choose_class(node, classes)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import TargetView
     from skerry.decide.rollout.situation import Situation
 
-RULE_ABORTED = "aborted"
-RULE_UNDONE = "undone"
+RULE_ABORTED = "Aborted"
+RULE_UNDONE = "Undone"
 
 
 def abort(now: Situation) -> ModelRouteSpec | None:
@@ -31,7 +31,7 @@ def abort(now: Situation) -> ModelRouteSpec | None:
         return None
     halt = Halt(
         revision=tried.revision, attempt=tried.attempt, rule=RULE_ABORTED,
-        message="a user aborted it (annotation skerry.dev/abort)", at=now.now,
+        message="a user aborted it (annotation skerry.dev/abort)", rollback_time=now.now,
     )  # fmt: skip
     return change(now.route, candidate=None, halted=halt)
 
@@ -45,7 +45,7 @@ def undo(now: Situation) -> ModelRouteSpec | None:
         return None
     halt = Halt(
         revision=stable.revision, attempt=stable.attempt, rule=RULE_UNDONE,
-        message="a user undid it (annotation skerry.dev/undo)", at=now.now,
+        message="a user undid it (annotation skerry.dev/undo)", rollback_time=now.now,
     )  # fmt: skip
     return change(now.route, stable=back, candidate=None, previous=None, halted=halt)
 

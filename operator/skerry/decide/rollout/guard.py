@@ -34,7 +34,7 @@ LARGE_MEAN = 500.0
 NORMAL_QUANTILE = 2.3264
 """Of the standard normal distribution at 1 - CHANCE."""
 
-RULE_LOST = "lost"
+RULE_LOST = "Lost"
 
 
 @dataclass(frozen=True)

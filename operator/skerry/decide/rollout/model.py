@@ -69,13 +69,13 @@ class RolloutPolicy:
 
     waves: tuple[WaveStep, ...]
     traffic: tuple[int, ...]
-    soak_seconds: float
-    rollback_window_seconds: float
+    soak_seconds: int
+    rollback_window_seconds: int
     min_samples: int
     rules: tuple[GuardRule, ...]
     max_degraded_nodes: str
-    lost_after_seconds: float
-    progress_seconds: float
+    lost_after_seconds: int
+    progress_seconds: int
     max_concurrent_pulls: str | None = None
     manual: bool = False
     suspended: bool = False

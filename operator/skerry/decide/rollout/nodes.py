@@ -32,7 +32,9 @@ def has_passed(node: NodeView, attempt: Attempt, generation: int) -> bool:
     tried = _trial(node, attempt)
     if node.model is None or tried is None or has_failed(node, attempt):
         return False
-    return node.model.observed_route >= generation and tried.state is CandidateState.PASSED
+    return (
+        node.model.observed_route_generation >= generation and tried.state is CandidateState.PASSED
+    )
 
 
 def has_failed(node: NodeView, attempt: Attempt) -> bool:
@@ -89,7 +91,11 @@ def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision:
     that the agent has seen it is enough.
     """
     report = node.model
-    if report is None or report.observed_route < generation or report.serving == revision:
+    if (
+        report is None
+        or report.observed_route_generation < generation
+        or report.serving == revision
+    ):
         return False
     if route.stable is None:
         return True

@@ -55,4 +55,4 @@ def next_attempt(
 
 
 def _of_class(view: TargetView) -> Iterable[Rejection]:
-    return (r for r in view.rejections if r.hardware_class == view.hardware_class)
+    return (r for r in view.rejections if r.hardware_class_name == view.hardware_class)

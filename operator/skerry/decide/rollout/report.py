@@ -102,11 +102,11 @@ def wave_status(facts: Facts) -> WaveStatus | None:
     return WaveStatus(
         index=wave.index,
         of=len(view.policy.waves),
-        opened_at=wave.opened_at,
+        open_time=wave.opened_at,
         nodes=nodes,
         denominator=len(counted_nodes(view, extent, wave.opened_at)),
         passed=passed,
-        progressed_at=progressed_at(view, wave, nodes, passed, facts.now),
+        last_progress_time=progressed_at(view, wave, nodes, passed, facts.now),
         message=why.told(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
     )
 
@@ -228,9 +228,9 @@ def _stalled(facts: Facts) -> Story | None:
     if view.desired is None or is_done(view, wave, facts.now):
         return None
     status = wave_status(facts)
-    if status is None or status.progressed_at == facts.now:
+    if status is None or status.last_progress_time == facts.now:
         return None
-    since = f"no progress since {status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"no progress since {status.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
     known = _ring_without_nodes(facts) or _wave_lost(facts)
     if known is not None:
         return _overdue(f"{known.cause.message}; {since}")
@@ -341,9 +341,9 @@ def _catching_up(facts: Facts) -> Story | None:
         return None
     text = f"{view.desired} is promoted; {len(late)} of {len(view.nodes)} nodes still catching up"
     until = deadline(view)
-    if until is None or facts.now < until or before.progressed_at == facts.now:
+    if until is None or facts.now < until or before.last_progress_time == facts.now:
         return _caught_up_later(facts, late, text)
-    text += f", no progress since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    text += f", no progress since {before.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
     text += f"; {why.any_cause(view, late, view.desired)}"
     return _overdue(text)
 

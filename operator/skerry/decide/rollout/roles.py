@@ -140,7 +140,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
 def _drop_previous(now: Situation) -> ModelRouteSpec | None:
     """The previous revision's window is over and its pods are gone."""
     previous = now.route.previous
-    if previous is None or now.now < previous.until:
+    if previous is None or now.now < previous.expiration_time:
         return None
     if previous.revision in now.view.daemonsets:
         return None
@@ -160,8 +160,8 @@ def _start(now: Situation) -> ModelRouteSpec | None:
         return None
     previous = route.previous
     if previous is not None:
-        until = min(previous.until, now.now)
-        previous = previous.model_copy(update={"until": until})
+        until = min(previous.expiration_time, now.now)
+        previous = previous.model_copy(update={"expiration_time": until})
     candidate = RouteCandidate(revision=desired, attempt=view.attempt)
     return change(route, candidate=candidate, previous=previous, halted=None)
 
@@ -198,7 +198,7 @@ HELD_BY_SUSPEND = frozenset({_supersede, _retry_in_flight, _promote, _return_to_
 
 def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
     """Roles when there is no route: none yet, or someone deleted it, or a backup lacked it."""
-    blank = ModelRouteSpec(edge_model=view.edge_model, hardware_class=view.hardware_class)
+    blank = ModelRouteSpec(edge_model_name=view.edge_model, hardware_class_name=view.hardware_class)
     status = view.status
     stable = status.stable if status and status.stable else _widest(view)
     if stable is None:
@@ -207,7 +207,7 @@ def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
     return change(
         blank,
         stable=RouteRevision(revision=stable, attempt=view.attempt),
-        previous=RoutePrevious(revision=previous, until=now) if previous else None,
+        previous=RoutePrevious(revision=previous, expiration_time=now) if previous else None,
     )
 
 
@@ -239,7 +239,7 @@ def _kept_warm(now: Situation) -> RoutePrevious | None:
     if stable is None:
         return None
     until = now.now + timedelta(seconds=now.view.policy.rollback_window_seconds)
-    return RoutePrevious(revision=stable.revision, attempt=stable.attempt, until=until)
+    return RoutePrevious(revision=stable.revision, attempt=stable.attempt, expiration_time=until)
 
 
 def _halt(case: Degraded, now: datetime) -> Halt:
@@ -248,9 +248,9 @@ def _halt(case: Degraded, now: datetime) -> Halt:
         revision=case.attempt.revision,
         attempt=case.attempt.number,
         rule=rule,
-        node=node,
+        node_name=node,
         message=message,
-        at=now,
+        rollback_time=now,
     )
 
 
@@ -260,9 +260,9 @@ def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> Mode
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
     route = change(route, edge_model_uid=view.edge_model_uid, guard=guard)
     previous = route.previous
-    if previous and policy.standby is Standby.NONE and now < previous.until:
+    if previous and policy.standby is Standby.NONE and now < previous.expiration_time:
         # Its way back ends, but it stays named until its pods are gone, as after any window.
-        route = change(route, previous=previous.model_copy(update={"until": now}))
+        route = change(route, previous=previous.model_copy(update={"expiration_time": now}))
     if route.candidate is None:
         return route
     steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}

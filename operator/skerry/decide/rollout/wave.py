@@ -46,7 +46,7 @@ def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave
         return None
     extent = opened(view, route.candidate.revision)
     remembered = remembered_wave(view, route.candidate.revision)
-    opened_at = remembered.opened_at if remembered else now
+    opened_at = remembered.open_time if remembered else now
     index = remembered.index if remembered else index_of(view, extent, opened_at)
     index = min(index, len(view.policy.waves) - 1)
     return _planned(view, route, Wave(route.candidate, index, opened_at, extent, extent), now)

@@ -16,8 +16,8 @@ A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 ROUTE = ModelRouteSpec.model_validate(
     {
-        "edgeModel": "m",
-        "hardwareClass": "c",
+        "edgeModelName": "m",
+        "hardwareClassName": "c",
         "stable": {"revision": A},
         "candidate": {"revision": B, "traffic": [10, 50], "soakSeconds": 60},
     }
@@ -63,9 +63,11 @@ def test_nothing_new_is_no_entry() -> None:
 )
 def test_a_failure_has_its_moments(bad_since: float | None, names: list[str]) -> None:
     first = None if bad_since is None else AT - timedelta(seconds=bad_since)
-    verdict = Verdict(outcome=VerdictOutcome.FAIL, rule="errors", at=AT, first_bad_at=first)
+    verdict = Verdict(
+        outcome=VerdictOutcome.FAIL, rule="Errors", decision_time=AT, first_bad_answer_time=first
+    )
     found = of_turn("n.m", ROUTE, trial(S.SOAKING), trial(S.FAILED, verdict=verdict))
     assert [event.name for event in found] == names
     assert found[-1].at == AT.timestamp()
-    assert found[-1].fields["rule"] == "errors"
+    assert found[-1].fields["rule"] == "Errors"
     assert bad_since is None or found[0].at == AT.timestamp() - bad_since

@@ -14,17 +14,23 @@ from skerry_agent.trial.memory import NodeTrial
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 S = CandidateState
-PASSES = Finding(VerdictOutcome.PASS, "golden")
+PASSES = Finding(VerdictOutcome.PASS, "Golden")
 
 
 def route(**roles: Any) -> ModelRouteSpec:
-    spec = {"edgeModel": "m", "hardwareClass": "c", "guard": {"minSamples": 20, "rules": []}}
+    spec = {
+        "edgeModelName": "m",
+        "hardwareClassName": "c",
+        "guard": {"minSamples": 20, "rules": []},
+    }
     return ModelRouteSpec.model_validate({**spec, **roles})
 
 
 STABLE = {"stable": {"revision": A}}
 ON_TRIAL = route(**STABLE, candidate={"revision": B, "traffic": [10, 90], "soakSeconds": 60})
-PROMOTED = route(stable={"revision": B}, previous={"revision": A, "until": "2026-11-30T00:00:00Z"})
+PROMOTED = route(
+    stable={"revision": B}, previous={"revision": A, "expirationTime": "2026-11-30T00:00:00Z"}
+)
 
 
 def trial(state: S = S.SHIFTING, step: int = 0, revision: str = B) -> NodeTrial:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 DAY, HOUR = 86400.0, 3600.0
-SOAK = 60.0
-RULES = [{"metric": "errors", "tolerate": "1%"}]
+SOAK = 60
+RULES = [{"metric": "Errors", "tolerate": "1%"}]
 
 
 @dataclass
@@ -93,10 +93,10 @@ INSTANCES = {
 }
 
 
-def route(soak: float = SOAK) -> ModelRoute:
+def route(soak: int = SOAK) -> ModelRoute:
     spec: dict[str, Any] = {
-        "edgeModel": "m",
-        "hardwareClass": "c",
+        "edgeModelName": "m",
+        "hardwareClassName": "c",
         "stable": {"revision": A},
         "candidate": {"revision": B, "traffic": [50], "soakSeconds": soak},
         "guard": {"minSamples": 20, "rules": RULES},
@@ -148,13 +148,13 @@ def test_errors_are_found_after_a_jump(device: Device, by: float) -> None:
     assert device.seconds_until(CandidateState.FAILED) <= 20
     verdict = device.model.memory.trial.verdict if device.model.memory.trial else None
     assert verdict is not None
-    assert verdict.first_bad_at is not None
-    assert abs(verdict.at.timestamp() - device.hands.wall) < 2
-    assert 0 <= verdict.at.timestamp() - verdict.first_bad_at.timestamp() < 25
+    assert verdict.first_bad_answer_time is not None
+    assert abs(verdict.decision_time.timestamp() - device.hands.wall) < 2
+    assert 0 <= verdict.decision_time.timestamp() - verdict.first_bad_answer_time.timestamp() < 25
 
 
 def test_small_corrections_begin_nothing_again(device: Device) -> None:
-    for _ in range(int(SOAK)):
+    for _ in range(SOAK):
         device.second()
         device.hands.wall += 0.4
     assert device.seconds_until(CandidateState.PASSED) <= 3
@@ -191,7 +191,7 @@ def test_no_date_of_the_device_is_out_of_range(wall: float) -> None:
     assert 1970 <= as_date(wall).year <= 2199
     spec: ModelRouteSpec = route().spec
     memory = Memory(trial=NodeTrial(revision=B, attempt=0, state=CandidateState.SOAKING))
-    finding = Finding(VerdictOutcome.FAIL, "errors", first_bad_at=9.0)
+    finding = Finding(VerdictOutcome.FAIL, "Errors", first_bad_at=9.0)
     failed = advance(
         spec, memory, Observation(10.0, frozenset({A, B}), finding=finding, ahead=wall)
     )
@@ -219,7 +219,7 @@ def test_a_candidate_is_checked_before_anything_else() -> None:
     work = device.model.next_work(device.hands.clock.look())
     assert isinstance(work, SmokeCheck)
     assert (work.candidate.revision, work.stable and work.stable.revision) == (B, A)
-    assert device.model.evidence.take_smoke(work.trial, Finding(VerdictOutcome.PASS, "golden"))
+    assert device.model.evidence.take_smoke(work.trial, Finding(VerdictOutcome.PASS, "Golden"))
     assert device.model.next_work(device.hands.clock.look()) is None
     assert device.seconds_until(CandidateState.SOAKING, 2) == 1
     assert isinstance(device.model.next_work(device.hands.clock.look()), Replays)
@@ -238,7 +238,7 @@ def test_a_smoke_check_of_a_trial_that_ended_counts_nowhere(
         route().model_copy(update={"spec": ModelRouteSpec.model_validate(spec)})
     )
     device.second()
-    assert not device.model.evidence.take_smoke(work.trial, Finding(VerdictOutcome.FAIL, "golden"))
+    assert not device.model.evidence.take_smoke(work.trial, Finding(VerdictOutcome.FAIL, "Golden"))
     device.second()
     assert not device.model.memory.vetoes
 
@@ -249,7 +249,7 @@ def test_what_a_trial_that_ended_did_is_no_fault_of_the_next(device: Device) -> 
     roles = {
         "candidate": None,
         "stable": {"revision": "cccccccccc"},
-        "previous": {"revision": A, "until": "2026-12-01T00:00:00Z"},
+        "previous": {"revision": A, "expirationTime": "2026-12-01T00:00:00Z"},
     }
     spec = ModelRouteSpec.model_validate(route().spec.to_wire() | roles)
     device.model.take_route(route().model_copy(update={"spec": spec}))
@@ -282,7 +282,9 @@ def test_a_rollback_in_the_timeline(device: Device) -> None:
 
 def test_a_veto_that_was_stored_is_no_flip_of_this_process() -> None:
     failed = Memory(trial=NodeTrial(revision=B, attempt=0, state=CandidateState.FAILED))
-    device = device_of(route(), failed.with_vetoes([Veto(revision=B, attempt=0, at=as_date(0))]))
+    device = device_of(
+        route(), failed.with_vetoes([Veto(revision=B, attempt=0, failure_time=as_date(0))])
+    )
     device.second()
     assert device.model.take_flip() is None
 
@@ -311,7 +313,7 @@ POINTS = int(GREATEST_AGE_SECONDS * 50) + 50
     ("memory", "spec", "most"),
     [
         (Memory(), {"candidate": None}, 0),
-        (Memory(vetoes=(Veto(revision=B, attempt=0, at=as_date(0)),)), {}, 0),
+        (Memory(vetoes=(Veto(revision=B, attempt=0, failure_time=as_date(0)),)), {}, 0),
         (Memory(), {}, POINTS),
     ],
     ids=["nothing is judged", "it failed", "the smoke check takes long"],

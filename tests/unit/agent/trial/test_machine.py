@@ -20,17 +20,17 @@ from skerry_agent.trial.memory import MOST_VETOES, Memory, NodeTrial
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PASSES = Finding(VerdictOutcome.PASS, "")
-FAILS = Finding(VerdictOutcome.FAIL, "errors")
-DOUBTS = Finding(VerdictOutcome.NO_DATA, "latencyShift")
+FAILS = Finding(VerdictOutcome.FAIL, "Errors")
+DOUBTS = Finding(VerdictOutcome.NO_DATA, "LatencyShift")
 
 
 def route(**roles: Any) -> ModelRouteSpec:
-    return ModelRouteSpec.model_validate({"edgeModel": "m", "hardwareClass": "c", **roles})
+    return ModelRouteSpec.model_validate({"edgeModelName": "m", "hardwareClassName": "c", **roles})
 
 
 STABLE = {"stable": {"revision": A}}
 TRYING = {"candidate": {"revision": B, "traffic": [10, 50], "soakSeconds": 60}}
-WAY_BACK = {"previous": {"revision": A, "until": NOW}}
+WAY_BACK = {"previous": {"revision": A, "expirationTime": NOW}}
 
 
 def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
@@ -38,7 +38,7 @@ def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
 
 
 def veto(revision: str) -> Veto:
-    return Veto(revision=revision, attempt=0, rule="errors", at=NOW)
+    return Veto(revision=revision, attempt=0, rule="Errors", failure_time=NOW)
 
 
 S = CandidateState

@@ -24,7 +24,9 @@ AT = datetime(2026, 11, 30, tzinfo=UTC)
 def model(number: int, state: CandidateState | None = None, **more: Any) -> NodeModel:
     candidate = None
     if state is not None:
-        verdict = Verdict(outcome=VerdictOutcome.FAIL, at=AT, message=more.pop("said", ""))
+        verdict = Verdict(
+            outcome=VerdictOutcome.FAIL, decision_time=AT, message=more.pop("said", "")
+        )
         candidate = NodeCandidate(revision=B, attempt=0, state=state, verdict=verdict)
     return NodeModel(
         namespace="assist", name=f"m{number:04d}", healthy=True, candidate=candidate, **more
@@ -46,7 +48,7 @@ def test_the_most_urgent_models_are_reported_first() -> None:
 
 
 def test_a_report_never_grows_beyond_what_the_api_server_takes() -> None:
-    vetoes = tuple(Veto(revision=B, attempt=n, rule="x" * 64, at=AT) for n in range(8))
+    vetoes = tuple(Veto(revision=B, attempt=n, rule="x" * 64, failure_time=AT) for n in range(8))
     large = [
         model(
             n, CandidateState.FAILED, said="\u20ac" * 1024, message="\u20ac" * 1024, vetoes=vetoes

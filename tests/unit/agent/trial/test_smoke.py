@@ -185,7 +185,7 @@ def test_a_wrong_answer_is_asked_for_once_more(wrong: set[int]) -> None:
 def test_two_wrong_answers_end_it_at_once() -> None:
     device = Device(always(1.0), wrong=frozenset({3, 4}))
     found = device.run()
-    assert (found.outcome, found.samples, found.rule) == (FAIL, 3, "golden")
+    assert (found.outcome, found.samples, found.rule) == (FAIL, 3, "Golden")
     assert found.first_bad_at == device.now
     assert found.message == "smoke check: not as certified"
     assert device.samples() == [0, 1, 2, 2]

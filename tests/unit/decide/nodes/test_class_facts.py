@@ -41,7 +41,7 @@ def x86(*features: str, **more: Any) -> DeviceFacts:
 
 
 def gpu(name: str = "NVIDIA L4", count: int = 1) -> dict[str, Any]:
-    return {"accelerators": [{"kind": "NvidiaGpu", "model": name, "count": count}]}
+    return {"accelerators": [{"kind": "NvidiaGPU", "model": name, "count": count}]}
 
 
 def on(source: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_facts_are_summed_up_over_the_nodes() -> None:
         "memory": {"least": 4 << 30, "most": 8 << 30},
         "l2": {"least": 1 << 20, "most": 1 << 20},
         "l3": {"least": 6 << 20, "most": 6 << 20},
-        "accelerators": [{"value": "NvidiaGpu", "nodes": 2}],
+        "accelerators": [{"value": "NvidiaGPU", "nodes": 2}],
         "power": [{"value": "Battery", "nodes": 1}, {"value": "Mains", "nodes": 1}],
         "links": [{"value": "Cellular", "nodes": 1}],
     }
@@ -101,7 +101,7 @@ MANY = {f"n{number}": x86(*VNNI) for number in range(9)}
             MANY | {f"n{n}": x86("avx2") for n in range(4)}, False,
             "avx512_vnni is missing on n0, n1, n2 and 1 more of 9",
         ),
-        (MANY | {"n2": x86(*VNNI, **gpu())}, False, "NvidiaGpu is on n2 only, of 9"),
+        (MANY | {"n2": x86(*VNNI, **gpu())}, False, "NvidiaGPU is on n2 only, of 9"),
         (MANY | {"n2": x86(*VNNI, architecture="arm64")}, False, "arm64 is on n2 only"),
     ],
 )  # fmt: skip
@@ -188,7 +188,7 @@ def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple
     settings = EngineSettings(
         version="1", recipe_set="a/1", optimizer_image=image, runtime_image=image
     )
-    engines = {"OnnxRuntime": settings, "OpenVino": settings}
+    engines = {"ONNXRuntime": settings, "OpenVINO": settings}
     ranks = rank_engines(ASSESSMENT, device_of(a_class(said, facts)), engines)
     return [(rank.engine, rank.reason) for rank in ranks]
 
@@ -196,7 +196,7 @@ def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple
 def test_the_ranking_goes_by_what_was_found_and_says_so() -> None:
     assert ranked(spec(), TWO)[0][0] == "Olive"
     plain = ranked(spec(), {"a": x86(*VNNI), "b": x86(*VNNI)})
-    assert plain[0][0] == "OpenVino"
+    assert plain[0][0] == "OpenVINO"
     assert plain[0][1].endswith("found on all 2 nodes that reported: avx512_vnni")
     assert ranked(spec(), {"a": x86("avx2")})[0][1].endswith("its node: no instructions for int8")
     assert "found" not in ranked(spec("avx512_vnni"), {"a": x86(*VNNI)})[0][1]
@@ -233,7 +233,7 @@ def test_power_and_link_are_constraints_with_their_reason(
 def test_the_status_of_a_class_is_of_its_own_nodes() -> None:
     def report(name: str, facts: DeviceFacts | None) -> EdgeNode:
         return EdgeNode(
-            metadata=Metadata(name=name), spec=EdgeNodeSpec(hardware_class="site-a"),
+            metadata=Metadata(name=name), spec=EdgeNodeSpec(hardware_class_name="site-a"),
             status=EdgeNodeStatus(facts=facts),
         )  # fmt: skip
 

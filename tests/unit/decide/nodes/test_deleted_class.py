@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.unit.decide.plan_world import World
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-KNOWN = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "gone"}})
+KNOWN = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "gone"}})
 
 
 def unchanged(decision: FleetDecision) -> bool:
@@ -55,7 +55,9 @@ def test_its_nodes_go_when_nobody_names_it_any_more() -> None:
 
 def test_a_class_that_is_there_says_itself_which_nodes_are_its_own() -> None:
     """Its selector was changed, or the node's labels: that is meant, also while it is named."""
-    known = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "a"}})
+    known = EdgeNode.model_validate(
+        {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "a"}}
+    )
     decision = decide_fleet([node("n1", "a", 3, cpu="arm")], [A], [known], {}, NOW, named={"a"})
     assert decision.gone == ("n1",)
 

@@ -426,7 +426,7 @@ def test_events_of_a_job_that_runs_by_now_are_old(begun: bool) -> None:  # noqa:
 
 
 def route(**roles: Any) -> RouteView:
-    spec = {"edgeModel": "tiny", "hardwareClass": "x86", **roles}
+    spec = {"edgeModelName": "tiny", "hardwareClassName": "x86", **roles}
     return RouteView(ModelRouteSpec.model_validate(spec), 1)
 
 

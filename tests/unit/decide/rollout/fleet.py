@@ -165,9 +165,11 @@ class Device:
             candidate = NodeCandidate(
                 revision=self.trying[0], attempt=self.trying[1], state=self.state
             )
-        vetoes = tuple(Veto(revision=r, attempt=a, at=START) for r, a in sorted(self.vetoes))
+        vetoes = tuple(
+            Veto(revision=r, attempt=a, failure_time=START) for r, a in sorted(self.vetoes)
+        )
         self.reported = NodeModel(
-            namespace="assist", name="intent", observed_route=self.generation,
+            namespace="assist", name="intent", observed_route_generation=self.generation,
             serving=self.serving, stable=stable,
             healthy=stable is not None and self.serving == stable,
             candidate=candidate, vetoes=vetoes[-8:],
@@ -286,7 +288,7 @@ class Fleet:
     @staticmethod
     def _next_status(made: TargetDecision) -> TargetStatus:
         return TargetStatus(
-            hardware_class="x86", phase=made.story.phase, reason=made.story.cause.reason,
+            hardware_class_name="x86", phase=made.story.phase, reason=made.story.cause.reason,
             message=made.story.cause.message,
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,

@@ -277,7 +277,7 @@ def test_a_tainted_node_that_goes_away_with_the_candidate_is_a_loss_of_it() -> N
     made.cut(tried)
     made.advance(made.policy.lost_after_seconds)
     made.settle()
-    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "Lost")]
 
 
 def test_a_tainted_node_that_goes_away_without_the_candidate_is_no_loss_of_it() -> None:
