@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState
+from skerry.api.reasons import RolloutReason
 
 if TYPE_CHECKING:
     from skerry.api.modelroute import ModelRouteSpec
@@ -65,10 +66,11 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     if route.stable is not None and route.stable.revision not in up:
         stable = route.stable.revision
         return (
-            f"NoFallback: stable {stable} does not answer here, so {max(given)} keeps the traffic"
+            f"{RolloutReason.NO_FALLBACK}: stable {stable} does not answer here,"
+            f" so {max(given)} keeps the traffic"
         )
     if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
-        return f"NoFallback: {trial.revision} failed and nothing else answers here"
+        return f"{RolloutReason.NO_FALLBACK}: {trial.revision} failed and nothing else answers here"
     return ""
 
 
