@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from skerry_runtime.datatypes import Arrays
 
 TABLE = np.arange(64, dtype=np.float32).reshape(16, 4)
-ENGINES = ("OnnxRuntime", "OpenVino")
+ENGINES = ("ONNXRuntime", "OpenVINO")
 
 
 def positions_model(*, text: bool) -> Any:
@@ -115,8 +115,8 @@ ASKED = st.builds(Asked, st.integers(0, 2**31), st.integers(1, 3), st.integers(2
 def model_file(engine: str, folder: Path) -> Path:
     """The model as the engine serves it."""
     source = folder / "model.onnx"
-    source.write_bytes(positions_model(text=engine == "OnnxRuntime").SerializeToString())
-    if engine == "OnnxRuntime":
+    source.write_bytes(positions_model(text=engine == "ONNXRuntime").SerializeToString())
+    if engine == "ONNXRuntime":
         return source
     convert(source, folder / "model.xml")
     return folder / "model.xml"
@@ -222,14 +222,14 @@ import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from pathlib import Path
 from engines.openvino.tests import test_openvino_errors as tests
-loaded = tests.Session(tests.load_model("OpenVino", Path(sys.argv[1]), 2))
+loaded = tests.Session(tests.load_model("OpenVINO", Path(sys.argv[1]), 2))
 tests.answered(loaded, tests.Asked(1, 1, 3, wrong=False))
 tests.answered(loaded, tests.Asked(2, 1, 3, wrong=True))
 """
 
 
 def test_two_threads_on_one_cpu_hide_nothing(tmp_path: Path) -> None:
-    file = str(model_file("OpenVino", tmp_path))
+    file = str(model_file("OpenVINO", tmp_path))
     subprocess.run([sys.executable, "-c", ONE_CPU, file], check=True, timeout=50)
 
 
@@ -237,7 +237,7 @@ def test_text_is_refused_while_it_kills_the_process(tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(positions_model(text=True).SerializeToString())
     with pytest.raises(ModelError, match=r"type string, .* ONNX Runtime serves text"):
-        load_model("OpenVino", file, 1)
+        load_model("OpenVINO", file, 1)
 
 
 def weighted(kind: str) -> Any:

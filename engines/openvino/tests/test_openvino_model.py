@@ -28,9 +28,9 @@ def source(folder: Path, model: object) -> Path:
 
 def test_names_types_and_shapes_survive_conversion(tmp_path: Path) -> None:
     original = source(tmp_path, many_types_model(text=False))
-    before = load_model("OnnxRuntime", original, 1)
+    before = load_model("ONNXRuntime", original, 1)
     convert(original, tmp_path / "model.xml")
-    after = load_model("OpenVino", tmp_path / "model.xml", 1)
+    after = load_model("OpenVINO", tmp_path / "model.xml", 1)
     assert after.inputs == before.inputs
     assert after.outputs == before.outputs
     assert after.version == ov.__version__.split("-")[0]
@@ -41,8 +41,8 @@ def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Pa
     convert(original, tmp_path / "model.xml")
     rows = np.random.default_rng(1).normal(size=(37, 8)).astype(np.float32)
     sessions = [
-        Session(load_model("OnnxRuntime", original, 1)),
-        Session(load_model("OpenVino", tmp_path / "model.xml", 1)),
+        Session(load_model("ONNXRuntime", original, 1)),
+        Session(load_model("OpenVINO", tmp_path / "model.xml", 1)),
     ]
     answers = [session.run({"x": rows})["embedding"] for session in sessions]
     assert np.abs(answers[0] - answers[1]).max() < 1e-5
@@ -53,7 +53,7 @@ def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Pa
 
 def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -> None:
     made = encoder(tmp_path, layers=1)
-    loaded = load_model("OpenVino", made.engine.model_in(tmp_path / "source"), 1)
+    loaded = load_model("OpenVINO", made.engine.model_in(tmp_path / "source"), 1)
     ids, mask = (made.samples[0][name] for name in ("input_ids", "attention_mask"))
     for wrong in (ids[0], np.repeat(ids, 2, axis=0)):
         both = {"input_ids": wrong, "attention_mask": np.repeat(mask, 3, axis=0)}
@@ -69,21 +69,21 @@ def test_arithmetic_that_this_cpu_lacks_is_refused(arithmetic: Arithmetic, tmp_p
     file = tmp_path / "model.xml"
     save(ov.Core().read_model(str(original)), file, arithmetic)
     if not lacks(ov.Core(), arithmetic):
-        assert load_model("OpenVino", file, 1).inputs
+        assert load_model("OpenVINO", file, 1).inputs
         return
     with pytest.raises(ModelError, match=f"in {arithmetic.name.lower()}, which this CPU does not"):
-        load_model("OpenVino", file, 1)
+        load_model("OpenVINO", file, 1)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "model.xml"
     file.write_text("<net/>")
     with pytest.raises(ModelError, match=r"OpenVINO 20\S+ can't read .*model\.xml"):
-        load_model("OpenVino", file, 1)
+        load_model("OpenVINO", file, 1)
 
 
 def test_a_missing_file_and_a_missing_engine_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the artifact must hold it"):
-        load_model("OpenVino", tmp_path / "model.xml", 1)
-    with pytest.raises(ModelError, match=r"no engine Homemade \(it has OnnxRuntime, OpenVino\)"):
+        load_model("OpenVINO", tmp_path / "model.xml", 1)
+    with pytest.raises(ModelError, match=r"no engine Homemade \(it has ONNXRuntime, OpenVINO\)"):
         load_model("Homemade", tmp_path / "model.xml", 1)

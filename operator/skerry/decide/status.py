@@ -6,39 +6,41 @@ phase and conditions are made of these alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
     Address,
+    BuildPhase,
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
+    JobSlot,
     Phase,
     TargetStatus,
 )
-from skerry.decide.build.builds import CLASS_MISSING, ENGINE_MISSING
-from skerry.decide.build.engine_builds import NO_NODES
-from skerry.decide.build.fetches import FETCHER_MISSING
-from skerry.decide.build.sources import NOT_RESOLVED
-from skerry.decide.build.variants import CERTIFIED, GATES_NOT_MET
+from skerry.api.reasons import (
+    Cause,
+    ConditionType,
+    GeneralReason,
+    ModelReason,
+    RolloutReason,
+)
+from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import Finding, conditions
-from skerry.decide.pods.trouble import is_stuck
-from skerry.decide.refused import STALLED, finding
-from skerry.decide.rollout.report import DEADLINE_EXCEEDED
-from skerry.decide.unreadable import NOT_READABLE
-from skerry.jobs.errors import UNUSABLE
+from skerry.decide.refused import finding
+from skerry.decide.rollout.model import Story
 from skerry.jobs.plans import Role
-from skerry.jobs.results import Refusal
 from skerry.judging.choose import score
 from skerry.judging.contest import joint_front
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
+    from skerry.api.edgemodel import NodeCounts
     from skerry.api.modelvariant import Trial
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.build.engine_builds import EngineBuild
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import TargetDecision
     from skerry.decide.snapshot import Snapshot
 
-NAME_CONFLICT = "NameConflict"
 # With several classes the phase is the first of these that holds for any (design/product.md).
 PHASE_ORDER = (
     Phase.FAILED, Phase.ROLLED_BACK, Phase.PAUSED, Phase.ROLLING_OUT, Phase.OPTIMIZING, Phase.PENDING,
@@ -54,12 +55,7 @@ PHASE_ORDER = (
 )  # fmt: skip
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
-_NOT_ACCEPTED = {
-    CLASS_MISSING, NOT_READABLE, ENGINE_MISSING, FETCHER_MISSING, NOT_RESOLVED, *UNUSABLE.values(),
-    *(word.value for word in Refusal),
-}  # fmt: skip
 FRONT_LENGTH = 16
-_STALLED = {Phase.FAILED, Phase.ROLLED_BACK}
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,35 @@ class TargetOutcome:
     build: TargetBuild
     rollout: TargetDecision
 
+    @property
+    def hardware_class(self) -> str:
+        """Name of the class."""
+        return self.build.hardware_class
+
+    @property
+    def story(self) -> Story:
+        """The build's story until one is certified, then the rollout's."""
+        phase = self.build.state.phase
+        if phase is None:
+            return self.rollout.story
+        message = self.build.cause.message + _meanwhile(self.rollout)
+        cause = replace(self.build.cause, message=message)
+        stalls = cause.stalls or self.build.state.has_failed
+        return Story(
+            phase,
+            replace(cause, stalls=stalls),
+            without_nodes=self.build.state is BuildState.WITHOUT_NODES,
+        )
+
+    @property
+    def serves(self) -> bool:
+        """Whether the desired revision answers on every reachable node."""
+        return self.story.phase is Phase.SERVING
+
+    def __str__(self) -> str:
+        """The class and its message."""
+        return f"{self.hardware_class}: {self.story.cause.message}"
+
 
 def make_status(
     snapshot: Snapshot, assessed: Assessed, outcomes: Sequence[TargetOutcome], now: datetime
@@ -77,7 +102,7 @@ def make_status(
     model = snapshot.model
     generation = model.metadata.generation or 0
     targets = tuple(_target(snapshot, outcome) for outcome in outcomes)
-    findings = _findings(snapshot, targets, outcomes)
+    findings = _findings(snapshot, outcomes)
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
     history = [*model.status.history, *(h for o in outcomes for h in o.rollout.history)]
     pins = snapshot.pins
@@ -97,6 +122,7 @@ def make_status(
         else model.status.dataset_fetched,
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
+        awaited_slot=_awaited_slot(outcomes),
         targets=targets,
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
@@ -109,6 +135,12 @@ def make_status(
     )
 
 
+def _awaited_slot(outcomes: Sequence[TargetOutcome]) -> JobSlot | None:
+    slots = {BuildState.QUEUED_TO_BUILD: JobSlot.BUILD, BuildState.QUEUED_TO_FETCH: JobSlot.FETCH}
+    found = (slots.get(outcome.build.state) for outcome in outcomes)
+    return next((slot for slot in found if slot is not None), None)
+
+
 def phase_of(targets: Sequence[TargetStatus], *, conflicted: bool) -> Phase:
     """One word for all targets."""
     if conflicted:
@@ -119,14 +151,14 @@ def phase_of(targets: Sequence[TargetStatus], *, conflicted: bool) -> Phase:
 
 def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     build, rollout = outcome.build, outcome.rollout
-    phase, reason, message = _story(outcome)
+    story = outcome.story
     status = TargetStatus(
-        hardware_class=build.hardware_class,
-        phase=phase, reason=reason, message=message,
+        hardware_class_name=build.hardware_class,
+        phase=story.phase, reason=story.cause.reason, message=story.cause.message,
         engines=build.engines, constraints=build.constraints,
         builds=tuple(_engine(snapshot, one) for one in build.builds),
-        choice=build.message if build.phase is None else "", front=_front(snapshot, build),
-        variant=build.lead.variant if build.lead else None,
+        choice=build.cause.message if build.is_certified else "", front=_front(snapshot, build),
+        variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
         desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
         candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
@@ -143,9 +175,9 @@ def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
     weights = snapshot.model.spec.optimization.search.weights
     return EngineBuildStatus(
         engine=build.engine,
-        variant=build.variant,
-        phase=CERTIFIED if build.phase is None else build.phase.value,
-        reason=build.reason,
+        variant_name=build.variant,
+        phase=BuildPhase((build.state.phase or build.state).value),
+        reason=build.cause.reason,
         recipe=trial.recipe if trial else None,
         score=f"{score(trial, weights):.3f}" if trial else None,
     )
@@ -159,14 +191,6 @@ def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
         FrontEntry(engine=engine, recipe=trial.recipe, **_ratios(trial))
         for engine, trial in joint_front(trials)[:FRONT_LENGTH]
     )
-
-
-def _story(outcome: TargetOutcome) -> tuple[Phase, str, str]:
-    """The build's story until it is certified, then the rollout's."""
-    build, rollout = outcome.build, outcome.rollout
-    if build.phase is None:
-        return rollout.phase, rollout.reason, rollout.message
-    return build.phase, build.reason, build.message + _meanwhile(rollout)
 
 
 def _meanwhile(rollout: TargetDecision) -> str:
@@ -210,143 +234,136 @@ def _ratios(trial: Trial) -> dict[str, str]:
     return {name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval}
 
 
-def _findings(
-    snapshot: Snapshot, targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome]
-) -> list[Finding]:
+def _findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Finding]:
     # A class without nodes does not stand in the way of the others.
-    counting = [target for target in targets if target.reason != NO_NODES] or list(targets)
+    counting = [one for one in outcomes if not one.story.without_nodes] or list(outcomes)
     builds = [outcome.build for outcome in outcomes]
+    obstacle = _obstacle(snapshot)
+    ready = _ready(obstacle, counting)
     found = [
-        _ready(snapshot, counting),
-        _accepted(snapshot, builds),
+        ready,
+        _accepted(obstacle, builds),
         _optimized(builds),
         _certified(builds),
         _rolled_out(counting),
-        _available(counting, outcomes),
+        _available(counting),
     ]
-    stalled = _first(counting, _is_stalled)
-    refused = finding(snapshot.refused)
+    waits = _stalled(obstacle, finding(snapshot.refused), counting)
+    if waits is None and not ready.holds:
+        waits = Finding(ConditionType.RECONCILING, holds=True, cause=ready.cause)
+    return [*found, waits] if waits else found
+
+
+def _obstacle(snapshot: Snapshot) -> Cause | None:
+    """Why nothing at all can be done for the EdgeModel."""
     if snapshot.conflicts:
-        found.append(
-            Finding("Stalled", holds=True, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-        )
-    elif snapshot.unreadable:
-        found.append(
-            Finding("Stalled", holds=True, reason=NOT_READABLE, message=_unreadable(snapshot))
-        )
-    elif refused is not None and (refused.type == STALLED or stalled is None):
-        found.append(refused)
-    elif stalled is not None:
-        found.append(Finding("Stalled", holds=True, reason=stalled.reason, message=_say(stalled)))
-    elif not found[0].holds:
-        found.append(
-            Finding("Reconciling", holds=True, reason=found[0].reason, message=found[0].message)
-        )
-    return found
+        return Cause(GeneralReason.NAME_CONFLICT, _conflicts(snapshot))
+    if snapshot.unreadable:
+        return Cause(GeneralReason.NOT_READABLE, "; ".join(snapshot.unreadable))
+    return None
 
 
-def _ready(snapshot: Snapshot, targets: Sequence[TargetStatus]) -> Finding:
+def _stalled(
+    obstacle: Cause | None, refused: Finding | None, targets: Sequence[TargetOutcome]
+) -> Finding | None:
+    """What waits for a person; or a refused write that passes by itself, where nothing does."""
+    if obstacle is not None:
+        return Finding(ConditionType.STALLED, holds=True, cause=obstacle)
+    stalled = next((target for target in targets if target.story.cause.stalls), None)
+    if refused is not None and (refused.cause.stalls or stalled is None):
+        return refused
+    if stalled is None:
+        return None
+    return Finding(ConditionType.STALLED, holds=True, cause=_of_class(stalled))
+
+
+def _ready(obstacle: Cause | None, targets: Sequence[TargetOutcome]) -> Finding:
     """What the spec asks for is what answers."""
-    if snapshot.conflicts:
-        return Finding("Ready", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-    if snapshot.unreadable:
-        return Finding("Ready", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
+    if obstacle is not None:
+        return Finding(ConditionType.READY, holds=False, cause=obstacle)
     wanting = sorted(
-        (target for target in targets if target.phase is not Phase.SERVING),
-        key=lambda target: PHASE_ORDER.index(target.phase),
+        (target for target in targets if not target.serves),
+        key=lambda target: PHASE_ORDER.index(target.story.phase),
     )
+    said = "; ".join(map(str, wanting or targets))
     if not wanting:
-        return Finding("Ready", holds=True, reason="Serving", message="; ".join(map(_say, targets)))
-    return Finding(
-        "Ready", holds=False, reason=wanting[0].reason, message="; ".join(map(_say, wanting))
-    )
+        cause = Cause(RolloutReason.SERVING, said)
+        return Finding(ConditionType.READY, holds=True, cause=cause)
+    cause = replace(wanting[0].story.cause, message=said)
+    return Finding(ConditionType.READY, holds=False, cause=cause)
 
 
-def _accepted(snapshot: Snapshot, builds: Sequence[TargetBuild]) -> Finding:
-    if snapshot.conflicts:
-        return Finding("Accepted", holds=False, reason=NAME_CONFLICT, message=_conflicts(snapshot))
-    if snapshot.unreadable:
-        return Finding("Accepted", holds=False, reason=NOT_READABLE, message=_unreadable(snapshot))
-    refused = next((build for build in builds if build.reason in _NOT_ACCEPTED), None)
-    if refused is not None:
-        return Finding("Accepted", holds=False, reason=refused.reason, message=refused.message)
-    return Finding("Accepted", holds=True, reason="Accepted", message="every target can be built")
+def _accepted(obstacle: Cause | None, builds: Sequence[TargetBuild]) -> Finding:
+    rejected = (build.cause for build in builds if build.state is BuildState.REJECTED)
+    cause = obstacle or next(rejected, None)
+    if cause is not None:
+        return Finding(ConditionType.ACCEPTED, holds=False, cause=cause)
+    cause = Cause(ModelReason.ACCEPTED, "every target can be built")
+    return Finding(ConditionType.ACCEPTED, holds=True, cause=cause)
 
 
 def _optimized(builds: Sequence[TargetBuild]) -> Finding:
     """Every target was built and measured, whatever the gates say to it."""
-    missing = [
-        build for build in builds if build.phase is not None and build.reason != GATES_NOT_MET
-    ]
-    return _all_builds("Optimized", missing, "every target is built and measured")
+    measured = {BuildState.CERTIFIED, BuildState.GATES_NOT_MET}
+    missing = [build for build in builds if build.state not in measured]
+    reached = Cause(ModelReason.OPTIMIZED, "every target is built and measured")
+    return _all_builds(ConditionType.OPTIMIZED, missing, reached)
 
 
 def _certified(builds: Sequence[TargetBuild]) -> Finding:
-    missing = [build for build in builds if build.phase is not None]
-    return _all_builds(
-        "Certified", missing, "every target has a build that passes its required gates"
-    )
+    missing = [build for build in builds if not build.is_certified]
+    message = "every target has a build that passes its required gates"
+    return _all_builds(ConditionType.CERTIFIED, missing, Cause(ModelReason.CERTIFIED, message))
 
 
-def _all_builds(kind: str, missing: Sequence[TargetBuild], message: str) -> Finding:
+def _all_builds(kind: ConditionType, missing: Sequence[TargetBuild], reached: Cause) -> Finding:
     if not missing:
-        return Finding(kind, holds=True, reason=kind, message=message)
-    worst = min(missing, key=lambda build: PHASE_ORDER.index(build.phase or Phase.SERVING))
-    said = "; ".join(f"{build.hardware_class}: {build.message}" for build in missing)
-    return Finding(kind, holds=False, reason=worst.reason, message=said)
+        return Finding(kind, holds=True, cause=reached)
+    worst = min(missing, key=lambda build: PHASE_ORDER.index(build.state.phase or Phase.SERVING))
+    said = "; ".join(f"{build.hardware_class}: {build.cause.message}" for build in missing)
+    return Finding(kind, holds=False, cause=replace(worst.cause, message=said))
 
 
-def _rolled_out(targets: Sequence[TargetStatus]) -> Finding:
-    behind = _first(targets, lambda target: target.phase is not Phase.SERVING)
+def _rolled_out(targets: Sequence[TargetOutcome]) -> Finding:
+    behind = next((target for target in targets if not target.serves), None)
     if behind is None:
-        message = "the desired revision is stable in every class"
-        return Finding("RolledOut", holds=True, reason="Promoted", message=message)
-    return Finding("RolledOut", holds=False, reason=behind.reason, message=_say(behind))
+        cause = Cause(ModelReason.PROMOTED, "the desired revision is stable in every class")
+        return Finding(ConditionType.ROLLED_OUT, holds=True, cause=cause)
+    return Finding(ConditionType.ROLLED_OUT, holds=False, cause=_of_class(behind))
 
 
-def _available(targets: Sequence[TargetStatus], outcomes: Sequence[TargetOutcome]) -> Finding:
+def _available(targets: Sequence[TargetOutcome]) -> Finding:
     """A good revision answers on every reachable node; stays true through a rollback."""
-    short = _first(targets, lambda t: t.nodes.ready < t.nodes.desired - t.nodes.offline)
+    short = next((target for target in targets if _is_short(target.rollout.counts)), None)
     if short is not None:
-        reachable = short.nodes.desired - short.nodes.offline
-        message = (
-            f"{short.hardware_class}: {short.nodes.ready} of {reachable} reachable nodes answer"
-        )
-        outcome = next(o for o in outcomes if o.build.hardware_class == short.hardware_class)
-        if outcome.rollout.unanswered:
-            message = f"{message}; {outcome.rollout.unanswered}"
-        return Finding("Available", holds=False, reason="NotAnswering", message=message)
-    if not any(target.nodes.desired > target.nodes.offline for target in targets):
-        message = "no node of any target is reachable"
-        return Finding("Available", holds=False, reason="NoReachableNodes", message=message)
-    return Finding(
-        "Available", holds=True, reason="Answering", message="every reachable node answers"
-    )
+        cause = Cause(ModelReason.NOT_ANSWERING, _unanswered(short))
+        return Finding(ConditionType.AVAILABLE, holds=False, cause=cause)
+    counts = [target.rollout.counts for target in targets]
+    if not any(one.desired > one.offline for one in counts):
+        cause = Cause(ModelReason.NO_REACHABLE_NODES, "no node of any target is reachable")
+        return Finding(ConditionType.AVAILABLE, holds=False, cause=cause)
+    cause = Cause(ModelReason.ANSWERING, "every reachable node answers")
+    return Finding(ConditionType.AVAILABLE, holds=True, cause=cause)
 
 
-def _is_stalled(target: TargetStatus) -> bool:
-    if target.phase in _STALLED or target.reason == DEADLINE_EXCEEDED:
-        return True
-    return is_stuck(target.phase, target.reason)
+def _is_short(counts: NodeCounts) -> bool:
+    return counts.ready < counts.desired - counts.offline
 
 
-def _first(
-    targets: Sequence[TargetStatus], check: Callable[[TargetStatus], bool]
-) -> TargetStatus | None:
-    return next((target for target in targets if check(target)), None)
+def _unanswered(target: TargetOutcome) -> str:
+    counts, why = target.rollout.counts, target.rollout.unanswered
+    reachable = counts.desired - counts.offline
+    text = f"{target.hardware_class}: {counts.ready} of {reachable} reachable nodes answer"
+    return f"{text}; {why}" if why else text
 
 
-def _say(target: TargetStatus) -> str:
-    return f"{target.hardware_class}: {target.message}"
+def _of_class(target: TargetOutcome) -> Cause:
+    return replace(target.story.cause, message=str(target))
 
 
 def _conflicts(snapshot: Snapshot) -> str:
     names = ", ".join(snapshot.conflicts)
     return f"{names} exists and was not made for this EdgeModel: rename or delete it"
-
-
-def _unreadable(snapshot: Snapshot) -> str:
-    return "; ".join(snapshot.unreadable)
 
 
 def _address(snapshot: Snapshot) -> Address:

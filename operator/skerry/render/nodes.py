@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from skerry.api.common import (
     API_VERSION,
     LABEL_CLASS,
-    LABEL_MANAGED_BY,
-    MANAGED_BY,
     NODE_LABEL_CLASS,
     NODE_LABEL_SHARD,
+    OWN_LABELS,
 )
 
 if TYPE_CHECKING:
@@ -25,10 +24,10 @@ def edge_node(name: str, node_uid: str, hardware_class: str) -> Object:
         "kind": "EdgeNode",
         "metadata": {
             "name": name,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_CLASS: hardware_class},
+            "labels": {**OWN_LABELS, LABEL_CLASS: hardware_class},
             "ownerReferences": [owner],
         },
-        "spec": {"hardwareClass": hardware_class},
+        "spec": {"hardwareClassName": hardware_class},
     }
 
 

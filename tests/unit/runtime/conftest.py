@@ -85,7 +85,7 @@ def write_artifact(folder: Path, model: Any, *, batching: bool = True) -> Path:
     one = Interval(value="1.5", low="1.4", high="1.6")
     certified = Trial(recipe="tests", precision=Precision.FLOAT32, quality=one, speedup=one)
     served = ServedModel(
-        engine="OnnxRuntime",
+        engine="ONNXRuntime",
         engine_version="1.32.0",
         recipe="tests",
         precision=Precision.FLOAT32,

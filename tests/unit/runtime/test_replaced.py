@@ -58,7 +58,7 @@ class Pod:
 
 
 def containers(protocol: ServingProtocol) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine="OnnxRuntime", image=IMAGE, protocol=protocol)
+    runtime = ReplacedRuntime(engine="ONNXRuntime", image=IMAGE, protocol=protocol)
     served = dataclasses.replace(SERVED, replaced=runtime)
     pod = daemonset(OWNER_OF_ENCODER, served, Placement())["spec"]["template"]["spec"]
     return {one["name"]: one for one in (*pod["initContainers"], *pod["containers"])}
@@ -84,7 +84,7 @@ def pod(encoder_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     prepare = by_name["prepare"]
     variables = environment(prepare, paths) | {"SKERRY_MODEL_DIR": str(encoder_artifact)}
     subprocess.run(command(prepare, paths), env=variables, check=True)
-    packages = dependencies(read_spec(ROOT, "mlserver-onnx"), ROOT, f"3.{sys.version_info.minor}")
+    packages = dependencies(read_spec(ROOT, "mlserver-onnx"), f"3.{sys.version_info.minor}")
     image = {
         "PYTHONPATH": f"{packages / 'site'}:{EXAMPLE}",
         "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_onnx.OnnxModel",

@@ -53,7 +53,7 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
         title=picture.title,
         ready=condition_of(model.status.conditions, "Ready"),
         sections=sections,
-        history=sorted(model.status.history, key=lambda entry: entry.at, reverse=True),
+        history=sorted(model.status.history, key=lambda entry: entry.completion_time, reverse=True),
         now=now,
         age=age,
         version=version("skerry"),
@@ -61,6 +61,6 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
 
 
 def _seconds(stage: StageStatus) -> str:
-    if stage.started_at is None or stage.finished_at is None:
+    if stage.start_time is None or stage.completion_time is None:
         return "-"
-    return f"{(stage.finished_at - stage.started_at).total_seconds():.0f} s"
+    return f"{(stage.completion_time - stage.start_time).total_seconds():.0f} s"

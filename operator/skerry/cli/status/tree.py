@@ -62,7 +62,9 @@ def _headline(picture: Picture) -> str:
 
 def _target(target: TargetStatus) -> str:
     reason = "" if target.reason == str(target.phase) else f" {target.reason}"
-    return f"[bold]{target.hardware_class}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
+    return (
+        f"[bold]{target.hardware_class_name}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
+    )
 
 
 def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
@@ -71,7 +73,7 @@ def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime)
     for name in variants_of(target):
         variant = picture.variant(name)
         if variant is not None:
-            chosen = several and bool(target.choice) and name == target.variant
+            chosen = several and bool(target.choice) and name == target.variant_name
             _build(branch, variant, now, chosen=chosen)
     if several and target.choice:
         branch.add(f"choice: {escape(target.choice)}")
@@ -104,13 +106,13 @@ def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) 
 
 def _stage(stage: StageStatus, now: datetime) -> str:
     took = ""
-    if stage.started_at is not None:
-        took = f" {age(stage.started_at, stage.finished_at or now)}"
+    if stage.start_time is not None:
+        took = f" {age(stage.start_time, stage.completion_time or now)}"
     return f"{_STAGE[stage.outcome]} {stage.name}{took}"
 
 
 def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
-    route = picture.route(target.hardware_class)
+    route = picture.route(target.hardware_class_name)
     roles = []
     if route is not None:
         spec = route.spec
@@ -118,7 +120,9 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
                  for name, role in (("stable", spec.stable), ("candidate", spec.candidate)) if role]  # fmt: skip
         if spec.previous:
             kept = (
-                f"for {age(spec.previous.until, now)}" if spec.previous.until > now else "leaving"
+                f"for {age(spec.previous.expiration_time, now)}"
+                if spec.previous.expiration_time > now
+                else "leaving"
             )
             roles.append(f"previous {spec.previous.revision} ({kept})")
     if roles:
@@ -131,7 +135,7 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
         asked = WaveStep(step.percent, selector) if step else ""
         branch.add(
             f"wave {wave.index + 1} of {wave.of} ({asked}): {wave.passed} of {wave.denominator}"
-            f" nodes passed, open for {age(wave.opened_at, now)}"
+            f" nodes passed, open for {age(wave.open_time, now)}"
         )
 
 
@@ -144,7 +148,7 @@ def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: b
     if picture.nodes is None:
         leaf.add("[dim]devices are not shown: your user can't list edgenodes[/]")
         return
-    devices = picture.nodes.get(target.hardware_class, ())
+    devices = picture.nodes.get(target.hardware_class_name, ())
     shown = [line for node in devices for line in _node(picture, node, told=all_nodes)]
     for line in shown if all_nodes else shown[:NODES_SHOWN]:
         leaf.add(line)

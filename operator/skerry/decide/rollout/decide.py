@@ -45,16 +45,13 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
     if wave is not None and not _is_wanted(wave, wanted):
         wave = replace(wave, planned=wave.opened)
     facts = report.Facts(view, route, wave, now)
-    story = report.tell(facts)
     placements, delete = place(view, route, wave, now) if route else ({}, frozenset())
     rejections = new_rejections(view, route) if route else ()
     return TargetDecision(
         route=wanted,
         placements=placements,
         delete=delete,
-        phase=story.phase,
-        reason=story.reason,
-        message=story.message,
+        story=report.tell(facts),
         counts=report.count(facts),
         desired=view.desired,
         attempt=view.attempt,

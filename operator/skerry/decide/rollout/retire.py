@@ -43,7 +43,11 @@ def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset
 def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
     """Whether there is a previous revision whose servers run beside stable's."""
     previous = route.previous
-    return previous is not None and now < previous.until and view.policy.standby is Standby.WARM
+    return (
+        previous is not None
+        and now < previous.expiration_time
+        and view.policy.standby is Standby.WARM
+    )
 
 
 def holders(
@@ -100,7 +104,7 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
 def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
     """Whether the node's agent has seen the route, and another revision that stays there has the traffic."""
     report = node.model
-    if report is None or report.observed_route < view.route_generation:
+    if report is None or report.observed_route_generation < view.route_generation:
         return False
     placement = view.daemonsets.get(report.serving or "")
     return report.serving != revision and placement is not None and placement.holds(node)
@@ -111,7 +115,7 @@ def _is_overdue(
 ) -> bool:
     previous = route.previous
     if previous is not None and previous.revision == revision:
-        if now >= previous.until + OFFLINE_GRACE:
+        if now >= previous.expiration_time + OFFLINE_GRACE:
             # Where it is the only server, only a candidate that gets its room is worth it.
             alone = _is_alone(route, node, revision)
             return not alone or (route.candidate is not None and _has_use_for_room(view, node))
@@ -138,7 +142,11 @@ def _is_kept(
 ) -> bool:
     """Return whether a node keeps its only server although the time to release it is over."""
     previous = route.previous
-    if previous and previous.revision == revision and now < previous.until + OFFLINE_GRACE:
+    if (
+        previous
+        and previous.revision == revision
+        and now < previous.expiration_time + OFFLINE_GRACE
+    ):
         return False
     return _is_alone(route, node, revision) and not _has_use_for_room(view, node)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.decide.rollout.nodes import counts_since, has_failed, has_passed, silence_seconds
 from skerry.decide.rollout.opening import index_of, is_empty, is_passed_over, opened, plan
 
@@ -45,7 +46,7 @@ def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave
         return None
     extent = opened(view, route.candidate.revision)
     remembered = remembered_wave(view, route.candidate.revision)
-    opened_at = remembered.opened_at if remembered else now
+    opened_at = remembered.open_time if remembered else now
     index = remembered.index if remembered else index_of(view, extent, opened_at)
     index = min(index, len(view.policy.waves) - 1)
     return _planned(view, route, Wave(route.candidate, index, opened_at, extent, extent), now)
@@ -102,11 +103,11 @@ def passed_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
 
 def waiting_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
     """Members that have neither passed nor failed: the wave waits for them."""
-    tried = wave.candidate
+    tried = Attempt.of(wave.candidate)
     return tuple(
         node
         for node in member_nodes(view, wave)
-        if not _passed(view, wave, node) and not has_failed(node, tried.revision, tried.attempt)
+        if not _passed(view, wave, node) and not has_failed(node, tried)
     )
 
 
@@ -115,9 +116,9 @@ def lost_nodes(view: TargetView, wave: Wave, now: datetime) -> tuple[NodeView, .
 
     A node that failed before it fell silent is counted as failed, and holds nothing.
     """
-    tried = wave.candidate
+    tried = Attempt.of(wave.candidate)
     lost = lost_of(view, member_nodes(view, wave), now)
-    return tuple(n for n in lost if not has_failed(n, tried.revision, tried.attempt))
+    return tuple(n for n in lost if not has_failed(n, tried))
 
 
 def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tuple[NodeView, ...]:
@@ -127,8 +128,8 @@ def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tup
 
 
 def _passed(view: TargetView, wave: Wave, node: NodeView) -> bool:
-    tried = wave.candidate
-    return has_passed(node, tried.revision, tried.attempt, view.route_generation)
+    tried = Attempt.of(wave.candidate)
+    return has_passed(node, tried, view.route_generation)
 
 
 def remembered_wave(view: TargetView, revision: str) -> WaveStatus | None:
