@@ -1,6 +1,6 @@
-"""Hears of every request on the datagram socket that HAProxy logs to, and says whose answer it was.
+"""The datagram socket that HAProxy logs every request to, and whose answer each line is.
 
-HAProxy also tells there what its health checks find.
+HAProxy also logs the results of its health checks there.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ LOOK_SECONDS = 5.0
 RECEIVE_BUFFER_BYTES = 4 << 20
 OF_CHECKS = (b"Health check for ", b"Server ")
 """What HAProxy's own words on a server begin with; a request's line begins with its backend."""
-Heard = tuple[str, str, Answer]
+LoggedAnswer = tuple[str, str, Answer]
 """Backend (namespace.name), revision, answer."""
 
 
-def parse(line: str, pools: Mapping[str, Mapping[str, Server]]) -> list[Heard]:
-    """Whose answers a log line tells of: none, one, or two where a failure was retried.
+def parse(line: str, pools: Mapping[str, Mapping[str, Server]]) -> list[LoggedAnswer]:
+    """Return the answers in a log line: none, one, or two where a failure was retried.
 
     `pools` are servers by backend and revision: a retry goes to the other revision that has traffic, and
     what it took there is nobody's latency. What an answer says is a matter of the server's protocol.
     """
-    found = Line.of(line)
-    if found is None:
+    logged = Line.of(line)
+    if logged is None:
         return []
-    backend = model_of(found.pool)
+    backend = model_of(logged.pool)
     servers = pools.get(backend, {})
-    server = servers.get(found.revision)
+    server = servers.get(logged.revision)
     protocol = OPEN_INFERENCE if server is None else protocol_of(server.protocol)
-    reading = protocol.read(found)
-    heard: list[Heard] = []
-    if found.retried:
-        others = [r for r, s in servers.items() if s.weight > 0 and r != found.revision]
-        failed = Answer(found.started, found.answered, failed=True)
-        heard += [(backend, other, failed) for other in others]
-    if reading.failed or (reading.measured and not heard):
-        answer = Answer(found.started, found.answered, reading.failed)
-        heard.append((backend, found.revision, answer))
-    return heard
+    reading = protocol.read(logged)
+    found: list[LoggedAnswer] = []
+    if logged.retried:
+        others = [r for r, s in servers.items() if s.weight > 0 and r != logged.revision]
+        failed = Answer(logged.started, logged.answered, failed=True)
+        found += [(backend, other, failed) for other in others]
+    if reading.failed or (reading.measured and not found):
+        answer = Answer(logged.started, logged.answered, reading.failed)
+        found.append((backend, logged.revision, answer))
+    return found
 
 
 @dataclass
 class Requests(asyncio.DatagramProtocol):
-    """Hands on each answer that is heard of, and tells when a health check found something else.
+    """Records each logged answer, and reports when a health check has another result.
 
-    HAProxy's times are of the wall clock; those that are handed on are of the monotonic one.
+    HAProxy's times are of the wall clock; those that are recorded are of the monotonic one.
     """
 
     pools: Callable[[], Mapping[str, Mapping[str, Server]]]
-    heard: Callable[[Heard], None]
+    record: Callable[[LoggedAnswer], None]
     checked: Callable[[], None]
     clock: Clock = field(default_factory=Clock)
     lines: int = 0
     broken: int = field(default=0)
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """One line of log."""
+        """Take one line of the log."""
         self.lines += 1
         if data.startswith(OF_CHECKS):
             self.checked()
@@ -86,11 +86,11 @@ class Requests(asyncio.DatagramProtocol):
         for backend, revision, answer in found:
             own = self.clock.own(answer)
             if own is not None:
-                self.heard((backend, revision, own))
+                self.record((backend, revision, own))
 
 
 async def listen(path: Path, protocol: Requests) -> asyncio.DatagramTransport:
-    """Binds the socket anew; HAProxy sends to the path and needs no word of it.
+    """Bind a new socket in place of the last; HAProxy sends to the path, and need not know.
 
     Raises OSError where the disk refuses.
     """
@@ -110,7 +110,7 @@ async def listen(path: Path, protocol: Requests) -> asyncio.DatagramTransport:
 
 
 async def keep_listening(path: Path, protocol: Requests) -> None:
-    """Listens until cancelled, again when the socket was deleted, or once the disk takes it."""
+    """Listen until cancelled, again when the socket was deleted, or once the disk takes it."""
     refused = ""
     while True:
         try:
@@ -130,7 +130,7 @@ async def keep_listening(path: Path, protocol: Requests) -> None:
 
 async def _until_gone(path: Path) -> None:
     bound = _inode(path)
-    while bound is not None and _inode(path) == bound:  # noqa: ASYNC110 - nobody tells of it
+    while bound is not None and _inode(path) == bound:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(LOOK_SECONDS)
 
 

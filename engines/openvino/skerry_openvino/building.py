@@ -12,7 +12,8 @@ import openvino as ov
 
 from skerry.engines import ModelError
 from skerry_openvino.arithmetic import Arithmetic, write_arithmetic
-from skerry_openvino.model import reason_of, version
+from skerry_openvino.errors import reason_of
+from skerry_openvino.model import version
 
 if TYPE_CHECKING:
     from pathlib import Path

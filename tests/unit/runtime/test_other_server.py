@@ -26,8 +26,9 @@ from skerry.engines import find_engine
 from skerry.render.daemonsets import daemonset, daemonset_name
 from skerry_agent.gateway.requests import parse
 from skerry_agent.golden import Golden, Target
-from skerry_agent.pods import Pod
+from skerry_agent.kubelet import Pod
 from skerry_agent.protocols import UnknownProtocol, known_protocols, protocol_of
+from skerry_agent.trial.instance import Instance, Ports
 from tests.foreign import install
 from tests.kubelet import expanded
 from tests.unit.render.test_objects import OWNER, SERVED
@@ -69,7 +70,7 @@ def template(site: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def pod(
     template: dict[str, Any], site: Path, encoder_artifact: Path, tmp_path_factory: Any
-) -> Iterator[Pod]:
+) -> Iterator[Instance]:
     """The pod, running, as the agent sees it; its ports are this machine's."""
     repository = tmp_path_factory.mktemp("repository")
     ports = {"7000": str(free_port()), "8090": str(free_port())}
@@ -86,11 +87,11 @@ def pod(
     with ended(start("golden")), ended(start("runtime")):
         wait_for_answer(f"http://127.0.0.1:{ports['7000']}/ping")
         wait_for_answer(f"http://127.0.0.1:{ports['8090']}/skerry/golden")
-        seen = Pod.of(as_the_api_server_has_it(template))
-        assert (seen.http_port, seen.grpc_port, seen.golden_port) == (7000, None, 8090)
-        yield seen.model_copy(
-            update={"http_port": int(ports["7000"]), "golden_port": int(ports["8090"])}
-        )
+        seen = Pod.of(as_the_api_server_has_it(template)).instance()
+        assert seen is not None
+        assert seen.ports == Ports(http=7000, golden=8090)
+        own = Ports(http=int(ports["7000"]), golden=int(ports["8090"]))
+        yield seen.model_copy(update={"ports": own})
 
 
 def here(
@@ -132,13 +133,13 @@ def as_the_api_server_has_it(template: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": metadata, "spec": template["spec"], "status": {"podIP": "127.0.0.1"}}
 
 
-def mode(pod: Pod, word: str) -> None:
+def mode(pod: Instance, word: str) -> None:
     """How the server answers from now on."""
-    HTTP.post(f"http://127.0.0.1:{pod.http_port}/mode", content=word).raise_for_status()
+    HTTP.post(f"http://127.0.0.1:{pod.ports.http}/mode", content=word).raise_for_status()
 
 
 @pytest.fixture
-def right(pod: Pod) -> Iterator[Pod]:
+def right(pod: Instance) -> Iterator[Instance]:
     """The pod; it answers rightly before and after."""
     yield pod
     mode(pod, "right")
@@ -160,9 +161,10 @@ def test_the_pod_is_as_the_engine_s_server_says(template: dict[str, Any]) -> Non
     assert variables["HOMEMADE_THREADS"] == "1"
 
 
-def target(pod: Pod) -> Target:
+def target(pod: Instance) -> Target:
+    ports = pod.ports
     return Target(
-        REVISION, "127.0.0.1", "encoder", pod.http_port, pod.golden_port or 0, "o", pod.protocol
+        REVISION, pod.address, "encoder", ports.http, ports.golden or 0, "o", pod.protocol
     )
 
 
@@ -170,7 +172,7 @@ def target(pod: Pod) -> Target:
     ("word", "outcome"), [("right", VerdictOutcome.PASS), ("wrong", VerdictOutcome.FAIL)]
 )
 async def test_its_answers_are_held_against_the_golden_samples(
-    right: Pod, tmp_path: Path, word: str, outcome: VerdictOutcome
+    right: Instance, tmp_path: Path, word: str, outcome: VerdictOutcome
 ) -> None:
     mode(right, word)
     async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
@@ -185,7 +187,7 @@ async def test_its_answers_are_held_against_the_golden_samples(
     [("right", 200, [False]), ("slow", 429, [True]), ("leaving", 503, [])],
 )
 async def test_the_gateway_checks_it_and_its_log_is_read_as_its_protocol_has_it(
-    right: Pod, word: str, status: int, heard: list[bool]
+    right: Instance, word: str, status: int, heard: list[bool]
 ) -> None:
     mode(right, word)
     server = right.as_server(100)
@@ -229,7 +231,9 @@ def test_a_protocol_that_nobody_brings_is_named() -> None:
         protocol_of("Verse")
 
 
-async def test_a_candidate_of_an_unknown_protocol_is_not_judged(right: Pod, tmp_path: Path) -> None:
+async def test_a_candidate_of_an_unknown_protocol_is_not_judged(
+    right: Instance, tmp_path: Path
+) -> None:
     """It is the agent that lacks something: the build is not at fault."""
     unknown = target(right)._replace(protocol="Verse")
     async with httpx.AsyncClient(trust_env=False, verify=TLS) as client:
