@@ -33,7 +33,7 @@ def node_model(
         namespace=route.metadata.namespace or "",
         name=spec.edge_model,
         edge_model_uid=memory.uid or None,
-        observed_route=route.metadata.generation or 0,
+        observed_route=spec.roles_generation,
         serving=max(given, key=lambda revision: given[revision]) if given else None,
         stable=stable,
         healthy=stable is not None and stable in up,

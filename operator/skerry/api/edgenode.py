@@ -112,7 +112,7 @@ class NodeModel(Model):
         " reports about an earlier EdgeModel of the same name.",
     )
     observed_route: int = Field(
-        default=0, description="metadata.generation of the ModelRoute that the agent applied."
+        default=0, description="spec.rolesGeneration of the ModelRoute that the agent acts on."
     )
     serving: RevisionName | None = Field(
         default=None,

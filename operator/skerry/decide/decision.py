@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.modelvariant import PinnedArtifact
-    from skerry.decide.rollout.model import Placement
+    from skerry.api.placement import Placement
     from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from skerry.api.config import ArtifactSettings, Delivery
 from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
-from skerry.decide.rollout.model import Placement
+from skerry.api.placement import Placement
 from skerry.render.daemonsets import daemonset
 from skerry.render.image_volumes import delivered
 from skerry.render.jobs import optimisation_job

@@ -27,7 +27,7 @@ from image_build.inputs import dependencies
 from image_build.spec import read_spec
 from skerry.api.edgenode import VerdictOutcome
 from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
-from skerry.decide.rollout.model import Placement
+from skerry.api.placement import Placement
 from skerry.render.daemonsets import daemonset
 from skerry_agent.gateway.state import Server
 from skerry_agent.golden import Golden, Target

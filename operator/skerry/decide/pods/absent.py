@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from skerry.decide.rollout.model import NodeView, Placement
-    from skerry.decide.snapshot import Absence, JobView, RouteView, Snapshot
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.placement import Placement
+    from skerry.decide.rollout.model import NodeView
+    from skerry.decide.snapshot import Absence, JobView, Snapshot
 
 GRACE = timedelta(seconds=20)
 """A pod is made, scheduled and begun in less on a cluster that is well."""
@@ -33,15 +35,13 @@ class Lacking:
 
 
 def lacking(
-    routes: Mapping[str, RouteView],
-    daemonsets: Mapping[str, Mapping[str, Placement]],
-    nodes: Mapping[str, tuple[NodeView, ...]],
+    routes: Mapping[str, ModelRouteSpec], nodes: Mapping[str, tuple[NodeView, ...]]
 ) -> Iterator[Lacking]:
-    """Yield the reachable nodes without a Ready pod of candidate or stable, where its DaemonSet covers them."""
+    """Yield the reachable nodes without a Ready pod of candidate or stable that is meant for them."""
     for name, route in routes.items():
-        roles = [role for role in (route.spec.candidate, route.spec.stable) if role]
+        roles = [role for role in (route.candidate, route.stable) if role]
         for revision in dict.fromkeys(role.revision for role in roles):
-            placement = daemonsets.get(name, {}).get(revision)
+            placement = route.placement_of(revision)
             if placement is None:
                 continue
             for node in nodes.get(name, ()):

@@ -17,10 +17,10 @@ from skerry.api.modelroute import (
     RoutePrevious,
     RouteRevision,
 )
+from skerry.api.placement import PlacementKind
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
-from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
 from skerry.decide.rollout.retire import is_held_offline
 from skerry.decide.rollout.situation import Situation, change, way_back
@@ -33,15 +33,18 @@ if TYPE_CHECKING:
 
 
 def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
-    """The route that shall be; None while there is none and nothing to put into one."""
+    """Return the roles that shall be; None while there are none and no DaemonSet to retire.
+
+    Wave and placements are still those of the observed route: `placement.py` decides them by the roles.
+    """
     base = view.route or _recovered(view, now)
     situation = Situation(view, base, observe_wave(view, base, now), now)
     checks = (c for c in CHECKS if not (view.policy.suspended and c in HELD_BY_SUSPEND))
     answers = (check(situation) for check in checks)
     route = next((answer for answer in answers if answer is not None), base)
-    if view.route is None and route.stable is None and route.candidate is None:
+    if not (view.route or route.stable or route.candidate or view.daemonsets):
         return None
-    return _with_policy(view, route, now)
+    return _counted(view, _with_policy(view, route, now))
 
 
 def standing_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
@@ -172,7 +175,7 @@ def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: dateti
     """
     if is_rejected(view, desired, view.attempt) or not is_recorded(view, route.halted):
         return False
-    left = view.daemonsets.get(desired)
+    left = view.placed[desired] if desired in view.daemonsets else None
     if left is None or left.kind is PlacementKind.IN:
         return True
     return left.kind is PlacementKind.NOT_IN and is_held_offline(view, route, desired, now)
@@ -250,6 +253,18 @@ def _halt(case: Degraded, now: datetime) -> Halt:
         message=message,
         at=now,
     )
+
+
+def _counted(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
+    """Return the route with the next generation of its roles when agents have anything to learn.
+
+    The generations of a lost route are known from what agents reported.
+    """
+    if route == view.route:
+        return route
+    reported = (node.model.observed_route for node in view.nodes if node.model)
+    last = view.roles_generation if view.route else max(reported, default=0)
+    return change(route, roles_generation=last + 1)
 
 
 def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:

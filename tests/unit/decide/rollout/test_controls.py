@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
+from skerry.api.placement import Placement
 from skerry.api.rollout import Standby
-from skerry.decide.rollout import Placement, PlacementKind
 from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy
 
@@ -42,7 +42,7 @@ def reason(made: Fleet) -> str:
 
 
 def covered(made: Fleet, revision: str) -> set[str]:
-    placed = made.daemonsets.get(revision, Placement(PlacementKind.IN))
+    placed = made.daemonsets.get(revision, Placement.only())
     return {d.name for d in made.devices.values() if placed.covers(d.shard, d.labels)}
 
 
