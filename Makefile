@@ -14,20 +14,23 @@ VALUES ?= skerry-values.yaml
 # An environment that has everything serves; else one for building images and the command line alone.
 ENVIRONMENT = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.images)
 
-.PHONY: help setup registry-named images demo demo-down test test-long profile-tests coverage unit lint format crds chart docs protos
+.PHONY: help setup locks registry-named images demo demo-down test test-long profile-tests coverage unit lint format crds chart docs protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
 setup: .venv/.ready ## system packages, Go where it is too old, the Python environment
 
-.venv/.ready: pyproject.toml tests/lab/bootstrap.sh
+.venv/.ready: pyproject.toml requirements-dev.lock tests/lab/bootstrap.sh
 	$(SUDO) tests/lab/bootstrap.sh
 	touch $@
 
-.venv/.images: pyproject.toml tests/lab/bootstrap.sh
+.venv/.images: pyproject.toml requirements-images.lock tests/lab/bootstrap.sh
 	$(SUDO) tests/lab/bootstrap.sh images
 	touch $@
+
+locks: setup ## resolve what images and environments require, with hashes; UPGRADE=1 takes the newest versions
+	$(PYTHON) images/locks.py $(if $(filter 1,$(UPGRADE)),--upgrade)
 
 # First of the prerequisites: what is missing is told before minutes of installing.
 registry-named:

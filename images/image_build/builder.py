@@ -100,7 +100,7 @@ class Builder:
         sources: dict[str, Path] = {}
         python = self._python()
         if spec.extras or spec.requirements:
-            sources["dependencies"] = inputs.dependencies(spec, self.repository, python)
+            sources["dependencies"] = inputs.dependencies(spec, python)
         if spec.extras:
             sources["skerry"] = inputs.distribution(self.repository, python)
         if spec.debian_packages:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from image_build.cache import cached, files_below, key_of, key_of_folders
 from image_build.run import BuildError, run
-from image_build.spec import ImageSpec
+from image_build.spec import LOCK, ImageSpec
 
 GLIBC_MINOR = 36
 """The base image has glibc 2.36 (Debian 12); wheels for it or any older one fit."""
@@ -40,16 +40,20 @@ sys.exit({call}())
 """
 
 
-def dependencies(spec: ImageSpec, repository: Path, python: str) -> Path:
-    """Return a folder with the packages that an image's extras and requirements ask for."""
-    wanted = (*_distribution_requirements(spec, repository), *spec.requirements)
-    constraints = spec.constraints.read_text() if spec.constraints else ""
+def dependencies(spec: ImageSpec, python: str) -> Path:
+    """Return a folder with the packages that an image's lock names.
+
+    Raises:
+        BuildError: The image has no lock, or a file has another hash than the lock names.
+    """
+    lock = spec.folder / LOCK
+    if not lock.exists():
+        raise BuildError(f"{lock} is missing; run `make locks`, which writes it")
 
     def make(folder: Path) -> None:
-        options = ["--constraint", str(spec.constraints)] if spec.constraints else []
-        _install(folder, python, *options, *wanted)
+        _install(folder, python, "--no-deps", "--require-hashes", "--requirement", str(lock))
 
-    return cached("dependencies", key_of(wanted, constraints, python, os.uname().machine), make)
+    return cached("dependencies", key_of(lock.read_text(), python, os.uname().machine), make)
 
 
 def distribution(repository: Path, python: str) -> Path:
@@ -60,7 +64,7 @@ def distribution(repository: Path, python: str) -> Path:
     def make(folder: Path) -> None:
         copy = folder / "checkout"
         _copy_sources(repository, sources, copy)
-        pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps")
+        pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
         run(*pip, "--wheel-dir", folder, copy)
         wheel = next(folder.glob("*.whl"))
         shutil.rmtree(copy)
@@ -87,16 +91,6 @@ def debian_packages(spec: ImageSpec, status: Path) -> Path:
         (folder / "install").write_text(DEBIAN_INSTALL)
 
     return cached("debian", key_of(spec.debian_packages, status.read_text(), DEBIAN_INSTALL), make)
-
-
-def _distribution_requirements(spec: ImageSpec, repository: Path) -> list[str]:
-    if not spec.extras:
-        return []
-    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    optional: dict[str, list[str]] = project["optional-dependencies"]
-    if missing := set(spec.extras) - set(optional):
-        raise BuildError(f"{spec.folder}: pyproject.toml has no extras {sorted(missing)}")
-    return [*project["dependencies"], *(line for name in spec.extras for line in optional[name])]
 
 
 def _sources(repository: Path) -> list[Path]:

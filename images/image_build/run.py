@@ -12,8 +12,13 @@ class BuildError(Exception):
     """An image could not be built; the message says which, why, and what to do."""
 
 
-def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a program to its end.
+def run(
+    *command: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    given: str | None = None,
+) -> str:
+    """Run a program to its end, with `given` as its standard input.
 
     Returns:
         What it wrote to its standard output.
@@ -24,7 +29,14 @@ def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, cwd=cwd, env=env, capture_output=True, text=True, errors="replace", check=False
+            words,
+            cwd=cwd,
+            env=env,
+            input=given,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except FileNotFoundError as error:
         raise BuildError(

@@ -8,8 +8,8 @@ optional:
 - `extras = ["agent"]`: extras of the skerry distribution. Their requirements come into the build
   context as `.inputs/dependencies/`, and skerry itself as `.inputs/skerry/`; each has a folder
   `site` (Python packages) and, where there are commands, a folder `bin`.
-- `requirements = "requirements.txt"`: further Python packages for `.inputs/dependencies/`.
-- `constraints = "constraints.txt"`: pip constraints (a path from this folder) for both.
+- `requirements = "requirements.txt"`: further Python packages for `.inputs/dependencies/`. With either field,
+  the folder holds `requirements.lock` too, which `make locks` writes.
 - `debian_packages = ["haproxy"]`: come with those of their dependencies that the base image lacks
   as `.inputs/debian/`, with a script `install` beside them. The Containerfile declares
   `ARG DEBIAN_PACKAGES`: a hash of the packages, so that another version is never taken from
@@ -39,7 +39,9 @@ from pathlib import Path
 
 from image_build.run import BuildError
 
-FIELDS = {"extras", "requirements", "constraints", "debian_packages", "root_filesystem"}
+FIELDS = {"extras", "requirements", "debian_packages", "root_filesystem"}
+LOCK = "requirements.lock"
+"""The Python packages of an image with versions and hashes, in the image's folder."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,6 @@ class ImageSpec:
     folder: Path
     extras: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
-    constraints: Path | None = None
     debian_packages: tuple[str, ...] = ()
     root_packages: tuple[str, ...] = ()
 
@@ -102,7 +103,6 @@ def read_spec(repository: Path, name: str) -> ImageSpec:
         folder=folder,
         extras=tuple(fields.get("extras", ())),
         requirements=_requirements(folder, fields.get("requirements")),
-        constraints=folder / fields["constraints"] if "constraints" in fields else None,
         debian_packages=tuple(fields.get("debian_packages", ())),
         root_packages=tuple(fields.get("root_filesystem", {}).get("packages", ())),
     )

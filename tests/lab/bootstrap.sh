@@ -2,7 +2,7 @@
 # Makes a fresh Debian or Ubuntu machine fit for Skerry's demonstration and tests, as root:
 #
 # 1. system packages, those that are missing;
-# 2. the Python environment .venv with skerry and all extras (Python >= 3.11);
+# 2. the Python environment .venv with skerry and the packages of requirements-dev.lock (Python >= 3.11);
 # 3. Go, where there is none or one too old to fetch the version that the lab's modules ask for.
 #
 # Run again, it does what is missing. The lab's binaries come later, by themselves.
@@ -11,7 +11,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$checkout/.venv
-extras=operator,agent,cli,fetcher,runtime,optimizer,runtime-onnxruntime,optimizer-onnxruntime,runtime-openvino,optimizer-openvino,lab,dev
+lock=requirements-dev.lock
 
 # A package, and what it is for.
 packages=(
@@ -27,7 +27,7 @@ packages=(
     ca-certificates git
 )
 if [ "${1:-}" = images ]; then
-    extras=cli,images
+    lock=requirements-images.lock
     packages=(buildah debootstrap util-linux ca-certificates)
 fi
 
@@ -91,7 +91,8 @@ make_environment() {
         "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
         "$python" -m venv "$venv"
     fi
-    "$venv/bin/pip" install -qq --editable "$checkout[$extras]"
+    "$venv/bin/pip" install -qq --no-deps --require-hashes --requirement "$checkout/$lock"
+    "$venv/bin/pip" install -qq --no-deps --no-build-isolation --editable "$checkout"
 }
 
 # From 1.21 on, Go fetches the very version that a module names.

@@ -18,7 +18,6 @@ ROOT = DOCS.parent
 WORDS = DOCS / "contributing" / "words.md"
 
 NOT_YET = {
-    "CHANGELOG.md",
     "crds/skerry.dev_edgemodels.yaml",
     "crds/skerry.dev_modelvariants.yaml",
 }

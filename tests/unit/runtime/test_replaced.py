@@ -84,7 +84,7 @@ def pod(encoder_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     prepare = by_name["prepare"]
     variables = environment(prepare, paths) | {"SKERRY_MODEL_DIR": str(encoder_artifact)}
     subprocess.run(command(prepare, paths), env=variables, check=True)
-    packages = dependencies(read_spec(ROOT, "mlserver-onnx"), ROOT, f"3.{sys.version_info.minor}")
+    packages = dependencies(read_spec(ROOT, "mlserver-onnx"), f"3.{sys.version_info.minor}")
     image = {
         "PYTHONPATH": f"{packages / 'site'}:{EXAMPLE}",
         "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_onnx.OnnxModel",
