@@ -126,9 +126,35 @@ def _is_alone(route: ModelRouteSpec, node: NodeView, revision: str) -> bool:
 
 def is_held_offline(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
     """Whether all that keeps the revision anywhere is an offline node, in each of its shards."""
+    return not _shards_without_offline_holder(view, route, revision, now)
+
+
+def is_stopgap(
+    view: TargetView, route: ModelRouteSpec, revision: str, passed: frozenset[str], now: datetime
+) -> bool:
+    """Return whether the revision is kept only offline, or where stable has no room and the candidate passed.
+
+    Such a node has two revisions, and gets no third when the candidate takes the place of stable.
+
+    Args:
+        view: the state of the target.
+        route: its route.
+        revision: neither stable nor candidate.
+        passed: names of the reachable nodes that passed the candidate.
+        now: UTC.
+    """
+    shards = _shards_without_offline_holder(view, route, revision, now)
+    left = [n for n in holders(view, route, revision, now) if n.shard in shards]
+    served = all(n.name in passed and waits_for_stable(view, route, n) for n in left)
+    return served and {n.shard for n in left} == shards
+
+
+def _shards_without_offline_holder(
+    view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
+) -> frozenset[int]:
     held = {n.shard for n in holders(view, route, revision, now) if not n.reachable}
     placement = view.placed[revision]
-    return all(shard in held for shard in ALL_SHARDS if placement.reaches(shard))
+    return frozenset(s for s in ALL_SHARDS if placement.reaches(s) and s not in held)
 
 
 def stable_placement(view: TargetView, stable: str) -> Placement:

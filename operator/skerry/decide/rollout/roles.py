@@ -22,14 +22,14 @@ from skerry.api.rollout import Standby
 from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
-from skerry.decide.rollout.retire import is_held_offline
+from skerry.decide.rollout.retire import is_held_offline, is_stopgap
 from skerry.decide.rollout.situation import Situation, change, way_back
-from skerry.decide.rollout.wave import is_done, is_last, observe_wave
+from skerry.decide.rollout.wave import is_done, is_last, observe_wave, passed_nodes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from skerry.decide.rollout.model import TargetView
+    from skerry.decide.rollout.model import TargetView, Wave
 
 
 def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
@@ -109,7 +109,7 @@ def _promote(now: Situation) -> ModelRouteSpec | None:
         return None
     if not is_last(now.view, wave) or not is_done(now.view, wave, now.now):
         return None
-    if not _only_roles_run(now, tried.revision):
+    if not _is_room(now, tried.revision, wave):
         return None
     if now.view.policy.manual and approval(now.view, tried) is None:
         return None
@@ -230,9 +230,21 @@ def _ready_nodes(view: TargetView, revision: str) -> int:
 def _only_roles_run(now: Situation, other: str) -> bool:
     """No third revision is left on any node, but where an offline node holds it: nobody waits for that."""
     view, route = now.view, now.route
-    allowed = {other} | ({route.stable.revision} if route.stable else set())
-    third = view.daemonsets.keys() - allowed
-    return all(is_held_offline(view, route, revision, now.now) for revision in third)
+    return all(is_held_offline(view, route, third, now.now) for third in _thirds(now, other))
+
+
+def _is_room(now: Situation, tried: str, wave: Wave) -> bool:
+    """Return whether the promotion leaves no reachable node with a third revision."""
+    view, route = now.view, now.route
+    passed = frozenset(node.name for node in passed_nodes(view, wave) if node.reachable)
+    thirds = _thirds(now, tried)
+    return all(is_stopgap(view, route, third, passed, now.now) for third in thirds)
+
+
+def _thirds(now: Situation, other: str) -> frozenset[str]:
+    """Return the revisions next to stable and `other` of which there is a DaemonSet."""
+    stable = {now.route.stable.revision} if now.route.stable else set()
+    return frozenset(now.view.daemonsets.keys() - {other} - stable)
 
 
 def _kept_warm(now: Situation) -> RoutePrevious | None:

@@ -703,3 +703,26 @@ def test_what_a_lost_route_leaves_behind_goes() -> None:
     assert made.daemonsets == {}
     assert made.route is not None
     assert (made.route.stable, made.route.candidate) == (None, None)
+
+
+def test_a_stopgap_delays_no_promotion_where_the_candidate_passed() -> None:
+    """C is wanted again while n has B and what was there of C: stable A never had room on it."""
+    made = serving(4)
+    made.desired = B
+    made.settle(deadlines=True)
+    n = in_flight(made, C)
+    made.cut(n)
+    made.advance(1)
+    made.desired = A
+    made.settle()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == A
+    assert not made.daemonsets[A].covers(n.shard)
+    made.desired = C
+    for _ in range(3):
+        made.tick()
+    made.mend(n)
+    made.settle(deadlines=True)
+    assert servers(made) == {C}
+    assert made.daemonsets == {C: Placement()}
