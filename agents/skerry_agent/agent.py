@@ -33,7 +33,7 @@ from skerry_agent.plan import Memory
 from skerry_agent.pods import Pod, callers, of_model
 from skerry_agent.report import most_urgent, node_model
 from skerry_agent.reporting import Reporting
-from skerry_agent.routes import Routes, sentence
+from skerry_agent.routes import Routes, place_of, sentence
 from skerry_agent.runner import Runner
 from skerry_agent.store import Store
 from skerry_agent.supervise import supervised
@@ -206,6 +206,7 @@ class Agent:
             if node is not None:
                 self._take_reported(node)
                 changes["hardware_class"] = _class_of(node) or self.kept.hardware_class
+                changes["place"] = place_of(node) or self.kept.place
         if self._synced("routes"):
             found = {k: _lean(v) for k, v in self.mirrors["routes"][0].objects.items()}
             changes["routes"] = self.routes.take(found, self.kept.routes)
@@ -323,7 +324,7 @@ class Agent:
         if key in self.gateway.missing and self.gateway.trouble:
             troubles.append(self.gateway.trouble)
         trouble = "; ".join(trouble for trouble in troubles if trouble)
-        return node_model(route, runner.memory, runner.up, trouble)
+        return node_model(route, runner.memory, runner.up, self.kept.place, trouble)
 
 
 def _class_of(node: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.api.modelroute import ModelRoute, ModelRouteSpec
+    from skerry.api.placement import Member
     from skerry_agent.plan import Memory
 
 
@@ -23,9 +24,21 @@ _UNDER_WAY = frozenset(
 
 
 def node_model(
-    route: ModelRoute, memory: Memory, up: frozenset[str], trouble: str = ""
+    route: ModelRoute,
+    memory: Memory,
+    up: frozenset[str],
+    place: Member | None = None,
+    trouble: str = "",
 ) -> NodeModel:
-    """What the operator reads of this model on this node; `trouble` is told where nothing worse is."""
+    """Return what the operator reads of this model on this node.
+
+    Args:
+        route: the model's route.
+        memory: with trial and vetoes.
+        up: revisions whose server answers.
+        place: the device's shard and labels; None while they are not known.
+        trouble: reported in addition.
+    """
     spec = route.spec
     given = plan.shares(spec, memory, up)
     stable = spec.stable.revision if spec.stable else None
@@ -39,12 +52,14 @@ def node_model(
         healthy=stable is not None and stable in up,
         candidate=_candidate(route, memory, given),
         vetoes=memory.vetoes,
-        message=_message(spec, memory, up, trouble),
+        message=_message(spec, memory, up, place, trouble),
     )
 
 
-def _message(spec: ModelRouteSpec, memory: Memory, up: frozenset[str], trouble: str) -> str:
-    said = plan.message(spec, memory, up) or plan.awaited(spec, memory)
+def _message(
+    spec: ModelRouteSpec, memory: Memory, up: frozenset[str], place: Member | None, trouble: str
+) -> str:
+    said = plan.message(spec, memory, up) or plan.awaited(spec, memory, place)
     return "; ".join(part for part in (said, trouble) if part)
 
 

@@ -6,7 +6,7 @@ meant to run. It stays under 2 kB. Agents ignore fields that they don't know.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ from skerry.api.guard import GuardRule
 from skerry.api.placement import Placement, PlacementKind
 from skerry.api.rollout import MOST_WAVES
 from skerry.api.rules import ListMap, Rule
+
+if TYPE_CHECKING:
+    from skerry.api.placement import Member
 
 
 class RouteRevision(Model):
@@ -167,6 +170,10 @@ class ModelRouteSpec(Model):
         """Return where the revision is meant to run; None when it is meant for no node."""
         found = (entry for entry in self.placements if entry.revision == revision)
         return next((entry.placement for entry in found), None)
+
+    def is_meant_for(self, member: Member, revision: str) -> bool:
+        """Return whether a node or device of the class is to hold the revision."""
+        return any(e.revision == revision and e.holds(member) for e in self.placements)
 
 
 class ModelRoute(Resource):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
+from skerry.api.edgenode import CandidateState, EdgeNodeSpec, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
 from skerry.judging.guard import Finding
 from skerry_agent import plan
@@ -165,9 +165,23 @@ def test_traffic_goes_only_where_something_answers(
 
 def test_a_candidate_that_waits_for_its_pod_says_so_and_the_gateway_is_told_nothing() -> None:
     waits, both = route(**STABLE, **TRYING), frozenset({A, B})
-    told = plan.awaited(waits, trial(S.WAITING))
-    assert told == f"no pod of candidate {B} answers on this node yet"
+    said = plan.awaited(waits, trial(S.WAITING), None)
+    assert said == f"no pod of candidate {B} answers on this node yet"
     assert plan.message(waits, trial(S.WAITING), frozenset({A})) == ""
-    assert plan.awaited(waits, trial(S.SMOKE_CHECK)) == ""
-    assert plan.awaited(route(**STABLE), trial(S.WAITING)) == ""
-    assert plan.awaited(waits, plan.advance(waits, trial(S.WAITING), Seen(0, both))) == ""
+    assert plan.awaited(waits, trial(S.SMOKE_CHECK), None) == ""
+    assert plan.awaited(route(**STABLE), trial(S.WAITING), None) == ""
+    assert plan.awaited(waits, plan.advance(waits, trial(S.WAITING), Seen(0, both)), None) == ""
+
+
+@pytest.mark.parametrize(
+    ("shard", "labels", "waits"),
+    [(3, {}, True), (4, {}, False), (4, {"site": "north"}, True), (None, {}, False)],
+)
+def test_a_device_waits_for_a_candidate_only_where_a_wave_has_opened_for_it(
+    shard: int | None, labels: dict[str, str], *, waits: bool
+) -> None:
+    ring = {"nodeSelector": {"site": "north"}, "shards": [4]}
+    opened = {"revision": B, "kind": "In", "shards": [3], "rings": [ring]}
+    spec = route(**STABLE, **TRYING, placements=[opened])
+    place = EdgeNodeSpec(hardware_class="c", shard=shard, labels=labels)
+    assert bool(plan.awaited(spec, trial(S.WAITING), place)) is waits

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api import EdgeNodeSpec
 from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
 from skerry.api.config import BuildResources
 from skerry.api.modelroute import RoutePlacement
@@ -264,8 +265,12 @@ def test_nodes() -> None:
         NODE_LABEL_SHARD: "3",
     }
     assert node_labels("n", None, None)["metadata"]["labels"] == {}
-    owner = edge_node("n", "uid", "x86")["metadata"]["ownerReferences"][0]
+    place = EdgeNodeSpec(hardware_class="x86", shard=3, labels={"site": "north"})
+    owner = edge_node("n", "uid", place)["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["uid"]) == ("Node", "uid")
+    assert edge_node("n", "uid", place)["spec"] == {
+        "hardwareClass": "x86", "shard": 3, "labels": {"site": "north"},
+    }  # fmt: skip
 
 
 def _is_meant_for(item: dict[str, Any], shard: int | None, labels: dict[str, str]) -> bool:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.api.placement import Placement
     from skerry.decide.rollout.model import NodeView
     from skerry.decide.snapshot import Absence, JobView, Snapshot
 
@@ -41,11 +40,8 @@ def lacking(
     for name, route in routes.items():
         roles = [role for role in (route.candidate, route.stable) if role]
         for revision in dict.fromkeys(role.revision for role in roles):
-            placement = route.placement_of(revision)
-            if placement is None:
-                continue
             for node in nodes.get(name, ()):
-                if _should_have(node, placement) and revision not in node.ready_revisions:
+                if _should_have(node, route, revision) and revision not in node.ready_revisions:
                     yield Lacking(name, node, revision)
 
 
@@ -76,8 +72,8 @@ def look_again(snapshot: Snapshot, now: datetime) -> float | None:
     )
 
 
-def _should_have(node: NodeView, placement: Placement) -> bool:
-    return node.reachable and not node.left_out and placement.holds(node)
+def _should_have(node: NodeView, route: ModelRouteSpec, revision: str) -> bool:
+    return node.reachable and not node.left_out and route.is_meant_for(node, revision)
 
 
 def _cause(absence: Absence, namespace: str) -> Trouble | None:
