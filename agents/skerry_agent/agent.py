@@ -285,7 +285,7 @@ class Agent:
     def _tell_flips(self) -> None:
         for key, runner in self.runners.items():
             trial = runner.memory.trial
-            failed = trial is not None and runner.memory.vetoed(*trial.key)
+            failed = trial is not None and runner.memory.vetoed(trial.key)
             if trial is not None and failed and not self.told.get(key, failed):
                 tell("flipped", model=key, revision=trial.revision, attempt=trial.attempt)
             self.told[key] = failed
@@ -328,7 +328,7 @@ class Agent:
 
 
 def _class_of(node: dict[str, Any]) -> str:
-    return str((node.get("spec") or {}).get("hardwareClass") or "")
+    return str((node.get("spec") or {}).get("hardwareClassName") or "")
 
 
 def _made_again(memory: Memory, route: ModelRoute) -> bool:

@@ -111,7 +111,7 @@ class Ledger:
 
 def _slot(sequence: int, vetoes: Vetoes) -> bytes:
     """Return a slot's bytes: the newest vetoes that it holds."""
-    newest = sorted(vetoes, key=lambda kept: kept.veto.at, reverse=True)
+    newest = sorted(vetoes, key=lambda kept: kept.veto.failure_time, reverse=True)
     body = _FORM.dump_json(tuple(newest))
     while len(body) > SLOT_BYTES - HEAD_BYTES:
         newest = newest[: len(newest) * 3 // 4]

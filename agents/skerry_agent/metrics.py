@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
 from skerry.api.edgenode import VerdictOutcome
+from skerry.api.rollout import ALL_PERCENT
 from skerry.judging.guard import Side
 from skerry_agent import plan, web
 
@@ -26,7 +27,9 @@ STUCK_SECONDS = 15.0
 ANSWERS = Counter(
     "skerry_agent_answers", "Answers that the guard counted", ["model", "revision", "outcome"]
 )
-SHARE = Gauge("skerry_agent_share_percent", "The candidate's share of traffic", ["model"])
+SHARE = Gauge(
+    "skerry_agent_candidate_traffic_ratio", "Share of requests that the candidate gets", ["model"]
+)
 WINDOW = Gauge("skerry_agent_window_samples", "Answers in the guard's window", ["model", "side"])
 VERDICT = Gauge(
     "skerry_agent_verdict", "1 for the current outcome of the guard", ["model", "outcome"]
@@ -62,7 +65,8 @@ def count(model: str, revision: str, answers: Sequence[Answer]) -> None:
 def observe(runner: Runner) -> None:
     """The state of one model after a pass."""
     key, recent = runner.key, runner.evidence.live.recent
-    SHARE.labels(key).set(plan.share_of_candidate(runner.route.spec, runner.memory.trial))
+    share = plan.share_of_candidate(runner.route.spec, runner.memory.trial)
+    SHARE.labels(key).set(share / ALL_PERCENT)
     WINDOW.labels(key, Side.CANDIDATE.value).set(len(recent.candidate.points))
     WINDOW.labels(key, Side.STABLE.value).set(len(recent.stable.points))
     VETOES.labels(key).set(len(runner.memory.vetoes))

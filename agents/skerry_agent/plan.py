@@ -1,7 +1,7 @@
 """What this node does with a model's revisions: the state machine of a trial, pure.
 
 Each second the runner asks `advance` how the trial goes on, `shares` who gets how much of the
-traffic, and `message` what a person should know. A Fail sticks to (revision, attempt), whatever the
+traffic, and `message` what a person should know. A Fail sticks to the attempt, whatever the
 route says later; traffic goes only to revisions that answer; where nothing else does, even a failed
 revision keeps it (NoFallback), unless the route names no stable at all.
 
@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from skerry.api.attempt import Attempt
 from skerry.api.common import Model
 from skerry.api.edgenode import CandidateState, Verdict, VerdictOutcome, Veto
+from skerry.api.guard import GuardMetric
+from skerry.api.reasons import RolloutReason
 from skerry.judging.guard import Finding
 from skerry_agent.clock import as_date
 
@@ -52,9 +55,9 @@ class Trial(Model):
     verdict: Verdict | None = None
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Attempt:
         """What a veto sticks to."""
-        return self.revision, self.attempt
+        return Attempt.of(self)
 
 
 class Memory(Model):
@@ -67,13 +70,13 @@ class Memory(Model):
     trial: Trial | None = None
     vetoes: tuple[Veto, ...] = ()
 
-    def vetoed(self, revision: str, attempt: int) -> bool:
-        """Whether this attempt of the revision failed here."""
-        return any((veto.revision, veto.attempt) == (revision, attempt) for veto in self.vetoes)
+    def vetoed(self, attempt: Attempt) -> bool:
+        """Whether this attempt failed here."""
+        return any(map(attempt.matches, self.vetoes))
 
     def with_vetoes(self, vetoes: Iterable[Veto]) -> Memory:
         """Return the memory with vetoes that it lacks, those that were kept elsewhere."""
-        new = [veto for veto in vetoes if not self.vetoed(veto.revision, veto.attempt)]
+        new = [veto for veto in vetoes if not self.vetoed(Attempt.of(veto))]
         return self.model_copy(update={"vetoes": (*new, *self.vetoes)[-MOST_VETOES:]})
 
 
@@ -93,12 +96,12 @@ class Seen:
     ahead: float = 0.0
 
 
-def subject(route: ModelRouteSpec) -> tuple[str, int] | None:
-    """The revision that is judged: the candidate, or stable while there is a way back from it."""
+def subject(route: ModelRouteSpec) -> Attempt | None:
+    """The attempt that is judged: the candidate, or stable while there is a way back from it."""
     if route.candidate is not None:
-        return route.candidate.revision, route.candidate.attempt
+        return Attempt.of(route.candidate)
     if route.stable is not None and route.previous is not None:
-        return route.stable.revision, route.stable.attempt
+        return Attempt.of(route.stable)
     return None
 
 
@@ -119,8 +122,10 @@ def advance(route: ModelRouteSpec, memory: Memory, seen: Seen) -> Memory:
     trial = memory.trial
     if trial is None or trial.key != wanted:
         state = CandidateState.WAITING if route.candidate else CandidateState.PASSED
-        trial = Trial(revision=wanted[0], attempt=wanted[1], state=state, step_since=seen.now)
-    if memory.vetoed(*wanted):
+        trial = Trial(
+            revision=wanted.revision, attempt=wanted.number, state=state, step_since=seen.now
+        )
+    if memory.vetoed(wanted):
         return _with(memory, trial.model_copy(update={"state": CandidateState.FAILED}))
     if trial.state is CandidateState.FAILED:
         return _with(memory, trial)
@@ -143,7 +148,7 @@ def _failure(trial: Trial, seen: Seen) -> Finding | None:
         return None
     return Finding(
         VerdictOutcome.FAIL,
-        "errors",
+        GuardMetric.ERRORS,
         observed=f"health check lost {trial.losses} times",
         bound=f"{LOSSES} times",
         message=f"its health check failed {trial.losses} times while it had traffic",
@@ -156,7 +161,7 @@ def _is(finding: Finding | None, outcome: VerdictOutcome) -> bool:
 
 def _failed(memory: Memory, trial: Trial, finding: Finding, seen: Seen) -> Memory:
     at = as_date(seen.now + seen.ahead)
-    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, at=at)
+    veto = Veto(revision=trial.revision, attempt=trial.attempt, rule=finding.rule, failure_time=at)
     verdict = verdict_of(finding, seen)
     failed = trial.model_copy(update={"state": CandidateState.FAILED, "verdict": verdict})
     vetoes = (*memory.vetoes, veto)[-MOST_VETOES:]
@@ -173,8 +178,8 @@ def verdict_of(finding: Finding, seen: Seen) -> Verdict:
         bound=finding.bound[:64],
         samples=finding.samples,
         message=finding.message[:1024],
-        at=as_date(seen.now + seen.ahead),
-        first_bad_at=None if first is None else as_date(first + seen.ahead),
+        decision_time=as_date(seen.now + seen.ahead),
+        first_bad_answer_time=None if first is None else as_date(first + seen.ahead),
     )
 
 
@@ -263,20 +268,20 @@ def shares(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> dict[st
     return {} if left is None else {left: 100}
 
 
-def _roles(route: ModelRouteSpec) -> list[tuple[str, int]]:
-    return [(role.revision, role.attempt) for role in (route.stable, route.previous) if role]
+def _roles(route: ModelRouteSpec) -> list[Attempt]:
+    return [Attempt.of(role) for role in (route.stable, route.previous) if role]
 
 
 def _good(route: ModelRouteSpec, memory: Memory) -> list[str]:
-    return [revision for revision, attempt in _roles(route) if not memory.vetoed(revision, attempt)]
+    return [one.revision for one in _roles(route) if not memory.vetoed(one)]
 
 
 def _bad(route: ModelRouteSpec, memory: Memory) -> list[str]:
     """What failed here, and is still better than no answer."""
     roles = _roles(route)
     if route.candidate is not None:
-        roles.append((route.candidate.revision, route.candidate.attempt))
-    return [revision for revision, attempt in roles if memory.vetoed(revision, attempt)]
+        roles.append(Attempt.of(route.candidate))
+    return [one.revision for one in roles if memory.vetoed(one)]
 
 
 def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
@@ -288,10 +293,11 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     if route.stable is not None and route.stable.revision not in up:
         stable = route.stable.revision
         return (
-            f"NoFallback: stable {stable} does not answer here, so {max(given)} keeps the traffic"
+            f"{RolloutReason.NO_FALLBACK}: stable {stable} does not answer here,"
+            f" so {max(given)} keeps the traffic"
         )
     if trial is not None and trial.state is CandidateState.FAILED and given.get(trial.revision):
-        return f"NoFallback: {trial.revision} failed and nothing else answers here"
+        return f"{RolloutReason.NO_FALLBACK}: {trial.revision} failed and nothing else answers here"
     return ""
 
 

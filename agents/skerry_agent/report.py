@@ -44,9 +44,9 @@ def node_model(
     stable = spec.stable.revision if spec.stable else None
     return NodeModel(
         namespace=route.metadata.namespace or "",
-        name=spec.edge_model,
+        name=spec.edge_model_name,
         edge_model_uid=memory.uid or None,
-        observed_route=spec.roles_generation,
+        observed_route_generation=spec.roles_generation,
         serving=max(given, key=lambda revision: given[revision]) if given else None,
         stable=stable,
         healthy=stable is not None and stable in up,

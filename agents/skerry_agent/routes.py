@@ -61,7 +61,7 @@ class Routes:
         for key, raw in raws.items():
             route = self._parse(key, raw, cache)
             if isinstance(route, ModelRoute):
-                found[f"{route.metadata.namespace}.{route.spec.edge_model}"] = route
+                found[f"{route.metadata.namespace}.{route.spec.edge_model_name}"] = route
         return found
 
     def _parse(
@@ -80,7 +80,7 @@ class Routes:
         for key, why in sorted(self.unreadable.items()):
             namespace, _, name = key.partition("/")
             raw = self._read[key][0]
-            model = (raw.get("spec") or {}).get("edgeModel") or name.partition(".")[0]
+            model = (raw.get("spec") or {}).get("edgeModelName") or name.partition(".")[0]
             if f"{namespace}.{model}" not in known:
                 try:
                     found.append(

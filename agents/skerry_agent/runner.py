@@ -19,6 +19,7 @@ from skerry_agent.timeline import tell
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from skerry.api.attempt import Attempt
     from skerry.api.modelroute import ModelRoute
     from skerry.judging.guard import Answer, Finding
     from skerry_agent.clock import Clock
@@ -53,7 +54,7 @@ class Runner:
         self.up: frozenset[str] = frozenset()
         self._told: dict[str, bool] = {}
         self.finding: Finding | None = None
-        self._kind: tuple[tuple[str, int], bool] | None = None
+        self._kind: tuple[Attempt, bool] | None = None
         self._pending: dict[str, list[Answer]] = {}
         self._runs: dict[str, int] = {}
         self._smoke: Finding | None = None
@@ -68,7 +69,7 @@ class Runner:
     @property
     def key(self) -> str:
         """The gateway's name of the model."""
-        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model}"
+        return f"{self.route.metadata.namespace}.{self.route.spec.edge_model_name}"
 
     @property
     def owner(self) -> str:
@@ -184,7 +185,7 @@ class Runner:
                 continue  # failures of a pod that was told to go are nobody's fault
             metrics.count(self.key, revision, answers)
             answers.sort(key=lambda answer: answer.answered)
-            if subject and revision == subject[0]:
+            if subject and revision == subject.revision:
                 self.evidence.live.add(Side.CANDIDATE, answers)
             elif revision == stable:
                 self.evidence.live.add(Side.STABLE, answers)
@@ -251,11 +252,11 @@ class Runner:
         verdict = trial.verdict
         if verdict is None:
             return
-        if verdict.first_bad_at is not None:
-            tell("first_bad", at=verdict.first_bad_at.timestamp(), **fields)
+        if verdict.first_bad_answer_time is not None:
+            tell("first_bad", at=verdict.first_bad_answer_time.timestamp(), **fields)
         tell(
             "verdict",
-            at=verdict.at.timestamp(),
+            at=verdict.decision_time.timestamp(),
             **fields,
             outcome=verdict.outcome.value,
             rule=verdict.rule,
@@ -276,7 +277,7 @@ class Runner:
         return Target(
             pod.revision or "",
             pod.address,
-            self.route.spec.edge_model,
+            self.route.spec.edge_model_name,
             pod.http_port,
             pod.golden_port or pod.http_port,
             self.owner,

@@ -64,7 +64,7 @@ class Work:
             recipe_set=plugin.recipe_set,
             source=PinnedArtifact(uri="oci://benchmarks/source:1", digest="sha256:" + "1" * 64),
             evaluation=EvaluationPlan(
-                dataset=dataset, metric=Metric.NEIGHBOURS, calibration_samples=CALIBRATION,
+                dataset=dataset, metric=Metric.NEAREST_NEIGHBORS, calibration_samples=CALIBRATION,
                 golden_samples=GOLDEN,
             ),
             trials=SOURCE_AND_ONE_RECIPE, limits=ResourceLimits(cpu="1", memory="2Gi"),

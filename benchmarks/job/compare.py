@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("benchmarks.job")
 
-ENGINES = {"OnnxRuntime": "onnxruntime", "OpenVino": "openvino"}
+ENGINES = {"ONNXRuntime": "onnxruntime", "OpenVINO": "openvino"}
 AT_MOST = 1.15
 BY_HAND = Path(__file__).parent / "by_hand" / "recipe.py"
 

@@ -161,7 +161,7 @@ def raw(file: Path, inputs: Inputs) -> Ask:
     from skerry_runtime.engine import load_model
     from skerry_runtime.session import Session
 
-    session = Session(load_model("OnnxRuntime", file, 1))
+    session = Session(load_model("ONNXRuntime", file, 1))
     turn = ThreadPoolExecutor(1)
     return lambda: turn.submit(session.run, inputs).result()["embedding"]
 

@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
         Chart("Leading operators", "sum(skerry_leading)", now=True),
         Chart("Devices connected", "sum(skerry_agent_connected)", now=True),
         Chart("Devices with a veto", "count(skerry_agent_vetoes > 0) or vector(0)", now=True),
-        Chart("Jobs", "max(skerry_optimisation_jobs)", now=True),
+        Chart("Jobs", "max(skerry_optimization_jobs)", now=True),
         Chart(
             "Revisions ended",
             "sum by (outcome) (increase(skerry_revisions_ended_total[$__range]))",
@@ -60,9 +60,9 @@ ROWS: dict[str, tuple[Chart, ...]] = {
     "Rollout on the devices": (
         Chart(
             "Share of the candidate",
-            'avg by (model) (skerry_agent_share_percent{model=~".*$model"})',
+            'avg by (model) (skerry_agent_candidate_traffic_ratio{model=~".*$model"})',
             "{{model}}",
-            "percent",
+            "percentunit",
         ),
         Chart(
             "Verdicts",

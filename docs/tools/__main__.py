@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from docs.tools import commands, index, kinds, metrics, pictures
+from docs.tools import commands, index, kinds, metrics, pictures, reasons
 from skerry.api import KINDS
 
 DOCS = Path(__file__).parents[1]
@@ -20,6 +20,7 @@ def files() -> dict[Path, str]:
         "README.md": ("docs/tools/index.py", index.render()),
         "commands.md": ("operator/skerry/cli/main.py", commands.render()),
         "metrics.md": ("the metrics of operator, agent and runtime", metrics.render()),
+        "reasons.md": ("operator/skerry/api/reasons", reasons.render()),
         **{
             f"{kind.__name__.lower()}.md": (f"operator/skerry/api: {kind.__name__}", kinds.render(kind))
             for kind in KINDS

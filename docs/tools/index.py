@@ -82,7 +82,7 @@ def render() -> str:
         + table(("kind", "short", "what it is"), kinds)
         + "\n[Commands](commands.md) · [Metrics](metrics.md) ·"
         " [Values of the chart](../../charts/skerry/README.md#values) ·"
-        " [Reasons of conditions](../troubleshooting.md)\n"
+        " [Reasons](reasons.md) · [Troubleshooting](../troubleshooting.md)\n"
         + "\n## Phases of an EdgeModel\n\nWith several classes: the first of these that holds for any.\n\n"
         + table(("phase", "what it means"), [(code(p), t) for p, t in PHASES.items()])
         + "\n## Conditions\n\nEach with reason, message and `observedGeneration`.\n\n"

@@ -29,7 +29,7 @@ def candidates(variant: ModelVariant) -> Table:
     """Every trial of a variant with its intervals; the chosen one is marked."""
     spec, status = variant.spec, variant.status
     drawn = Table(
-        title=f"Builds of {spec.edge_model} on {spec.hardware_class} by {spec.engine}"
+        title=f"Builds of {spec.edge_model_name} on {spec.hardware_class_name} by {spec.engine}"
         f" (cpu {spec.limits.cpu}, against the source in Float32)"
     )
     for heading in ("recipe", "MB", "quality", "speed-up", "memory saved", "outcome"):
@@ -52,7 +52,8 @@ def _megabytes(count: int) -> str:
 def gates(variant: ModelVariant) -> Table:
     """The gates of the certified build."""
     drawn = Table(
-        title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class} (certified on the other split)"
+        title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class_name}"
+        " (certified on the other split)"
     )
     for heading in ("gate", "", "threshold", "observed", "outcome"):
         drawn.add_column(heading)
@@ -71,7 +72,7 @@ def engines(targets: Sequence[TargetStatus]) -> Table:
         for build in target.builds:
             chosen = build.engine == target.engine
             drawn.add_row(
-                target.hardware_class, build.engine, build.phase, build.recipe or "-", build.score or "-",
+                target.hardware_class_name, build.engine, build.phase, build.recipe or "-", build.score or "-",
                 "*" if chosen else "", style="bold green" if chosen else "",
             )  # fmt: skip
     return drawn
@@ -87,7 +88,7 @@ def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str
     winners = {}
     for target in targets:
         recipes = [build.recipe for build in target.builds if build.engine == target.engine]
-        winners[target.hardware_class] = f"{target.engine} {', '.join(filter(None, recipes))}"
+        winners[target.hardware_class_name] = f"{target.engine} {', '.join(filter(None, recipes))}"
     told = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
     if len(set(winners.values())) > 1:
         return f"Different winners. {told}"

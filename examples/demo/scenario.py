@@ -18,7 +18,7 @@ from examples.demo import report
 from examples.demo.agent_log import node_events
 from examples.demo.watch import Watcher, console, is_serving
 from skerry.api import HardwareClass
-from skerry.api.edgemodel import Phase
+from skerry.cli.reading import rejection_of
 from tests.lab.client import install
 from tests.lab.client.environment import ROOT, run
 from tests.lab.client.timeline import is_within, lost, rollback_timeline, switches
@@ -137,7 +137,7 @@ def show_engines(environment: Environment, view: View) -> None:
     targets = view.model.status.targets
     console.print(report.engines(targets))
     for target in targets:
-        console.print(f"[bold]{target.hardware_class}[/]: {escape(target.choice)}")
+        console.print(f"[bold]{target.hardware_class_name}[/]: {escape(target.choice)}")
     console.print(escape(report.agreement(targets, processors(environment))))
 
 
@@ -150,13 +150,13 @@ def processors(environment: Environment) -> dict[str, set[str]]:
 
 def show_candidates(view: View) -> None:
     """Print trials and gates of the builds that serve, once where classes share a build."""
-    serving = {target.variant for target in view.model.status.targets}
+    serving = {target.variant_name for target in view.model.status.targets}
     shown: dict[str, str] = {}
     for variant in view.variants:
         artifact = variant.status.artifact
         if variant.metadata.name not in serving or artifact is None:
             continue
-        hardware_class = variant.spec.hardware_class
+        hardware_class = variant.spec.hardware_class_name
         if artifact.digest in shown:
             console.print(
                 f"{hardware_class} has the same hardware as {shown[artifact.digest]}: the same build and"
@@ -203,7 +203,7 @@ def roll_out(story: Story, what: str, reached: Callable[[View], bool], seconds: 
 
     def looked(view: View) -> bool:
         for target in view.model.status.targets:
-            name = target.hardware_class
+            name = target.hardware_class_name
             if target.candidate and name not in added:
                 nodes = {CLASS_LABEL: name}
                 more = REQUESTS_PER_SECOND - WHILE_BUILDING
@@ -238,8 +238,8 @@ def third_revision(story: Story) -> dict[str, Timeline]:
 
     def taken_back(view: View) -> bool:
         status = view.model.status
-        phases = {target.phase for target in status.targets}
-        return status.observed_generation >= wanted and phases == {Phase.ROLLED_BACK}
+        rejected = [rejection_of(view.model, target) is not None for target in status.targets]
+        return status.observed_generation >= wanted and all(rejected)
 
     view = roll_out(story, "the rollback on every class", taken_back, ROLLBACK_SECONDS)
     return timelines(story, view)
@@ -247,16 +247,18 @@ def third_revision(story: Story) -> dict[str, Timeline]:
 
 def timelines(story: Story, view: View) -> dict[str, Timeline]:
     """The rollback of each class, as its nodes' traffic saw it."""
-    members = {n.metadata.name: n.spec.hardware_class for n in view.nodes}
+    members = {n.metadata.name: n.spec.hardware_class_name for n in view.nodes}
     events = node_events(story.environment, f"{NAMESPACE}.{MODEL}")
     found = {}
     for hardware_class in CLASSES:
         target = view.target(hardware_class)
         bad = next(
-            r for r in reversed(view.model.status.rejected) if r.hardware_class == hardware_class
+            r
+            for r in reversed(view.model.status.rejected)
+            if r.hardware_class_name == hardware_class
         )
         verdicts = [
-            (veto.at.timestamp(), node.metadata.name)
+            (veto.failure_time.timestamp(), node.metadata.name)
             for node in view.nodes
             for model in node.status.models
             for veto in model.vetoes

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skerry.api import EdgeModel, EdgeNode, ModelVariant
-from skerry.api.edgemodel import Phase
+from skerry.cli.reading import has_failed, rejection_of, variants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +38,14 @@ class View:
 
     def target(self, hardware_class: str) -> TargetStatus | None:
         """The status of one class, once the operator has written it."""
-        found = [t for t in self.model.status.targets if t.hardware_class == hardware_class]
+        found = [t for t in self.model.status.targets if t.hardware_class_name == hardware_class]
         return found[0] if found else None
+
+    def has_no_build(self, target: TargetStatus) -> bool:
+        """Return whether every build for the class ended without a certificate."""
+        named = variants_of(target)
+        built = [v for v in self.variants if v.metadata.name in named]
+        return len(built) == len(named) > 0 and all(map(has_failed, built))
 
 
 class NotReachedError(RuntimeError):
@@ -64,7 +70,7 @@ class Watcher:
         for item in listed["items"]:
             of_kind[item["kind"]].append(item)
         model = next(m for m in of_kind["EdgeModel"] if m["metadata"]["name"] == self.name)
-        variants = [v for v in of_kind["ModelVariant"] if v["spec"]["edgeModel"] == self.name]
+        variants = [v for v in of_kind["ModelVariant"] if v["spec"]["edgeModelName"] == self.name]
         return View(
             EdgeModel.model_validate(model),
             tuple(ModelVariant.model_validate(variant) for variant in variants),
@@ -113,7 +119,7 @@ def target_facts(view: View) -> list[tuple[str, str]]:
     for target in view.model.status.targets:
         wave = f", wave {target.wave.index + 1} of {target.wave.of}" if target.wave else ""
         text = f"[bold]{target.phase}[/]{wave}{roles(target)} {escape(target.message)}"
-        told.append((f"{view.model.metadata.name} on {target.hardware_class}", text))
+        told.append((f"{view.model.metadata.name} on {target.hardware_class_name}", text))
     return told
 
 
@@ -167,7 +173,7 @@ def table(view: View) -> Table:
         wave = f"{target.wave.index + 1}/{target.wave.of}" if target.wave else ""
         nodes = target.nodes
         drawn.add_row(
-            target.hardware_class, target.phase, target.recipe or "", wave,
+            target.hardware_class_name, target.phase, target.recipe or "", wave,
             f"{nodes.updated}/{nodes.desired}", f"{nodes.ready}/{nodes.desired}", target.message[:60],
         )  # fmt: skip
     return drawn
@@ -177,7 +183,7 @@ def summary(view: View) -> str:
     """One line of the state, for an error."""
     status = view.model.status
     return f"{status.phase}; " + "; ".join(
-        f"{t.hardware_class}: {t.phase} {t.message}" for t in status.targets
+        f"{t.hardware_class_name}: {t.phase} {t.message}" for t in status.targets
     )
 
 
@@ -188,7 +194,7 @@ def is_serving(view: View, generation: int) -> bool:
         NotReachedError: it was taken back or can't be built, so that waiting longer is of no use.
     """
     status = view.model.status
-    ended = [t for t in status.targets if t.phase in (Phase.FAILED, Phase.ROLLED_BACK)]
+    ended = any(rejection_of(view.model, t) or view.has_no_build(t) for t in status.targets)
     if ended and status.observed_generation >= generation:
         raise NotReachedError(f"it will not be served: {summary(view)}")
     ready = next((c for c in status.conditions if c.type == "Ready"), None)

@@ -27,7 +27,7 @@ def engine_names(repository: Path) -> dict[str, str]:
     for entry in entry_points(group=GROUP):
         package = entry.module.partition(".")[0]
         for folder in repository.glob(f"engines/*/{package}"):
-            found[folder.parent.name] = entry.name
+            found[folder.parent.name] = entry.load().name
     return found
 
 

@@ -18,8 +18,8 @@ VALUES = {
     "images.operator": f"registry.example:5000/operator@{DIGEST}",
     "images.agent": f"registry.example:5000/agent@{DIGEST}",
     "images.gateway": f"registry.example:5000/gateway@{DIGEST}",
-    "engines.OnnxRuntime.optimizerImage": f"registry.example:5000/optimizer@{DIGEST}",
-    "engines.OnnxRuntime.runtimeImage": f"registry.example:5000/runtime@{DIGEST}",
+    "engines.ONNXRuntime.optimizerImage": f"registry.example:5000/optimizer@{DIGEST}",
+    "engines.ONNXRuntime.runtimeImage": f"registry.example:5000/runtime@{DIGEST}",
 }
 
 

@@ -242,17 +242,17 @@ class Devices:
 
     def _report(self, node: str, route: ModelRoute, ready: set[tuple[str, str, str]]) -> Object:
         namespace, spec = route.metadata.namespace or "", route.spec
-        here = {rev for ns, model, rev in ready if (ns, model) == (namespace, spec.edge_model)}
+        here = {rev for ns, model, rev in ready if (ns, model) == (namespace, spec.edge_model_name)}
         stable = spec.stable.revision if spec.stable else None
-        vetoes = self._vetoes.setdefault((node, namespace, spec.edge_model), [])
+        vetoes = self._vetoes.setdefault((node, namespace, spec.edge_model_name), [])
         candidate = self._judge(route, here, vetoes)
         passed = candidate is not None and candidate["state"] == CandidateState.PASSED
         serving = stable if stable in here else None
         if passed and candidate and serving is None:
             serving = candidate["revision"]
         said = {
-            "namespace": namespace, "name": spec.edge_model,
-            "observedRoute": spec.roles_generation, "healthy": stable in here,
+            "namespace": namespace, "name": spec.edge_model_name,
+            "observedRouteGeneration": spec.roles_generation, "healthy": stable in here,
             "stable": stable, "serving": serving, "candidate": candidate, "vetoes": list(vetoes),
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}
@@ -275,10 +275,15 @@ class Devices:
             return report | {"state": CandidateState.PASSED, "traffic": 90}
         if not vetoed:
             self.failed_at.setdefault(tried.revision, datetime.now(UTC))
-            vetoes.append(report | {"rule": rule, "at": timestamp()})
-        at = vetoes[-1]["at"]
-        verdict = {"outcome": VerdictOutcome.FAIL, "rule": vetoes[-1]["rule"], "at": at}
-        verdict |= {"observed": "12 % of 50", "bound": "1 %", "samples": 50, "firstBadAt": at}
+            vetoes.append(report | {"rule": rule, "failureTime": timestamp()})
+        at = vetoes[-1]["failureTime"]
+        verdict = {"outcome": VerdictOutcome.FAIL, "rule": vetoes[-1]["rule"], "decisionTime": at}
+        verdict |= {
+            "observed": "12 % of 50",
+            "bound": "1 %",
+            "samples": 50,
+            "firstBadAnswerTime": at,
+        }
         return report | {"state": CandidateState.FAILED, "traffic": 0, "verdict": verdict}
 
 

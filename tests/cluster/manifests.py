@@ -24,9 +24,9 @@ MINIMAL: Manifest = {
         "source": {"uri": "oci://registry.example:5000/models/intent:3"},
         "evaluation": {
             "dataset": {"uri": "oci://registry.example:5000/datasets/intent:1"},
-            "metric": "accuracy",
+            "metric": "Accuracy",
         },
-        "targets": [{"hardwareClass": "x86-vnni"}],
+        "targets": [{"hardwareClassName": "x86-vnni"}],
     },
 }
 HARDWARE_CLASS: Manifest = {
@@ -40,8 +40,8 @@ ROUTE: Manifest = {
     "kind": "ModelRoute",
     "metadata": {"name": "intent-x86-vnni"},
     "spec": {
-        "edgeModel": "intent",
-        "hardwareClass": "x86-vnni",
+        "edgeModelName": "intent",
+        "hardwareClassName": "x86-vnni",
         "stable": {"revision": "0123456789"},
     },
 }
@@ -50,15 +50,15 @@ VARIANT: Manifest = {
     "kind": "ModelVariant",
     "metadata": {"name": "intent-0123456789"},
     "spec": {
-        "edgeModel": "intent",
-        "hardwareClass": "x86-vnni",
-        "engine": "OnnxRuntime",
+        "edgeModelName": "intent",
+        "hardwareClassName": "x86-vnni",
+        "engine": "ONNXRuntime",
         "engineVersion": "1.32.0",
         "buildKey": HASH,
         "source": {"uri": "oci://registry.example/intent:3", "digest": DIGEST},
         "evaluation": {
             "dataset": {"uri": "oci://registry.example/data:1", "digest": DIGEST},
-            "metric": "accuracy",
+            "metric": "Accuracy",
             "calibrationSamples": 128,
             "goldenSamples": 8,
         },
@@ -71,7 +71,7 @@ NODE: Manifest = {
     "apiVersion": API_VERSION,
     "kind": "EdgeNode",
     "metadata": {"name": "device-1"},
-    "spec": {"hardwareClass": "x86-vnni"},
+    "spec": {"hardwareClassName": "x86-vnni"},
 }
 
 
@@ -132,20 +132,20 @@ _PULLS = "spec.rollout.maxConcurrentPulls"
 _DEADLINE = "spec.rollout.progressDeadline"
 _SOAK, _WAVES, _TRAFFIC = "spec.rollout.soak", "spec.rollout.waves", "spec.rollout.traffic"
 _URI, _PIN = "spec.source.uri", "spec.source.digest"
-_ENDPOINT, _SECRET = "spec.source.endpoint", "spec.source.credentialsSecret"
+_ENDPOINT, _SECRET = "spec.source.endpoint", "spec.source.credentialsSecretName"
 _LIMITS = "spec.serving.resources.limits"
 _TOLERATE = "spec.guard.rules[0].tolerate"
 _CLASS_NODES = "spec.nodeSelector"
-_X86 = {"hardwareClass": "x86-vnni"}
+_X86 = {"hardwareClassName": "x86-vnni"}
 
 SOURCES: tuple[Manifest, ...] = (
-    {"uri": "oci://registry.example:5000/models/intent:3", "credentialsSecret": "pull"},
+    {"uri": "oci://registry.example:5000/models/intent:3", "credentialsSecretName": "pull"},
     {"uri": "oci://registry.example/models/intent", "digest": DIGEST},
     {"uri": "s3://models/intent/v3/model.onnx", "region": "eu-central-1"},
-    {"uri": "s3://models.of-ours/intent/", "endpoint": "http://minio:9000", "plainHttp": True},
-    {"uri": "gs://models_1/intent.onnx", "digest": DIGEST, "credentialsSecret": "gs.reader"},
+    {"uri": "s3://models.of-ours/intent/", "endpoint": "http://minio:9000", "plainHTTP": True},
+    {"uri": "gs://models_1/intent.onnx", "digest": DIGEST, "credentialsSecretName": "gs.reader"},
     {"uri": "https://host:8443/intent.onnx?version=3", "sizeLimit": "500Mi"},
-    {"uri": "http://host/intent.onnx", "plainHttp": True, "digest": DIGEST},
+    {"uri": "http://host/intent.onnx", "plainHTTP": True, "digest": DIGEST},
     {"uri": "hf://Xenova/all-MiniLM-L6-v2@refs%2Fpr%2F1/onnx/model.onnx"},
     {"uri": "hf://datasets/owner/name@v1.0", "endpoint": "https://hub.example"},
     {"uri": "pvc://models/intent/v3/"},
@@ -190,7 +190,7 @@ BAD = (
         "password in the uri",
         {_URI: "https://me:secret@host/intent.onnx"},
         _URI,
-        "put user and password into credentialsSecret",
+        "put user and password into credentialsSecretName",
     ),
     Bad("hub without an owner", {_URI: "hf://intent"}, _URI, "hf://[datasets/]OWNER/NAME"),
     Bad("claim without a path", {_URI: "pvc://models"}, _URI, "write pvc://CLAIM/PATH"),
@@ -227,7 +227,7 @@ BAD = (
         "unknown metric",
         {"spec.evaluation.metric": "mae"},
         "spec.evaluation.metric",
-        '"accuracy", "f1", "rmse", "neighbours"',
+        '"Accuracy", "F1", "RMSE", "NearestNeighbors"',
     ),
     Bad(
         "few calibration samples",
@@ -250,8 +250,8 @@ BAD = (
     Bad("target twice", {"spec.targets": [_X86, _X86]}, "spec.targets[1]", "Duplicate value"),
     Bad(
         "class with a dot",
-        {"spec.targets": [{"hardwareClass": "x86.a"}]},
-        "spec.targets[0].hardwareClass",
+        {"spec.targets": [{"hardwareClassName": "x86.a"}]},
+        "spec.targets[0].hardwareClassName",
         "should match",
     ),
     Bad(
@@ -371,41 +371,41 @@ BAD = (
         "unknown guard metric",
         guard({"metric": "drift"}),
         "spec.guard.rules[0].metric",
-        '"latencyShift", "latencyTail", "errors", "golden"',
+        '"LatencyShift", "LatencyTail", "Errors", "Golden"',
     ),
     Bad(
         "guard metric twice",
-        guard({"metric": "golden"}, {"metric": "golden"}),
+        guard({"metric": "Golden"}, {"metric": "Golden"}),
         "spec.guard.rules[1]",
         "Duplicate value",
     ),
     Bad(
         "golden with tolerate",
-        guard({"metric": "golden", "tolerate": "1%"}),
+        guard({"metric": "Golden", "tolerate": "1%"}),
         _TOLERATE,
-        "golden takes no tolerate",
+        "Golden takes no tolerate",
     ),
     Bad(
         "latency in per cent",
-        guard({"metric": "latencyShift", "tolerate": "25%"}),
+        guard({"metric": "LatencyShift", "tolerate": "25%"}),
         _TOLERATE,
         'such as "1.25x"',
     ),
     Bad(
         "latency below stable's",
-        guard({"metric": "latencyTail", "tolerate": "0.9x"}),
+        guard({"metric": "LatencyTail", "tolerate": "0.9x"}),
         _TOLERATE,
         "1x or more",
     ),
-    Bad("latency without tolerate", guard({"metric": "latencyTail"}), _TOLERATE, "need a multiple"),
+    Bad("latency without tolerate", guard({"metric": "LatencyTail"}), _TOLERATE, "need a multiple"),
     Bad(
         "errors as a multiple",
-        guard({"metric": "errors", "tolerate": "2x"}),
+        guard({"metric": "Errors", "tolerate": "2x"}),
         _TOLERATE,
         'such as "1%"',
     ),
-    Bad("errors of 0", guard({"metric": "errors", "tolerate": "0%"}), _TOLERATE, "above 0%"),
-    Bad("errors of 100", guard({"metric": "errors", "tolerate": "100%"}), _TOLERATE, "below 100%"),
+    Bad("errors of 0", guard({"metric": "Errors", "tolerate": "0%"}), _TOLERATE, "above 0%"),
+    Bad("errors of 100", guard({"metric": "Errors", "tolerate": "100%"}), _TOLERATE, "below 100%"),
     Bad("no guard", guard(), "spec.guard.rules", "at least 1"),
     Bad(
         "no degraded nodes",
@@ -430,7 +430,7 @@ BAD = (
     Bad("class of all nodes", {_CLASS_NODES: {}}, _CLASS_NODES, "at least 1", HARDWARE_CLASS),
     Bad(
         "class by its own label",
-        {_CLASS_NODES: {"skerry.node-restriction.kubernetes.io/class": "a"}},
+        {_CLASS_NODES: {"skerry.node-restriction.kubernetes.io/hardware-class": "a"}},
         _CLASS_NODES,
         "Skerry sets them itself",
         HARDWARE_CLASS,
@@ -457,5 +457,11 @@ BAD = (
         ROUTE,
     ),
     Bad("build key", {"spec.buildKey": "abc"}, "spec.buildKey", "should match", VARIANT),
-    Bad("node of no class", {"spec.hardwareClass": None}, "spec.hardwareClass", "Required", NODE),
+    Bad(
+        "node of no class",
+        {"spec.hardwareClassName": None},
+        "spec.hardwareClassName",
+        "Required",
+        NODE,
+    ),
 )

@@ -30,7 +30,7 @@ class OperatorProcess:
     registry: str
     name: str = "operator-under-test"
     default_classes: bool = False
-    engines: tuple[str, ...] = ("OnnxRuntime",)
+    engines: tuple[str, ...] = ("ONNXRuntime",)
     settings: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     metrics_port: int = 0

@@ -10,8 +10,9 @@ import pytest
 from kubernetes.aio.client import ApiClient
 
 from skerry.api.common import LABEL_MODEL
+from skerry.api.reasons import WriteRefusal
 from skerry.cluster import kinds
-from skerry.cluster.advice import WriteRefusal, advise
+from skerry.cluster.advice import advise
 from skerry.cluster.client import Cluster
 from skerry.cluster.connect import kubeconfig_configuration
 from skerry.cluster.errors import ClusterError
@@ -161,7 +162,7 @@ async def test_a_role_binding_of_another_role(kubectl: Kubectl) -> None:
 
 async def test_a_field_that_the_crd_does_not_have(kubectl: Kubectl) -> None:
     metadata = {"name": "tiny.x86", "namespace": kubectl.namespace, "labels": {LABEL_MODEL: "tiny"}}
-    spec = {"edgeModel": "tiny", "hardwareClass": "x86", "soon": 1}
+    spec = {"edgeModelName": "tiny", "hardwareClassName": "x86", "soon": 1}
     found = await advice(
         kubectl.kubeconfig, kinds.MODEL_ROUTE, {"metadata": metadata, "spec": spec}
     )

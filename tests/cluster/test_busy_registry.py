@@ -67,7 +67,7 @@ def test_a_429_is_on_its_way_and_goes_on_by_itself(
         }
     )  # fmt: skip
     wanted = manifest(registry.address, NAME)
-    wanted["spec"]["targets"] = [{"hardwareClass": "op-a"}]
+    wanted["spec"]["targets"] = [{"hardwareClassName": "op-a"}]
     kubectl.apply(wanted)
     busy = wait_for("words", model, lambda m: reason(m) == "WaitingForRegistry", SECONDS)
     assert "the registry answered 429" in busy["status"]["targets"][0]["message"]

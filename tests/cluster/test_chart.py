@@ -98,7 +98,7 @@ def test_the_operator_reads_its_configuration(objects: list[dict[str, Any]]) -> 
     config = OperatorConfig.model_validate(yaml.safe_load(text))
     engine = config.engines[next(iter(config.engines))]
     assert config.registry.address == VALUES["registry.address"]
-    assert engine.runtime_image == VALUES["engines.OnnxRuntime.runtimeImage"]
+    assert engine.runtime_image == VALUES["engines.ONNXRuntime.runtimeImage"]
     assert config.gateway.node_port == 30080
     assert config.sources == SourceSettings()
 
@@ -166,11 +166,11 @@ def test_versions_are_those_of_the_distribution() -> None:
 
 def test_an_engine_without_images_is_not_installed(control_plane: Lab) -> None:
     config = operator_config(rendered(control_plane))
-    assert set(config.engines) == {"OnnxRuntime"}
-    images = {f"engines.OpenVino.{kind}Image": f"a.example/b@{DIGEST}" for kind in KINDS}
+    assert set(config.engines) == {"ONNXRuntime"}
+    images = {f"engines.OpenVINO.{kind}Image": f"a.example/b@{DIGEST}" for kind in KINDS}
     assert set(operator_config(rendered(control_plane, **images)).engines) == {
-        "OnnxRuntime",
-        "OpenVino",
+        "ONNXRuntime",
+        "OpenVINO",
     }
 
 
@@ -187,10 +187,10 @@ def test_another_engine_is_a_matter_of_values(control_plane: Lab) -> None:
 
 
 def test_half_an_engine_and_no_engine_are_refused(control_plane: Lab) -> None:
-    half = {"engines.OpenVino.runtimeImage": f"a.example/b@{DIGEST}"}
+    half = {"engines.OpenVINO.runtimeImage": f"a.example/b@{DIGEST}"}
     done = helm(control_plane, "template", "skerry", str(CHART), values=half)
-    assert "engines.OpenVino needs both optimizerImage and runtimeImage" in done.stderr
-    none = {f"engines.OnnxRuntime.{kind}Image": "" for kind in KINDS}
+    assert "engines.OpenVINO needs both optimizerImage and runtimeImage" in done.stderr
+    none = {f"engines.ONNXRuntime.{kind}Image": "" for kind in KINDS}
     done = helm(control_plane, "template", "skerry", str(CHART), values=none)
     assert "no engine is installed" in done.stderr
 

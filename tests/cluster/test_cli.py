@@ -129,7 +129,7 @@ def test_abort_and_retry(world: World, cli: Cli) -> None:
     assert said.count("is rolled back") == 2
     model = until(world, "Aborted", "Aborted")
     assert [t.stable for t in model.status.targets] == before
-    assert {r.rule for r in model.status.rejected} == {"aborted"}
+    assert {r.rule for r in model.status.rejected} == {"Aborted"}
     assert {e.outcome for e in model.status.history} == {Outcome.PROMOTED, Outcome.ABORTED}
     assert "retrying after Aborted" in cli("retry", NAME)
     model = until(world, "AwaitingPromotion", "AwaitingPromotion")
@@ -186,7 +186,7 @@ def test_plan_ends_with_an_error_where_a_target_would_fail(
 ) -> None:
     """So that a pull request's check can stop on it."""
     changed = by_hand(world.registry)
-    changed["spec"]["targets"].append({"hardwareClass": "op-c"})
+    changed["spec"]["targets"].append({"hardwareClassName": "op-c"})
     file = tmp_path / "model.yaml"
     file.write_text(yaml.safe_dump(changed))
     code, said, wrong = cli.run("plan", "-f", str(file))
@@ -270,7 +270,7 @@ BAD_FILES = {
     "no yaml": ("a: [", "this is not YAML"),
     "a list": ("[1, 2]", "it holds no object"),
     "no model": ("kind: ConfigMap\nmetadata: {name: a}", "it holds no EdgeModel"),
-    "no source": ("kind: EdgeModel\nmetadata: {name: a}\nspec: {targets: [{hardwareClass: a}]}",
+    "no source": ("kind: EdgeModel\nmetadata: {name: a}\nspec: {targets: [{hardwareClassName: a}]}",
                   "spec.source: Field required"),
     "a rule broken": ("WAVES", "the last wave must be {percent: 100}"),
 }  # fmt: skip

@@ -100,14 +100,14 @@ def test_a_class_says_what_its_nodes_have_in_common_and_which_differ(world: Worl
 def test_the_plan_of_a_model_tells_what_was_found_and_what_constrains_it(world: World) -> None:
     until(world, "facts of all nodes", all_reported)
     wish = manifest(world.registry, NAME)
-    wish["spec"]["targets"] = [{"hardwareClass": CLASS}]
+    wish["spec"]["targets"] = [{"hardwareClassName": CLASS}]
     world.kubectl.apply(wish)
     model = wait_for(
         "the ranking", lambda: world.model(NAME),
         lambda m: m.status.targets and m.status.targets[0].engines, SECONDS,
     )  # fmt: skip
     (target,) = model.status.targets
-    (reason,) = (rank.reason for rank in target.engines if rank.engine == "OnnxRuntime")
+    (reason,) = (rank.reason for rank in target.engines if rank.engine == "ONNXRuntime")
     assert "found on all 3 nodes that reported:" in reason
     item = world.api.get(kinds.HARDWARE_CLASS, None, CLASS)
     said = {"power": "Battery", "link": "Metered"}

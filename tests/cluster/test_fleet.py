@@ -62,7 +62,7 @@ def test_the_other_operator_takes_over_when_the_leader_is_killed(
     took_over = 4 * LEASE_SECONDS
     wait_for("the second to lead", lambda: holder(world), lambda h: h == second.name, took_over)
     model = world.until_ready(1)
-    promoted = [(e.hardware_class, e.revision) for e in model.status.history]
+    promoted = [(e.hardware_class_name, e.revision) for e in model.status.history]
     assert len(promoted) == len(set(promoted)) == 2
     # One that ends in order gives the Lease away: the other need not wait until it runs out.
     world.operator.start()

@@ -153,7 +153,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
     """Degraded for Argo CD, Failed for Flux, while what serves goes on serving."""
     world.serve("700m")
     waits["Stalled"] = wait_in_background(world.kubectl, NAME, "Stalled")
-    world.devices.bad[world.candidate("op-a").revision] = "errors"
+    world.devices.bad[world.candidate("op-a").revision] = "Errors"
     halted = wait_for(
         "the halt",
         lambda: next((r for r in routes(world) if "halted" in r["spec"]), None),
@@ -178,7 +178,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
 
 def test_gates_that_nothing_passes_ask_for_a_person(world: World, judge: Verdicts) -> None:
     """The model and the variant that missed; those that serve stay as they are."""
-    world.devices.shortfall = frozenset({"OnnxRuntime"})
+    world.devices.shortfall = frozenset({"ONNXRuntime"})
     generation = world.serve("800m")
     model = wait_for(
         "the gates to say no",
@@ -187,7 +187,7 @@ def test_gates_that_nothing_passes_ask_for_a_person(world: World, judge: Verdict
         ROLLOUT_SECONDS,
     )
     missed = world.api.get(
-        kinds.MODEL_VARIANT, world.namespace, str(model.status.targets[0].variant)
+        kinds.MODEL_VARIANT, world.namespace, str(model.status.targets[0].variant_name)
     )
     seen = judge(raw(world), missed)
     assert [one.both for one in seen] == [ACT, ACT]
@@ -212,7 +212,9 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
 
     wait_for("both classes to say it", seen, lambda found: found == [ACT, ACT], ROLLOUT_SECONDS)
     node = world.api.get(kinds.NODE, None, "op-b1")
-    assert node["metadata"]["labels"]["skerry.node-restriction.kubernetes.io/class"] == "op-b"
+    assert (
+        node["metadata"]["labels"]["skerry.node-restriction.kubernetes.io/hardware-class"] == "op-b"
+    )
     told = wait_for(
         "the events",
         lambda: {
@@ -265,7 +267,7 @@ def test_devices(
 ) -> None:
     """A device outside of the cluster, in what its agent may report."""
     metadata = {"metadata": {"name": "gitops-phone"}}
-    made = world.api.create(kinds.EDGE_NODE, {**metadata, "spec": {"hardwareClass": "op-a"}})
+    made = world.api.create(kinds.EDGE_NODE, {**metadata, "spec": {"hardwareClassName": "op-a"}})
     if status is not None:
         usual = {"namespace": "shop", "name": "m", "healthy": True}
         usual |= {"stable": "aaaaaaaaaa", "serving": "aaaaaaaaaa"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 CLASS, NAME = "held-a", "held"
-SPEEDUPS = {"OpenVino": "2.6", "OnnxRuntime": "1.5"}
+SPEEDUPS = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def world(
     classes: dict[str, tuple[str, ...]] = {CLASS: ("held-a1",)}
     started = running_world(control_plane, kubectl, folder, classes=classes, speedups=SPEEDUPS)
     with started as made:
-        made.devices.shortfall = frozenset({"OnnxRuntime"})
+        made.devices.shortfall = frozenset({"ONNXRuntime"})
         yield made
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, Any]:
     """An EdgeModel on the one class."""
     model = manifest(world.registry, name)
-    model["spec"]["targets"] = [{"hardwareClass": CLASS, "engine": engine}]
+    model["spec"]["targets"] = [{"hardwareClassName": CLASS, "engine": engine}]
     return model
 
 
@@ -67,11 +67,11 @@ def seen_at(world: World, judge: Verdicts, reason: str, name: str = NAME) -> See
 
 
 def test_an_engine_that_is_not_installed_asks_for_a_person(world: World, judge: Verdicts) -> None:
-    world.kubectl.apply(wanted(world, "elsewhere", "LlamaCpp"))
+    world.kubectl.apply(wanted(world, "elsewhere", "LlamaCPP"))
     waiting = wait_in_background(world.kubectl, "elsewhere", "Stalled")
     seen = seen_at(world, judge, "EngineNotInstalled", "elsewhere")
     assert seen.both == ACT
-    assert seen.argocd_message.startswith("EngineNotInstalled: held-a: engine LlamaCpp is not")
+    assert seen.argocd_message.startswith("EngineNotInstalled: held-a: engine LlamaCPP is not")
     assert waiting.wait(30) == 0
     world.kubectl("delete", "edgemodel", "elsewhere")
 
@@ -81,13 +81,13 @@ def test_a_fetch_is_on_its_way_and_its_refusal_asks_for_a_person(
 ) -> None:
     """The fetch job runs as processes; the Secret that it needs is not there."""
     model = wanted(world, "fetched")
-    model["spec"]["source"] = {"uri": "s3://models/v1/", "credentialsSecret": "reader"}
+    model["spec"]["source"] = {"uri": "s3://models/v1/", "credentialsSecretName": "reader"}
     world.kubectl.apply(model)
     waiting = wait_in_background(world.kubectl, "fetched", "Stalled")
     assert seen_at(world, judge, "Fetching", "fetched").both == ON_ITS_WAY
     seen = seen_at(world, judge, "SourceSecretUnusable", "fetched")
     assert seen.both == ACT
-    assert "the Secret reader that credentialsSecret names is not there" in seen.argocd_message
+    assert "the Secret reader that credentialsSecretName names is not there" in seen.argocd_message
     assert waiting.wait(30) == 0
     world.kubectl("delete", "edgemodel", "fetched")
 
@@ -104,7 +104,7 @@ def test_what_waits_for_a_promotion_is_held(world: World, judge: Verdicts) -> No
     assert "kubectl skerry promote held" in seen.argocd_message
     variants = world.api.list(kinds.MODEL_VARIANT, world.namespace)
     by_engine = {v["spec"]["engine"]: judge(v)[0].both for v in variants}
-    assert by_engine == {"OpenVino": WELL, "OnnxRuntime": ACT}
+    assert by_engine == {"OpenVINO": WELL, "ONNXRuntime": ACT}
     act(world, "promote", world.route(CLASS, NAME).spec.candidate)
     assert waiting.wait(30) == 0
     assert seen_at(world, judge, "Serving").both == WELL

@@ -23,7 +23,7 @@ TOLERATIONS = [{"key": "dedicated", "operator": "Exists"}]
 
 def target(world: World) -> TargetStatus:
     """What is said of the class that is deleted."""
-    return next(t for t in world.model().status.targets if t.hardware_class == DELETED)
+    return next(t for t in world.model().status.targets if t.hardware_class_name == DELETED)
 
 
 def node_labels(world: World) -> dict[str, str]:
@@ -37,7 +37,9 @@ def uids(world: World, but: str = "") -> dict[str, str]:
     selector = f"app.kubernetes.io/component=runtime,{LABEL_MODEL}={NAME}"
     pods = world.api.list(kinds.POD, world.namespace, selector)
     found = [pod for pod in pods if pod["spec"].get("nodeName") != but]
-    found += [e for e in world.api.list(kinds.EDGE_NODE) if e["spec"]["hardwareClass"] == DELETED]
+    found += [
+        e for e in world.api.list(kinds.EDGE_NODE) if e["spec"]["hardwareClassName"] == DELETED
+    ]
     return {item["metadata"]["name"]: item["metadata"]["uid"] for item in found}
 
 
@@ -108,7 +110,7 @@ def test_other_values_of_the_chart_reach_daemonsets_that_are_there(world: World)
 def test_its_nodes_are_released_when_nobody_names_it_any_more(world: World) -> None:
     world.kubectl("delete", "hardwareclass", DELETED)
     wait_for("the status", lambda: target(world).reason, lambda r: r == "HardwareClassNotFound", 60)
-    world.patch({"targets": [{"hardwareClass": "op-b"}]})
+    world.patch({"targets": [{"hardwareClassName": "op-b"}]})
     wait_for("no label", lambda: node_labels(world), lambda found: not found, ROLLOUT_SECONDS)
     wait_for(
         "no EdgeNode",

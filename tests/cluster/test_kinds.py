@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from skerry.api import KINDS, EdgeModel, EdgeNode, HardwareClass, ModelRoute
+from skerry.api.common import OWN_LABELS
 from skerry.api.crd import open_api_schema
 from skerry.api.edgenode import EdgeNodeStatus
 from skerry_agent.report import most_urgent
@@ -137,16 +138,16 @@ def test_short_names_and_explanations(kubectl: Kubectl, kind: type[Resource]) ->
 def test_two_writers_share_the_targets(kubectl: Kubectl) -> None:
     first = changed(MINIMAL, {"metadata.name": "shared"})
     kubectl.apply(first, "--field-manager=team-a")
-    other = {"hardwareClass": "arm-small", "engine": "OnnxRuntime"}
+    other = {"hardwareClassName": "arm-small", "engine": "ONNXRuntime"}
     second = changed(first, {"spec": {"targets": [other]}})
     merged = kubectl.apply(second, "--field-manager=team-b")
-    assert [target["hardwareClass"] for target in merged["spec"]["targets"]] == [
+    assert [target["hardwareClassName"] for target in merged["spec"]["targets"]] == [
         "x86-vnni",
         "arm-small",
     ]
-    replaced = changed(first, {"spec.targets": [{"hardwareClass": "x86-avx"}]})
+    replaced = changed(first, {"spec.targets": [{"hardwareClassName": "x86-avx"}]})
     alone = kubectl.apply(replaced, "--field-manager=team-a")
-    classes = {target["hardwareClass"] for target in alone["spec"]["targets"]}
+    classes = {target["hardwareClassName"] for target in alone["spec"]["targets"]}
     assert classes == {"x86-avx", "arm-small"}
 
 
@@ -178,7 +179,7 @@ def test_a_route_keeps_its_model_and_class(kubectl: Kubectl) -> None:
     kubectl.apply(ROUTE)
     name = ROUTE["metadata"]["name"]
     told = kubectl.refused(
-        "patch", "mr", name, "--type=merge", '--patch={"spec":{"hardwareClass":"other"}}'
+        "patch", "mr", name, "--type=merge", '--patch={"spec":{"hardwareClassName":"other"}}'
     )
     assert "a route belongs to one model and one class" in told
     kubectl("patch", "mr", name, "--type=merge", '--patch={"spec":{"stable":null}}')
@@ -214,14 +215,19 @@ def worst_route() -> Manifest:
     """A route with every role taken, all guard rules and a long reason for a rollback."""
     revision = {"revision": "0123456789", "attempt": 12}
     at = "2026-11-23T12:34:56.123456Z"
-    halted = revision | {"rule": "latencyShift", "node": "x" * 63, "message": "m" * 256, "at": at}
+    halted = revision | {
+        "rule": "LatencyShift",
+        "nodeName": "x" * 63,
+        "message": "m" * 256,
+        "rollbackTime": at,
+    }
     spec: dict[str, Any] = {
-        "edgeModel": "m" * 40,
+        "edgeModelName": "m" * 40,
         "edgeModelUID": "01234567-89ab-cdef-0123-456789abcdef",
-        "hardwareClass": "c" * 24,
+        "hardwareClassName": "c" * 24,
         "stable": revision,
         "candidate": revision | {"traffic": [5, 10, 20, 30, 50, 70, 80, 90], "soakSeconds": 86400},
-        "previous": revision | {"until": at},
+        "previous": revision | {"expirationTime": at},
         "guard": {
             "minSamples": 10000,
             "rules": EdgeModel.model_validate(MINIMAL).to_wire()["spec"]["guard"]["rules"],
@@ -230,9 +236,9 @@ def worst_route() -> Manifest:
     }
     route = changed(ROUTE, {"metadata.name": f"{'m' * 40}-{'c' * 24}"})
     route["metadata"]["labels"] = {
-        "app.kubernetes.io/managed-by": "skerry",
+        **OWN_LABELS,
         "skerry.dev/model": "m" * 40,
-        "skerry.dev/class": "c" * 24,
+        "skerry.dev/hardware-class": "c" * 24,
     }
     owner: Manifest = {"apiVersion": API_VERSION, "kind": "EdgeModel", "name": "m" * 40}
     owner |= {"uid": "01234567-89ab-cdef-0123-456789abcdef", "controller": True}

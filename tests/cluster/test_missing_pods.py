@@ -50,7 +50,7 @@ def world(
 
 def apply(world: World, name: str, **source: Any) -> None:
     model = manifest(world.registry, name)
-    model["spec"]["targets"] = [{"hardwareClass": CLASS}]
+    model["spec"]["targets"] = [{"hardwareClassName": CLASS}]
     model["spec"]["source"] |= source
     world.kubectl.apply(model)
 

@@ -34,7 +34,7 @@ def world(
 ) -> Iterator[World]:
     """One class, and an operator that has both engines."""
     folder = tmp_path_factory.mktemp("operator")
-    speedups = {"OpenVino": "2.6", "OnnxRuntime": "1.5"}
+    speedups = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
     with running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups) as made:
         yield made
 
@@ -42,7 +42,7 @@ def world(
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, object]:
     """An EdgeModel on the one class."""
     made = manifest(world.registry, name)
-    made["spec"]["targets"] = [{"hardwareClass": c, "engine": engine} for c in CLASSES]
+    made["spec"]["targets"] = [{"hardwareClassName": c, "engine": engine} for c in CLASSES]
     return made
 
 
@@ -50,18 +50,18 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     world.kubectl.apply(wanted(world, NAME))
     model = world.until_ready(1, NAME)
     (target,) = model.status.targets
-    assert target.engine == "OpenVino"
-    assert target.choice.startswith("OpenVino weight-int8-block128 is better than OnnxRuntime")
+    assert target.engine == "OpenVINO"
+    assert target.choice.startswith("OpenVINO weight-int8-block128 is better than ONNXRuntime")
     assert {build.engine: build.phase for build in target.builds} == {
-        "OpenVino": "Certified",
-        "OnnxRuntime": "Certified",
+        "OpenVINO": "Certified",
+        "ONNXRuntime": "Certified",
     }
-    assert [rank.engine for rank in target.engines if rank.installed] == ["OpenVino", "OnnxRuntime"]
+    assert [rank.engine for rank in target.engines if rank.installed] == ["OpenVINO", "ONNXRuntime"]
     items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
     variants = [ModelVariant.model_validate(item) for item in items]
-    assert {v.spec.engine for v in variants} == {"OpenVino", "OnnxRuntime"}
+    assert {v.spec.engine for v in variants} == {"OpenVINO", "ONNXRuntime"}
     assert {v.status.front for v in variants} == {("weight-int8-block128",)}
-    chosen = next(v for v in variants if v.metadata.name == target.variant)
+    chosen = next(v for v in variants if v.metadata.name == target.variant_name)
     assert chosen.status.artifact is not None
     assert target.image == chosen.status.artifact.image
     assert len(world.daemonsets(NAME)) == 1
@@ -71,32 +71,32 @@ def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
     world: World, cli: Cli, tmp_path: Path
 ) -> None:
     said = cli("status", NAME)
-    assert re.search(r"build \S+  OpenVino  GatesPassed  chosen", said)
-    assert re.search(r"build \S+  OnnxRuntime  GatesPassed\n", said)
-    assert "choice: OpenVino weight-int8-block128 is better than OnnxRuntime" in said
+    assert re.search(r"build \S+  OpenVINO  GatesPassed  chosen", said)
+    assert re.search(r"build \S+  ONNXRuntime  GatesPassed\n", said)
+    assert "choice: OpenVINO weight-int8-block128 is better than ONNXRuntime" in said
     assert "front: no other build is better" in said
     page = tmp_path / "page.html"
     cli("report", NAME, "--output", str(page))
     told = page.read_text()
-    assert "OpenVino weight-int8-block128 (chosen)" in told
-    assert "<h3>Stages of OnnxRuntime</h3>" in told
-    changed = wanted(world, NAME, "OnnxRuntime")
+    assert "OpenVINO weight-int8-block128 (chosen)" in told
+    assert "<h3>Stages of ONNXRuntime</h3>" in told
+    changed = wanted(world, NAME, "ONNXRuntime")
     file = tmp_path / "model.json"
     file.write_text(json.dumps(changed))
     config = world.operator.folder / "config.yaml"
     plan = cli("plan", "-f", str(file), "--config", str(config))
-    assert "OnnxRuntime, which the target names, builds for engines-a" in plan
+    assert "ONNXRuntime, which the target names, builds for engines-a" in plan
     assert re.search(
-        r"targets\[engines-a\]\.engine.*Auto.*OnnxRuntime.*unless its build exists", plan
+        r"targets\[engines-a\]\.engine.*Auto.*ONNXRuntime.*unless its build exists", plan
     )
 
 
 def test_naming_the_other_engine_serves_the_build_that_is_there(world: World) -> None:
     before = world.model(NAME).status.targets[0]
-    targets = [{"hardwareClass": c, "engine": "OnnxRuntime"} for c in CLASSES]
+    targets = [{"hardwareClassName": c, "engine": "ONNXRuntime"} for c in CLASSES]
     model = world.until_ready(world.patch({"targets": targets}, NAME), NAME)
     (target,) = model.status.targets
-    assert (target.engine, target.stable == before.stable) == ("OnnxRuntime", False)
+    assert (target.engine, target.stable == before.stable) == ("ONNXRuntime", False)
     items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
     assert len(items) == 2
 
@@ -105,7 +105,7 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_names_of_those_that
     world: World,
 ) -> None:
     name = "not-installed"
-    world.kubectl.apply(wanted(world, name, "LlamaCpp"))
+    world.kubectl.apply(wanted(world, name, "LlamaCPP"))
     model = wait_for(
         "the engine is missed",
         lambda: world.model(name),
@@ -115,7 +115,7 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_names_of_those_that
     accepted = condition_of(model.status.conditions, "Accepted")
     assert accepted is not None
     assert (accepted.status.value, accepted.reason) == ("False", "EngineNotInstalled")
-    assert "engine LlamaCpp is not installed (installed: OpenVino, OnnxRuntime)" in accepted.message
+    assert "engine LlamaCPP is not installed (installed: OpenVINO, ONNXRuntime)" in accepted.message
     stalled = condition_of(model.status.conditions, "Stalled")
     assert stalled is not None
 
@@ -123,8 +123,8 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_names_of_those_that
 def test_measurement_alone_decides(world: World) -> None:
     """The same model with the figures turned round: the engine that is ranked second wins."""
     name = "turned"
-    world.devices.speedups = {"OpenVino": "1.2", "OnnxRuntime": "2.6"}
+    world.devices.speedups = {"OpenVINO": "1.2", "ONNXRuntime": "2.6"}
     world.kubectl.apply(wanted(world, name))
     (target,) = world.until_ready(1, name).status.targets
-    assert target.engine == "OnnxRuntime"
-    assert target.choice.startswith("OnnxRuntime weight-int8-block128 is better than OpenVino")
+    assert target.engine == "ONNXRuntime"
+    assert target.choice.startswith("ONNXRuntime weight-int8-block128 is better than OpenVINO")

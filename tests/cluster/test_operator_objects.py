@@ -40,7 +40,7 @@ def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, 
     (assess,), (build,) = world().decide().jobs, made.jobs
     served = built(**serving).decide().daemonsets[0].served
     assert isinstance(assess, AssessJob)
-    bucket = world(source={"uri": "s3://models/intent/", "credentialsSecret": "reader"})
+    bucket = world(source={"uri": "s3://models/intent/", "credentialsSecretName": "reader"})
     claim = world(source={"uri": "pvc://models/intent/"})
     fetches = [w.with_(pins=Pins(dataset=DATASET)).decide().jobs[0] for w in (bucket, claim)]
     fetch_bucket, fetch_claim = [job for job in fetches if isinstance(job, FetchJob)]

@@ -102,16 +102,16 @@ def test_a_rollback_is_written_while_the_route_of_another_class_is_refused(world
     """The first class's route is refused: the second tries its candidate, and is rolled back."""
     with another_namespace(world, "one-route") as here:
         here.kubectl.apply(manifest(here.registry, MODEL))
-        before = {t.hardware_class: t for t in here.until_ready(1).status.targets}
+        before = {t.hardware_class_name: t for t in here.until_ready(1).status.targets}
         route = here.api.get(kinds.MODEL_ROUTE, here.namespace, f"{MODEL}.op-a")
         probe = {key: route[key] for key in ("apiVersion", "kind", "spec")}
         probe |= {"metadata": {"name": route["metadata"]["name"], "labels": {"probe": "yes"}}}
-        refuses = f"object.metadata.namespace == '{here.namespace}' && object.spec.hardwareClass == 'op-a'"
+        refuses = f"object.metadata.namespace == '{here.namespace}' && object.spec.hardwareClassName == 'op-a'"
         routes = rule("skerry.dev", "v1alpha1", "modelroutes")
         with policy(here.kubectl, "no-route", routes, refuses, probe):
             here.serve("600m")
             tried = here.candidate("op-b")
-            here.devices.bad[tried.revision] = "errors"
+            here.devices.bad[tried.revision] = "Errors"
             wait_for(
                 "the halt of op-b",
                 lambda: here.route("op-b").spec.halted,
@@ -154,7 +154,7 @@ def test_a_daemonset_that_is_refused_is_reported_and_stops_no_other_class(world:
         here.until_ready(1)
         refuses = (
             f"object.metadata.namespace == '{here.namespace}' && request.operation == 'CREATE'"
-            " && object.metadata.labels['skerry.dev/class'] == 'op-a'"
+            " && object.metadata.labels['skerry.dev/hardware-class'] == 'op-a'"
         )
         sets = rule("apps", "v1", "daemonsets")
         template = {
@@ -163,7 +163,7 @@ def test_a_daemonset_that_is_refused_is_reported_and_stops_no_other_class(world:
         }
         probe = {
             "apiVersion": "apps/v1", "kind": "DaemonSet",
-            "metadata": {"name": "probe", "labels": {"skerry.dev/class": "op-a"}},
+            "metadata": {"name": "probe", "labels": {"skerry.dev/hardware-class": "op-a"}},
             "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
         }  # fmt: skip
         with policy(here.kubectl, "no-daemonset", sets, refuses, probe):

@@ -24,7 +24,7 @@ OPERATOR = f"system:serviceaccount:{NAMESPACE}:skerry-operator"
 AGENT = f"system:serviceaccount:{NAMESPACE}:skerry-agent"
 GATEWAY = f"system:serviceaccount:{NAMESPACE}:skerry-gateway"
 OWN, OTHER = "rights-own", "rights-other"
-CLASS_LABEL = "skerry.node-restriction.kubernetes.io/class"
+CLASS_LABEL = "skerry.node-restriction.kubernetes.io/hardware-class"
 SHARD_LABEL = "skerry.node-restriction.kubernetes.io/shard"
 POLICY_SECONDS = 30
 
@@ -138,7 +138,7 @@ def test_an_agent_renews_no_other_lease(agent: Kubectl) -> None:
 
 
 def test_an_agent_writes_no_spec(agent: Kubectl) -> None:
-    patch = '--patch={"spec":{"hardwareClass":"other"}}'
+    patch = '--patch={"spec":{"hardwareClassName":"other"}}'
     assert "(Forbidden)" in agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
 
 
@@ -157,7 +157,7 @@ def test_the_policy_holds_where_rbac_would_not(installed: Kubectl, agent: Kubect
         f"--serviceaccount={NAMESPACE}:skerry-agent",
     )
     try:
-        patch = '--patch={"spec":{"hardwareClass":"other"}}'
+        patch = '--patch={"spec":{"hardwareClassName":"other"}}'
         told = agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
         assert "of an EdgeNode an agent writes the status only" in told
         assert "an agent deletes nothing" in agent.refused("delete", "edgenode", OTHER)

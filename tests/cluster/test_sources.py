@@ -75,18 +75,18 @@ def operator(
 
 def manifest(s3: Store, web: WebServer) -> dict[str, Any]:
     source = {
-        "uri": f"s3://{BUCKET}/v1/", "endpoint": s3.endpoint, "plainHttp": True,
-        "credentialsSecret": READER,
+        "uri": f"s3://{BUCKET}/v1/", "endpoint": s3.endpoint, "plainHTTP": True,
+        "credentialsSecretName": READER,
     }  # fmt: skip
-    dataset = {"uri": f"https://127.0.0.1:{web.tls_port}/eval.npz", "credentialsSecret": TRUST}
+    dataset = {"uri": f"https://127.0.0.1:{web.tls_port}/eval.npz", "credentialsSecretName": TRUST}
     return {
         "apiVersion": "skerry.dev/v1alpha1",
         "kind": "EdgeModel",
         "metadata": {"name": NAME},
         "spec": {
             "source": source,
-            "evaluation": {"dataset": dataset, "metric": "accuracy"},
-            "targets": [{"hardwareClass": CLASS}],
+            "evaluation": {"dataset": dataset, "metric": "Accuracy"},
+            "targets": [{"hardwareClassName": CLASS}],
             "rollout": {"waves": [{"percent": 100}], "soak": "1s"},
         },
     }
@@ -111,7 +111,8 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
 
     kubectl.apply(manifest(s3, web))
     told = [
-        f"the Secret {name} that credentialsSecret names is not there" for name in (READER, TRUST)
+        f"the Secret {name} that credentialsSecretName names is not there"
+        for name in (READER, TRUST)
     ]
 
     def both_told(found: EdgeModel) -> bool:

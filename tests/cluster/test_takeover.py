@@ -149,14 +149,14 @@ def test_what_was_deleted_while_no_watch_was_open_is_forgotten(
         forward.mend()
         operator.start()
         wait_for("it to lead", operator.leads, bool, START_SECONDS)
-        assert operator.metric("skerry_optimisation_jobs") == 1
+        assert operator.metric("skerry_optimization_jobs") == 1
         forward.cut()
         world.kubectl("delete", "job", job["metadata"]["name"])
         wait_for("the watches to end", operator.leads, lambda leads: not leads, 2 * LEASE_SECONDS)
         forward.mend()
         wait_for(
             "the job to be forgotten",
-            lambda: operator.metric("skerry_optimisation_jobs"), lambda n: n == 0, MINUTE,
+            lambda: operator.metric("skerry_optimization_jobs"), lambda n: n == 0, MINUTE,
         )  # fmt: skip
     finally:
         operator.stop()

@@ -147,7 +147,7 @@ def test_an_edge_model_stops_nobody_and_keeps_serving(
     assert unreadable(world, "EdgeModel") == 2
     assert children(world, HELD) == before
     status = world.api.get(kinds.EDGE_MODEL, world.namespace, HELD)["status"]
-    assert {target["hardwareClass"] for target in status["targets"]} == set(CLASSES)
+    assert {target["hardwareClassName"] for target in status["targets"]} == set(CLASSES)
     assert status["history"]
     said = [
         line for line in world.operator.log.read_text().splitlines() if f"/{HELD} can't" in line
@@ -202,9 +202,9 @@ def test_a_hardware_class_stops_nobody_and_keeps_its_nodes(
 def test_what_a_device_writes_stops_nobody(serving: World, kubectl: Kubectl) -> None:
     world, (node, *_) = serving, CLASSES["op-a"]
     probe = {"apiVersion": "skerry.dev/v1alpha1", "kind": "EdgeNode", "metadata": {"name": "probe"}}
-    veto = {"revision": "0123456789", "attempt": 0, "at": NO_TIME}
+    veto = {"revision": "0123456789", "attempt": 0, "failureTime": NO_TIME}
     bad = {"namespace": "x", "name": "y", "vetoes": [veto]}
-    with loosened(kubectl, "edgenodes", {**probe, "spec": {"hardwareClass": "No Class"}}):
+    with loosened(kubectl, "edgenodes", {**probe, "spec": {"hardwareClassName": "No Class"}}):
         models = world.api.get(kinds.EDGE_NODE, None, node)["status"]["models"]
         patch(world, kinds.EDGE_NODE, node, {"status": {"models": [*models, bad]}}, "status")
     metadata = {"name": "skerry-agent-of-old", "namespace": "skerry-system"}
@@ -225,12 +225,12 @@ def test_what_a_device_writes_stops_nobody(serving: World, kubectl: Kubectl) -> 
         lambda lease: lease is None,
         ROLLOUT_SECONDS,
     )
-    other = {**bad, "vetoes": [{**veto, "at": "0000-01-01T00:00:00Z"}]}
+    other = {**bad, "vetoes": [{**veto, "failureTime": "0000-01-01T00:00:00Z"}]}
     refused = kubectl.refused(
         "patch", "edgenode", node, "--subresource=status", "--type=merge",
         f"--patch={json.dumps({'status': {'models': [other]}})}",
     )  # fmt: skip
-    assert "vetoes[0].at" in refused
+    assert "vetoes[0].failureTime" in refused
 
 
 @pytest.mark.parametrize("label", [LABEL_CLASS, LABEL_MODEL])
@@ -267,7 +267,7 @@ def test_a_long_retry_annotation_stops_no_rollback(serving: World) -> None:
     patch(
         world, kinds.EDGE_MODEL, NAME, {"metadata": {"annotations": {"skerry.dev/retry": "x" * 65}}}
     )
-    world.devices.bad[tried.revision] = "golden"
+    world.devices.bad[tried.revision] = "Golden"
     rejected = wait_for(
         "the rollback",
         lambda: world.model().status,

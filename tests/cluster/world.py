@@ -154,9 +154,9 @@ def manifest(registry: str, name: str) -> dict[str, Any]:
             "source": {"uri": f"oci://{registry}/models/operator-test:1"},
             "evaluation": {
                 "dataset": {"uri": f"oci://{registry}/datasets/operator-test:1"},
-                "metric": "accuracy",
+                "metric": "Accuracy",
             },
-            "targets": [{"hardwareClass": name} for name in CLASSES],
+            "targets": [{"hardwareClassName": name} for name in CLASSES],
             "serving": {"resources": {"limits": {"cpu": "500m", "memory": "64Mi"}}},
             "rollout": {
                 "waves": [{"percent": 50}, {"percent": 100}],
@@ -184,7 +184,7 @@ def running_world(
         classes: nodes by class; `CLASSES` when nothing is said.
         speedups: what each engine's build measures; they are the engines that are installed.
     """
-    classes, speedups = classes or CLASSES, speedups or {"OnnxRuntime": "1.5"}
+    classes, speedups = classes or CLASSES, speedups or {"ONNXRuntime": "1.5"}
     registry = control_plane.registry
     push_empty_image(registry, "models/operator-test", "1")
     push_empty_image(registry, "datasets/operator-test", "1")

@@ -87,7 +87,8 @@ def test_good_candidate_passes_and_is_promoted_without_a_lost_request(device: De
         half = load.shares(time.time() - 2)
         assert 0.3 < half[CANDIDATE] / half.total() < 0.7
         device.route(
-            stable={"revision": CANDIDATE}, previous={"revision": STABLE, "until": WAY_BACK}
+            stable={"revision": CANDIDATE},
+            previous={"revision": STABLE, "expirationTime": WAY_BACK},
         )
         eventually(lambda: device.report().get("stable") == CANDIDATE, 10, "promoted")
         moment = time.time()
@@ -96,12 +97,12 @@ def test_good_candidate_passes_and_is_promoted_without_a_lost_request(device: De
         bad = device.mode(CANDIDATE, "wrong")
         eventually(lambda: device.report().get("serving") == STABLE, 40, "back to previous")
     assert load.lost() == []
-    assert device.report()["candidate"]["verdict"]["rule"] == "golden"
+    assert device.report()["candidate"]["verdict"]["rule"] == "Golden"
     assert flipped(device) > bad
 
 
 @pytest.mark.parametrize(
-    ("mode", "rules"), [("error", {"errors"}), ("slow", {"latencyShift", "latencyTail"})]
+    ("mode", "rules"), [("error", {"Errors"}), ("slow", {"LatencyShift", "LatencyTail"})]
 )
 def test_a_bad_candidate_is_taken_back_and_stays_so(
     device: Device, mode: str, rules: set[str]
@@ -120,7 +121,7 @@ def test_a_bad_candidate_is_taken_back_and_stays_so(
         try_candidate(device, "Passed", attempt=1)
     assert device.report()["vetoes"][0]["rule"] in rules
     verdict = next(e for e in device.events("verdict"))
-    said = datetime.fromisoformat(verdict["at"]).timestamp()
+    said = datetime.fromisoformat(verdict["decisionTime"]).timestamp()
     sys.stderr.write(
         f"{mode}: found after {said - bad:.2f} s, flipped {1000 * (back - said):.1f} ms later\n"
     )

@@ -42,7 +42,8 @@ def test_promotion_loses_no_call(device: Device) -> None:
         half = load.shares(time.time() - 2)
         assert 0.3 < half[CANDIDATE] / half.total() < 0.7, "one connection, each call on its own"
         device.route(
-            stable={"revision": CANDIDATE}, previous={"revision": STABLE, "until": WAY_BACK}
+            stable={"revision": CANDIDATE},
+            previous={"revision": STABLE, "expirationTime": WAY_BACK},
         )
         eventually(lambda: device.report().get("stable") == CANDIDATE, 10, "promoted")
         moment = time.time()
@@ -61,7 +62,7 @@ def test_a_candidate_whose_calls_fail_is_taken_back(device: Device) -> None:
         eventually(lambda: device.state() == "Failed", 30, f"Failed: {device.report()}")
         back = flipped(device)
         threading.Event().wait(1)
-    assert device.report()["candidate"]["verdict"]["rule"] in {"errors", "golden"}
+    assert device.report()["candidate"]["verdict"]["rule"] in {"Errors", "Golden"}
     spoilt = load.lost()
     assert spoilt
     assert {(one.status, one.revision) for one in spoilt} == {

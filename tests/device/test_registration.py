@@ -29,7 +29,7 @@ def test_an_edge_node_that_is_made_again_has_the_whole_report(device: Device) ->
     stable_serves(device)
     device.api.delete(EDGE_NODE, {"metadata": {"name": device.name}})
     threading.Event().wait(2)  # a report in between meets a 404
-    edge = {"metadata": {"name": device.name}, "spec": {"hardwareClass": device.name}}
+    edge = {"metadata": {"name": device.name}, "spec": {"hardwareClassName": device.name}}
     device.api.apply(EDGE_NODE, edge, "test")
     eventually(lambda: device.report().get("healthy"), 15, f"reported again: {status(device)}")
     assert status(device)["agentVersion"]

@@ -39,7 +39,7 @@ EDGE_NODE = Kind("skerry.dev/v1alpha1", "EdgeNode", "edgenodes", namespaced=Fals
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts", namespaced=True)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
-RULES = {"latencyShift": "1.25x", "latencyTail": "1.5x", "errors": "1%"}
+RULES = {"LatencyShift": "1.25x", "LatencyTail": "1.5x", "Errors": "1%"}
 MODEL = "intent"
 
 
@@ -80,7 +80,7 @@ class Device:
         self.api.apply(NAMESPACE, {"metadata": {"name": self.name}}, "test")
         self.api.apply(NAMESPACE, {"metadata": {"name": "skerry-system"}}, "test")
         self.api.apply(NODE, {"metadata": {"name": self.name}}, "test")
-        edge = {"metadata": {"name": self.name}, "spec": {"hardwareClass": self.name}}
+        edge = {"metadata": {"name": self.name}, "spec": {"hardwareClassName": self.name}}
         self.api.apply(EDGE_NODE, edge, "test")
         eventually(lambda: self.api.find(ACCOUNT, self.name, "default"), 20, "a service account")
         (self.directory / "run").mkdir()
@@ -213,9 +213,9 @@ class Device:
 
     def route(self, model: str = MODEL, **roles: Any) -> int:
         """Write the ModelRoute; returns its generation."""
-        rules = [*({"metric": m, "tolerate": t} for m, t in RULES.items()), {"metric": "golden"}]
+        rules = [*({"metric": m, "tolerate": t} for m, t in RULES.items()), {"metric": "Golden"}]
         guard = {"minSamples": 20, "rules": rules}
-        spec = {"edgeModel": model, "hardwareClass": self.name, "guard": guard, **roles}
+        spec = {"edgeModelName": model, "hardwareClassName": self.name, "guard": guard, **roles}
         metadata = {
             "name": f"{model}.{self.name}",
             "namespace": self.name,

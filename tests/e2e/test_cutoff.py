@@ -125,6 +125,11 @@ def test_a_cut_off_node_goes_back_by_itself(
     rejected = world.until("the fleet learns of it", where, lambda m: m.status.rejected, 180)
     assert world.route(namespace, NAME, CLASS).spec.stable == stable
     assert rejected.status.phase == "RolledBack"
-    verdicts = [v.at for m in world.nodes()[node].status.models if m.name == NAME for v in m.vetoes]
+    verdicts = [
+        v.failure_time
+        for m in world.nodes()[node].status.models
+        if m.name == NAME
+        for v in m.vetoes
+    ]
     assert verdicts, "the node keeps its veto"
     assert min(verdicts) < before_it_is_back, "it was found while the node was cut off"

@@ -87,7 +87,7 @@ def wanted_model(world: World, namespace: str, claim: str) -> dict[str, Any]:
     spec = model["spec"]
     spec["source"] = {"uri": f"{claim}/v1"}
     spec["evaluation"]["dataset"] = {"uri": f"{claim}/dataset"}
-    spec["targets"] = [{"hardwareClass": CLASS}]
+    spec["targets"] = [{"hardwareClassName": CLASS}]
     spec["optimization"]["search"]["trials"] = 3
     waves = [{"nodeSelector": {RING: "bench"}}, {"percent": 100}]
     spec["rollout"] |= {"waves": waves, "promotion": "Manual", "soak": "3s", "traffic": [50]}
@@ -118,11 +118,11 @@ def test_both_engines_build_and_a_person_is_waited_for(
     model = world.until("a person is asked", (namespace, NAME), waits, ROLLOUT_SECONDS)
     (target,) = model.status.targets
     outcomes = {build.engine: build.phase for build in target.builds}
-    assert set(outcomes) == {"OnnxRuntime", "OpenVino"}, "each installed engine has built"
-    assert outcomes["OnnxRuntime"] == "Certified"
+    assert set(outcomes) == {"ONNXRuntime", "OpenVINO"}, "each installed engine has built"
+    assert outcomes["ONNXRuntime"] == "Certified"
     # So small a model weighs less than what an engine needs itself: OpenVINO may miss the memory gate.
-    assert outcomes["OpenVino"] in {"Certified", "Failed"}
-    assert "OpenVino" in target.choice, "and what became of it is told"
+    assert outcomes["OpenVINO"] in {"Certified", "Failed"}
+    assert "OpenVINO" in target.choice, "and what became of it is told"
     for variant in world.environment.get("-n", namespace, "modelvariants")["items"]:
         failed = [t for t in variant["status"]["trials"] if t["outcome"] == "Failed"]
         assert not failed, "each recipe runs in the image that it is built into"
@@ -136,8 +136,8 @@ def test_a_person_promotes(upgraded: World, namespace: str) -> None:
     assert CLASS in said
     upgraded.until_ready((namespace, NAME), 120)
     tree = skerry(upgraded, namespace, "status", NAME)
-    assert "OpenVino" in tree
-    assert "OnnxRuntime" in tree
+    assert "OpenVINO" in tree
+    assert "ONNXRuntime" in tree
     pods = upgraded.serving_pods(namespace, NAME)
     assert len(pods) == 2
     for pod in pods:

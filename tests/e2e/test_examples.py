@@ -139,7 +139,7 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
 def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
     world: World, namespace: str
 ) -> None:
-    body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "rmse"}})
+    body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "RMSE"}})
     body["metadata"] |= {"namespace": namespace, "name": "unsuited"}
     world.environment.apply(body)
     world.environment.kubectl(
@@ -148,7 +148,7 @@ def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
     model = world.model(namespace, "unsuited")
     assert condition(model, "Ready") == "False: EvaluationUnusable"
     (message,) = (c.message for c in model.status.conditions if c.type == "Stalled")
-    assert "spec.evaluation.metric rmse does not suit" in message
+    assert "spec.evaluation.metric RMSE does not suit" in message
     assert "10 numbers a sample and the labels have 1" in message
     selector = ("-n", namespace, "-l", "skerry.dev/model=unsuited")
     assert world.environment.get("modelvariants", *selector)["items"] == []

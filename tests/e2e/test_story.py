@@ -85,7 +85,8 @@ def test_the_build_is_measured_gated_and_packed_once_for_both_classes(
     (certified,) = (c for c in shared["status"]["conditions"] if c["type"] == "Certified")
     (first,) = measured
     assert (
-        f"class {first['spec']['hardwareClass']}, whose nodes have the same" in certified["message"]
+        f"class {first['spec']['hardwareClassName']}, whose nodes have the same"
+        in certified["message"]
     )
     assert shared["status"]["artifact"] == first["status"]["artifact"]
     for variant in measured:
@@ -98,7 +99,7 @@ def test_the_build_is_measured_gated_and_packed_once_for_both_classes(
             "Validation",
         ]
         assert all(
-            s["outcome"] == "Succeeded" and s["startedAt"] <= s["finishedAt"]
+            s["outcome"] == "Succeeded" and s["startTime"] <= s["completionTime"]
             for s in status["stages"]
         )
         assert len(status["trials"]) >= 2
@@ -153,7 +154,7 @@ def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
     )
 
     def ended(model: Any) -> bool:
-        phases = {t.hardware_class: t.phase for t in model.status.targets}
+        phases = {t.hardware_class_name: t.phase for t in model.status.targets}
         seen = model.status.observed_generation >= wanted
         return seen and phases == {"x86-a": "RolledBack", "x86-b": "Serving"}
 
@@ -162,10 +163,10 @@ def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
     )
     assert condition(model, "Ready").startswith("False")
     assert condition(model, "Available") == "True"
-    assert [r.hardware_class for r in model.status.rejected] == ["x86-a"]
+    assert [r.hardware_class_name for r in model.status.rejected] == ["x86-a"]
     assert world.route(namespace, NAME, "x86-a").spec.stable == good["x86-a"]
     assert world.route(namespace, NAME, "x86-b").spec.stable != good["x86-b"]
-    assert model.status.rejected[0].rule == "errors"
+    assert model.status.rejected[0].rule == "Errors"
     traffic.catch_up()
     assert lost_by_switching(traffic) == {}, "what failed on it was answered by stable"
 

@@ -56,7 +56,7 @@ class World:
         return next(
             r
             for r in found
-            if (r.spec.edge_model, r.spec.hardware_class) == (model, hardware_class)
+            if (r.spec.edge_model_name, r.spec.hardware_class_name) == (model, hardware_class)
         )
 
     def load(
@@ -75,7 +75,9 @@ class World:
     def nodes_of(self, hardware_class: str) -> list[str]:
         """The names of a class's nodes, in order."""
         devices = self.nodes().items()
-        return sorted(name for name, node in devices if node.spec.hardware_class == hardware_class)
+        return sorted(
+            name for name, node in devices if node.spec.hardware_class_name == hardware_class
+        )
 
     def serving_pods(self, namespace: str, model: str) -> list[dict[str, Any]]:
         """The pods that serve a model."""
@@ -157,11 +159,11 @@ def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> 
                 "source": {"uri": f"oci://{registry}/models/tiny:1"},
                 "evaluation": {
                     "dataset": {"uri": f"oci://{registry}/datasets/tiny:1"},
-                    "metric": "accuracy",
+                    "metric": "Accuracy",
                     "calibrationSamples": 64,
                 },
                 # One engine: what is tested here is the rollout, and a second would build as long again.
-                "targets": [{"hardwareClass": c, "engine": "OnnxRuntime"} for c in classes],
+                "targets": [{"hardwareClassName": c, "engine": "ONNXRuntime"} for c in classes],
                 "optimization": {"search": {"trials": 2}},
                 # Two busy cores: what is tested here is the rollout, not the speed of a tiny model.
                 "gates": {
@@ -178,7 +180,7 @@ def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> 
                     "rollbackWindow": "10m",
                 },
                 # Latency faults are the demonstration's and the simulation's.
-                "guard": {"rules": [{"metric": "errors", "tolerate": "1%"}, {"metric": "golden"}]},
+                "guard": {"rules": [{"metric": "Errors", "tolerate": "1%"}, {"metric": "Golden"}]},
             },
         }
     )

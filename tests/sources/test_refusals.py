@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.reasons import FetchRefusal
 from skerry.artifacts.images.client import SHORT
 from skerry.jobs.plans import Role
-from skerry.jobs.results import Refusal
 from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL
@@ -45,7 +45,7 @@ def job(tmp_path: Path, registry: Registry) -> Job:
     return Job(tmp_path, registry)
 
 
-def refused(job: Job, plan: FetchPlan) -> tuple[Refusal, str]:
+def refused(job: Job, plan: FetchPlan) -> tuple[FetchRefusal, str]:
     with pytest.raises(RefusedError) as told:
         job.fetches(plan)
     assert str(told.value).startswith(f"{told.value.reason.value}: ")
@@ -55,15 +55,17 @@ def refused(job: Job, plan: FetchPlan) -> tuple[Refusal, str]:
 @pytest.mark.parametrize(
     ("path", "reason", "words"),
     [
-        ("gone.onnx", Refusal.NOT_FOUND, "there is no such file; correct the uri"),
-        ("locked/model.onnx", Refusal.DENIED, "name a Secret with credentials"),
-        ("weights.pt", Refusal.WRONG_FORMAT, "holds no model.onnx and no other .onnx file"),
-        ("page.onnx", Refusal.WRONG_FORMAT, "is a web page, such as one to log in"),
-        ("empty.onnx", Refusal.WRONG_FORMAT, "is an empty file"),
-        ("failing/model.onnx", Refusal.UNREACHABLE, "HTTP 503; given up after 8 tries"),
+        ("gone.onnx", FetchRefusal.NOT_FOUND, "there is no such file; correct the uri"),
+        ("locked/model.onnx", FetchRefusal.DENIED, "name a Secret with credentials"),
+        ("weights.pt", FetchRefusal.WRONG_FORMAT, "holds no model.onnx and no other .onnx file"),
+        ("page.onnx", FetchRefusal.WRONG_FORMAT, "is a web page, such as one to log in"),
+        ("empty.onnx", FetchRefusal.WRONG_FORMAT, "is an empty file"),
+        ("failing/model.onnx", FetchRefusal.UNREACHABLE, "HTTP 503; given up after 8 tries"),
     ],
 )
-def test_of_a_web_server(job: Job, web: WebServer, path: str, reason: Refusal, words: str) -> None:
+def test_of_a_web_server(
+    job: Job, web: WebServer, path: str, reason: FetchRefusal, words: str
+) -> None:
     found, told = refused(job, job.plan(f"http://127.0.0.1:{web.port}/{path}"))
     assert found is reason
     assert words in told
@@ -73,7 +75,7 @@ def test_of_a_web_server(job: Job, web: WebServer, path: str, reason: Refusal, w
 def test_a_wrong_password(job: Job, web: WebServer) -> None:
     job.secret = {"username": "robot", "password": "wrong", "ca.crt": web.authority}
     reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/locked/model.onnx"))
-    assert reason is Refusal.DENIED
+    assert reason is FetchRefusal.DENIED
     assert "Secret reader holds credentials that may read it" in told
 
 
@@ -86,7 +88,7 @@ def test_a_certificate_that_nobody_vouches_for(job: Job, web: WebServer, scheme:
         else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
     )
     reason, told = refused(job, plan)
-    assert reason is Refusal.NOT_TRUSTED
+    assert reason is FetchRefusal.NOT_TRUSTED
     assert "the key ca.crt of the Secret" in told
 
 
@@ -99,35 +101,43 @@ def test_a_host_that_nobody_knows(job: Job, scheme: str) -> None:
         else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
     )
     reason, told = refused(job, plan)
-    assert reason is Refusal.HOST_UNKNOWN
+    assert reason is FetchRefusal.HOST_UNKNOWN
     assert "no host of this name is known" in told
 
 
 def test_a_redirect_out_of_tls(job: Job, web: WebServer) -> None:
     job.secret = {"ca.crt": web.authority}
     reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/down/model.onnx"))
-    assert reason is Refusal.NOT_TRUSTED
+    assert reason is FetchRefusal.NOT_TRUSTED
     assert "redirects to an address without TLS" in told
 
 
 @pytest.mark.parametrize(
     ("secret", "key", "expected"),
     [
-        (S3_SECRET, f"{BUCKET}/gone.onnx", (Refusal.NOT_FOUND, "no such bucket or object")),
-        (S3_SECRET, "nobucket/model.onnx", (Refusal.NOT_FOUND, "no such bucket or object")),
-        (S3_SECRET, f"{BUCKET}/gone/", (Refusal.NOT_FOUND, "nothing lies below this key")),
-        (WRONG_KEY, f"{BUCKET}/model.onnx", (Refusal.DENIED, "Secret reader holds credentials")),
-        ({}, f"{BUCKET}/model.onnx", (Refusal.DENIED, "name a Secret with credentials")),
+        (S3_SECRET, f"{BUCKET}/gone.onnx", (FetchRefusal.NOT_FOUND, "no such bucket or object")),
+        (S3_SECRET, "nobucket/model.onnx", (FetchRefusal.NOT_FOUND, "no such bucket or object")),
+        (S3_SECRET, f"{BUCKET}/gone/", (FetchRefusal.NOT_FOUND, "nothing lies below this key")),
+        (
+            WRONG_KEY,
+            f"{BUCKET}/model.onnx",
+            (FetchRefusal.DENIED, "Secret reader holds credentials"),
+        ),
+        ({}, f"{BUCKET}/model.onnx", (FetchRefusal.DENIED, "name a Secret with credentials")),
         (
             S3_SECRET,
             f"{BUCKET}/two/",
-            (Refusal.WRONG_FORMAT, "a.onnx and b.onnx, and no model.onnx"),
+            (FetchRefusal.WRONG_FORMAT, "a.onnx and b.onnx, and no model.onnx"),
         ),
-        ({"AWS_ACCESS_KEY_ID": "x"}, f"{BUCKET}/model.onnx", (Refusal.SECRET, "has no AWS_ACCESS")),
+        (
+            {"AWS_ACCESS_KEY_ID": "x"},
+            f"{BUCKET}/model.onnx",
+            (FetchRefusal.SECRET, "has no AWS_ACCESS"),
+        ),
     ],
 )
 def test_of_a_bucket(
-    job: Job, s3: Store, secret: dict[str, str], key: str, expected: tuple[Refusal, str]
+    job: Job, s3: Store, secret: dict[str, str], key: str, expected: tuple[FetchRefusal, str]
 ) -> None:
     job.secret = secret
     found, told = refused(job, job.plan(f"s3://{key}", endpoint=s3.endpoint))
@@ -137,10 +147,10 @@ def test_of_a_bucket(
 
 def test_of_a_google_bucket(job: Job, gs: Store) -> None:
     found, told = refused(job, job.plan(f"gs://{BUCKET}/gone.onnx", endpoint=gs.endpoint))
-    assert found is Refusal.NOT_FOUND
+    assert found is FetchRefusal.NOT_FOUND
     job.secret = {"service-account.json": json.dumps(NO_KEY)}
     found, told = refused(job, job.plan(f"gs://{BUCKET}/model.onnx", endpoint=gs.endpoint))
-    assert found is Refusal.SECRET
+    assert found is FetchRefusal.SECRET
     assert "is no service account's key" in told
 
 
@@ -149,43 +159,43 @@ def test_of_a_google_bucket(job: Job, gs: Store) -> None:
     [
         (f"{HUB_REPOSITORY}/gone.onnx", "the repository has no such file or folder; it has"),
         ("acme/unknown", "there is no such repository, or it is private"),
-        (PRIVATE_REPOSITORY, "a reader without credentialsSecret may not see it"),
+        (PRIVATE_REPOSITORY, "a reader without credentialsSecretName may not see it"),
     ],
 )
 def test_of_the_hub(job: Job, web: WebServer, path: str, words: str) -> None:
     endpoint = f"http://127.0.0.1:{web.port}"
     reason, told = refused(job, job.plan(f"hf://{path}", endpoint=endpoint))
-    assert reason is Refusal.NOT_FOUND
+    assert reason is FetchRefusal.NOT_FOUND
     assert words in told
 
 
 def test_of_a_claim(job: Job) -> None:
     reason, told = refused(job, job.plan("pvc://models/gone.onnx"))
-    assert reason is Refusal.NOT_FOUND
+    assert reason is FetchRefusal.NOT_FOUND
     assert "the claim has no such path" in told
     (job.workspace.claim / "out").symlink_to("/etc")
     reason, _ = refused(job, job.plan("pvc://models/out/passwd"))
-    assert reason is Refusal.NOT_FOUND
+    assert reason is FetchRefusal.NOT_FOUND
 
 
 def test_a_secret_that_is_not_there(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", secret="reader")  # noqa: S106
     reason, told = refused(job, plan)
-    assert reason is Refusal.SECRET
-    assert "the Secret reader that credentialsSecret names is not there" in told
+    assert reason is FetchRefusal.SECRET
+    assert "the Secret reader that credentialsSecretName names is not there" in told
 
 
 def test_an_authority_that_is_none(job: Job, web: WebServer) -> None:
     job.secret = {"ca.crt": "no certificate"}
     reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/model.onnx"))
-    assert reason is Refusal.SECRET
+    assert reason is FetchRefusal.SECRET
     assert "write it as PEM" in told
 
 
 def test_another_digest_than_the_pinned_one(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", pin=OTHER_DIGEST)
     reason, told = refused(job, plan)
-    assert reason is Refusal.WRONG_DIGEST
+    assert reason is FetchRefusal.WRONG_DIGEST
     assert f"{OTHER_DIGEST} is pinned" in told
 
 
@@ -193,7 +203,7 @@ def test_too_large_is_said_before_anything_is_fetched(job: Job, s3: Store) -> No
     job.secret = S3_SECRET
     plan = job.plan(f"s3://{BUCKET}/model.onnx", endpoint=s3.endpoint, size_limit=1_000_000)
     reason, told = refused(job, plan)
-    assert reason is Refusal.TOO_LARGE
+    assert reason is FetchRefusal.TOO_LARGE
     assert "has 4.0 MB, and 1.0 MB may be fetched; raise sizeLimit" in told
     assert not job.workspace.files.exists()
 
@@ -204,7 +214,7 @@ def test_too_large_is_noticed_where_nobody_told_the_size(
     monkeypatch.setattr("skerry_fetcher.origins.web._size", lambda _: None)
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", size_limit=1_000_000)
     reason, told = refused(job, plan)
-    assert reason is Refusal.TOO_LARGE
+    assert reason is FetchRefusal.TOO_LARGE
     assert "is larger than allowed: 1.0 MB may be fetched" in told
     assert (job.workspace.files / "model.onnx").stat().st_size < len(MODEL) / 2
 
@@ -226,7 +236,7 @@ def test_a_file_that_changes_on_the_way_is_not_mixed(job: Job, web: WebServer) -
 def test_a_data_set_that_is_a_model(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", role=Role.DATASET)
     reason, told = refused(job, plan)
-    assert reason is Refusal.WRONG_FORMAT
+    assert reason is FetchRefusal.WRONG_FORMAT
     assert "holds no dataset.npz" in told
 
 
@@ -235,7 +245,7 @@ def test_a_registry_that_is_down(job: Job, web: WebServer, monkeypatch: pytest.M
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx")
     nowhere = plan.registry.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
     reason, told = refused(job, plan.model_copy(update={"registry": nowhere}))
-    assert reason is Refusal.REGISTRY
+    assert reason is FetchRefusal.REGISTRY
     assert "registry.address" in told
 
 
@@ -246,11 +256,11 @@ def test_a_private_tag_is_looked_up_with_the_secret_and_only_so(job: Job, tmp_pa
         job.secret = {".dockerconfigjson": text}
         job.registry = private
         plan = job.plan(f"oci://{private.address}/models/tiny:1")
-        assert refused(job, plan)[0] is Refusal.NOT_FOUND
+        assert refused(job, plan)[0] is FetchRefusal.NOT_FOUND
         wrong = docker_config(tmp_path, private.address, "wrong").read_text()
         job.secret = {".dockerconfigjson": wrong}
         reason, told = refused(job, plan)
-        assert reason is Refusal.DENIED
+        assert reason is FetchRefusal.DENIED
         assert "Secret reader" in told
 
 

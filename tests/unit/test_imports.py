@@ -47,38 +47,48 @@ def test_decide_and_render_read_no_clock() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize(
-    ("module", "statement", "seen"),
-    [
-        ("operator/skerry/decide/rollout/schedule.py", "import time",
-         "skerry.decide.rollout.schedule -> time"),
-        ("operator/skerry/decide/rollout/schedule.py", "import skerry.artifacts.plain_files",
-         "skerry.decide is not allowed to import skerry.artifacts"),
-        ("operator/skerry/cluster/compare.py", "import skerry.decide.snapshot",
-         "skerry.cluster.compare -> skerry.decide.snapshot"),
-        ("operator/skerry/jobs/files.py", "import numpy", "skerry.jobs.files -> numpy"),
-        ("operator/skerry/jobs/stages.py", "import skerry.api.common",
-         "skerry.jobs.stages is not allowed to import pydantic"),
-        ("images/runtime/skerry_runtime/artifact.py", "import skerry.jobs.files",
-         "skerry_runtime.artifact -> skerry.jobs.files"),
-        ("images/runtime/skerry_runtime/engine.py", "import skerry_optimizer.engine",
-         "skerry_runtime is not allowed to import skerry_optimizer"),
-        ("images/fetcher/skerry_fetcher/sink.py", "import skerry_runtime.errors",
-         "skerry_fetcher is not allowed to import skerry_runtime"),
-        ("operator/skerry/engines/plugin.py", "import onnxruntime",
-         "skerry.engines.plugin -> onnxruntime"),
-    ],
+FORBIDDEN = (
+    ("operator/skerry/decide/rollout/schedule.py", "import time",
+     "skerry.decide.rollout.schedule -> time"),
+    ("operator/skerry/decide/rollout/schedule.py", "import skerry.artifacts.plain_files",
+     "skerry.decide is not allowed to import skerry.artifacts"),
+    ("operator/skerry/cluster/compare.py", "import skerry.decide.snapshot",
+     "skerry.cluster.compare -> skerry.decide.snapshot"),
+    ("operator/skerry/jobs/files.py", "import numpy", "skerry.jobs.files -> numpy"),
+    ("operator/skerry/jobs/stages.py", "import skerry.api.common",
+     "skerry.jobs.stages is not allowed to import pydantic"),
+    ("images/runtime/skerry_runtime/artifact.py", "import skerry.jobs.files",
+     "skerry_runtime.artifact -> skerry.jobs.files"),
+    ("images/runtime/skerry_runtime/engine.py", "import skerry_optimizer.engine",
+     "skerry_runtime is not allowed to import skerry_optimizer"),
+    ("images/fetcher/skerry_fetcher/sink.py", "import skerry_runtime.errors",
+     "skerry_fetcher is not allowed to import skerry_runtime"),
+    ("operator/skerry/engines/plugin.py", "import onnxruntime",
+     "skerry.engines.plugin -> onnxruntime"),
 )  # fmt: skip
-def test_a_forbidden_import_is_seen(tmp_path: Path, module: str, statement: str, seen: str) -> None:
-    """The contracts bite: the same configuration on a copy with one bad import fails."""
+"""A module, what it must not import, and what is said about that."""
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What is said of a copy with all of these imports, under the same configuration."""
+    root = tmp_path_factory.mktemp("spoiled")
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    bad = tmp_path / module
-    bad.write_text(f"{bad.read_text()}\n\ndef late() -> None:\n    {statement}\n")
-    done = lint(tmp_path)
+        shutil.copytree(ROOT / folder, root / folder)
+    shutil.copy(ROOT / "pyproject.toml", root)
+    for module, statement, _ in FORBIDDEN:
+        bad = root / module
+        name = statement.rpartition(" ")[2].replace(".", "_")
+        bad.write_text(f"{bad.read_text()}\n\ndef late_{name}() -> None:\n    {statement}\n")
+    done = lint(root)
     assert done.returncode != 0
-    assert seen in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize(("module", "statement", "seen"), FORBIDDEN)
+def test_a_forbidden_import_is_seen(module: str, statement: str, seen: str, spoiled: str) -> None:
+    """The contracts bite."""
+    assert seen in spoiled, f"{statement} in {module}"
 
 
 def test_a_serving_process_imports_no_pydantic() -> None:

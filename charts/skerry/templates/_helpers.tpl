@@ -10,6 +10,7 @@ skerry-system
 {{/* Labels of an object; call with a dict of root and component. */}}
 {{- define "skerry.labels" -}}
 app.kubernetes.io/name: skerry
+app.kubernetes.io/part-of: skerry
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
@@ -66,7 +67,7 @@ nodeAffinity:
   requiredDuringSchedulingIgnoredDuringExecution:
     nodeSelectorTerms:
       - matchExpressions:
-          - {key: skerry.node-restriction.kubernetes.io/class, operator: Exists}
+          - {key: skerry.node-restriction.kubernetes.io/hardware-class, operator: Exists}
 {{- end -}}
 
 {{/* The node's own subfolder of the host directory, which agent and gateway share. */}}
@@ -117,7 +118,7 @@ nodeAffinity:
 {{- end -}}
 {{- end -}}
 {{- if not $installed -}}
-{{- fail "no engine is installed: give optimizerImage and runtimeImage of at least one, such as engines.OnnxRuntime" -}}
+{{- fail "no engine is installed: give optimizerImage and runtimeImage of at least one, such as engines.ONNXRuntime" -}}
 {{- end -}}
 {{- toYaml $installed -}}
 {{- end }}

@@ -32,7 +32,7 @@ ORDER: dict[Family, tuple[str, ...]] = {
 }  # fmt: skip
 
 ENGINE = EnginePlugin(
-    name="OnnxRuntime",
+    name="ONNXRuntime",
     title="ONNX Runtime",
     platform="onnxruntime_onnx",
     distribution="onnxruntime",

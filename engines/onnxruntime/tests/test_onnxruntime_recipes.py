@@ -19,7 +19,7 @@ INT8 = (engine.DYNAMIC_INT8, engine.STATIC_INT8, engine.WEIGHT_INT8, engine.WEIG
 
 @pytest.mark.parametrize("recipe", [*INT8, engine.WEIGHT_INT4])
 def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OnnxRuntime", classifier(), tmp_path)
+    made = kitchen("ONNXRuntime", classifier(), tmp_path)
     assert made.likeness(made.make(recipe)) > (0.95 if recipe == engine.WEIGHT_INT4 else 0.99)
 
 
@@ -27,7 +27,7 @@ def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, tmp_path:
 def test_half_precision_computes_so_or_says_that_this_cpu_does_not(
     recipe: str, tmp_path: Path
 ) -> None:
-    made = kitchen("OnnxRuntime", classifier(), tmp_path)
+    made = kitchen("ONNXRuntime", classifier(), tmp_path)
     try:
         assert made.likeness(made.make(recipe)) > 0.99
     except NotSupported as error:
@@ -37,7 +37,7 @@ def test_half_precision_computes_so_or_says_that_this_cpu_does_not(
 def test_a_convolution_takes_static_scales_and_has_nothing_for_weights_alone(
     tmp_path: Path,
 ) -> None:
-    made = kitchen("OnnxRuntime", convolutional(), tmp_path)
+    made = kitchen("ONNXRuntime", convolutional(), tmp_path)
     assert made.likeness(made.make(engine.STATIC_INT8)) > 0.99
     with pytest.raises(NotSupported, match="no MatMul by constant weights"):
         made.make(engine.WEIGHT_INT8)

@@ -32,7 +32,7 @@ ORDER: dict[Family, tuple[str, ...]] = {
 }  # fmt: skip
 
 ENGINE = EnginePlugin(
-    name="OpenVino",
+    name="OpenVINO",
     title="OpenVINO",
     platform="openvino_ir",
     distribution="openvino",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import openvino as ov
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from skerry_openvino.arithmetic import Arithmetic, lacks
 from skerry_openvino.building import convert, save
@@ -21,8 +19,6 @@ from tests.unit.runtime.conftest import encoder_model, many_types_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 
 def source(folder: Path, model: object) -> Path:
     file = folder / "model.onnx"
@@ -31,10 +27,10 @@ def source(folder: Path, model: object) -> Path:
 
 
 def test_names_types_and_shapes_survive_conversion(tmp_path: Path) -> None:
-    original = source(tmp_path, many_types_model())
-    before = load_model("OnnxRuntime", original, 1)
+    original = source(tmp_path, many_types_model(text=False))
+    before = load_model("ONNXRuntime", original, 1)
     convert(original, tmp_path / "model.xml")
-    after = load_model("OpenVino", tmp_path / "model.xml", 1)
+    after = load_model("OpenVINO", tmp_path / "model.xml", 1)
     assert after.inputs == before.inputs
     assert after.outputs == before.outputs
     assert after.version == ov.__version__.split("-")[0]
@@ -45,8 +41,8 @@ def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Pa
     convert(original, tmp_path / "model.xml")
     rows = np.random.default_rng(1).normal(size=(37, 8)).astype(np.float32)
     sessions = [
-        Session(load_model("OnnxRuntime", original, 1)),
-        Session(load_model("OpenVino", tmp_path / "model.xml", 1)),
+        Session(load_model("ONNXRuntime", original, 1)),
+        Session(load_model("OpenVINO", tmp_path / "model.xml", 1)),
     ]
     answers = [session.run({"x": rows})["embedding"] for session in sessions]
     assert np.abs(answers[0] - answers[1]).max() < 1e-5
@@ -57,7 +53,7 @@ def test_both_engines_answer_alike_alone_and_in_batches_of_any_size(tmp_path: Pa
 
 def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -> None:
     made = encoder(tmp_path, layers=1)
-    loaded = load_model("OpenVino", made.engine.model_in(tmp_path / "source"), 1)
+    loaded = load_model("OpenVINO", made.engine.model_in(tmp_path / "source"), 1)
     ids, mask = (made.samples[0][name] for name in ("input_ids", "attention_mask"))
     for wrong in (ids[0], np.repeat(ids, 2, axis=0)):
         both = {"input_ids": wrong, "attention_mask": np.repeat(mask, 3, axis=0)}
@@ -67,55 +63,27 @@ def test_shapes_that_do_not_go_together_are_the_caller_s_fault(tmp_path: Path) -
     assert np.isfinite(answer).all()
 
 
-@pytest.mark.parametrize("engine", ["OnnxRuntime", "OpenVino"])
-def test_a_shape_that_only_a_node_refuses_is_the_model_s_fault(engine: str, tmp_path: Path) -> None:
-    """A table of 64 positions and 96 tokens: the inputs are as the schema says."""
-    constants: dict[str, NDArray[Any]] = {
-        "table": np.zeros((64, 4), np.float32), "zero": np.zeros(1, np.int64),
-        "one": np.ones(1, np.int64), "two": np.full(1, 2, np.int64),
-    }  # fmt: skip
-    free = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", "tokens", 4])
-    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", "tokens", 4])
-    nodes = [
-        helper.make_node("Shape", ["x"], ["shape"]),
-        helper.make_node("Slice", ["shape", "one", "two"], ["length"]),
-        helper.make_node("Slice", ["table", "zero", "length"], ["positions"]),
-        helper.make_node("Add", ["x", "positions"], ["y"], name="add_positions"),
-    ]
-    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "positions", [free], [answer], weights)
-    opsets = [helper.make_opsetid("", 17)]
-    file = tmp_path / "model.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), file)
-    # With one thread OpenVINO 2026.4 swallows such an error and leaves the answer before in place.
-    loaded = load_model(engine, file, 2)
-    assert loaded.run(["y"], {"x": np.ones((1, 64, 4), np.float32)})[0].shape == (1, 64, 4)
-    with pytest.raises(Exception, match=r"add_positions|Add") as caught:
-        loaded.run(["y"], {"x": np.ones((1, 96, 4), np.float32)})
-    assert not isinstance(caught.value, InputError)
-
-
 @pytest.mark.parametrize("arithmetic", list(Arithmetic))
 def test_arithmetic_that_this_cpu_lacks_is_refused(arithmetic: Arithmetic, tmp_path: Path) -> None:
     original = source(tmp_path, encoder_model())
     file = tmp_path / "model.xml"
     save(ov.Core().read_model(str(original)), file, arithmetic)
     if not lacks(ov.Core(), arithmetic):
-        assert load_model("OpenVino", file, 1).inputs
+        assert load_model("OpenVINO", file, 1).inputs
         return
     with pytest.raises(ModelError, match=f"in {arithmetic.name.lower()}, which this CPU does not"):
-        load_model("OpenVino", file, 1)
+        load_model("OpenVINO", file, 1)
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "model.xml"
     file.write_text("<net/>")
     with pytest.raises(ModelError, match=r"OpenVINO 20\S+ can't read .*model\.xml"):
-        load_model("OpenVino", file, 1)
+        load_model("OpenVINO", file, 1)
 
 
 def test_a_missing_file_and_a_missing_engine_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the artifact must hold it"):
-        load_model("OpenVino", tmp_path / "model.xml", 1)
-    with pytest.raises(ModelError, match=r"no engine Homemade \(it has OnnxRuntime, OpenVino\)"):
+        load_model("OpenVINO", tmp_path / "model.xml", 1)
+    with pytest.raises(ModelError, match=r"no engine Homemade \(it has ONNXRuntime, OpenVINO\)"):
         load_model("Homemade", tmp_path / "model.xml", 1)

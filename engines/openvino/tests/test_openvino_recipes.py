@@ -22,6 +22,21 @@ from tests.unit.optimizer.models import classifier, convolutional
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.unit.optimizer.candidates import Kitchen
+
+
+@pytest.fixture(scope="module")
+def perceptron(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    """A small classifier; each of its candidates is made once."""
+    return kitchen("OpenVINO", classifier(), tmp_path_factory.mktemp("perceptron"))
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    """A small encoder; each of its candidates is made once."""
+    return encoder(tmp_path_factory.mktemp("transformer"))
+
+
 INT8 = (engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE, engine.WEIGHT_INT8)
 
 
@@ -36,53 +51,44 @@ def constants(file: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize("recipe", [*INT8, engine.WEIGHT_FLOAT16])
-def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
-    assert made.likeness(made.make(recipe)) > 0.99
+def test_a_classifier_s_candidates_answer_like_the_source(recipe: str, perceptron: Kitchen) -> None:
+    assert perceptron.likeness(perceptron.make(recipe)) > 0.99
 
 
 @pytest.mark.parametrize("recipe", [engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE])
 def test_a_convolution_computes_in_int8(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", convolutional(), tmp_path)
+    made = kitchen("OpenVINO", convolutional(), tmp_path)
     file = made.make(recipe)
     assert made.likeness(file) > 0.99
 
 
-def test_a_transformer_s_weights_are_stored_as_the_recipe_says(tmp_path: Path) -> None:
-    made = encoder(tmp_path)
-    assert is_transformer(read(made.engine.model_in(tmp_path / "source")))
-    int8, int4 = (constants(made.make(r)) for r in (engine.WEIGHT_INT8, engine.WEIGHT_INT4))
-    half = constants(made.make(engine.WEIGHT_FLOAT16))
+def test_a_transformer_s_weights_are_stored_as_the_recipe_says(transformer: Kitchen) -> None:
+    assert is_transformer(read(transformer.source))
+    int8, int4, half = (
+        constants(transformer.make(recipe))
+        for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4, engine.WEIGHT_FLOAT16)
+    )
     # Positions are sliced, not looked up, so their table stays as it is.
     assert int8["u8"] > int8["f32"]
     assert int4["i4"] > int4["u8"] > 0
     assert half["f16"] > 10 * half["f32"]
 
 
-def test_a_transformer_keeps_its_answers_in_int8(tmp_path: Path) -> None:
-    made = encoder(tmp_path)
+def test_a_transformer_keeps_its_answers_in_int8(transformer: Kitchen) -> None:
     for recipe in (engine.PTQ_INT8, engine.WEIGHT_INT8):
-        assert made.likeness(made.make(recipe)) > 0.98, recipe
+        assert transformer.likeness(transformer.make(recipe)) > 0.98, recipe
 
 
-def test_a_transformer_in_int4_still_resembles_itself(tmp_path: Path) -> None:
-    made = encoder(tmp_path)
-    assert made.likeness(made.make(engine.WEIGHT_INT4)) > 0.9
+def test_a_transformer_in_int4_still_resembles_itself(transformer: Kitchen) -> None:
+    assert transformer.likeness(transformer.make(engine.WEIGHT_INT4)) > 0.9
 
 
 @pytest.mark.parametrize("model", ["classifier", pytest.param("encoder", marks=pytest.mark.long)])
 def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(
-    model: str, tmp_path: Path
+    model: str, perceptron: Kitchen, tmp_path: Path
 ) -> None:
-    made = (
-        kitchen("OpenVino", classifier(), tmp_path)
-        if model == "classifier"
-        else encoder(tmp_path, layers=1)
-    )
-    source, accurate = (
-        made.engine.model_in(tmp_path / "source"),
-        made.make(engine.PTQ_INT8_ACCURATE),
-    )
+    made = perceptron if model == "classifier" else encoder(tmp_path, layers=1)
+    source, accurate = made.source, made.make(engine.PTQ_INT8_ACCURATE)
     answers = [
         np.stack([next(iter(run(load(made.engine, file), one).values())).ravel() for one in made.samples])
         for file in (source, accurate)
@@ -95,24 +101,24 @@ def test_accuracy_control_holds_its_bound_on_the_samples_that_it_saw(
     [(engine.FLOAT16, Arithmetic.FLOAT16), (engine.BFLOAT16, Arithmetic.BFLOAT16)],
 )
 def test_half_arithmetic_is_done_or_refused_never_replaced(
-    recipe: str, arithmetic: Arithmetic, tmp_path: Path
+    recipe: str, arithmetic: Arithmetic, perceptron: Kitchen
 ) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
     if lacks(ov.Core(), arithmetic):
         with pytest.raises(NotSupported, match=f"no {arithmetic.name.lower()} arithmetic"):
-            made.make(recipe)
+            perceptron.make(recipe)
         return
-    file = made.make(recipe)
+    file = perceptron.make(recipe)
     model = read(file)
     compiled = ov.Core().compile_model(model, "CPU", {HINT: arithmetic_of(model).value})
     assert compiled.get_property(HINT) == getattr(ov.Type, arithmetic.value)
-    assert made.likeness(file) > 0.99
+    assert perceptron.likeness(file) > 0.99
 
 
 @pytest.mark.parametrize("recipe", ["source", engine.PTQ_INT8, engine.WEIGHT_FLOAT16])
-def test_what_is_not_half_arithmetic_is_computed_in_float32(recipe: str, tmp_path: Path) -> None:
-    made = kitchen("OpenVino", classifier(), tmp_path)
-    file = made.engine.model_in(tmp_path / recipe) if recipe == "source" else made.make(recipe)
+def test_what_is_not_half_arithmetic_is_computed_in_float32(
+    recipe: str, perceptron: Kitchen
+) -> None:
+    file = perceptron.source if recipe == "source" else perceptron.make(recipe)
     assert arithmetic_of(read(file)) is Arithmetic.FLOAT32
 
 
@@ -120,7 +126,7 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
     model = classifier()
     del model.graph.node[:]
     model.graph.node.add(op_type="Relu", input=["x"], output=["y"])
-    made = kitchen("OpenVino", model, tmp_path)
+    made = kitchen("OpenVINO", model, tmp_path)
     for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4):
         with pytest.raises(NotSupported, match="no multiplication by constant weights"):
             made.make(recipe)

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import FetchRefusal
 from skerry.jobs.names import DATASET_FILE, SOURCE_FILE
 from skerry.jobs.plans import Role
-from skerry.jobs.results import Refusal
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     for name in by_name:
         if name.startswith("/") or ".." in name.split("/") or not name:
             told = f"{where}: {name!r} is no name of a file in a folder; rename it"
-            raise RefusedError(Refusal.WRONG_FORMAT, told)
+            raise RefusedError(FetchRefusal.WRONG_FORMAT, told)
     if expected.main in by_name:
         return by_name
     mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]
@@ -89,7 +89,7 @@ def check_main(role: Role, folder: Path, where: str) -> None:
         found = "an empty file"
     if found:
         raise RefusedError(
-            Refusal.WRONG_FORMAT,
+            FetchRefusal.WRONG_FORMAT,
             f"{where}: {expected.main} is {found}, and not {expected.words}; see that the uri names"
             " the file itself, and that it was exported in this format",
         )
@@ -126,4 +126,4 @@ def _none_fits(role: Role, names: list[str], mains: list[str], where: str) -> Re
             f"holds no {expected.main} and no other {expected.suffix} file (found: {found}): name"
             f" one, or its folder; {expected.words} is what this release reads"
         )
-    return RefusedError(Refusal.WRONG_FORMAT, f"{where} {what}")
+    return RefusedError(FetchRefusal.WRONG_FORMAT, f"{where} {what}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import certifi
 
-from skerry.jobs.results import Refusal
+from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class Credentials:
 
     def unusable(self, what: str, todo: str) -> RefusedError:
         """The error for a Secret that can't be used."""
-        told = f"the Secret {self.secret} that credentialsSecret names {what}; {todo}"
-        return RefusedError(Refusal.SECRET, told)
+        told = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
+        return RefusedError(FetchRefusal.SECRET, told)
 
     @property
     def authority(self) -> str | None:

@@ -6,17 +6,17 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import FetchRefusal
 from skerry.jobs.ending import first_line
 from skerry.jobs.errors import StageError
-from skerry.jobs.results import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LASTING = frozenset(
     {
-        Refusal.NOT_FOUND, Refusal.DENIED, Refusal.WRONG_DIGEST, Refusal.TOO_LARGE,
-        Refusal.WRONG_FORMAT, Refusal.NOT_TRUSTED, Refusal.SECRET,
+        FetchRefusal.NOT_FOUND, FetchRefusal.DENIED, FetchRefusal.WRONG_DIGEST, FetchRefusal.TOO_LARGE,
+        FetchRefusal.WRONG_FORMAT, FetchRefusal.NOT_TRUSTED, FetchRefusal.SECRET,
     }
 )  # fmt: skip
 """What a second try of the same job can't mend; the operator tries again later, ever less often."""
@@ -30,7 +30,7 @@ class RefusedError(StageError):
         message: what, where and what to do about it.
     """
 
-    def __init__(self, reason: Refusal, message: str) -> None:
+    def __init__(self, reason: FetchRefusal, message: str) -> None:
         super().__init__(f"{reason.value}: {message}")
         self.reason = reason
 
@@ -60,16 +60,16 @@ def of_connection(error: BaseException, where: str) -> RefusedError | BrokenErro
 def not_trusted(where: str, why: str) -> RefusedError:
     """The server's certificate can't be verified."""
     return RefusedError(
-        Refusal.NOT_TRUSTED,
+        FetchRefusal.NOT_TRUSTED,
         f"{where}: the server's certificate is not trusted ({why}); put the certificate authority"
-        " that issued it into the key ca.crt of the Secret that credentialsSecret names",
+        " that issued it into the key ca.crt of the Secret that credentialsSecretName names",
     )
 
 
 def host_unknown(where: str) -> RefusedError:
     """DNS knows no such host."""
     return RefusedError(
-        Refusal.HOST_UNKNOWN,
+        FetchRefusal.HOST_UNKNOWN,
         f"{where}: no host of this name is known in the cluster; correct the uri or endpoint, or see"
         " whether the cluster's DNS answers",
     )
@@ -81,12 +81,13 @@ def of_status(status: int, where: str, secret: str | None) -> RefusedError | Bro
         return denied(where, secret, f"HTTP {status}")
     if status in {404, 410}:
         return RefusedError(
-            Refusal.NOT_FOUND, f"{where}: there is no such file; correct the uri, or put it there"
+            FetchRefusal.NOT_FOUND,
+            f"{where}: there is no such file; correct the uri, or put it there",
         )
     if status in {408, 425, 429} or status >= 500:  # noqa: PLR2004 - the server's own errors
         return BrokenError(f"{where}: the server answered HTTP {status}")
     return RefusedError(
-        Refusal.UNREACHABLE, f"{where}: the server answered HTTP {status}; look at its log"
+        FetchRefusal.UNREACHABLE, f"{where}: the server answered HTTP {status}; look at its log"
     )
 
 
@@ -95,9 +96,9 @@ def denied(where: str, secret: str | None, why: str) -> RefusedError:
     todo = (
         f"see that Secret {secret} holds credentials that may read it"
         if secret
-        else "name a Secret with credentials in credentialsSecret"
+        else "name a Secret with credentials in credentialsSecretName"
     )
-    return RefusedError(Refusal.DENIED, f"{where}: access is denied ({why}); {todo}")
+    return RefusedError(FetchRefusal.DENIED, f"{where}: access is denied ({why}); {todo}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

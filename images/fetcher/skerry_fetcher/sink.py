@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from skerry.jobs.results import Refusal
+from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.errors import RefusedError
 from skerry_fetcher.listing import human
 
@@ -74,7 +74,7 @@ def too_large(what: str, size: int | None, allowed: int) -> RefusedError:
     """The files are more than the size limit lets in."""
     has = f"has {human(size)}, and" if size is not None else "is larger than allowed:"
     return RefusedError(
-        Refusal.TOO_LARGE,
+        FetchRefusal.TOO_LARGE,
         f"{what} {has} {human(allowed)} may be fetched; raise sizeLimit in the spec, or the chart's"
         " sources.sizeLimit, if it is meant to be so large",
     )

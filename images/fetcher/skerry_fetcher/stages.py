@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import FetchRefusal
 from skerry.artifacts.images import JOB, Image, RegistryClient, RegistryError, pack_files
 from skerry.jobs.registry import ANNOTATION_BYTES, ANNOTATION_CONTENT, content_tag, version_tag
-from skerry.jobs.results import FetchReport, Refusal
+from skerry.jobs.results import FetchReport
 from skerry_fetcher.contents import check_main, content_digest, placed
 from skerry_fetcher.errors import RefusedError
 from skerry_fetcher.listing import Listing, human
@@ -58,7 +59,7 @@ def fetch(plan: FetchPlan, workspace: Workspace) -> str:
     content = content_digest(paths, folder=listing.folder)
     if plan.pin is not None and content != plan.pin:
         raise RefusedError(
-            Refusal.WRONG_DIGEST,
+            FetchRefusal.WRONG_DIGEST,
             f"{plan.uri} has the digest {content}, and {plan.pin} is pinned; correct the pin, or"
             " find out who changed the file",
         )
@@ -91,7 +92,7 @@ def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
     try:
         image = RegistryClient(plan.registry, patience=JOB).find(tag)
     except RegistryError as error:
-        raise RefusedError(Refusal.REGISTRY, str(error)) from error
+        raise RefusedError(FetchRefusal.REGISTRY, str(error)) from error
     if image is None:
         return None
     told = image.annotations
@@ -110,7 +111,7 @@ def _push(plan: FetchPlan, image: Image, tags: tuple[str | None, ...]) -> str:
             if tag is not None:
                 client.push(image, tag)
     except RegistryError as error:
-        raise RefusedError(Refusal.REGISTRY, str(error)) from error
+        raise RefusedError(FetchRefusal.REGISTRY, str(error)) from error
     return image.digest
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from skerry.jobs.results import Refusal
+from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.errors import BrokenError, RefusedError
 from skerry_fetcher.sink import Sink, too_large
 
@@ -78,7 +78,7 @@ def patiently(ask: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> 
         )(ask)
     except BrokenError as error:
         told = f"{error}; given up after {TRIES} tries in a row without a byte"
-        raise RefusedError(Refusal.UNREACHABLE, told) from error
+        raise RefusedError(FetchRefusal.UNREACHABLE, told) from error
 
 
 class _Patience:

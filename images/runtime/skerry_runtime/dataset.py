@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 LABELS = "labels"
 
-# Samples in each of choice and certification, at least. Neighbours: a share of 0.95 can only be
+# Samples in each of choice and certification, at least. NearestNeighbors: a share of 0.95 can only be
 # told from 0.93 with some hundreds of items. Accuracy: the interval of the ratio is then 5 % wide.
-LEAST_EVALUATION = {"neighbours": 500, "accuracy": 200, "f1": 200, "rmse": 200}
+LEAST_EVALUATION = {"NearestNeighbors": 500, "Accuracy": 200, "F1": 200, "RMSE": 200}
 
 _CLASSES = "the right class of each sample as integers"
 # What the labels of a metric are, for those that need them.
-LABELS_FOR = {"accuracy": _CLASSES, "f1": _CLASSES, "rmse": "the right values as numbers"}
+LABELS_FOR = {"Accuracy": _CLASSES, "F1": _CLASSES, "RMSE": "the right values as numbers"}
 
 # What numpy and zipfile raise of archives that are broken, encrypted or packed in another way.
 UNREADABLE = (
@@ -227,16 +227,16 @@ def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
     if labels is None:
         raise DatasetError(
             f"{path} has no array `{LABELS}`, which the metric {metric} needs: add {wanted}, or use"
-            " the metric neighbours"
+            " the metric NearestNeighbors"
         )
-    if metric == "rmse":
+    if metric == "RMSE":
         fits = labels.ndim > 0 and labels.dtype.kind in "iuf" and bool(np.isfinite(labels).all())
     else:
         fits = labels.ndim == 1 and labels.dtype.kind in "iub"
     if not fits:
         raise DatasetError(
             f"{path}: `{LABELS}` holds {labels.dtype} of shape {labels.shape}; the metric {metric}"
-            f" needs {wanted}{', all finite' if metric == 'rmse' else ', one each'}"
+            f" needs {wanted}{', all finite' if metric == 'RMSE' else ', one each'}"
         )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GOLDEN_FILE = "golden.json"
-_TRITON_BACKENDS = {"OnnxRuntime": "onnxruntime", "OpenVino": "openvino"}
+_TRITON_BACKENDS = {"ONNXRuntime": "onnxruntime", "OpenVINO": "openvino"}
 
 
 def lay_out(protocol: str, model: str, artifact_folder: Path, folder: Path, threads: int) -> None:
@@ -83,7 +83,7 @@ def triton_config(
     ]
     if joins:
         lines.append("dynamic_batching { max_queue_delay_microseconds: 0 }")
-    name = "intra_op_thread_count" if engine == "OnnxRuntime" else "INFERENCE_NUM_THREADS"
+    name = "intra_op_thread_count" if engine == "ONNXRuntime" else "INFERENCE_NUM_THREADS"
     lines.append(f'parameters {{ key: "{name}", value: {{ string_value: "{threads}" }} }}')
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,26 +31,20 @@ _MARK = re.compile(r"([0-9a-f]{10})(?::([0-9]{1,9}))?(?:/([A-Za-z0-9._-]{1,32}))
 
 @dataclass(frozen=True)
 class Mark:
-    """One revision that an action is about.
+    """One attempt that an action is about.
 
     Attributes:
-        attempt: of the revision; a mark without one means the first.
+        attempt: a mark without a number means the first.
         nonce: tells two approvals of the same attempt apart.
     """
 
-    revision: str
-    attempt: int = 0
+    attempt: Attempt
     nonce: str = ""
-
-    @property
-    def pair(self) -> tuple[str, int]:
-        """What the mark names."""
-        return self.revision, self.attempt
 
     def __str__(self) -> str:
         """As it stands in an annotation; the first attempt is not written out."""
-        attempt = f":{self.attempt}" if self.attempt else ""
-        return f"{self.revision}{attempt}" + (f"/{self.nonce}" if self.nonce else "")
+        number = f":{self.attempt.number}" if self.attempt.number else ""
+        return f"{self.attempt.revision}{number}" + (f"/{self.nonce}" if self.nonce else "")
 
 
 def retry_asked(annotations: Mapping[str, str]) -> str | None:
@@ -67,7 +63,7 @@ def marks(annotations: Mapping[str, str], key: str) -> tuple[Mark, ...]:
     """The marks in an annotation; words that are none are left out."""
     words = (word.strip() for word in annotations.get(key, "").split(","))
     found = (_MARK.fullmatch(word) for word in words)
-    return tuple(Mark(f[1], int(f[2] or 0), f[3] or "") for f in found if f)
+    return tuple(Mark(Attempt(f[1], int(f[2] or 0)), f[3] or "") for f in found if f)
 
 
 def join(found: tuple[Mark, ...]) -> str:

@@ -45,7 +45,7 @@ BUCKET_FORM = _form(
 WEB_FORM = _form(
     "https?",
     f"{_HOST}/[^#]*[^#/]",
-    "https://HOST[:PORT]/PATH of one file; put user and password into credentialsSecret",
+    "https://HOST[:PORT]/PATH of one file; put user and password into credentialsSecretName",
 )
 HUB_FORM = _form(
     "hf",
@@ -96,15 +96,15 @@ class Artifact(Model):
             "uri",
         ),
         Rule(
-            "self.plainHttp || !self.uri.startsWith('http://')",
+            "self.plainHTTP || !self.uri.startsWith('http://')",
             "is read without TLS, so anybody on the network path can change it: write https://, or"
-            " allow it with plainHttp: true (and pin the digest)",
+            " allow it with plainHTTP: true (and pin the digest)",
             lambda artifact: artifact.plain_http or scheme_of(artifact.uri) != "http",
             "uri",
         ),
         Rule(
-            "self.plainHttp || !has(self.endpoint) || !self.endpoint.startsWith('http://')",
-            "is reached without TLS: write https://, or allow it with plainHttp: true",
+            "self.plainHTTP || !has(self.endpoint) || !self.endpoint.startsWith('http://')",
+            "is reached without TLS: write https://, or allow it with plainHTTP: true",
             lambda artifact: artifact.plain_http or scheme_of(artifact.endpoint or "") != "http",
             "endpoint",
         ),
@@ -123,12 +123,12 @@ class Artifact(Model):
             "region",
         ),
         Rule(
-            "!has(self.credentialsSecret) || !self.uri.startsWith('pvc://')",
+            "!has(self.credentialsSecretName) || !self.uri.startsWith('pvc://')",
             "is not for pvc: a job that can mount the claim can read it",
             lambda artifact: (
-                artifact.credentials_secret is None or scheme_of(artifact.uri) != "pvc"
+                artifact.credentials_secret_name is None or scheme_of(artifact.uri) != "pvc"
             ),
-            "credentialsSecret",
+            "credentialsSecretName",
         ),
     )
 
@@ -145,7 +145,7 @@ class Artifact(Model):
         " For a file: of its content. For a folder: of the lines that `sha256sum` writes for its"
         " files, sorted by name.",
     )
-    credentials_secret: ObjectName | None = Field(
+    credentials_secret_name: ObjectName | None = Field(
         default=None,
         description="Name of a Secret in this namespace. Its keys by scheme: oci: .dockerconfigjson;"
         " s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; gs: service-account.json;"

@@ -16,7 +16,6 @@ from pydantic import (
     Strict,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from skerry.api.rules import ListMap, Rule, with_rules
 from skerry.api.units import parse_bytes, parse_duration, parse_quantity
@@ -34,15 +33,19 @@ API_VERSION = f"{GROUP}/{VERSION}"
 SYSTEM_NAMESPACE = "skerry-system"
 
 # Kubelets may not set labels with this prefix on their own node (NodeRestriction).
-NODE_LABEL_CLASS = "skerry.node-restriction.kubernetes.io/class"
+NODE_LABEL_CLASS = "skerry.node-restriction.kubernetes.io/hardware-class"
 NODE_LABEL_SHARD = "skerry.node-restriction.kubernetes.io/shard"
 
 LABEL_MODEL = "skerry.dev/model"
-LABEL_CLASS = "skerry.dev/class"
+LABEL_CLASS = "skerry.dev/hardware-class"
 LABEL_REVISION = "skerry.dev/revision"
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_PART_OF = "app.kubernetes.io/part-of"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGED_BY = "skerry"
+OWN_LABELS = {LABEL_NAME: "skerry", LABEL_PART_OF: "skerry", LABEL_MANAGED_BY: MANAGED_BY}
+"""Labels of everything that the operator makes."""
 
 SHARD_COUNT = 64
 
@@ -154,10 +157,14 @@ class KindInfo:
     columns: tuple[Column, ...] = ()
 
 
+_ACRONYMS = frozenset({"http", "ip", "uid", "uri", "url"})
+
+
 def wire_name(field: str) -> str:
-    """A field's name on the wire: camelCase, with UID in capitals as the API conventions ask for."""
-    return (
-        to_camel(field.removesuffix("_uid")) + "UID" if field.endswith("_uid") else to_camel(field)
+    """Return a field's name on the wire: camelCase, each acronym in one case, as in clusterIPURL."""
+    first, *rest = field.split("_")
+    return first + "".join(
+        word.upper() if word in _ACRONYMS else word.capitalize() for word in rest
     )
 
 

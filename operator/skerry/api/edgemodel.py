@@ -34,12 +34,14 @@ from skerry.api.edgemodel_status import (
     Address,
     AssessedDataset,
     Assessment,
+    BuildPhase,
     CatchingUp,
     EdgeModelStatus,
     EngineBuildStatus,
     EngineRank,
     FrontEntry,
     HistoryEntry,
+    JobSlot,
     NodeCounts,
     Outcome,
     Phase,
@@ -63,13 +65,13 @@ AUTO = "Auto"
 class Target(Model):
     """One hardware class that the model runs on."""
 
-    hardware_class: DnsLabel = Field(
+    hardware_class_name: DnsLabel = Field(
         description="Name of a HardwareClass; each can be named once. The class may be created later."
     )
     engine: EngineName = Field(
         default=AUTO,
-        description="The engine that builds and runs the model on this class, such as OnnxRuntime or"
-        " OpenVino. Auto: every installed engine that suits the class builds, and the operator chooses"
+        description="The engine that builds and runs the model on this class, such as ONNXRuntime or"
+        " OpenVINO. Auto: every installed engine that suits the class builds, and the operator chooses"
         " the best build by optimization.search.weights.",
     )
 
@@ -190,7 +192,7 @@ class Serving(Model):
 
 
 class EdgeModelSpec(Model):
-    """What the user wants. Everything but source, evaluation and targets has a safe default."""
+    """The desired state. Everything but source, evaluation and targets has a safe default."""
 
     source: Artifact = Field(
         description="The model to serve: an image or a folder with model.onnx in its root, or a"
@@ -198,7 +200,7 @@ class EdgeModelSpec(Model):
     )
     evaluation: Evaluation = Field(description="How the model's quality is measured.")
     targets: Annotated[
-        tuple[Target, ...], Field(min_length=1, max_length=32), ListMap(("hardware_class",))
+        tuple[Target, ...], Field(min_length=1, max_length=32), ListMap(("hardware_class_name",))
     ] = Field(
         description="The hardware classes to run on. Each class gets its own build, measured on that"
         " hardware, and is rolled out and rolled back independently."
@@ -263,6 +265,7 @@ __all__ = [
     "Artifact",
     "AssessedDataset",
     "Assessment",
+    "BuildPhase",
     "CatchingUp",
     "EdgeModel",
     "EdgeModelSpec",
@@ -277,6 +280,7 @@ __all__ = [
     "GuardMetric",
     "GuardRule",
     "HistoryEntry",
+    "JobSlot",
     "Metric",
     "NodeCounts",
     "Optimization",

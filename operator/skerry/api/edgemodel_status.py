@@ -44,6 +44,23 @@ class Phase(StrEnum):
     SERVING = "Serving"
 
 
+class BuildPhase(StrEnum):
+    """The state of one engine's build in one word."""
+
+    FAILED = "Failed"
+    PAUSED = "Paused"
+    OPTIMIZING = "Optimizing"
+    PENDING = "Pending"
+    CERTIFIED = "Certified"
+
+
+class JobSlot(StrEnum):
+    """A limit on concurrent jobs of the whole cluster."""
+
+    FETCH = "Fetch"
+    BUILD = "Build"
+
+
 class EngineRank(Model):
     """One row of the ranking of engines for a class."""
 
@@ -56,12 +73,10 @@ class EngineBuildStatus(Model):
     """The progress of one engine's build for a class, and its score once it is certified."""
 
     engine: EngineName = Field(description="The engine that builds.")
-    variant: Annotated[str, Field(max_length=253)] = Field(
+    variant_name: Annotated[str, Field(max_length=253)] = Field(
         description="Name of the ModelVariant with all recipe results, gates and stages."
     )
-    phase: Annotated[str, Field(max_length=40)] = Field(
-        description="Pending, Optimizing, Certified, Paused or Failed."
-    )
+    phase: BuildPhase = Field(description="State of this build in one word.")
     reason: Reason = Field(default="", description="The cause as one CamelCase word.")
     recipe: Annotated[str, Field(max_length=40)] | None = Field(
         default=None, description="Recipe of the certified build."
@@ -146,7 +161,7 @@ class Fetched(Model):
         description="Version as its server names it, such as a revision, ETag or generation.",
     )
     bytes: int = Field(default=0, description="Size of all files, in bytes.")
-    at: Time = Field(description="When the files were fetched.")
+    fetch_time: Time = Field(description="When the files were fetched.")
 
 
 class NodeCounts(Model):
@@ -167,13 +182,13 @@ class WaveStatus(Model):
 
     index: int = Field(description="Index of the wave, from 0.")
     of: int = Field(description="Number of waves.")
-    opened_at: Time = Field(description="When the wave opened.")
+    open_time: Time = Field(description="When the wave opened.")
     nodes: int = Field(default=0, description="Nodes in the wave's shards.")
     denominator: int = Field(
         default=0, description="Nodes that were reachable when the wave opened."
     )
     passed: int = Field(default=0, description="Of these, nodes whose guard reported Pass.")
-    progressed_at: Time | None = Field(
+    last_progress_time: Time | None = Field(
         default=None,
         description="When a node last joined the wave or passed it; unset while suspended.",
     )
@@ -184,13 +199,13 @@ class CatchingUp(Model):
     """Reachable nodes that do not serve the promoted revision yet, or no longer do."""
 
     nodes: int = Field(description="Number of these nodes.")
-    progressed_at: Time = Field(description="When the number last fell, or rose from zero.")
+    last_progress_time: Time = Field(description="When the number last fell, or rose from zero.")
 
 
 class TargetStatus(Model):
     """The state of the model on one hardware class."""
 
-    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
     phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
     reason: Reason = Field(default="", description="The cause as one CamelCase word.")
     message: Message = Field(default="", description="The cause in a sentence, for people.")
@@ -212,7 +227,7 @@ class TargetStatus(Model):
         description="The Pareto front of all engines' recipe results, regardless of gates: no other"
         " result beats these in speed, quality and memory at once.",
     )
-    variant: Annotated[str, Field(max_length=253)] | None = Field(
+    variant_name: Annotated[str, Field(max_length=253)] | None = Field(
         default=None,
         description="Name of the chosen ModelVariant, or of the one that explains why none is chosen.",
     )
@@ -261,12 +276,12 @@ class TargetStatus(Model):
 class Rejection(Model):
     """A revision that was rolled back. Only a changed spec or a retry lets it be tried again."""
 
-    hardware_class: DnsLabel = Field(description="The class that was rolled back.")
+    hardware_class_name: DnsLabel = Field(description="The class that was rolled back.")
     revision: RevisionName = Field(description="The revision that was rolled back.")
     attempt: int = Field(description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
     message: Note = Field(default="", description="What was observed, and on which node first.")
-    at: Time = Field(description="When it was rolled back.")
+    rollback_time: Time = Field(description="When it was rolled back.")
 
 
 class Outcome(StrEnum):
@@ -281,10 +296,10 @@ class Outcome(StrEnum):
 class HistoryEntry(Model):
     """How the rollout of one revision ended."""
 
-    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
     revision: RevisionName = Field(description="Name of the revision.")
     outcome: Outcome = Field(description="How it ended.")
-    at: Time = Field(description="When it ended.")
+    completion_time: Time = Field(description="When it ended.")
     message: Note = Field(default="", description="The cause in a sentence, for people.")
 
 
@@ -342,8 +357,13 @@ class EdgeModelStatus(Model):
     assessment: Assessment | None = Field(
         default=None, description="What the assessment job found in the source and the data set."
     )
+    awaited_slot: JobSlot | None = Field(
+        default=None,
+        description="The job slot that the model waits for: sources.maxConcurrent of the chart limits fetch"
+        " jobs, builds.maxConcurrent optimization jobs. Unset while it waits for none.",
+    )
     targets: Annotated[
-        tuple[TargetStatus, ...], Field(max_length=32), ListMap(("hardware_class",))
+        tuple[TargetStatus, ...], Field(max_length=32), ListMap(("hardware_class_name",))
     ] = Field(default=(), description="One entry for each hardware class.")
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=64)] = Field(
         default=(), description="Revisions that were rolled back and are not tried again."

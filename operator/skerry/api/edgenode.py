@@ -31,7 +31,7 @@ from skerry.api.rules import ListMap
 class EdgeNodeSpec(Model):
     """The class that the device belongs to, and its place in the waves of rollouts."""
 
-    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
     shard: Shard | None = Field(
         default=None, description="The 64th of the class that the device belongs to."
     )
@@ -80,8 +80,8 @@ class Verdict(Model):
     )
     samples: int = Field(default=0, description="Requests of the candidate that were judged.")
     message: Message = Field(default="", description="The finding in a sentence, for people.")
-    at: Time = Field(description="When the guard reached the verdict.")
-    first_bad_at: Time | None = Field(
+    decision_time: Time = Field(description="When the guard reached the verdict.")
+    first_bad_answer_time: Time | None = Field(
         default=None, description="The first bad answer that counted."
     )
 
@@ -106,7 +106,7 @@ class Veto(Model):
     rule: Annotated[str, Field(max_length=64)] = Field(
         default="", description="The rule that failed."
     )
-    at: Time = Field(description="When it failed.")
+    failure_time: Time = Field(description="When it failed.")
 
 
 class NodeModel(Model):
@@ -119,7 +119,7 @@ class NodeModel(Model):
         description="spec.edgeModelUID of the ModelRoute that the agent applied. The operator ignores"
         " reports about an earlier EdgeModel of the same name.",
     )
-    observed_route: int = Field(
+    observed_route_generation: int = Field(
         default=0, description="spec.rolesGeneration of the ModelRoute that the agent acts on."
     )
     serving: RevisionName | None = Field(
@@ -177,7 +177,7 @@ class EdgeNode(Resource):
         short="en",
         scope="Cluster",
         columns=(
-            Column("Class", ".spec.hardwareClass"),
+            Column("Class", ".spec.hardwareClassName"),
             Column("Serving", ".status.models[*].serving"),
             Column("Candidate", ".status.models[*].candidate.revision"),
             Column("State", ".status.models[*].candidate.state"),

@@ -13,16 +13,16 @@ from skerry.api.common import Int, Model
 class Metric(StrEnum):
     """How quality is measured, compared with the baseline: the unoptimized source in float32.
 
-    accuracy: share of correct labels, as a ratio to the baseline's.
-    f1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
-    rmse: root mean square error; the baseline's divided by the build's, so higher is better.
-    neighbours: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
+    Accuracy: share of correct labels, as a ratio to the baseline's.
+    F1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
+    RMSE: root mean square error; the baseline's divided by the build's, so higher is better.
+    NearestNeighbors: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
     """
 
-    ACCURACY = "accuracy"
-    F1 = "f1"
-    RMSE = "rmse"
-    NEIGHBOURS = "neighbours"
+    ACCURACY = "Accuracy"
+    F1 = "F1"
+    RMSE = "RMSE"
+    NEAREST_NEIGHBORS = "NearestNeighbors"
 
 
 class Evaluation(Model):
@@ -34,7 +34,7 @@ class Evaluation(Model):
     dataset: Artifact = Field(
         description="An image or a folder with dataset.npz in its root, or a single .npz file of any"
         " name. Its arrays are named after the model's inputs, with samples along the first axis."
-        " Every metric but neighbours also needs `labels`: classes as integers, or values for rmse."
+        " Every metric but NearestNeighbors also needs `labels`: classes as integers, or values for RMSE."
     )
     metric: Metric
     calibration_samples: Int = Field(

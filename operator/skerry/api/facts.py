@@ -30,11 +30,11 @@ Feature = Annotated[str, Field(max_length=40)]
 class AcceleratorKind(StrEnum):
     """Accelerators that some engine can use."""
 
-    NVIDIA_GPU = "NvidiaGpu"
-    JETSON_GPU = "JetsonGpu"
-    INTEL_GPU = "IntelGpu"
-    INTEL_NPU = "IntelNpu"
-    EDGE_TPU = "EdgeTpu"
+    NVIDIA_GPU = "NvidiaGPU"
+    JETSON_GPU = "JetsonGPU"
+    INTEL_GPU = "IntelGPU"
+    INTEL_NPU = "IntelNPU"
+    EDGE_TPU = "EdgeTPU"
 
 
 class PowerSource(StrEnum):

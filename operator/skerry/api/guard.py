@@ -18,16 +18,16 @@ from skerry.api.units import parse_ratio
 class GuardMetric(StrEnum):
     """A statistic that the guard tests.
 
-    latencyShift: the candidate's latencies of the last 20 s, compared with `tolerate` times stable's.
-    latencyTail: the share of answers slower than `tolerate` times stable's p95.
-    errors: by how much the share of failed answers (5xx, timeouts, resets) exceeds stable's.
-    golden: the answers to golden samples, compared with the certified ones.
+    LatencyShift: the candidate's latencies of the last 20 s, compared with `tolerate` times stable's.
+    LatencyTail: the share of answers slower than `tolerate` times stable's p95.
+    Errors: by how much the share of failed answers (5xx, timeouts, resets) exceeds stable's.
+    Golden: the answers to golden samples, compared with the certified ones.
     """
 
-    LATENCY_SHIFT = "latencyShift"
-    LATENCY_TAIL = "latencyTail"
-    ERRORS = "errors"
-    GOLDEN = "golden"
+    LATENCY_SHIFT = "LatencyShift"
+    LATENCY_TAIL = "LatencyTail"
+    ERRORS = "Errors"
+    GOLDEN = "Golden"
 
 
 def _golden_takes_none(rule: GuardRule) -> bool:
@@ -35,7 +35,7 @@ def _golden_takes_none(rule: GuardRule) -> bool:
 
 
 def _latency_is_a_multiple(rule: GuardRule) -> bool:
-    if not rule.metric.value.startswith("latency"):
+    if not rule.metric.value.startswith("Latency"):
         return True
     text = rule.tolerate or ""
     return text.endswith("x") and parse_ratio(text) >= 1
@@ -53,24 +53,24 @@ class GuardRule(Model):
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.metric != 'golden' || !has(self.tolerate)",
-            "golden takes no tolerate: answers are compared with the certificate's own tolerance",
+            "self.metric != 'Golden' || !has(self.tolerate)",
+            "Golden takes no tolerate: answers are compared with the certificate's own tolerance",
             _golden_takes_none,
             "tolerate",
         ),
         Rule(
-            "!self.metric.startsWith('latency') || (has(self.tolerate) && self.tolerate.endsWith('x')"
+            "!self.metric.startsWith('Latency') || (has(self.tolerate) && self.tolerate.endsWith('x')"
             " && double(self.tolerate.replace('x', '')) >= 1.0)",
-            "latencyShift and latencyTail need a multiple of stable's latency, 1x or more,"
+            "LatencyShift and LatencyTail need a multiple of stable's latency, 1x or more,"
             ' such as "1.25x"',
             _latency_is_a_multiple,
             "tolerate",
         ),
         Rule(
-            "self.metric != 'errors' || (has(self.tolerate) && self.tolerate.endsWith('%')"
+            "self.metric != 'Errors' || (has(self.tolerate) && self.tolerate.endsWith('%')"
             " && double(self.tolerate.replace('%', '')) > 0.0"
             " && double(self.tolerate.replace('%', '')) < 100.0)",
-            'errors needs a share of requests above 0% and below 100%, such as "1%"',
+            'Errors needs a share of requests above 0% and below 100%, such as "1%"',
             _errors_are_a_share,
             "tolerate",
         ),
@@ -81,7 +81,7 @@ class GuardRule(Model):
         Field(
             default=None,
             description="The limit that the candidate may reach: a multiple such as 1.25x for"
-            " latencyShift and latencyTail, a share such as 1% for errors; golden takes none.",
+            " LatencyShift and LatencyTail, a share such as 1% for Errors; Golden takes none.",
         )
     )
 

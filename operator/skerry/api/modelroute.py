@@ -54,15 +54,15 @@ class RouteCandidate(Model):
     traffic: Annotated[tuple[TrafficShare, ...], Field(max_length=8)] = Field(
         default=(10, 50, 90), description="Percentage of a node's requests, step by step."
     )
-    soak_seconds: float = Field(default=600, ge=0, description="Time at the last step, in seconds.")
+    soak_seconds: int = Field(default=600, ge=0, description="Time at the last step, in seconds.")
 
 
 class RoutePrevious(Model):
-    """The revision before stable. The guard can roll back to it until `until`."""
+    """The revision before stable. The guard can roll back to it until `expirationTime`."""
 
     revision: RevisionName = Field(description="Name of the revision.")
     attempt: int = Field(default=0, ge=0, description="Attempt that was promoted.")
-    until: Time = Field(description="End of the rollback window.")
+    expiration_time: Time = Field(description="End of the rollback window.")
 
 
 class RouteGuard(Model):
@@ -84,11 +84,11 @@ class Halt(Model):
     revision: RevisionName = Field(description="The revision that was rolled back.")
     attempt: int = Field(ge=0, description="The attempt that failed.")
     rule: Annotated[str, Field(max_length=64)] = Field(description="The guard's rule that failed.")
-    node: Annotated[str, Field(max_length=253)] = Field(
+    node_name: Annotated[str, Field(max_length=253)] = Field(
         default="", description="The node that failed first."
     )
     message: Note = Field(default="", description="What was observed.")
-    at: Time = Field(description="When it was rolled back.")
+    rollback_time: Time = Field(description="When it was rolled back.")
 
 
 class RouteWave(Model):
@@ -134,13 +134,13 @@ class ModelRouteSpec(Model):
     """The roles of a model's revisions on the nodes of one class."""
 
     schema_version: int = Field(default=1, description="Version of this schema for agents.")
-    edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
+    edge_model_name: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
     edge_model_uid: Uid | None = Field(
         default=None,
         description="metadata.uid of the EdgeModel. Agents keep their state by it, so an EdgeModel that"
         " is deleted and created again under the same name starts without vetoes.",
     )
-    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
     stable: RouteRevision | None = Field(
         default=None, description="The revision promoted last; unset before the first promotion."
     )
@@ -185,8 +185,8 @@ class ModelRoute(Resource):
         scope="Namespaced",
         has_status=False,
         columns=(
-            Column("Model", ".spec.edgeModel"),
-            Column("Class", ".spec.hardwareClass"),
+            Column("Model", ".spec.edgeModelName"),
+            Column("Class", ".spec.hardwareClassName"),
             Column("Stable", ".spec.stable.revision"),
             Column("Candidate", ".spec.candidate.revision"),
             Column("Previous", ".spec.previous.revision"),
@@ -196,9 +196,9 @@ class ModelRoute(Resource):
     )
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.spec.edgeModel == oldSelf.spec.edgeModel"
-            " && self.spec.hardwareClass == oldSelf.spec.hardwareClass",
-            "spec.edgeModel and spec.hardwareClass can't be changed: a route belongs to one model and"
+            "self.spec.edgeModelName == oldSelf.spec.edgeModelName"
+            " && self.spec.hardwareClassName == oldSelf.spec.hardwareClassName",
+            "spec.edgeModelName and spec.hardwareClassName can't be changed: a route belongs to one model and"
             " one class",
         ),
     )

@@ -49,7 +49,7 @@ class PinnedArtifact(Model):
         default=None,
         description="HOST/REPOSITORY of the image that it was fetched into; unset for oci.",
     )
-    pull_secret: Annotated[str, Field(max_length=253)] | None = Field(
+    pull_secret_name: Annotated[str, Field(max_length=253)] | None = Field(
         default=None, description="Name of the Secret in this namespace to pull the image with."
     )
 
@@ -80,8 +80,8 @@ class ModelVariantSpec(Model):
         Rule("self == oldSelf", "spec can't be changed: a different build is another ModelVariant"),
     )
 
-    edge_model: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
-    hardware_class: DnsLabel = Field(description="Name of the HardwareClass.")
+    edge_model_name: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
     engine: EngineName = Field(description="The engine that builds and runs the model.")
     engine_version: Annotated[str, Field(max_length=40)] = Field(
         description="Version of the engine."
@@ -112,8 +112,8 @@ class StageStatus(Model):
 
     name: Stage = Field(description="Name of the stage.")
     outcome: StageOutcome = Field(default=StageOutcome.PENDING, description="Outcome of the stage.")
-    started_at: Time | None = Field(default=None, description="When its container started.")
-    finished_at: Time | None = Field(default=None, description="When its container ended.")
+    start_time: Time | None = Field(default=None, description="When its container started.")
+    completion_time: Time | None = Field(default=None, description="When its container ended.")
     message: Message = Field(default="", description="What the stage reports about its work.")
 
 
@@ -144,7 +144,8 @@ class Trial(Model):
     bytes: int = Field(default=0, description="Size of the model's files, in bytes.")
     quality: Interval | None = Field(default=None, description="Quality ratio.")
     cosine: Interval | None = Field(
-        default=None, description="Mean cosine to the baseline's answers; metric neighbours only."
+        default=None,
+        description="Mean cosine to the baseline's answers; metric NearestNeighbors only.",
     )
     speedup: Interval | None = Field(
         default=None, description="p50 latency of the baseline divided by that of the build."
@@ -219,7 +220,7 @@ class Certificate(Model):
     certified: Trial = Field(
         description="Result of a second measurement, on a split that was not used to choose."
     )
-    issued_at: Time = Field(description="When the build was certified.")
+    issue_time: Time = Field(description="When the build was certified.")
 
 
 class ModelVariantStatus(Model):
@@ -228,14 +229,14 @@ class ModelVariantStatus(Model):
     observed_generation: int = Field(
         default=0, description="metadata.generation that this status was written for."
     )
-    job: Annotated[str, Field(max_length=253)] | None = Field(
+    job_name: Annotated[str, Field(max_length=253)] | None = Field(
         default=None, description="Name of the optimization job."
     )
     gates_key: Annotated[str, Field(max_length=16)] | None = Field(
         default=None,
         description="Hash of the gates that chose. Changed gates are applied to the same results.",
     )
-    node: Annotated[str, Field(max_length=253)] | None = Field(
+    node_name: Annotated[str, Field(max_length=253)] | None = Field(
         default=None, description="Node that the builds were measured on."
     )
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap(("name",))] = Field(
@@ -276,8 +277,8 @@ class ModelVariant(Resource):
         short="mv",
         scope="Namespaced",
         columns=(
-            Column("Model", ".spec.edgeModel"),
-            Column("Class", ".spec.hardwareClass"),
+            Column("Model", ".spec.edgeModelName"),
+            Column("Class", ".spec.hardwareClassName"),
             Column("Engine", ".spec.engine"),
             Column("Chosen", ".status.chosen"),
             Column("Quality", ".status.certificate.certified.quality.value"),

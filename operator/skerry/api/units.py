@@ -25,8 +25,8 @@ _SCALE = {
 }
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a duration such as `30s`, `10m` or `1h30m`.
+def parse_duration(text: str) -> int:
+    """Return the seconds of a duration such as `30s`, `10m` or `1h30m`.
 
     Raises:
         ValueError: the text is no duration.
@@ -35,7 +35,7 @@ def parse_duration(text: str) -> float:
     if not text or match is None:
         raise ValueError(f"{text!r} is not a duration: write it as 30s, 10m or 1h30m")
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return float(hours * 3600 + minutes * 60 + seconds)
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def parse_quantity(text: str) -> float:

@@ -42,7 +42,7 @@ _TOKEN = re.compile(r"[!-~]+")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LATER = "it is asked again by itself"
 _TO_BE_READ = (
-    "make the image readable without credentials, name a Secret (credentialsSecret), or pin its digest"
+    "make the image readable without credentials, name a Secret (credentialsSecretName), or pin its digest"
     " in the spec (digest: sha256:...)"
 )
 

@@ -17,18 +17,20 @@ from skerry.api.actions import (
     join,
     marks,
 )
-from skerry.api.edgemodel import Phase
+from skerry.api.attempt import Attempt
+from skerry.api.reasons import ConditionType, RolloutReason
 from skerry.api.rollout import Promotion
 from skerry.cli.errors import CliError
+from skerry.cli.reading import has_failed, rejection_of, variants_of
+from skerry.decide.conditions import condition_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from skerry.api.edgemodel import TargetStatus
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.cli.reading import Picture
-
-RETRIED = (Phase.FAILED, Phase.ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,15 @@ def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
     if not found:
         raise _nothing(picture, "no candidate is on trial", "change the spec, then promote")
     nonce = _nonce(now)
-    fresh = [Mark(*_pair(route), nonce) for route in found]
-    named = {mark.revision for mark in fresh}
-    live = {_pair(r.spec) for r in picture.routes if r.spec.candidate}
+    fresh = [Mark(_tried(route), nonce) for route in found]
+    named = {mark.attempt.revision for mark in fresh}
+    live = {_tried(r.spec) for r in picture.routes if r.spec.candidate}
     kept = [
         mark
         for mark in marks(picture.model.metadata.annotations, ANNOTATION_PROMOTE)
-        if mark.pair in live and mark.revision not in named
+        if mark.attempt in live and mark.attempt.revision not in named
     ]
-    told = [f"{route.hardware_class}: {_pair(route)[0]} is approved{_when(picture, route)}"
+    told = [f"{route.hardware_class_name}: {_tried(route).revision} is approved{_when(picture, route)}"
             for route in found]  # fmt: skip
     return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(told))
 
@@ -85,15 +87,15 @@ def abort(picture: Picture, classes: Sequence[str]) -> Order:
     found = [r for r in _routes(picture, classes) if r.candidate]
     if not found:
         raise _nothing(picture, "no candidate is on trial", "use `undo` after a promotion")
-    alone = [route.hardware_class for route in found if route.stable is None]
+    alone = [route.hardware_class_name for route in found if route.stable is None]
     risk = (
         f"nothing would answer on class {', '.join(alone)}: no revision is stable there yet"
         if alone
         else ""
     )
-    told = [f"{r.hardware_class}: {_pair(r)[0]} is rolled back and not tried again until a retry"
+    told = [f"{r.hardware_class_name}: {_tried(r).revision} is rolled back and not tried again until a retry"
             for r in found]  # fmt: skip
-    value = join(tuple(Mark(*_pair(route)) for route in found))
+    value = join(tuple(Mark(_tried(route)) for route in found))
     return Order(ANNOTATION_ABORT, value, tuple(told), risk)
 
 
@@ -104,10 +106,10 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         CliError: none is kept.
     """
     routes = _routes(picture, classes)
-    found = [r for r in routes if r.stable and r.previous and now < r.previous.until]
+    found = [r for r in routes if r.stable and r.previous and now < r.previous.expiration_time]
     if not found:
         ended = [
-            f"{r.hardware_class}: until {r.previous.until:%Y-%m-%d %H:%M}"
+            f"{r.hardware_class_name}: until {r.previous.expiration_time:%Y-%m-%d %H:%M}"
             for r in routes
             if r.previous
         ]
@@ -117,9 +119,9 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
             f"no previous revision is kept{why}",
             "change the spec back: the change is rolled out in waves",
         )
-    told = [f"{r.hardware_class}: from {r.stable.revision} back to {r.previous.revision}"
+    told = [f"{r.hardware_class_name}: from {r.stable.revision} back to {r.previous.revision}"
             for r in found if r.stable and r.previous]  # fmt: skip
-    value = join(tuple(Mark(r.stable.revision, r.stable.attempt) for r in found if r.stable))
+    value = join(tuple(Mark(Attempt.of(r.stable)) for r in found if r.stable))
     return Order(ANNOTATION_UNDO, value, tuple(told))
 
 
@@ -129,45 +131,63 @@ def retry(picture: Picture, now: datetime) -> Order:
     Raises:
         CliError: nothing did.
     """
-    failed = [target for target in picture.model.status.targets if target.phase in RETRIED]
+    failed = [target for target in picture.model.status.targets if _has_ended(picture, target)]
     if not failed:
         raise _nothing(
             picture,
             "nothing failed or was rolled back",
             "see `status` for what it waits for; change the spec to start a new build",
         )
-    told = tuple(f"{target.hardware_class}: retrying after {target.reason}" for target in failed)
+    told = tuple(
+        f"{target.hardware_class_name}: retrying after {target.reason}" for target in failed
+    )
     return Order(ANNOTATION_RETRY, _nonce(now), told)
 
 
+def _has_ended(picture: Picture, target: TargetStatus) -> bool:
+    """Return whether this class stays as it is until the spec is changed or tried again."""
+    if rejection_of(picture.model, target) is not None:
+        return True
+    stalled = condition_of(picture.model.status.conditions, ConditionType.STALLED)
+    if stalled is None or target.candidate is not None or target.catching_up is not None:
+        return False
+    builds = [picture.variant(name) for name in variants_of(target)]
+    return target.reason == stalled.reason or (bool(builds) and all(map(has_failed, builds)))
+
+
 def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
-    known = [target.hardware_class for target in picture.model.spec.targets]
+    known = [target.hardware_class_name for target in picture.model.spec.targets]
     wrong = [name for name in classes if name not in known]
     if wrong:
         raise CliError(
             f"it has no target {', '.join(wrong)}", picture.title, f"choose from {', '.join(known)}"
         )
     wanted = set(classes or known)
-    return [route.spec for route in picture.routes if route.spec.hardware_class in wanted]
+    return [route.spec for route in picture.routes if route.spec.hardware_class_name in wanted]
 
 
-def _pair(route: ModelRouteSpec) -> tuple[str, int]:
+def _tried(route: ModelRouteSpec) -> Attempt:
     if route.candidate is None:
         raise ValueError("a route without a candidate")
-    return route.candidate.revision, route.candidate.attempt
+    return Attempt.of(route.candidate)
 
 
 def _when(picture: Picture, route: ModelRouteSpec) -> str:
     status = next(
-        (t for t in picture.model.status.targets if t.hardware_class == route.hardware_class), None
+        (
+            t
+            for t in picture.model.status.targets
+            if t.hardware_class_name == route.hardware_class_name
+        ),
+        None,
     )
-    if status is not None and status.reason == "AwaitingPromotion":
+    if status is not None and status.reason == RolloutReason.AWAITING_PROMOTION:
         return ""
     return ": it will be promoted after its last wave"
 
 
 def _nothing(picture: Picture, what: str, todo: str) -> CliError:
-    states = "; ".join(f"{t.hardware_class} {t.reason}" for t in picture.model.status.targets)
+    states = "; ".join(f"{t.hardware_class_name} {t.reason}" for t in picture.model.status.targets)
     return CliError(f"{what} ({states or 'no status yet'})", picture.title, todo)
 
 

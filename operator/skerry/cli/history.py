@@ -21,13 +21,15 @@ _STYLES = {Outcome.PROMOTED: "green", Outcome.SUPERSEDED: "dim"}
 def table(model: EdgeModel, classes: Sequence[str], now: datetime) -> Table:
     """The history of these classes (none named: of all)."""
     shown = Table("when", "class", "revision", "outcome", "why", title=model.metadata.name)
-    entries = [e for e in model.status.history if not classes or e.hardware_class in classes]
-    for entry in sorted(entries, key=lambda entry: entry.at, reverse=True):
+    entries = [e for e in model.status.history if not classes or e.hardware_class_name in classes]
+    for entry in sorted(entries, key=lambda entry: entry.completion_time, reverse=True):
         style = _STYLES.get(entry.outcome, "red")
-        why = entry.message + _retry(model, entry.hardware_class, entry.revision, entry.outcome)
-        when = f"{entry.at:%Y-%m-%d %H:%M:%S} ({age(entry.at, now)} ago)"
+        why = entry.message + _retry(
+            model, entry.hardware_class_name, entry.revision, entry.outcome
+        )
+        when = f"{entry.completion_time:%Y-%m-%d %H:%M:%S} ({age(entry.completion_time, now)} ago)"
         shown.add_row(
-            when, entry.hardware_class, entry.revision, f"[{style}]{entry.outcome}[/]", why
+            when, entry.hardware_class_name, entry.revision, f"[{style}]{entry.outcome}[/]", why
         )
     return shown
 
@@ -35,7 +37,9 @@ def table(model: EdgeModel, classes: Sequence[str], now: datetime) -> Table:
 def _retry(model: EdgeModel, hardware_class: str, revision: str, outcome: Outcome) -> str:
     if outcome not in (Outcome.ROLLED_BACK, Outcome.ABORTED):
         return ""
-    target = next((t for t in model.status.targets if t.hardware_class == hardware_class), None)
+    target = next(
+        (t for t in model.status.targets if t.hardware_class_name == hardware_class), None
+    )
     if (
         target is None
         or target.desired != revision

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from skerry.api.common import LABEL_CLASS, LABEL_MODEL
+from skerry.api.common import LABEL_CLASS, LABEL_MODEL, ConditionStatus
+from skerry.api.reasons import ConditionType
 from skerry.cli.errors import CliError
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
 from skerry.controllers.partly import edge_model_of, edge_node_of, model_route_of, model_variant_of
 from skerry.controllers.reading import read
+from skerry.decide.conditions import condition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from skerry.api import EdgeModel, EdgeNode, ModelRoute, ModelVariant
-    from skerry.api.edgemodel import TargetStatus
+    from skerry.api.edgemodel import Rejection, TargetStatus
     from skerry.api.edgenode import NodeModel
     from skerry.cli.connection import Connection
     from skerry.cluster.client import Object
@@ -50,7 +52,7 @@ class Picture:
 
     def route(self, hardware_class: str) -> ModelRoute | None:
         """The route of a class."""
-        return next((r for r in self.routes if r.spec.hardware_class == hardware_class), None)
+        return next((r for r in self.routes if r.spec.hardware_class_name == hardware_class), None)
 
     def variant(self, name: str | None) -> ModelVariant | None:
         """A variant by its name."""
@@ -65,8 +67,27 @@ class Picture:
 
 def variants_of(target: TargetStatus) -> tuple[str, ...]:
     """Names of the variants that are built for a class now."""
-    named = tuple(build.variant for build in target.builds)
-    return named or ((target.variant,) if target.variant else ())
+    named = tuple(build.variant_name for build in target.builds)
+    return named or ((target.variant_name,) if target.variant_name else ())
+
+
+def rejection_of(model: EdgeModel, target: TargetStatus) -> Rejection | None:
+    """Return the rejection that keeps the revision of the spec from this class, if there is one."""
+    if target.desired == target.stable:
+        return None
+    wanted = (target.hardware_class_name, target.desired)
+    found = (r for r in model.status.rejected if (r.hardware_class_name, r.revision) == wanted)
+    return next((r for r in found if r.attempt >= target.attempt), None)
+
+
+def has_failed(variant: ModelVariant | None) -> bool:
+    """Return whether a build came to its end without a certificate."""
+    found = (
+        condition_of(variant.status.conditions, ConditionType.CERTIFIED)
+        if variant is not None
+        else None
+    )
+    return found is not None and found.status is ConditionStatus.FALSE
 
 
 async def read_model(connection: Connection, name: str) -> EdgeModel:
@@ -117,7 +138,7 @@ async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = Tru
     routes, variants, devices = await asyncio.gather(
         connection.cluster.list(kinds.MODEL_ROUTE, namespace, selector),
         connection.cluster.list(kinds.MODEL_VARIANT, namespace, selector),
-        _devices(connection, [t.hardware_class for t in model.spec.targets] if nodes else []),
+        _devices(connection, [t.hardware_class_name for t in model.spec.targets] if nodes else []),
     )
     return Picture(
         model,
@@ -142,5 +163,6 @@ async def _devices(
         raise
     nodes = readable("EdgeNode", found, edge_node_of)
     return {
-        name: tuple(node for node in nodes if node.spec.hardware_class == name) for name in classes
+        name: tuple(node for node in nodes if node.spec.hardware_class_name == name)
+        for name in classes
     }

@@ -9,26 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import WriteRefusal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class WriteRefusal(StrEnum):
-    """Why a write was refused, in one word: the reason of a condition."""
-
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    ADMISSION_DENIED = "AdmissionDenied"
-    WEBHOOK_UNAVAILABLE = "WebhookUnavailable"
-    NAMESPACE_TERMINATING = "NamespaceTerminating"
-    ACCESS_DENIED = "AccessDenied"
-    INVALID_OBJECT = "InvalidObject"
-    OBJECT_TOO_LARGE = "ObjectTooLarge"
-    WRITE_REFUSED = "WriteRefused"
-    WRITE_FAILED = "WriteFailed"
 
 
 WEBHOOK_AWAY = "failed calling webhook"

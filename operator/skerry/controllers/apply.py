@@ -137,8 +137,8 @@ class Applier:
         self._failed.add(write.id)
         self.refused[write.id] = refused
         self._operator.refusals.note(self._key, write.id, write.body, refused)
-        logger.warning("%s/%s: %s", *self._key, refused.message or error)
-        if refused.reason:
+        logger.warning("%s/%s: %s", *self._key, refused.cause.message if refused.cause else error)
+        if refused.cause:
             metrics.REFUSED.labels(write.kind.name).inc()
 
     async def _write(self, write: Write) -> None:
@@ -222,8 +222,8 @@ class Applier:
     def _refusals_begun(self) -> Iterable[Event]:
         """An event for each refusal that was not one before."""
         for refused in self.refused.values():
-            if refused.reason and refused.identity not in self._known:
-                yield Event(refused.reason, refused.message, warning=True)
+            if refused.cause and refused.identity not in self._known:
+                yield Event(refused.cause.reason, refused.cause.message, warning=True)
 
     async def _publish(self, found: Iterable[Event]) -> None:
         await events.publish(self._operator.cluster, self._gathered.snapshot.model, found)
@@ -240,4 +240,4 @@ class Applier:
 
 
 def _identities(refused: Iterable[Refused]) -> set[tuple[str, str, str]]:
-    return {one.identity for one in refused if one.reason}
+    return {one.identity for one in refused if one.cause}

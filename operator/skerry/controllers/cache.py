@@ -150,7 +150,7 @@ class Fleet:
         return [
             key
             for key, model in self.models.items()
-            if any(target.hardware_class == hardware_class for target in model.spec.targets)
+            if any(target.hardware_class_name == hardware_class for target in model.spec.targets)
         ]
 
     def jobs_running(self) -> int:

@@ -11,7 +11,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from skerry.api.common import OWN_LABELS, SYSTEM_NAMESPACE
 from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError
 from skerry.controllers.fleet_writes import FleetWrite, attempt
@@ -78,7 +78,7 @@ def _creation(cluster: Cluster, hardware_class: HardwareClass, made: list[str]) 
 
 async def _make(cluster: Cluster, hardware_class: HardwareClass) -> bool:
     """Whether it was made; one of that name that is there already is somebody's own, and stays."""
-    metadata = {"name": hardware_class.metadata.name, "labels": {LABEL_MANAGED_BY: MANAGED_BY}}
+    metadata = {"name": hardware_class.metadata.name, "labels": OWN_LABELS}
     body = {"metadata": metadata, "spec": hardware_class.spec.to_wire()}
     try:
         await cluster.create(kinds.HARDWARE_CLASS, body)
@@ -93,7 +93,7 @@ def _marker(made: list[str]) -> Object:
     metadata = {
         "name": MARKER,
         "namespace": SYSTEM_NAMESPACE,
-        "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+        "labels": OWN_LABELS,
     }
     note = (
         "Skerry has created its default HardwareClasses and will not create them again, even if they"

@@ -142,7 +142,7 @@ def _ring_keys(operator: Operator) -> set[str]:
 async def _named_classes(operator: Operator) -> set[str]:
     """Return the classes that EdgeModels name, or their routes; these are read only where it matters."""
     fleet = operator.fleet
-    named = {t.hardware_class for model in fleet.models.values() for t in model.spec.targets}
+    named = {t.hardware_class_name for model in fleet.models.values() for t in model.spec.targets}
     carried = {node.hardware_class for node in fleet.nodes.values() if node.hardware_class}
     if carried <= named | {c.metadata.name for c in fleet.classes.values()}:
         return named
@@ -153,7 +153,7 @@ async def _named_classes(operator: Operator) -> set[str]:
 def class_of_route(route: Object) -> str | None:
     """Return the class that a ModelRoute names, also of one whose roles can't be read; None for no name."""
     spec = route.get("spec")
-    name = spec.get("hardwareClass") if isinstance(spec, dict) else None
+    name = spec.get("hardwareClassName") if isinstance(spec, dict) else None
     return name if isinstance(name, str) else None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY
+from skerry.api.reasons import Cause, GeneralReason
 from skerry.cluster import kinds
 from skerry.cluster.compare import is_applied
 from skerry.cluster.errors import ClusterError, NameConflictError
@@ -19,7 +20,6 @@ from skerry.cluster.pace import Priority, priority
 from skerry.controllers import events, metrics
 from skerry.controllers.refusals import FLEET, WriteId, concerning, namespace_owner, refused_by
 from skerry.decide.refused import Concern, Refused
-from skerry.decide.status import NAME_CONFLICT
 from skerry.render import nodes as render_nodes
 from skerry.render import rolebindings
 
@@ -137,9 +137,8 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
         await write.send()
     except NameConflictError as error:
         message = f"{error.where}: {error.what}; {error.todo}"
-        refused = Refused(
-            write.kind.name, write.name, Concern.ROLLOUT, reason=NAME_CONFLICT, message=message
-        )
+        cause = Cause(GeneralReason.NAME_CONFLICT, message, stalls=True)
+        refused = Refused(write.kind.name, write.name, Concern.ROLLOUT, cause=cause)
     except ClusterError as error:
         if error.status == NO_CONNECTION:
             raise
@@ -147,11 +146,12 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
     else:
         operator.refusals.clear(write.owner, write.id)
         return True
-    if refused.reason:
+    if refused.cause:
         metrics.REFUSED.labels(write.kind.name).inc()
     refused = concerning(refused, Concern.ROLLOUT, write.hardware_class)
     operator.refusals.note(write.owner, write.id, write.body, refused)
-    logger.warning("%s", refused.message or f"{write.kind.name} {write.name} changed meanwhile")
+    changed = f"{write.kind.name} {write.name} changed meanwhile"
+    logger.warning("%s", refused.cause.message if refused.cause else changed)
     return False
 
 
@@ -190,7 +190,7 @@ def _edge_nodes(operator: Operator, decision: FleetDecision) -> Iterator[FleetWr
             await operator.cluster.apply(kinds.EDGE_NODE, body)
 
         yield FleetWrite(
-            FLEET, "write", kinds.EDGE_NODE, node.name, body, send, node.spec.hardware_class
+            FLEET, "write", kinds.EDGE_NODE, node.name, body, send, node.spec.hardware_class_name
         )
     for name in decision.gone:
 
@@ -279,4 +279,4 @@ class SquattedBindingError(NameConflictError):
 
 
 def _identities(refused: Iterable[Refused]) -> set[tuple[str, str, str]]:
-    return {one.identity for one in refused if one.reason}
+    return {one.identity for one in refused if one.cause}

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_COMPONENT, LABEL_MODEL
+from skerry.api.edgemodel import JobSlot
 from skerry.cluster import kinds
 from skerry.cluster.heartbeats import Moment
 from skerry.controllers.absence import with_absences
@@ -22,7 +23,6 @@ from skerry.controllers.reach import node_views
 from skerry.controllers.unlabelled import Children, is_owned, unlabelled
 from skerry.controllers.unreadable import Reading
 from skerry.controllers.views import is_pod_of, job_view, pod_view
-from skerry.decide.build.builds import QUEUED
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
 
@@ -154,7 +154,7 @@ def _of(own: Children, kind: str) -> list[Object]:
 
 def _routes(own: Children, reading: Reading) -> dict[str, ModelRouteSpec]:
     routes = [reading.read("ModelRoute", item, model_route_of) for item in _of(own, "ModelRoute")]
-    return {route.spec.hardware_class: route.spec for route in routes if route is not None}
+    return {route.spec.hardware_class_name: route.spec for route in routes if route is not None}
 
 
 def _daemonsets(own: Children, reading: Reading) -> dict[str, dict[str, Placement]]:
@@ -191,7 +191,7 @@ def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
     waiting = [
         other
         for other in fleet.models.values()
-        if any(target.reason == QUEUED for target in other.status.targets)
+        if other.status.awaited_slot is JobSlot.BUILD
         and other.metadata.uid != model.metadata.uid
         and other.metadata.deletion_timestamp is None
         and created is not None

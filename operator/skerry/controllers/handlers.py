@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import kopf
 
+from skerry.api.attempt import Attempt
 from skerry.api.common import (
     API_VERSION,
     LABEL_COMPONENT,
@@ -26,7 +27,6 @@ from skerry.controllers import metrics
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.views import fleet_node, job_finished, serving_pod
-from skerry.decide.build import builds, fetches
 from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ GROUP, VERSION = API_VERSION.split("/")
 SERVER_TIMEOUT_SECONDS = 300
 PAGE_SIZE = 500
 REQUEST_TIMEOUT_SECONDS = 30
-_WAITING = {builds.QUEUED, builds.SHARED, fetches.QUEUED}
 
 
 class Endless(Iterable[float]):
@@ -129,20 +128,20 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
         operator.fleet_stirred.set()
     before = set(known.status.models) if known else set()
     after = set(edge_node.status.models) if edge_node else set()
-    failed = {pair for model in before for pair in _failed(model)}
+    failed = {attempt for model in before for attempt in _failed(model)}
     for model in before ^ after:
         is_verdict = model in after and not _failed(model) <= failed
         level = Priority.URGENT if is_verdict else Priority.NEWS
         operator.queue.add((model.namespace, model.name), level=level)
 
 
-def _failed(model: NodeModel) -> set[tuple[str, str, str, int]]:
+def _failed(model: NodeModel) -> set[tuple[str, str, Attempt]]:
     """What the device has failed of a model: its class may have to be rolled back."""
-    pairs = {(veto.revision, veto.attempt) for veto in model.vetoes}
+    attempts = {Attempt.of(veto) for veto in model.vetoes}
     tried = model.candidate
     if tried is not None and tried.state is CandidateState.FAILED:
-        pairs.add((tried.revision, tried.attempt))
-    return {(model.namespace, model.name, *pair) for pair in pairs}
+        attempts.add(Attempt.of(tried))
+    return {(model.namespace, model.name, attempt) for attempt in attempts}
 
 
 def _is_news(known: EdgeNode, edge_node: EdgeNode) -> bool:
@@ -235,5 +234,5 @@ class _Cache(Generic[T]):
 
 def _enqueue_waiting(operator: Operator) -> None:
     for key, model in operator.fleet.models.items():
-        if any(target.reason in _WAITING for target in model.status.targets):
+        if model.status.awaited_slot is not None:
             operator.queue.add(key)

@@ -27,7 +27,7 @@ ENDED = Counter(
 REJECTED = Counter(
     "skerry_revisions_rejected_total", "Revisions rolled back, by the rule that failed.", ["rule"]
 )
-BUILDS = Gauge("skerry_optimisation_jobs", "Unfinished optimization jobs in the cluster.")
+BUILDS = Gauge("skerry_optimization_jobs", "Unfinished optimization jobs in the cluster.")
 FETCHES = Gauge("skerry_fetch_jobs", "Unfinished fetch jobs in the cluster.")
 UNREADABLE = Gauge(
     "skerry_unreadable_objects",

@@ -100,7 +100,7 @@ async def one_pass(operator: Operator, key: Key) -> Ended:
 
 def result_of(refused: Iterable[Refused]) -> str:
     """Return how a pass ended that wrote what it could: overtaken where a write met a conflict."""
-    return DONE if all(one.reason for one in refused) else OVERTAKEN
+    return DONE if all(one.cause for one in refused) else OVERTAKEN
 
 
 async def _decided(

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
 from skerry.api.modelvariant import PinnedArtifact
+from skerry.api.reasons import Cause, RegistryReason
 from skerry.artifacts.registry import RegistryError
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 from skerry.decide.build.fetches import needs_job
-from skerry.decide.build.registry import WAITING
+from skerry.decide.build.state import BuildState
 from skerry.decide.snapshot import Pins
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Pinner:
     async def pins(self, key: Key, model: EdgeModel) -> Pins:
         """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
         known = self._pins(key, model)
-        if known.problem or known.waiting or (known.source and known.dataset):
+        if known.cause or (known.source and known.dataset):
             return known
         now = asyncio.get_running_loop().time()
         asked = [one for (of, _, _), one in self._asked.items() if of == key]
@@ -139,7 +140,9 @@ class Pinner:
             return None
         if artifact.digest is not None:
             return PinnedArtifact(
-                uri=artifact.uri, digest=artifact.digest, pull_secret=artifact.credentials_secret
+                uri=artifact.uri,
+                digest=artifact.digest,
+                pull_secret_name=artifact.credentials_secret_name,
             )
         nonce = retry_asked(model.metadata.annotations)
         uri, digest = known
@@ -199,5 +202,6 @@ def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
     now = asyncio.get_running_loop().time()
     again_in = None if asked else max(failure.again_at - now, 0.0)
     if failure.lasts(now):
-        return Pins(problem=failure.told, again_in=again_in)
-    return Pins(waiting=failure.told, reason=WAITING, again_in=again_in)
+        cause = Cause(RegistryReason.NOT_RESOLVED, failure.told)
+        return Pins(state=BuildState.REJECTED, cause=cause, again_in=again_in)
+    return Pins(cause=Cause(RegistryReason.WAITING, failure.told), again_in=again_in)

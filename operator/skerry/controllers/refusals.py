@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import Cause
 from skerry.cluster.advice import advise
 from skerry.cluster.pace import backoff_seconds
 from skerry.decide.refused import Concern, Refused
@@ -64,7 +65,7 @@ class Refusals:
     def waiting(self, owner: Key, write: WriteId, body: object) -> Refused | None:
         """Return the refusal of this very body, while it is too early to try again."""
         entry = self._entries.get(owner, {}).get(write)
-        if entry is None or not entry.refused.reason or entry.until <= _now():
+        if entry is None or entry.refused.cause is None or entry.until <= _now():
             return None
         return entry.refused if entry.body == digest_of(body) else None
 
@@ -73,7 +74,7 @@ class Refusals:
         entries = self._entries.setdefault(owner, {})
         known = entries.get(write)
         failures = known.failures + 1 if known else 1
-        pause = _pause(failures) if refused.reason else _after_conflict(failures)
+        pause = _pause(failures) if refused.cause else _after_conflict(failures)
         entries[write] = Entry(digest_of(body), failures, _now() + pause, refused)
 
     def clear(self, owner: Key, write: WriteId) -> None:
@@ -133,17 +134,12 @@ def refused_by(error: ClusterError, kind: str, name: str, doing: str = "write") 
     A conflict is nothing to report: somebody else wrote meanwhile, and the next pass sees what.
     """
     if error.status == HTTPStatus.CONFLICT:
-        return Refused(kind, name, Concern.NOTHING, stalls=False)
+        return Refused(kind, name, Concern.NOTHING)
     advice = advise(error.status, error.what)
     words = error.what if len(error.what) <= MESSAGE_LENGTH else f"{error.what[:MESSAGE_LENGTH]}…"
     message = f"cannot {doing} {kind} {name}: {words}; {advice.todo}"
     return Refused(
-        kind,
-        name,
-        Concern.NOTHING,
-        reason=advice.reason.value,
-        message=message,
-        stalls=advice.stalls,
+        kind, name, Concern.NOTHING, cause=Cause(advice.reason, message, stalls=advice.stalls)
     )
 
 

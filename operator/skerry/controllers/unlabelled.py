@@ -52,7 +52,7 @@ def serving_classes(model: Object) -> list[str]:
     """Return the classes in which something serves, as far as the status can be read."""
     targets = _fields(model.get("status")).get("targets")
     entries = [_fields(target) for target in targets] if isinstance(targets, list) else []
-    names = [entry.get("hardwareClass") for entry in entries if any(map(entry.get, ROLES))]
+    names = [entry.get("hardwareClassName") for entry in entries if any(map(entry.get, ROLES))]
     return [name for name in names if isinstance(name, str)]
 
 

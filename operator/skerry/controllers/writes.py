@@ -194,7 +194,7 @@ def _statuses_of(plan: Plan, hardware_class: str) -> Iterator[WriteId]:
     """The variant statuses that a class's route is decided from."""
     for name in plan.decision.variant_statuses:
         variant = plan.gathered.snapshot.variants.get(name)
-        if variant is not None and variant.spec.hardware_class == hardware_class:
+        if variant is not None and variant.spec.hardware_class_name == hardware_class:
             yield Verb.STATUS.value, kinds.MODEL_VARIANT.name, name
 
 
@@ -208,7 +208,7 @@ def _variant_statuses(plan: Plan) -> Iterator[Write]:
         yield Write(
             "variant-status", Verb.STATUS, kinds.MODEL_VARIANT,
             {"metadata": metadata, "status": wanted.to_wire()}, present,
-            concern=Concern.ROUTE, hardware_class=variant.spec.hardware_class,
+            concern=Concern.ROUTE, hardware_class=variant.spec.hardware_class_name,
         )  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def _variants(plan: Plan) -> Iterator[Write]:
         yield Write(
             "variant", Verb.APPLY, kinds.MODEL_VARIANT, variants.variant(plan.owner, name, spec),
             present=plan.present(kinds.MODEL_VARIANT, name),
-            concern=Concern.BUILD, hardware_class=spec.hardware_class,
+            concern=Concern.BUILD, hardware_class=spec.hardware_class_name,
         )  # fmt: skip
 
 

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from skerry.api.reasons import Cause, ConditionType
+
 
 @dataclass(frozen=True)
 class Finding:
     """What a condition shall say; `holds` None is Unknown."""
 
-    type: str
+    type: ConditionType
     holds: bool | None
-    reason: str
-    message: str = ""
+    cause: Cause
 
     @property
     def status(self) -> ConditionStatus:
@@ -62,6 +63,6 @@ def _condition(
         status=finding.status,
         observed_generation=generation,
         last_transition_time=before.last_transition_time if same and before else now,
-        reason=finding.reason,
-        message=finding.message,
+        reason=finding.cause.reason,
+        message=finding.cause.message,
     )

@@ -4,7 +4,7 @@
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
-    status.py    what is said about it
+    status.py    what is said about it; findings.py its conditions
 
 Every pass looks at the whole state and could be the first. A target whose build is not certified
 still has its rollout looked at: what serves goes on serving, and can still be taken back.
@@ -16,19 +16,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import retry_asked
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
 from skerry.api.labels import matches
+from skerry.api.reasons import ConditionType
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
 from skerry.decide.build.fetches import settle
 from skerry.decide.build.sources import assess_source
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.outcome import TargetOutcome
 from skerry.decide.pods import absent
 from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
-from skerry.decide.status import TargetOutcome, make_status
+from skerry.decide.status import make_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +96,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView:
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
-    status = next((t for t in model.status.targets if t.hardware_class == name), None)
+    status = next((t for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
     namespace = model.metadata.namespace or "default"
     own = {build.served.revision} if build.served else set()
@@ -132,9 +135,11 @@ def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
     model = snapshot.model
     nonce = retry_asked(model.metadata.annotations)
     asked = nonce is not None and nonce != model.status.retry_nonce
-    if not asked or view.desired is None or not is_rejected(view, view.desired, view.attempt):
+    if not asked or view.desired is None:
         return view
-    of_class = [r for r in view.rejections if r.hardware_class == view.hardware_class]
+    if not is_rejected(view, Attempt(view.desired, view.attempt)):
+        return view
+    of_class = [r for r in view.rejections if r.hardware_class_name == view.hardware_class]
     return replace(view, attempt=next_attempt(view.attempt, of_class, view.route))
 
 
@@ -211,7 +216,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
     for variant in snapshot.variants.values():
         served = served_by(snapshot, variant)
         if variant.metadata.name not in needed and not (served and served.revision in roles):
-            key = (variant.spec.hardware_class, variant.spec.engine)
+            key = (variant.spec.hardware_class_name, variant.spec.engine)
             by_engine.setdefault(key, []).append(variant)
     for variants in by_engine.values():
         newest_first = sorted(variants, key=_created, reverse=True)
@@ -220,7 +225,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
 
 def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
     """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
-    if snapshot.pins.problem:
+    if snapshot.pins.failed:
         return
     wanted = {work_of(snapshot, build.variant) for o in outcomes for build in o.build.builds}
     if all(outcome.build.builds for outcome in outcomes):
@@ -238,15 +243,16 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     A refused write has an event of its own, from the pass that wrote in vain.
     """
     before = snapshot.model.status
-    refusals = {refused.reason for refused in snapshot.refused}
+    refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}
     for entry in (entry for entry in after.history if entry not in before.history):
-        text = f"{entry.hardware_class}: {entry.revision} {entry.message}".strip()
+        text = f"{entry.hardware_class_name}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
-    was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
+    was = condition_of(before.conditions, ConditionType.READY)
+    ready = condition_of(after.conditions, ConditionType.READY)
     if ready is None or ready.reason in refusals:
         return
     if was is None or was.reason != ready.reason:
-        stalled = condition_of(after.conditions, "Stalled") is not None
+        stalled = condition_of(after.conditions, ConditionType.STALLED) is not None
         yield Event(ready.reason, ready.message, warning=stalled)
 
 
@@ -256,7 +262,7 @@ def _requeue_after(
     times = [o.rollout.requeue_after for o in outcomes if o.rollout.requeue_after is not None]
     later = [settled.requeue_after, settled.pins.again_in]
     times += [seconds for seconds in later if seconds is not None]
-    if settled.pins.problem and later == [None, None]:
+    if settled.pins.failed and later == [None, None]:
         times.append(RESOLVE_AGAIN_SECONDS)
     if look_again is not None:
         times.append(look_again)

@@ -11,15 +11,18 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Phase
+from skerry.api.reasons import ConditionType
+from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import Finding
+from skerry.decide.rollout.model import Story
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from skerry.api.reasons import Cause
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.rollout.model import TargetDecision
 
-STALLED = "Stalled"
 NAMED = 3
 _OPEN_BUILD = {Phase.PENDING, Phase.OPTIMIZING}
 _OPEN_ROLLOUT = {Phase.PENDING, Phase.ROLLING_OUT, Phase.PAUSED}
@@ -42,23 +45,20 @@ class Refused:
         kind, name: the object.
         concern: what waits for it.
         hardware_class: the class that it belongs to; empty for all of them.
-        reason: one CamelCase word; empty for a conflict, which is tried again at once and not reported.
-        message: object, the API server's words, and what to do.
-        stalls: whether a person has to act.
+        cause: with the object, the API server's words, and what to do; None for a conflict, which is tried
+            again at once and not reported.
     """
 
     kind: str
     name: str
     concern: Concern
     hardware_class: str = ""
-    reason: str = ""
-    message: str = ""
-    stalls: bool = True
+    cause: Cause | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:
         """What makes it the same refusal as before, whatever numbers the message holds."""
-        return self.kind, self.name, self.reason
+        return self.kind, self.name, self.cause.reason if self.cause else ""
 
     def is_of(self, hardware_class: str) -> bool:
         """Whether the class waits for this write."""
@@ -72,38 +72,40 @@ def holds_route(refused: Iterable[Refused], hardware_class: str) -> bool:
 
 def of_build(refused: Iterable[Refused], build: TargetBuild) -> TargetBuild:
     """Say of a build that waits for a refused write that it does."""
-    if build.phase not in _OPEN_BUILD:
+    if build.state.phase not in _OPEN_BUILD:
         return build
-    found = _first(refused, build.hardware_class, {Concern.BUILD})
-    return replace(build, reason=found.reason, message=found.message) if found else build
+    cause = _first(refused, build.hardware_class, {Concern.BUILD})
+    if cause is None:
+        return build
+    running = build.state is BuildState.IN_PROGRESS
+    return replace(build, state=build.state if running else BuildState.WAITING, cause=cause)
 
 
 def of_rollout(
     refused: Iterable[Refused], hardware_class: str, rollout: TargetDecision
 ) -> TargetDecision:
     """Say of a rollout that waits for a refused write that it does."""
-    if rollout.phase not in _OPEN_ROLLOUT:
+    phase = rollout.story.phase
+    if phase not in _OPEN_ROLLOUT:
         return rollout
-    found = _first(refused, hardware_class, {Concern.ROUTE, Concern.ROLLOUT})
-    return replace(rollout, reason=found.reason, message=found.message) if found else rollout
+    cause = _first(refused, hardware_class, {Concern.ROUTE, Concern.ROLLOUT})
+    return replace(rollout, story=Story(phase, cause)) if cause else rollout
 
 
 def finding(refused: Sequence[Refused]) -> Finding | None:
     """`Stalled` while a person has to act, else `Reconciling`; None when nothing is refused."""
-    reported = sorted((r for r in refused if r.reason), key=lambda r: not r.stalls)
+    reported = sorted((r.cause for r in refused if r.cause), key=lambda cause: not cause.stalls)
     if not reported:
         return None
     first = reported[0]
-    said = [r.message for r in reported[:NAMED]]
+    said = [cause.message for cause in reported[:NAMED]]
     if len(reported) > NAMED:
         said.append(f"and {len(reported) - NAMED} more")
-    kind = STALLED if first.stalls else "Reconciling"
-    return Finding(kind, holds=True, reason=first.reason, message="; ".join(said))
+    kind = ConditionType.STALLED if first.stalls else ConditionType.RECONCILING
+    return Finding(kind, holds=True, cause=replace(first, message="; ".join(said)))
 
 
-def _first(
-    refused: Iterable[Refused], hardware_class: str, concerns: set[Concern]
-) -> Refused | None:
-    """Return the refusal to report of a class: one that a person has to act on, if there is one."""
-    found = [r for r in refused if r.reason and r.concern in concerns and r.is_of(hardware_class)]
-    return min(found, key=lambda r: not r.stalls, default=None)
+def _first(refused: Iterable[Refused], hardware_class: str, concerns: set[Concern]) -> Cause | None:
+    """Return the cause to report of a class: one that a person has to act on, if there is one."""
+    mine = (r for r in refused if r.concern in concerns and r.is_of(hardware_class))
+    return min((r.cause for r in mine if r.cause), key=lambda c: not c.stalls, default=None)

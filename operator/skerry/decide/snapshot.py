@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from skerry.decide.build.state import BuildState
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.api.placement import Placement
+    from skerry.api.reasons import Cause
     from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView
     from skerry.jobs.plans import Role
@@ -142,20 +145,23 @@ class Pins:
 
     Attributes:
         source, dataset: None while not known.
-        problem: why one is not known; empty while the registry is still being asked.
-        waiting: what is awaited meanwhile, when it is a job, or a registry that is busy.
-        reason: one CamelCase word for `problem` or `waiting`.
+        state: how far those are that are not known.
+        cause: why one is not known; None while the registry is still being asked.
         fetched: what jobs brought in.
         again_in: seconds until the registry is asked again.
     """
 
     source: PinnedArtifact | None = None
     dataset: PinnedArtifact | None = None
-    problem: str = ""
-    waiting: str = ""
-    reason: str = ""
+    state: BuildState = BuildState.WAITING
+    cause: Cause | None = None
     fetched: Mapping[Role, Fetched] = field(default_factory=dict)
     again_in: float | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether one is not known and no answer is awaited."""
+        return self.state.has_failed
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.edgemodel import Phase
+from skerry.api.reasons import Cause, ConditionType, GeneralReason
 from skerry.decide.conditions import Finding, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-NOT_READABLE = "NotReadable"
-RECONCILING = "Reconciling"
 MESSAGE_LENGTH = 1024
 
 
 def findings(message: str) -> tuple[Finding, ...]:
     """Return the conditions of an object that can't be acted on."""
+    cause = Cause(GeneralReason.NOT_READABLE, message)
     return (
-        Finding("Ready", holds=False, reason=NOT_READABLE, message=message),
-        Finding("Accepted", holds=False, reason=NOT_READABLE, message=message),
-        Finding("Stalled", holds=True, reason=NOT_READABLE, message=message),
+        Finding(ConditionType.READY, holds=False, cause=cause),
+        Finding(ConditionType.ACCEPTED, holds=False, cause=cause),
+        Finding(ConditionType.STALLED, holds=True, cause=cause),
     )
 
 
@@ -36,7 +36,7 @@ def status_of(item: Mapping[str, Any], message: str, now: datetime) -> dict[str,
     present = [one for one in status.get("conditions") or () if isinstance(one, dict)]
     known = {one.get("type"): one for one in present}
     said = [_condition(one, known.get(one.type), generation, now) for one in findings(message)]
-    replaced = {RECONCILING, *(one["type"] for one in said)}
+    replaced = {ConditionType.RECONCILING, *(one["type"] for one in said)}
     kept = [one for one in present if one.get("type") not in replaced]
     status |= {"observedGeneration": generation, "conditions": [*said, *kept]}
     return status | ({"phase": Phase.FAILED.value} if item.get("kind") == "EdgeModel" else {})
@@ -48,10 +48,10 @@ def _condition(
     same = before is not None and before.get("status") == finding.status.value
     at = before.get("lastTransitionTime") if same and before else None
     return {
-        "type": finding.type,
+        "type": finding.type.value,
         "status": finding.status.value,
         "observedGeneration": generation,
         "lastTransitionTime": at or now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "reason": finding.reason,
-        "message": shortened(finding.message, MESSAGE_LENGTH),
+        "reason": finding.cause.reason.value,
+        "message": shortened(finding.cause.message, MESSAGE_LENGTH),
     }

@@ -8,8 +8,8 @@ EXIT_EVALUATION = 4
 """The same, where the data set can't be used, or not with the metric."""
 EXIT_SOURCE = 5
 """The same, where the source can't be used."""
-UNUSABLE = {EXIT_EVALUATION: "EvaluationUnusable", EXIT_SOURCE: "SourceUnusable"}
-"""The reasons that users see for these, by exit status."""
+FINAL = (EXIT_FINAL, EXIT_EVALUATION, EXIT_SOURCE)
+"""The exit statuses that end the whole job."""
 
 
 class StageError(Exception):

@@ -15,7 +15,7 @@ from skerry.jobs.errors import StageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BASELINE_ENGINE = "OnnxRuntime"
+BASELINE_ENGINE = "ONNXRuntime"
 """Every engine is compared with the source in float32 on this one: else their ratios could not be
 compared with each other (docs/adr/0013)."""
 

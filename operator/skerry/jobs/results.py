@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -78,22 +77,6 @@ class FetchReport(Model):
     bytes: int = 0
     files: int = 0
     reused: bool = Field(default=False, description="The same version had been fetched before.")
-
-
-class Refusal(StrEnum):
-    """Why nothing was fetched; the word that the message of a failed stage begins with."""
-
-    NOT_FOUND = "SourceNotFound"
-    DENIED = "SourceAccessDenied"
-    WRONG_DIGEST = "SourceDigestMismatch"
-    TOO_LARGE = "SourceTooLarge"
-    WRONG_FORMAT = "SourceFormatUnknown"
-    HOST_UNKNOWN = "SourceHostUnknown"
-    NOT_TRUSTED = "SourceCertificateNotTrusted"
-    SECRET = "SourceSecretUnusable"  # noqa: S105 - not a password
-    UNREACHABLE = "SourceUnreachable"
-    CHANGED = "SourceChanged"
-    REGISTRY = "RegistryUnavailable"
 
 
 def encode_summary(summary: JobSummary, limit: int = MESSAGE_BYTES) -> str:

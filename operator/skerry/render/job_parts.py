@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.jobs.errors import EXIT_FINAL, UNUSABLE
+from skerry.jobs.errors import FINAL
 from skerry.jobs.names import DOCKER_DIRECTORY
 from skerry.render import parts
 
@@ -27,8 +27,7 @@ def job(
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
-    codes = [EXIT_FINAL, *UNUSABLE]
-    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": codes}}
+    final = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [*FINAL]}}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

@@ -36,8 +36,8 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(
-            build.plan.source.pull_secret,
-            build.plan.evaluation.dataset.pull_secret,
+            build.plan.source.pull_secret_name,
+            build.plan.evaluation.dataset.pull_secret_name,
             config.registry.reading_secret,
         ),
         "affinity": parts.class_affinity(build.plan.hardware_class),
@@ -71,7 +71,7 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
     pod = {
         **job_parts.pod(),
         **parts.pull_secrets(
-            assess.source.pull_secret, dataset.pull_secret, config.registry.reading_secret
+            assess.source.pull_secret_name, dataset.pull_secret_name, config.registry.reading_secret
         ),
         "containers": [container],
         "volumes": [

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from skerry.api.common import (
     API_VERSION,
     LABEL_CLASS,
-    LABEL_MANAGED_BY,
-    MANAGED_BY,
     NODE_LABEL_CLASS,
     NODE_LABEL_SHARD,
+    OWN_LABELS,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def edge_node(name: str, node_uid: str, spec: EdgeNodeSpec) -> Object:
         "kind": "EdgeNode",
         "metadata": {
             "name": name,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_CLASS: spec.hardware_class},
+            "labels": {**OWN_LABELS, LABEL_CLASS: spec.hardware_class_name},
             "ownerReferences": [owner],
         },
         "spec": spec.to_wire(),

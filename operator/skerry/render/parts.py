@@ -10,10 +10,9 @@ from skerry.api.common import (
     API_VERSION,
     LABEL_CLASS,
     LABEL_COMPONENT,
-    LABEL_MANAGED_BY,
     LABEL_MODEL,
-    MANAGED_BY,
     NODE_LABEL_CLASS,
+    OWN_LABELS,
 )
 from skerry.api.units import parse_quantity
 
@@ -55,7 +54,7 @@ class Owner:
 def labels(owner: Owner, component: str = "", hardware_class: str = "") -> dict[str, str]:
     """The labels by which the operator and the agents find an object again."""
     every = {
-        LABEL_MANAGED_BY: MANAGED_BY,
+        **OWN_LABELS,
         LABEL_MODEL: owner.name,
         LABEL_COMPONENT: component,
         LABEL_CLASS: hardware_class,

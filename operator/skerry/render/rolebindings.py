@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY, SYSTEM_NAMESPACE
+from skerry.api.common import OWN_LABELS, SYSTEM_NAMESPACE
 
 if TYPE_CHECKING:
     from skerry.render.parts import Object
@@ -22,7 +22,7 @@ def agent_role_binding(namespace: str) -> Object:
         "metadata": {
             "name": NAME,
             "namespace": namespace,
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY},
+            "labels": OWN_LABELS,
         },
         "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": CLUSTER_ROLE},
         "subjects": [

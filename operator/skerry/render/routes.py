@@ -19,8 +19,8 @@ def route_name(edge_model: str, hardware_class: str) -> str:
 
 def route(owner: Owner, spec: ModelRouteSpec) -> Object:
     """The ModelRoute, labelled with its class: agents select it by that."""
-    name = route_name(owner.name, spec.hardware_class)
-    labelled = parts.labels(owner, hardware_class=spec.hardware_class)
+    name = route_name(owner.name, spec.hardware_class_name)
+    labelled = parts.labels(owner, hardware_class=spec.hardware_class_name)
     return {
         "apiVersion": ModelRoute.model_fields["api_version"].default,
         "kind": "ModelRoute",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import tracemalloc
+import zlib
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,20 @@ if TYPE_CHECKING:
 
 B = "bbbbbbbbbb"
 MOST_MEMORY = 64 << 20
-BOMB = gzip.compress(bytes(200 << 20), 9)
 SAMPLES = {
     "tolerance": {"absolute": 1.0, "relative": 1.0, "cosine": None},
     "samples": [{"request": {"inputs": []}, "outputs": [{"name": "y", "data": [1.0]}]}],
 }
 
 
+@cache
+def bomb() -> bytes:
+    packer, zeros = zlib.compressobj(1, wbits=31), bytes(1 << 20)
+    return b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
+
+
 async def packed(writer: asyncio.StreamWriter, _head: str) -> None:
-    writer.write(json_answer(BOMB, "Content-Encoding: gzip"))
+    writer.write(json_answer(bomb(), "Content-Encoding: gzip"))
     await writer.drain()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelroute import ModelRoute, ModelRouteSpec
 from skerry.judging.guard import Answer, Finding
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 DAY, HOUR = 86400.0, 3600.0
-SOAK = 60.0
-RULES = [{"metric": "errors", "tolerate": "1%"}]
+SOAK = 60
+RULES = [{"metric": "Errors", "tolerate": "1%"}]
 
 
 @dataclass
@@ -93,10 +94,10 @@ PODS = {
 }
 
 
-def route(soak: float = SOAK) -> ModelRoute:
+def route(soak: int = SOAK) -> ModelRoute:
     spec: dict[str, Any] = {
-        "edgeModel": "m",
-        "hardwareClass": "c",
+        "edgeModelName": "m",
+        "hardwareClassName": "c",
         "stable": {"revision": A},
         "candidate": {"revision": B, "traffic": [50], "soakSeconds": soak},
         "guard": {"minSamples": 20, "rules": RULES},
@@ -151,13 +152,13 @@ async def test_errors_are_found_after_a_jump(device: Device, by: float) -> None:
     assert device.seconds_until(CandidateState.FAILED) <= 20
     verdict = device.runner.memory.trial.verdict if device.runner.memory.trial else None
     assert verdict is not None
-    assert verdict.first_bad_at is not None
-    assert abs(verdict.at.timestamp() - device.hands.wall) < 2
-    assert 0 <= verdict.at.timestamp() - verdict.first_bad_at.timestamp() < 25
+    assert verdict.first_bad_answer_time is not None
+    assert abs(verdict.decision_time.timestamp() - device.hands.wall) < 2
+    assert 0 <= verdict.decision_time.timestamp() - verdict.first_bad_answer_time.timestamp() < 25
 
 
 async def test_small_corrections_begin_nothing_again(device: Device) -> None:
-    for _ in range(int(SOAK)):
+    for _ in range(SOAK):
         device.second()
         device.hands.wall += 0.4
     assert device.seconds_until(CandidateState.PASSED) <= 3
@@ -199,9 +200,9 @@ def test_no_date_of_the_device_is_out_of_range(wall: float) -> None:
     assert 1970 <= as_date(wall).year <= 2199
     spec: ModelRouteSpec = route().spec
     memory = Memory(trial=Trial(revision=B, attempt=0, state=CandidateState.SOAKING))
-    finding = Finding(VerdictOutcome.FAIL, "errors", first_bad_at=9.0)
+    finding = Finding(VerdictOutcome.FAIL, "Errors", first_bad_at=9.0)
     failed = plan.advance(spec, memory, Seen(10.0, frozenset({A, B}), finding=finding, ahead=wall))
-    assert failed.vetoed(B, 0)
+    assert failed.vetoed(Attempt(B))
 
 
 def test_another_boot_begins_the_step_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, EdgeNodeSpec, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
 from skerry.judging.guard import Finding
@@ -18,17 +19,17 @@ from skerry_agent.plan import Memory, Seen, Trial
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PASSES = Finding(VerdictOutcome.PASS, "")
-FAILS = Finding(VerdictOutcome.FAIL, "errors")
-DOUBTS = Finding(VerdictOutcome.NO_DATA, "latencyShift")
+FAILS = Finding(VerdictOutcome.FAIL, "Errors")
+DOUBTS = Finding(VerdictOutcome.NO_DATA, "LatencyShift")
 
 
 def route(**roles: Any) -> ModelRouteSpec:
-    return ModelRouteSpec.model_validate({"edgeModel": "m", "hardwareClass": "c", **roles})
+    return ModelRouteSpec.model_validate({"edgeModelName": "m", "hardwareClassName": "c", **roles})
 
 
 STABLE = {"stable": {"revision": A}}
 TRYING = {"candidate": {"revision": B, "traffic": [10, 50], "soakSeconds": 60}}
-WAY_BACK = {"previous": {"revision": A, "until": NOW}}
+WAY_BACK = {"previous": {"revision": A, "expirationTime": NOW}}
 
 
 def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
@@ -36,7 +37,7 @@ def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
 
 
 def veto(revision: str) -> Veto:
-    return Veto(revision=revision, attempt=0, rule="errors", at=NOW)
+    return Veto(revision=revision, attempt=0, rule="Errors", failure_time=NOW)
 
 
 S = CandidateState
@@ -67,7 +68,7 @@ def test_way_of_a_candidate(before: S, seen: Seen, after: S) -> None:
     found = plan.advance(route(**STABLE, **TRYING), memory, seen)
     assert found.trial is not None
     assert found.trial.state is after
-    assert found.vetoed(B, 0) is (after is S.FAILED)
+    assert found.vetoed(Attempt(B)) is (after is S.FAILED)
 
 
 def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
@@ -79,7 +80,7 @@ def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
             Seen(1, frozenset({A})),
         )
     memory = plan.advance(spec, memory, Seen(2, frozenset({A, B})))
-    assert memory.vetoed(B, 0)
+    assert memory.vetoed(Attempt(B))
 
 
 def test_a_pod_that_was_told_to_go_is_no_loss() -> None:
@@ -159,7 +160,7 @@ def test_traffic_goes_only_where_something_answers(
         if spec.stable is not None and spec.stable.revision in up:
             assert given_shares, "a node where stable answers is never left without an answer"
         better = spec.stable is not None and spec.stable.revision == A and A in up
-        if better and memory.vetoed(B, 0):
+        if better and memory.vetoed(Attempt(B)):
             assert B not in given_shares, "a veto sticks"
 
 
@@ -183,5 +184,5 @@ def test_a_device_waits_for_a_candidate_only_where_a_wave_has_opened_for_it(
     ring = {"nodeSelector": {"site": "north"}, "shards": [4]}
     opened = {"revision": B, "kind": "In", "shards": [3], "rings": [ring]}
     spec = route(**STABLE, **TRYING, placements=[opened])
-    place = EdgeNodeSpec(hardware_class="c", shard=shard, labels=labels)
+    place = EdgeNodeSpec(hardware_class_name="c", shard=shard, labels=labels)
     assert bool(plan.awaited(spec, trial(S.WAITING), place)) is waits

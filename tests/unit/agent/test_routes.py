@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import (
     CandidateState,
     EdgeNodeStatus,
@@ -43,7 +44,12 @@ def raw(model: str = "intent", uid: str = "", **spec: Any) -> dict[str, Any]:
         spec["edgeModelUID"] = uid
     return {
         "metadata": {"name": f"{model}.x86", "namespace": "assist", "generation": 3},
-        "spec": {"edgeModel": model, "hardwareClass": "x86", "stable": {"revision": A}, **spec},
+        "spec": {
+            "edgeModelName": model,
+            "hardwareClassName": "x86",
+            "stable": {"revision": A},
+            **spec,
+        },
     }
 
 
@@ -53,8 +59,8 @@ def key(model: str = "intent") -> str:
 
 UNKNOWN: list[dict[str, Any]] = [
     {"guard": {"rules": [{"metric": "tokensPerSecond", "tolerate": "1x"}]}},
-    {"previous": {"revision": A, "until": "2026-13-45T00:00:00Z"}},
-    {"previous": {"revision": A, "until": "2026-01-01T00:00:00+99:99"}},
+    {"previous": {"revision": A, "expirationTime": "2026-13-45T00:00:00Z"}},
+    {"previous": {"revision": A, "expirationTime": "2026-01-01T00:00:00+99:99"}},
     {"stable": {"revision": "a-name-of-another-form"}},
     {"candidate": {"revision": B, "traffic": [0, 1000]}},
     {"stable": "a string"},
@@ -123,7 +129,9 @@ def test_routes_are_not_parsed_again_while_they_stay() -> None:
 def model(number: int, state: CandidateState | None = None, **more: Any) -> NodeModel:
     candidate = None
     if state is not None:
-        verdict = Verdict(outcome=VerdictOutcome.FAIL, at=AT, message=more.pop("said", ""))
+        verdict = Verdict(
+            outcome=VerdictOutcome.FAIL, decision_time=AT, message=more.pop("said", "")
+        )
         candidate = NodeCandidate(revision=B, attempt=0, state=state, verdict=verdict)
     return NodeModel(
         namespace="assist", name=f"m{number:04d}", healthy=True, candidate=candidate, **more
@@ -145,7 +153,7 @@ def test_the_most_urgent_models_are_reported_first() -> None:
 
 
 def test_a_report_never_grows_beyond_what_the_api_server_takes() -> None:
-    vetoes = tuple(Veto(revision=B, attempt=n, rule="x" * 64, at=AT) for n in range(8))
+    vetoes = tuple(Veto(revision=B, attempt=n, rule="x" * 64, failure_time=AT) for n in range(8))
     large = [
         model(
             n, CandidateState.FAILED, said="\u20ac" * 1024, message="\u20ac" * 1024, vetoes=vetoes
@@ -180,7 +188,7 @@ async def test_three_hundred_models_on_a_class(agent: Callable[[], Agent]) -> No
     failed = it.runners["assist.m299"]
     failed.memory = Memory(
         trial=Trial(revision=B, attempt=0, state=CandidateState.FAILED),
-        vetoes=(Veto(revision=B, attempt=0, at=AT),),
+        vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     status = it._status()
     assert len(status.models) == MOST_MODELS
@@ -199,7 +207,7 @@ async def test_an_unreadable_route_is_told_in_the_report(agent: Callable[[], Age
 
 def vetoed(uid: str) -> Memory:
     trial = Trial(revision=B, attempt=0, state=CandidateState.FAILED)
-    return Memory(uid=uid, trial=trial, vetoes=(Veto(revision=B, attempt=0, at=AT),))
+    return Memory(uid=uid, trial=trial, vetoes=(Veto(revision=B, attempt=0, failure_time=AT),))
 
 
 CANDIDATE: dict[str, Any] = {"candidate": {"revision": B, "attempt": 0}}
@@ -210,7 +218,7 @@ async def test_a_model_that_is_made_again_has_no_past(agent: Callable[[], Agent]
     give(it, raw(uid="one", **CANDIDATE))
     it.runners["assist.intent"].memory = vetoed("one")
     give(it, raw(uid="one", **CANDIDATE))
-    assert it.runners["assist.intent"].memory.vetoed(B, 0)
+    assert it.runners["assist.intent"].memory.vetoed(Attempt(B))
     give(it, raw(uid="two", **CANDIDATE))
     memory = it.runners["assist.intent"].memory
     assert memory == Memory(uid="two")
@@ -226,10 +234,10 @@ async def test_nor_when_it_was_made_again_while_the_device_was_cut_off(
     await before._keep()
     same = agent()
     give(same, raw(uid="one", **CANDIDATE))
-    assert same.runners["assist.intent"].memory.vetoed(B, 0)
+    assert same.runners["assist.intent"].memory.vetoed(Attempt(B))
     after = agent()
     give(after, raw(uid="two", **CANDIDATE))
-    assert not after.runners["assist.intent"].memory.vetoed(B, 0)
+    assert not after.runners["assist.intent"].memory.vetoed(Attempt(B))
 
 
 async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
@@ -240,7 +248,7 @@ async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
     it.runners["assist.intent"].memory = vetoed("")
     give(it, raw(uid="one", **CANDIDATE))
     memory = it.runners["assist.intent"].memory
-    assert (memory.uid, memory.vetoed(B, 0)) == ("one", True)
+    assert (memory.uid, memory.vetoed(Attempt(B))) == ("one", True)
 
 
 @pytest.mark.parametrize(("uid", "taken"), [("one", True), ("earlier", False)])
@@ -253,10 +261,10 @@ async def test_vetoes_of_the_own_report_outlive_a_lost_disk(
         namespace="assist",
         name="intent",
         edge_model_uid=uid,
-        vetoes=(Veto(revision=B, attempt=0, at=AT),),
+        vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     it._take_reported({"status": {"models": [{"name": 5}, reported.to_wire()]}})
-    assert it.runners["assist.intent"].memory.vetoed(B, 0) is taken
+    assert it.runners["assist.intent"].memory.vetoed(Attempt(B)) is taken
 
 
 async def test_a_fault_in_one_model_is_no_fault_of_the_others(

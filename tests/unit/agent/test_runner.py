@@ -23,8 +23,8 @@ A, OLD, NEW = "aaaaaaaaaa", "10.0.0.1", "10.0.0.2"
 ROUTE = {
     "metadata": {"name": "intent.x86", "namespace": "assist"},
     "spec": {
-        "edgeModel": "intent",
-        "hardwareClass": "x86",
+        "edgeModelName": "intent",
+        "hardwareClassName": "x86",
         "stable": {"revision": A},
         "guard": {"minSamples": 20, "rules": []},
     },

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, Veto
 from skerry_agent import files, ledger
 from skerry_agent.ledger import SLOT_BYTES, KeptVeto, Ledger
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 B = "bbbbbbbbbb"
 KEY = "assist.intent"
 AT = datetime(2026, 11, 30, tzinfo=UTC)
-VETO = Veto(revision=B, attempt=0, rule="errors", at=AT)
+VETO = Veto(revision=B, attempt=0, rule="Errors", failure_time=AT)
 
 
 def kept(*vetoes: Veto, models: int = 1, uid: str = "one") -> Kept:
@@ -60,7 +61,7 @@ def test_a_damaged_state_keeps_the_vetoes(tmp_path: Path) -> None:
     store.load()
     store.save(kept(VETO))
     store.path.write_bytes(b"\xff" * 100)
-    assert Store(tmp_path).load().memories[KEY].vetoed(B, 0)
+    assert Store(tmp_path).load().memories[KEY].vetoed(Attempt(B))
 
 
 def test_files_are_the_agents_alone(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_veto_survives_a_full_disk(small_disk: Path, caplog: pytest.LogCapture
     assert "agent" in store.trouble or "memory only" in store.trouble
     assert "the agent's state can't be written to disk" in caplog.text
     again = Store(small_disk).load()
-    assert again.memories[KEY].vetoed(B, 0), "the trial is as it was, and its Fail is known"
+    assert again.memories[KEY].vetoed(Attempt(B)), "the trial is as it was, and its Fail is known"
     assert not list(small_disk.glob("state/.*.new")), "no half file takes the last room"
     (small_disk / "filler").unlink()
     store._again_at = 0.0
@@ -164,7 +165,9 @@ def test_more_vetoes_than_fit_keep_the_newest(tmp_path: Path) -> None:
         KeptVeto(
             key=f"n.model-{n}",
             uid="u" * 36,
-            veto=VETO.model_copy(update={"at": AT.replace(second=n % 60, minute=n // 60)}),
+            veto=VETO.model_copy(
+                update={"failure_time": AT.replace(second=n % 60, minute=n // 60)}
+            ),
         )
         for n in range(1000)
     )
@@ -179,7 +182,7 @@ def test_a_veto_of_an_earlier_model_of_the_name_is_not_taken(tmp_path: Path) -> 
     store.load()
     store.save(kept(VETO, uid="one"))
     store.path.write_text(kept(uid="two").model_dump_json())
-    assert not Store(tmp_path).load().memories[KEY].vetoed(B, 0)
+    assert not Store(tmp_path).load().memories[KEY].vetoed(Attempt(B))
 
 
 def test_a_rename_is_made_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from skerry_agent import metrics, web
+from skerry_agent import metrics
 from tests.waiting import HTTP, free_port, wait_for_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROBE_SECONDS = 4.0
-"""Less than the silence that ends a connection."""
+PROBE_SECONDS, SILENCE_SECONDS = 20.0, 60.0
+"""A probe that waited for silence to end a connection would fail."""
 
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    return serving()
+    return serving(SILENCE_SECONDS)
 
 
-def serving(silence_seconds: float = web.SILENCE_SECONDS) -> int:
+def serving(silence_seconds: float) -> int:
     """Return the port of a new server."""
     found = free_port()
     metrics.serve(found, silence_seconds)

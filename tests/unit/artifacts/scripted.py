@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from urllib3.util import retry
+
+from skerry.artifacts.images import patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import pytest
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -30,6 +36,31 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+
+@dataclass
+class Clock:
+    """Stands for the module `time` in a module that pauses: a pause is over at once, and noted."""
+
+    now: float = 0.0
+    pauses: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        """Return the pauses up to now."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Note a pause."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let no pause of what moves images take time."""
+    found = Clock()
+    for module in (patience, retry):
+        monkeypatch.setattr(module, "time", found)
+    return found
 
 
 FOUND = Answer(headers={"Docker-Content-Digest": DIGEST})

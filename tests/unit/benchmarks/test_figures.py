@@ -77,7 +77,7 @@ def test_rounds_that_neighbours_disturbed_are_told_apart() -> None:
 def test_the_job_is_what_the_operator_renders(tmp_path: Path) -> None:
     (tmp_path / "dataset.npz").write_bytes(b"data")
     work = Work(tmp_path, tmp_path, tmp_path, "127.0.0.1:1", "a/b")
-    plan = work.plan("OnnxRuntime")
+    plan = work.plan("ONNXRuntime")
     stages = containers(plan)
     assert [one["name"] for one in stages][:: len(stages) - 1] == ["find-finished", "pack"]
     given = {one["name"]: one.get("value") for one in stages[0]["env"]}

@@ -28,7 +28,7 @@ EVIDENCE = Evidence(
     tuple(Trial.model_validate(t) for t in REPORT["trials"]), REPORT["node"], REPORT["measuredAt"]
 )
 OPENVINO = "minilm-x86-b-openvino"
-CHOICE = "OpenVino weight-int8-block128 is better than OnnxRuntime weight-int8-block128"
+CHOICE = "OpenVINO weight-int8-block128 is better than ONNXRuntime weight-int8-block128"
 IMAGE = f"registry.example:5000/skerry/demo/minilm@{DIGEST}"
 
 
@@ -36,21 +36,21 @@ def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Pictu
     """The model with its one class and variant; `target` changes what its status says of the class."""
     name = "minilm-x86-b"
     said = {
-        "hardwareClass": "x86-b", "phase": "Serving", "reason": "Serving", "message": "all is well",
-        "variant": name, "desired": "0123456789", "stable": "0123456789", **target,
+        "hardwareClassName": "x86-b", "phase": "Serving", "reason": "Serving", "message": "all is well",
+        "variantName": name, "desired": "0123456789", "stable": "0123456789", **target,
     }  # fmt: skip
     written = changed(
         MINIMAL,
         {
             "metadata.name": "minilm", "metadata.namespace": "demo", "metadata.uid": "u1",
-            "spec.gates": REPORT["plan"]["gates"], "spec.targets": [{"hardwareClass": "x86-b"}],
+            "spec.gates": REPORT["plan"]["gates"], "spec.targets": [{"hardwareClassName": "x86-b"}],
             "status": {"phase": said["phase"], "targets": [said]}, **(spec or {}),
         },
     )  # fmt: skip
     model = EdgeModel.model_validate(written)
     status = {**variant_status(), "gatesKey": gates_key(model.spec)}
     variant = changed(
-        VARIANT, {"metadata.name": name, "spec.hardwareClass": "x86-b", "status": status}
+        VARIANT, {"metadata.name": name, "spec.hardwareClassName": "x86-b", "status": status}
     )
     return Picture(model, (), (ModelVariant.model_validate(variant),), {})
 
@@ -70,21 +70,25 @@ def picture_of_two_engines() -> Picture:
                    "observed": certified["speedup"], "outcome": "Pass"}],
         "certificate": {
             "modelDigest": DIGEST, "datasetDigest": DIGEST, "engineVersion": "2026.1", "baseline": "",
-            "certified": certified, "issuedAt": NOW.isoformat(),
+            "certified": certified, "issueTime": NOW.isoformat(),
         },
         "conditions": [{"type": "Certified", "status": "True", "reason": "GatesPassed", "message": "",
                         "observedGeneration": 1, "lastTransitionTime": NOW.isoformat()}],
     }  # fmt: skip
-    named = {"metadata.name": OPENVINO, "spec.hardwareClass": "x86-b", "spec.engine": "OpenVino"}
+    named = {
+        "metadata.name": OPENVINO,
+        "spec.hardwareClassName": "x86-b",
+        "spec.engine": "OpenVINO",
+    }
     openvino = ModelVariant.model_validate(changed(VARIANT, {**named, "status": status}))
     builds = [
-        {"engine": "OpenVino", "variant": OPENVINO, "phase": "Certified", "reason": "GatesPassed"},
-        {"engine": "OnnxRuntime", "variant": onnx.metadata.name, "phase": "Certified", "reason": "GatesPassed"},
-    ]  # fmt: skip
-    front = [{"engine": "OpenVino", "recipe": "weight-int8-block128", "speedup": "2.600",
+        {"engine": engine, "variantName": name, "phase": "Certified", "reason": "GatesPassed"}
+        for engine, name in (("OpenVINO", OPENVINO), ("ONNXRuntime", onnx.metadata.name))
+    ]
+    front = [{"engine": "OpenVINO", "recipe": "weight-int8-block128", "speedup": "2.600",
               "quality": "0.981", "memoryReduction": "0.410"}]  # fmt: skip
     said = measured_picture(
-        variant=OPENVINO, engine="OpenVino", builds=builds, choice=CHOICE, front=front
+        variantName=OPENVINO, engine="OpenVINO", builds=builds, choice=CHOICE, front=front
     )
     return Picture(said.model, (), (onnx, openvino), {})
 
@@ -111,12 +115,12 @@ def variant_status() -> dict[str, Any]:
     stages, at = [], START
     for name, length in seconds.items():
         end = at + timedelta(seconds=length)
-        times = {"startedAt": at.isoformat(), "finishedAt": end.isoformat()}
+        times = {"startTime": at.isoformat(), "completionTime": end.isoformat()}
         stages.append({"name": name, "outcome": "Succeeded", **times})
         at = end
     return {
         "stages": stages, "trials": trials, "chosen": REPORT["chosen"], "gates": REPORT["gates"],
-        "artifact": {"image": IMAGE, "digest": DIGEST}, "node": REPORT["node"],
+        "artifact": {"image": IMAGE, "digest": DIGEST}, "nodeName": REPORT["node"],
     }  # fmt: skip
 
 

@@ -18,11 +18,11 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
     ("change", "told"),
     [
         ({"spec.gates": {"qualty": "0.97"}}, "spec.gates.qualty: there is no such field"),
-        ({"spec.targets": [{"hardwareClass": "a", "hardware_class": "a"}]},
-         "spec.targets[0].hardware_class: there is no such field"),
+        ({"spec.targets": [{"hardwareClassName": "a", "hardware_class_name": "a"}]},
+         "spec.targets[0].hardware_class_name: there is no such field"),
         ({"spec.gates": {"quality": 0.97}}, 'spec.gates.quality: this is text, so write it in quotes: "0.97"'),
         ({"spec.rollout": {"soak": 20}}, 'spec.rollout.soak: this is text, so write it in quotes: "20"'),
-        ({"spec.evaluation.metric": "auc"}, "spec.evaluation.metric: Input should be 'accuracy'"),
+        ({"spec.evaluation.metric": "auc"}, "spec.evaluation.metric: Input should be 'Accuracy'"),
         ({"spec.gates": {"quality": "97"}}, "must be above 0 and at most 1"),
     ],
 )  # fmt: skip

@@ -40,7 +40,7 @@ def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
 
 
 IMAGE = f"registry.example/image@{DIGEST}"
-ORDER = [("1", "OpenVino"), ("2", "Olive"), ("3", "OnnxRuntime")]
+ORDER = [("1", "OpenVINO"), ("2", "Olive"), ("3", "ONNXRuntime")]
 ENGINE = {"version": "1", "recipeSet": "x/1", "optimizerImage": IMAGE, "runtimeImage": IMAGE}
 
 
@@ -48,8 +48,8 @@ ENGINE = {"version": "1", "recipeSet": "x/1", "optimizerImage": IMAGE, "runtimeI
     ("engine", "says"),
     [
         ("Auto", "the best build by weight (speed 0.4, quality 0.3, memory 0.3) that passes"),
-        ("OpenVino", "OpenVino, which the target names, builds for x86-vnni; it is rolled out if it passes"),
-        ("LlamaCpp", "no installed engine LlamaCpp suits it: the target would fail"),
+        ("OpenVINO", "OpenVINO, which the target names, builds for x86-vnni; it is rolled out if it passes"),
+        ("LlamaCPP", "no installed engine LlamaCPP suits it: the target would fail"),
     ],
 )  # fmt: skip
 def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
@@ -59,12 +59,12 @@ def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
     config = OperatorConfig.model_validate(
         {
             "registry": {"address": "r.example:5000"},
-            "engines": {"OnnxRuntime": ENGINE, "OpenVino": ENGINE},
+            "engines": {"ONNXRuntime": ENGINE, "OpenVINO": ENGINE},
         }
     )
-    targets = [{"hardwareClass": "x86-vnni", "engine": engine}]
+    targets = [{"hardwareClassName": "x86-vnni", "engine": engine}]
     model = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": targets}))
-    auto = [{"hardwareClass": "x86-vnni"}]
+    auto = [{"hardwareClassName": "x86-vnni"}]
     live = EdgeModel.model_validate(changed(MINIMAL, {"spec.targets": auto}))
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
@@ -76,7 +76,7 @@ def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
     assert says in said
     changes = "targets[x86-vnni].engine" in said
     assert changes == (engine != "Auto")
-    assert made.failing == (("intent on x86-vnni",) if engine == "LlamaCpp" else ())
+    assert made.failing == (("intent on x86-vnni",) if engine == "LlamaCPP" else ())
 
 
 @pytest.mark.parametrize(

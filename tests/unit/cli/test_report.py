@@ -9,7 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from skerry.api import ModelVariantStatus
+from skerry.api.edgemodel import EdgeModelStatus
 from skerry.artifacts.registry import RegistryError
+from skerry.cli.reading import Picture
 from skerry.cli.report.advice import bottlenecks, recommendations
 from skerry.cli.report.content import classes
 from skerry.cli.report.evidence import _parsed
@@ -107,13 +109,13 @@ def test_bottlenecks_have_their_figures() -> None:
 def test_two_engines_are_compared_in_one_front_each_with_its_stages_and_gates() -> None:
     picture = picture_of_two_engines()
     (content,) = classes(picture, {"minilm-x86-b": EVIDENCE})
-    assert [build.engine for build in content.builds] == ["OpenVino", "OnnxRuntime"]
+    assert [build.engine for build in content.builds] == ["OpenVINO", "ONNXRuntime"]
     assert len(content.points) == 3 + len(REPORT["trials"])
-    assert [p.name for p in content.points if p.chosen] == ["OpenVino weight-int8-block128"]
-    assert {p.name.split()[0] for p in content.points if p.on_front} == {"OpenVino", "OnnxRuntime"}
+    assert [p.name for p in content.points if p.chosen] == ["OpenVINO weight-int8-block128"]
+    assert {p.name.split()[0] for p in content.points if p.on_front} == {"OpenVINO", "ONNXRuntime"}
     page = render(picture, {"minilm-x86-b": EVIDENCE}, NOW)
     read(page)
-    for engine in ("OpenVino", "OnnxRuntime"):
+    for engine in ("OpenVINO", "ONNXRuntime"):
         assert f"<h3>Stages of {engine}</h3>" in page
         assert f"<h3>Gates of {engine}</h3>" in page
     assert f"Choice: {CHOICE}" in page
@@ -121,8 +123,8 @@ def test_two_engines_are_compared_in_one_front_each_with_its_stages_and_gates() 
     assert set(drawn) >= {str(point.number) for point in content.points if point.measured}
     assert "15.22 ms" in page, "of the engine that was not chosen, too"
     said = "\n".join(bottlenecks(picture.model, content))
-    assert "OpenVino: Validation took 240 s" in said
-    assert "OpenVino bfloat16: NotSupported: no AMX" in said
+    assert "OpenVINO: Validation took 240 s" in said
+    assert "OpenVINO bfloat16: NotSupported: no AMX" in said
 
 
 def test_recommendations_have_their_figures() -> None:
@@ -163,8 +165,22 @@ def _missed(name: str, *, required: bool) -> dict[str, object]:
 
 
 def test_a_class_without_a_build_says_so() -> None:
-    page = render(measured_picture(variant=None), {}, NOW)
+    page = render(measured_picture(variantName=None), {}, NOW)
     assert "Nothing is built for this class yet." in page
+
+
+def test_the_history_is_told_from_its_end() -> None:
+    """The newest entry first, each with its time, class and outcome."""
+    ended = {"hardwareClassName": "x86-b", "revision": "0123456789"}
+    history = [
+        {**ended, "outcome": "Promoted", "completionTime": "2026-11-22T10:00:00Z"},
+        {**ended, "outcome": "RolledBack", "completionTime": "2026-11-23T10:00:00Z"},
+    ]
+    model = measured_picture().model
+    status = EdgeModelStatus.model_validate({**model.status.to_wire(), "history": history})
+    page = render(Picture(model.model_copy(update={"status": status})), {}, NOW)
+    assert page.index("2026-11-23 10:00:00") < page.index("2026-11-22 10:00:00")
+    assert page.count("<td>x86-b</td>") == 2
 
 
 def test_a_plot_of_nothing_is_empty_and_of_the_same_is_the_same() -> None:

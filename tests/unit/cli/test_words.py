@@ -12,6 +12,7 @@ from rich.console import Console
 
 from skerry.api import EdgeNode, ModelRoute
 from skerry.api.actions import Mark, join, marks
+from skerry.api.attempt import Attempt
 from skerry.cli.reading import Picture
 from skerry.cli.status.tree import tree
 from skerry.cli.status.words import age
@@ -19,8 +20,11 @@ from tests.unit.cli.measured import CHOICE, NOW, measured_picture, picture_of_tw
 
 a_mark = st.builds(
     Mark,
-    st.text("0123456789abcdef", min_size=10, max_size=10),
-    st.integers(0, 10**6),
+    st.builds(
+        Attempt,
+        st.text("0123456789abcdef", min_size=10, max_size=10),
+        st.integers(0, 10**6),
+    ),
     st.text("abc-_.Z09", max_size=32),
 )
 
@@ -55,17 +59,17 @@ def shown(picture: Picture) -> str:
 def test_the_tree_of_a_measured_model() -> None:
     said = shown(measured_picture())
     assert "demo/minilm  Serving" in said
-    assert "build minilm-x86-b  OnnxRuntime" in said
+    assert "build minilm-x86-b  ONNXRuntime" in said
     assert "0 nodes: 0 updated, 0 ready" in said
 
 
 def test_the_tree_of_two_engines_tells_both_builds_the_choice_and_the_front() -> None:
     said = shown(picture_of_two_engines())
-    assert re.search(r"build minilm-x86-b-openvino  OpenVino  GatesPassed  chosen\n", said)
-    assert re.search(r"build minilm-x86-b  OnnxRuntime  .*(?<!chosen)\n", said)
+    assert re.search(r"build minilm-x86-b-openvino  OpenVINO  GatesPassed  chosen\n", said)
+    assert re.search(r"build minilm-x86-b  ONNXRuntime  .*(?<!chosen)\n", said)
     assert f"choice: {CHOICE}" in said
     assert (
-        "OpenVino weight-int8-block128: 2.600x as fast, quality 0.981, memory saved 0.410" in said
+        "OpenVINO weight-int8-block128: 2.600x as fast, quality 0.981, memory saved 0.410" in said
     )
 
 
@@ -79,7 +83,7 @@ def device(name: str, shard: int) -> EdgeNode:
     """A device whose agent waits for a pod of the candidate."""
     tried = {"revision": "aaaaaaaaaa", "attempt": 0, "state": "Waiting"}
     model = {"namespace": "demo", "name": "minilm", "serving": "0123456789", "candidate": tried}
-    spec = {"hardwareClass": "x86-b", "shard": shard}
+    spec = {"hardwareClassName": "x86-b", "shard": shard}
     return EdgeNode.model_validate(
         {"metadata": {"name": name}, "spec": spec, "status": {"models": [model]}}
     )
@@ -87,7 +91,7 @@ def device(name: str, shard: int) -> EdgeNode:
 
 def test_only_devices_for_which_a_wave_has_opened_wait_for_the_candidate() -> None:
     opened = {"revision": "aaaaaaaaaa", "kind": "In", "shards": [3]}
-    spec = {"edgeModel": "minilm", "hardwareClass": "x86-b", "placements": [opened]}
+    spec = {"edgeModelName": "minilm", "hardwareClassName": "x86-b", "placements": [opened]}
     route = ModelRoute.model_validate({"metadata": {"name": "minilm.x86-b"}, "spec": spec})
     picture = measured_picture()
     nodes = (device("in-it", 3), device("not-yet", 4))

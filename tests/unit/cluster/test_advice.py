@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from skerry.cluster.advice import WriteRefusal, advise
+from skerry.api.reasons import WriteRefusal
+from skerry.cluster.advice import advise
 
 QUOTA = (
     'jobs.batch "tiny-60fad839b6c3" is forbidden: exceeded quota: none, requested: count/jobs.batch=1,'

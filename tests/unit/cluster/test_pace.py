@@ -68,12 +68,12 @@ async def test_a_request_that_is_given_up_costs_no_token() -> None:
     gone = asyncio.create_task(bucket.take())
     await asyncio.sleep(0)
     gone.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(10):
         await bucket.take()
 
 
 async def test_a_full_bucket_lets_a_burst_through_at_once() -> None:
-    bucket = TokenBucket(rate=1)
-    async with asyncio.timeout(0.5):
+    bucket = TokenBucket(rate=0.001)
+    async with asyncio.timeout(10):
         for _ in range(100):
             await bucket.take()

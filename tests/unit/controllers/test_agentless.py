@@ -34,7 +34,9 @@ def an_operator(
     made = Operator(config, unused, unused, unused, unused)
     made.fleet.nodes.put(("", node.name), 1, node)
     metadata = {"name": node.name, "creationTimestamp": joined}
-    edge_node = EdgeNode.model_validate({"metadata": metadata, "spec": {"hardwareClass": "x86"}})
+    edge_node = EdgeNode.model_validate(
+        {"metadata": metadata, "spec": {"hardwareClassName": "x86"}}
+    )
     made.fleet.edge_nodes.put(("", node.name), 1, edge_node)
     leases = {node.name: Renewal("lease", "now")} if beats else {}
     made.fleet.heartbeats.note(leases, {node.name: node.uid}, MOMENT)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from skerry.api.reasons import RegistryReason
 from skerry.artifacts.registry import Registry
 from skerry.controllers import lookups as lookups_module
 from skerry.controllers import pins as pins_module
 from skerry.controllers.lookups import Lookups
-from skerry.decide.build.registry import LOOKING_UP, WAITING
 from skerry.jobs.registry import ANNOTATION_RESULT
 from tests.unit.artifacts.scripted import Answer, Scripted, scripted
 from tests.unit.decide.plan_world import assessed, edge_model, world
@@ -78,13 +78,13 @@ async def test_meanwhile_the_registrys_words_are_told_and_no_job_starts(
         decision = made.with_(finished={}, registry_says=says).decide()
         assert decision.jobs == ()
         (target,) = decision.status.targets
-        assert target.reason == WAITING
+        assert target.reason == RegistryReason.WAITING
         assert says in target.message
         assert {c.type for c in decision.status.conditions} & {"Reconciling", "Stalled"} == {
             "Reconciling"
         }
         (plain,) = made.with_(finished={}).decide().status.targets
-        assert plain.reason == LOOKING_UP
+        assert plain.reason == RegistryReason.LOOKING_UP_RESULTS
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -6,17 +6,19 @@ import asyncio
 from typing import Any, cast
 
 import httpx
+import pytest
 
 from skerry.api import EdgeModel
+from skerry.api.edgemodel import JobSlot
 from skerry.artifacts.registry import Registry
-from skerry.controllers import reach
+from skerry.controllers import handlers, reach
 from skerry.controllers.cache import Fleet, FleetNode
 from skerry.controllers.gather import build_slots
 from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
 from skerry.controllers.pins import Pinner
 from skerry.controllers.reading import Fault, Unreadable
-from skerry.decide.build.builds import QUEUED
+from skerry.render.parts import COMPONENT_FETCHER, COMPONENT_OPTIMIZER
 from tests.unit.decide.plan_world import CONFIG, edge_model
 
 KEY = ("assist", "intent")
@@ -30,8 +32,7 @@ def waiting(name: str, created: str, **metadata: Any) -> EdgeModel:
         "creationTimestamp": created,
         **metadata,
     }
-    target = {"hardwareClass": "x86", "phase": "Pending", "reason": QUEUED}
-    made["status"] = {"targets": [target]}
+    made["status"] = {"awaitedSlot": JobSlot.BUILD.value}
     return EdgeModel.model_validate(made)
 
 
@@ -44,6 +45,27 @@ def test_a_model_that_goes_stands_in_no_line() -> None:
     going = waiting("older", "2026-11-23T11:00:00Z", deletionTimestamp="2026-11-23T11:30:00Z")
     fleet.models.put(("assist", "older"), 2, going)
     assert build_slots(fleet, younger).waiting_before == 0
+
+
+def an_ended_job(component: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/component": component, "skerry.dev/model": "other"}
+    metadata = {"namespace": "assist", "name": "other-1", "uid": "j1", "labels": labels}
+    done = {"type": "Complete", "status": "True"}
+    return {"metadata": {**metadata, "resourceVersion": "9"}, "status": {"conditions": [done]}}
+
+
+@pytest.mark.parametrize("component", [COMPONENT_OPTIMIZER, COMPONENT_FETCHER])
+async def test_the_end_of_a_job_wakes_the_models_that_wait_for_a_slot(component: str) -> None:
+    made = an_operator()
+    for name, status in (("waits", {"awaitedSlot": "Build"}), ("serves", {})):
+        model = waiting(name, "2026-11-23T11:00:00Z")
+        read = EdgeModel.model_validate(model.to_wire() | {"status": status})
+        made.fleet.models.put(("assist", name), 1, read)
+    handlers.on_job(made, False, an_ended_job(component))  # noqa: FBT003
+    taken = {(await made.queue.take()).key for _ in range(2)}
+    assert taken == {("assist", "other"), ("assist", "waits")}
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(made.queue.take(), 0.1)
 
 
 def tagged(uri: str) -> EdgeModel:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from skerry.api.reasons import RegistryReason
 from skerry.artifacts.registry import Registry
 from skerry.controllers import pins as pins_module
 from skerry.controllers.pins import STALLED_SECONDS, Pinner, pause_after
-from skerry.decide.build.registry import WAITING
 from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
 from tests.unit.decide.plan_world import edge_model
 from tests.waiting import TLS
@@ -50,7 +50,7 @@ def model(server: Scripted) -> EdgeModel:
     return edge_model(
         "x86",
         source={"uri": f"oci://{server.address}/m:1"},
-        evaluation={"dataset": dataset, "metric": "accuracy"},
+        evaluation={"dataset": dataset, "metric": "Accuracy"},
     )
 
 
@@ -66,11 +66,12 @@ async def test_a_busy_registry_is_waited_for_as_it_asks(
 ) -> None:
     server.says(BUSY)
     pins = await settled(pinner, model(server), woken)
-    assert (pins.problem, pins.reason) == ("", WAITING)
-    assert "the registry answered 429" in pins.waiting
-    assert "next try at " in pins.waiting
+    assert pins.cause is not None
+    assert (pins.failed, pins.cause.reason) == (False, RegistryReason.WAITING)
+    assert "the registry answered 429" in pins.cause.message
+    assert "next try at " in pins.cause.message
     assert pins.again_in is not None
-    assert 55 < pins.again_in <= 60
+    assert 30 < pins.again_in <= 60
     for _ in range(3):
         await pinner.pins(KEY, model(server))
     assert len(server.asked) == 1
@@ -81,8 +82,9 @@ async def test_what_takes_a_person_is_a_problem_at_once(
 ) -> None:
     server.says(Answer(404))
     pins = await settled(pinner, model(server), woken)
-    assert "no such image or tag" in pins.problem
-    assert pins.waiting == ""
+    assert pins.failed
+    assert pins.cause is not None
+    assert "no such image or tag" in pins.cause.message
 
 
 async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_the_same_is_said(
@@ -92,12 +94,12 @@ async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_the_same_i
     monkeypatch.setattr(pins_module, "LONGEST_PAUSE_SECONDS", 0.05)
     server.says(Answer(503), FOUND)
     first = await settled(pinner, model(server), woken)
-    assert first.waiting
+    assert first.cause
     async with asyncio.timeout(10):
         while not (found := await pinner.pins(KEY, model(server))).source:
-            assert found.waiting == first.waiting
+            assert found.cause == first.cause
             await asyncio.sleep(0.01)
-    assert (found.source.digest, found.waiting) == (DIGEST, "")
+    assert (found.source.digest, found.cause) == (DIGEST, None)
     assert len(server.asked) == 2
 
 
@@ -107,7 +109,9 @@ async def test_what_lasts_too_long_asks_for_a_person(
     monkeypatch.setattr(pins_module, "STALLED_SECONDS", 0.0)
     server.says(Answer(503))
     pins = await settled(pinner, model(server), woken)
-    assert "the registry answered 503" in pins.problem
+    assert pins.failed
+    assert pins.cause is not None
+    assert "the registry answered 503" in pins.cause.message
     assert pins.again_in is not None
 
 
@@ -126,7 +130,7 @@ async def test_while_it_is_asked_again_its_answer_alone_sets_off_the_next_look(
     server.script = slow
     await settled(pinner, model(server), woken)
     found = [await pinner.pins(KEY, model(server)) for _ in range(3)]
-    assert all(pins.waiting for pins in found)
+    assert all(pins.cause and not pins.failed for pins in found)
     assert [pins.again_in for pins in found] == [None, None, None]
     woken.clear()
     release.set()

@@ -10,6 +10,7 @@ from skerry.cluster.pace import Priority
 from skerry.controllers.queue import OVERTAKEN_AT_ONCE, WorkQueue
 
 A, B = ("ns", "a"), ("ns", "b")
+PATIENCE = 10.0
 
 
 async def test_many_events_make_one_pass() -> None:
@@ -33,7 +34,7 @@ async def test_a_key_is_worked_on_by_one_at_a_time_and_news_meanwhile_are_kept()
     done, _ = await asyncio.wait([other], timeout=0.05)
     assert not done
     queue.done(A)
-    assert (await asyncio.wait_for(other, 1)).key == A
+    assert (await asyncio.wait_for(other, PATIENCE)).key == A
 
 
 async def test_sooner_wins_and_the_earliest_goes_first() -> None:
@@ -41,8 +42,8 @@ async def test_sooner_wins_and_the_earliest_goes_first() -> None:
     queue.add(A, 60)
     queue.add(B, 0.02)
     queue.add(A, 0.01)
-    assert (await asyncio.wait_for(queue.take(), 1)).key == A
-    assert (await asyncio.wait_for(queue.take(), 1)).key == B
+    assert (await asyncio.wait_for(queue.take(), PATIENCE)).key == A
+    assert (await asyncio.wait_for(queue.take(), PATIENCE)).key == B
 
 
 async def test_failures_come_back_later_and_later_until_one_is_well() -> None:
@@ -65,7 +66,7 @@ async def test_what_was_overtaken_comes_again_at_once_and_later_when_that_repeat
     queue = WorkQueue()
     for _ in range(OVERTAKEN_AT_ONCE):
         queue.overtaken(A)
-        assert (await asyncio.wait_for(queue.take(), 0.2)).key == A
+        assert (await asyncio.wait_for(queue.take(), PATIENCE)).key == A
     queue.overtaken(A)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.take(), 0.05)
@@ -81,7 +82,7 @@ async def test_a_key_that_is_forgotten_while_it_is_worked_on_is_not_worked_on_tw
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(queue.take(), 0.05)
     queue.done(A)
-    assert (await asyncio.wait_for(queue.take(), 1)).key == A
+    assert (await asyncio.wait_for(queue.take(), PATIENCE)).key == A
 
 
 async def test_news_go_before_a_hundred_that_are_routine() -> None:
@@ -126,8 +127,8 @@ async def test_the_urgent_worker_leaves_the_rest_alone() -> None:
     done, _ = await asyncio.wait([urgent], timeout=0.05)
     assert not done
     queue.add(B, 0, Priority.URGENT)
-    assert await asyncio.wait_for(urgent, 1) == (B, Priority.URGENT)
-    assert (await asyncio.wait_for(queue.take(), 1)).key == A
+    assert await asyncio.wait_for(urgent, PATIENCE) == (B, Priority.URGENT)
+    assert (await asyncio.wait_for(queue.take(), PATIENCE)).key == A
 
 
 async def test_routine_that_has_waited_long_goes_before_news() -> None:
@@ -143,10 +144,13 @@ async def test_a_verdict_that_was_overtaken_stays_urgent_until_it_is_through() -
     queue = WorkQueue()
     queue.add(A, 0, Priority.URGENT)
     for again in (queue.overtaken, lambda key: queue.done(key, 0.0)):
-        assert await asyncio.wait_for(queue.take(urgent_only=True), 1) == (A, Priority.URGENT)
+        assert await asyncio.wait_for(queue.take(urgent_only=True), PATIENCE) == (
+            A,
+            Priority.URGENT,
+        )
         again(A)
-    assert await asyncio.wait_for(queue.take(urgent_only=True), 1) == (A, Priority.URGENT)
+    assert await asyncio.wait_for(queue.take(urgent_only=True), PATIENCE) == (A, Priority.URGENT)
     queue.done(A, 0.05)
-    assert await asyncio.wait_for(queue.take(), 1) == (A, Priority.NEWS)
+    assert await asyncio.wait_for(queue.take(), PATIENCE) == (A, Priority.NEWS)
     queue.done(A, 0.0)
-    assert await asyncio.wait_for(queue.take(), 1) == (A, Priority.NEWS)
+    assert await asyncio.wait_for(queue.take(), PATIENCE) == (A, Priority.NEWS)

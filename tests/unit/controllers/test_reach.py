@@ -261,7 +261,7 @@ def reporting(node: str, models: list[dict[str, Any]], owner: str | None = None)
     return EdgeNode.model_validate(
         {
             "metadata": {"name": node, "ownerReferences": owners},
-            "spec": {"hardwareClass": CLASS},
+            "spec": {"hardwareClassName": CLASS},
             "status": {"models": models},
         }
     )

@@ -48,7 +48,7 @@ def daemonset(**labels: str) -> Manifest:
     """A DaemonSet of a revision; only its own labels can be changed by anybody."""
     selected = {
         "skerry.dev/model": "tiny",
-        "skerry.dev/class": "x86",
+        "skerry.dev/hardware-class": "x86",
         "skerry.dev/revision": "0123456789",
     }
     annotations = {ANNOTATION_PLACEMENT: '{"kind":"In","shards":[3]}'}
@@ -72,9 +72,9 @@ def daemonset(**labels: str) -> Manifest:
         (partly.edge_model_of, of(MINIMAL, spec__rollout__waves=waves(50, 20, 100)),
          "spec.rollout.waves", "waves must grow"),
         (partly.edge_model_of, of(MINIMAL, spec__evaluation__metric="newer"),
-         "spec.evaluation.metric", "Input should be 'accuracy'"),
-        (partly.edge_model_of, of(MINIMAL, spec__targets=[{"hardwareClass": "a"}, {"hardwareClass": "a"}]),
-         "spec.targets", "Duplicate value: hardwareClass: a"),
+         "spec.evaluation.metric", "Input should be 'Accuracy'"),
+        (partly.edge_model_of, of(MINIMAL, spec__targets=[{"hardwareClassName": "a"}, {"hardwareClassName": "a"}]),
+         "spec.targets", "Duplicate value: hardwareClassName: a"),
         (partly.hardware_class_of, of(HARDWARE_CLASS, spec__features=["AVX 512"]),
          "spec.features[0]", "should match pattern"),
         (partly.model_route_of, of(ROUTE, spec__stable={"revision": "no"}),
@@ -82,7 +82,7 @@ def daemonset(**labels: str) -> Manifest:
         (partly.model_variant_of, of(VARIANT, spec__evaluation__metric="newer"),
          "spec.evaluation.metric", "Input should be"),
         (partly.daemonset_of, {"metadata": {"name": "x", **BASE}, "spec": {"selector": {"matchLabels": {}}}},
-         "skerry.dev/class", "is missing"),
+         "skerry.dev/hardware-class", "is missing"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_read_is_named(
@@ -106,7 +106,7 @@ def report(**changes: Any) -> Manifest:
 @pytest.mark.parametrize(
     ("bad", "kept"),
     [
-        ({"vetoes": [{"revision": "0123456789", "attempt": 0, "at": NO_TIME}]}, True),
+        ({"vetoes": [{"revision": "0123456789", "attempt": 0, "failureTime": NO_TIME}]}, True),
         ({"candidate": {"revision": "0123456789", "attempt": 0, "state": "OfTomorrow"}}, True),
         ({"healthy": "perhaps"}, True),
         ({"name": "No Name"}, False),
@@ -153,20 +153,26 @@ def test_the_guards_rules_of_a_route_are_made_again() -> None:
 
 def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
     at = "2026-01-01T00:00:00Z"
-    ended = {"hardwareClass": "x86", "revision": "0123456789", "at": at}
+    ended = {"hardwareClassName": "x86", "revision": "0123456789"}
+    failed = {**ended, "attempt": 1, "rule": "Golden", "rollbackTime": at}
     status = {
         "phase": "OfTomorrow",
+        "awaitedSlot": "OfTomorrow",
         "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": NO_TIME}],
-        "history": [{**ended, "outcome": "OfTomorrow"}, {**ended, "outcome": "Promoted"}],
-        "rejected": [{**ended, "attempt": 1, "rule": "golden"}],
-        "targets": [{"hardwareClass": "x86", "phase": "OfTomorrow", "attempt": 3}],
+        "history": [
+            {**ended, "outcome": outcome, "completionTime": at}
+            for outcome in ("OfTomorrow", "Promoted")
+        ],
+        "rejected": [failed],
+        "targets": [{"hardwareClassName": "x86", "phase": "OfTomorrow", "attempt": 3}],
     }
     model, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
     assert model is not None
     assert unreadable is not None
+    assert model.status.awaited_slot is None
     assert [entry.outcome for entry in model.status.history] == ["Promoted"]
     assert (model.status.targets[0].attempt, len(model.status.rejected)) == (3, 1)
-    status["rejected"] = [{**ended, "attempt": 1, "rule": "golden", "at": NO_TIME}]
+    status["rejected"] = [{**failed, "rollbackTime": NO_TIME}]
     held, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
     assert held is None, "a rejected revision would be tried again"
     assert unreadable is not None
@@ -293,7 +299,7 @@ def test_a_daemonset_without_any_label_is_found_by_what_it_runs() -> None:
     assert by_revisions([bare, foreign]) == {"0123456789": bare}
 
 
-@pytest.mark.parametrize("spec", [None, {}, {"hardwareClass": 5}, {"hardwareClass": "x86"}])
+@pytest.mark.parametrize("spec", [None, {}, {"hardwareClassName": 5}, {"hardwareClassName": "x86"}])
 def test_a_route_that_can_t_be_read_stops_no_look_at_the_fleet(spec: object) -> None:
-    named = isinstance(spec, dict) and spec.get("hardwareClass") == "x86"
+    named = isinstance(spec, dict) and spec.get("hardwareClassName") == "x86"
     assert class_of_route({"spec": spec}) == ("x86" if named else None)

@@ -13,8 +13,8 @@ from skerry.controllers.unlabelled import revisions_of, serving_classes
         (None, []),
         ("x", []),
         ({"targets": "x"}, []),
-        ({"targets": ["x", {"stable": "r"}, {"stable": "r", "hardwareClass": 5}]}, []),
-        ({"targets": [{"hardwareClass": "idle"}, {"hardwareClass": "x86", "stable": "r"}, "x"]}, ["x86"]),
+        ({"targets": ["x", {"stable": "r"}, {"stable": "r", "hardwareClassName": 5}]}, []),
+        ({"targets": [{"hardwareClassName": "idle"}, {"hardwareClassName": "x86", "stable": "r"}, "x"]}, ["x86"]),
     ],
 )  # fmt: skip
 def test_classes_are_found_next_to_what_can_t_be_read(status: object, classes: list[str]) -> None:

@@ -79,15 +79,20 @@ def test_an_object_that_is_gone_is_no_longer_counted() -> None:
 
 def test_the_conditions_say_it_and_the_rest_of_the_status_stays() -> None:
     at = "2026-11-29T00:00:00Z"
-    ready = {"type": "Ready", "status": "False", "lastTransitionTime": at, "reason": "Wave"}
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "lastTransitionTime": at,
+        "reason": "WaveInProgress",
+    }
     before: Manifest = {
         "observedGeneration": 1,
         "phase": "RollingOut",
-        "targets": [{"hardwareClass": "x86", "stable": "0123456789"}],
+        "targets": [{"hardwareClassName": "x86", "stable": "0123456789"}],
         "conditions": [
             ready,
             {"type": "Accepted", "status": "True", "lastTransitionTime": at, "reason": "Accepted"},
-            {"type": "Reconciling", "status": "True", "lastTransitionTime": at, "reason": "Wave"},
+            {"type": "Reconciling", "status": "True", "lastTransitionTime": at, "reason": "WaveInProgress"},
             {"type": "Available", "status": "True", "lastTransitionTime": at, "reason": "Answering"},
         ],
     }  # fmt: skip

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OWNER = Owner("intent", "assist", "u1")
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 LATER = NOW + timedelta(hours=1)
-HALT = Halt(revision=B, attempt=0, rule="errors", at=NOW)
+HALT = Halt(revision=B, attempt=0, rule="Errors", rollback_time=NOW)
 
 
 def plan_of(made: World, decision: Decision | None = None) -> Plan:
@@ -62,11 +62,11 @@ def route(
 ) -> ModelRouteSpec:
     """A route of these roles."""
     return ModelRouteSpec(
-        edge_model="intent",
-        hardware_class="x86",
+        edge_model_name="intent",
+        hardware_class_name="x86",
         stable=RouteRevision(revision=stable) if stable else None,
         candidate=RouteCandidate(revision=candidate) if candidate else None,
-        previous=RoutePrevious(revision=previous, until=LATER) if previous else None,
+        previous=RoutePrevious(revision=previous, expiration_time=LATER) if previous else None,
         halted=halted,
     )
 
@@ -99,7 +99,7 @@ def test_a_rollback_is_written_before_everything_else_and_needs_nothing() -> Non
     made = built("x86", "arm")
     made = made.with_(routes={"arm": route(A, B)})
     decision = made.decide()
-    back = route(A, halted=HALT).model_copy(update={"hardware_class": "arm"})
+    back = route(A, halted=HALT).model_copy(update={"hardware_class_name": "arm"})
     routes = {**decision.routes, "arm": back}
     found = writes.before_status(plan_of(made, replace(decision, routes=routes)))
     assert found[0].name == "intent.arm"
@@ -179,7 +179,7 @@ def outcome(made: World) -> tuple[object, ...]:
     """What it comes to in the end."""
     settled = made.settle().snapshot
     status: EdgeModelStatus = settled.model.status
-    targets = [(t.reason, t.stable, t.candidate, t.desired, t.variant) for t in status.targets]
+    targets = [(t.reason, t.stable, t.candidate, t.desired, t.variant_name) for t in status.targets]
     roles = dict(settled.routes)
     jobs = sorted(job.name for job in settled.jobs)
     return targets, roles, jobs, sorted(settled.variants), settled.daemonsets, status.assessment

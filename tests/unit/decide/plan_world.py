@@ -48,7 +48,7 @@ CONFIG = OperatorConfig.model_validate(
         "registry": {"address": "reg.example:5000"},
         "sources": {"fetcherImage": IMAGE},
         "engines": {
-            "OnnxRuntime": {
+            "ONNXRuntime": {
                 "version": "1.32.0", "recipeSet": "onnxruntime/1",
                 "optimizerImage": IMAGE, "runtimeImage": IMAGE,
             }
@@ -69,8 +69,8 @@ def edge_model(*classes: str, **spec: Any) -> EdgeModel:
     """An EdgeModel for these classes."""
     whole = {
         "source": {"uri": SOURCE.uri},
-        "evaluation": {"dataset": {"uri": DATASET.uri}, "metric": "accuracy"},
-        "targets": [{"hardwareClass": name} for name in classes],
+        "evaluation": {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"},
+        "targets": [{"hardwareClassName": name} for name in classes],
         **spec,
     }
     metadata = {

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from skerry.api.common import ConditionStatus
-from skerry.api.edgemodel import Phase
+from skerry.api.edgemodel import JobSlot, Phase
 from skerry.api.modelvariant import Interval
+from skerry.api.reasons import Cause, RegistryReason
+from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, BuildJob
 from skerry.decide.rollout import NodeView
@@ -27,7 +29,7 @@ from tests.unit.decide.plan_world import (
     world,
 )
 
-EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "accuracy"}
+EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"}
 
 
 def ready(made: World) -> tuple[ConditionStatus, str, str]:
@@ -63,7 +65,7 @@ def test_an_assessment_that_cannot_be_read_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"metric": "f1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
+    "change", [{"metric": "F1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
 )
 def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
     (job,) = assessed().model(evaluation={**EVALUATED, **change}).decide().jobs
@@ -80,7 +82,7 @@ def test_a_data_set_that_does_not_fit_is_not_accepted_and_nothing_is_built() -> 
     assert accepted is not None
     assert accepted.status is ConditionStatus.FALSE
     assert not decision.jobs
-    (again,) = failed.model(evaluation={**EVALUATED, "metric": "f1"}).decide().jobs
+    (again,) = failed.model(evaluation={**EVALUATED, "metric": "F1"}).decide().jobs
     assert isinstance(again, AssessJob)
 
 
@@ -93,9 +95,10 @@ def test_an_assessment_of_something_else_is_not_taken_for_this_one() -> None:
 
 def test_waiting_for_the_registry_is_no_failure() -> None:
     waiting = world().with_(pins=Pins())
-    assert ready(waiting)[1] == "Resolving"
+    assert ready(waiting)[1] == "ResolvingDigests"
     assert "Stalled" not in types(waiting)
-    refused = world().with_(pins=Pins(problem="no such tag"))
+    cause = Cause(RegistryReason.NOT_RESOLVED, "no such tag")
+    refused = world().with_(pins=Pins(state=BuildState.REJECTED, cause=cause))
     assert ready(refused)[1:] == ("SourceNotResolved", "x86: no such tag")
     assert "Stalled" in types(refused)
     assert refused.decide().requeue_after is not None
@@ -127,6 +130,7 @@ def test_slots_are_given_in_order_and_to_older_models_first() -> None:
         "x86"
     ]
     assert decision.status.targets[1].reason == "BuildQueued"
+    assert decision.status.awaited_slot is JobSlot.BUILD
     full = assessed().with_(slots=BuildSlots(running=1))
     assert not full.decide().jobs
     behind = assessed().with_(slots=BuildSlots(waiting_before=1))
@@ -181,6 +185,15 @@ def test_a_failed_job_stays_failed_until_the_spec_or_the_annotation_changes() ->
     (again,) = failed.annotated(retry="1").decide().jobs
     (changed,) = failed.model(rollout={"soak": "5s"}).decide().jobs
     assert len({first, again.made.name, changed.made.name}) == 3
+
+
+def test_a_job_whose_summary_cannot_be_read_is_run_again_once_it_is_deleted() -> None:
+    made = assessed().step().job_ends("half a summ").settle()
+    (target,) = made.decide().status.targets
+    assert (target.phase, target.reason) == (Phase.FAILED, "SummaryUnreadable")
+    assert "delete the job to run it again" in target.message
+    assert not made.decide().jobs
+    assert len(made.with_(jobs=()).decide().jobs) == 1
 
 
 def test_other_gates_are_applied_to_the_stored_trials_without_a_job() -> None:
@@ -248,7 +261,7 @@ def test_a_transition_time_moves_only_with_the_status() -> None:
 
 def test_a_target_that_leaves_the_spec_loses_its_route_before_its_daemonsets() -> None:
     made = built("x86").settle()
-    leaving = made.model(targets=[{"hardwareClass": "arm"}])
+    leaving = made.model(targets=[{"hardwareClassName": "arm"}])
     decision = leaving.decide()
     assert decision.deletions.routes == ("x86",)
     assert not decision.deletions.daemonsets

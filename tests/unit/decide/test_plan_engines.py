@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 OPENVINO = EngineSettings(
     version="2026.4.1", recipe_set="openvino/2", optimizer_image=IMAGE, runtime_image=IMAGE
 )
-BOTH = CONFIG.model_copy(update={"engines": CONFIG.engines | {"OpenVino": OPENVINO}})
-DIGESTS = {"OpenVino": "sha256:" + "1" * 64, "OnnxRuntime": "sha256:" + "2" * 64}
+BOTH = CONFIG.model_copy(update={"engines": CONFIG.engines | {"OpenVINO": OPENVINO}})
+DIGESTS = {"OpenVINO": "sha256:" + "1" * 64, "ONNXRuntime": "sha256:" + "2" * 64}
 
 
 def both(**spec: Any) -> World:
@@ -51,15 +51,15 @@ def target(made: World) -> TargetStatus:
 
 def test_engines_build_one_after_the_other_in_the_order_of_the_ranking() -> None:
     made = both()
-    assert next_engine(made) == "OpenVino"
+    assert next_engine(made) == "OpenVINO"
     first = ends(made, trial("ptq-int8"))
-    assert next_engine(first) == "OnnxRuntime"
+    assert next_engine(first) == "ONNXRuntime"
     waiting = target(first)
     assert waiting.phase is Phase.OPTIMIZING
     assert waiting.desired is None
     assert {build.engine: build.phase for build in waiting.builds} == {
-        "OpenVino": "Certified",
-        "OnnxRuntime": "Optimizing",
+        "OpenVINO": "Certified",
+        "ONNXRuntime": "Optimizing",
     }
 
 
@@ -67,23 +67,23 @@ def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
     made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
     found = target(made)
-    assert (found.engine, found.recipe, found.phase) == ("OpenVino", "ptq-int8", Phase.ROLLING_OUT)
-    assert found.choice.startswith("OpenVino ptq-int8 is better than OnnxRuntime weight-int8 (")
+    assert (found.engine, found.recipe, found.phase) == ("OpenVINO", "ptq-int8", Phase.ROLLING_OUT)
+    assert found.choice.startswith("OpenVINO ptq-int8 is better than ONNXRuntime weight-int8 (")
     assert [(one.engine, one.recipe) for one in found.front] == [
-        ("OpenVino", "ptq-int8"),
-        ("OnnxRuntime", "weight-int8"),
+        ("OpenVINO", "ptq-int8"),
+        ("ONNXRuntime", "weight-int8"),
     ]
     assert len(made.snapshot.variants) == 2
-    assert found.variant in made.snapshot.variants
+    assert found.variant_name in made.snapshot.variants
 
 
 def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
     made = ends(made, trial("weight-int8")).settle()
     found = target(made)
-    assert (found.engine, found.phase) == ("OnnxRuntime", Phase.ROLLING_OUT)
-    assert found.choice.startswith("OnnxRuntime weight-int8 is the only certified build: ")
-    assert "OpenVino: quality 0.900 (0.891 to 0.909) is below the required 0.950" in found.choice
+    assert (found.engine, found.phase) == ("ONNXRuntime", Phase.ROLLING_OUT)
+    assert found.choice.startswith("ONNXRuntime weight-int8 is the only certified build: ")
+    assert "OpenVINO: quality 0.900 (0.891 to 0.909) is below the required 0.950" in found.choice
 
 
 def test_when_no_engine_passes_each_shortfall_is_told() -> None:
@@ -95,13 +95,13 @@ def test_when_no_engine_passes_each_shortfall_is_told() -> None:
         "quality 0.900 (0.891 to 0.909) is below the required 0.950; it would pass with"
         ' spec.gates.quality: "0.89", as far as measured'
     )
-    assert found.message == f"OpenVino: {shortfall}; OnnxRuntime: {shortfall}"
+    assert found.message == f"OpenVINO: {shortfall}; ONNXRuntime: {shortfall}"
 
 
 def test_a_failed_job_leaves_the_target_to_the_other_engine() -> None:
     made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
     made = ends(made, trial("weight-int8")).settle()
-    assert target(made).engine == "OnnxRuntime"
+    assert target(made).engine == "ONNXRuntime"
 
 
 def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win() -> None:
@@ -109,26 +109,26 @@ def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win(
     made = ends(made, trial("weight-int8", speedup=1.5)).settle()
     before = target(made).desired
     again = made.model(rollout={"soak": "5s"})
-    assert next_engine(again) == "OpenVino"
+    assert next_engine(again) == "OpenVINO"
     assert target(again).desired == before
     won = ends(again, trial("ptq-int8", speedup=2.6))
-    assert target(won).engine == "OpenVino"
+    assert target(won).engine == "OpenVINO"
     assert target(won).desired not in {None, before}
 
 
 def test_a_target_that_names_an_engine_builds_with_that_alone() -> None:
-    made = both(targets=[{"hardwareClass": "x86", "engine": "OnnxRuntime"}])
-    assert next_engine(made) == "OnnxRuntime"
+    made = both(targets=[{"hardwareClassName": "x86", "engine": "ONNXRuntime"}])
+    assert next_engine(made) == "ONNXRuntime"
     made = ends(made, trial("weight-int8")).settle()
     assert not made.decide().jobs
-    assert target(made).engine == "OnnxRuntime"
+    assert target(made).engine == "ONNXRuntime"
 
 
 def test_an_engine_that_is_not_installed_is_named_with_what_is() -> None:
-    made = both(targets=[{"hardwareClass": "x86", "engine": "LlamaCpp"}])
+    made = both(targets=[{"hardwareClassName": "x86", "engine": "LlamaCPP"}])
     found = target(made)
     assert (found.phase, found.reason) == (Phase.FAILED, "EngineNotInstalled")
-    assert "engine LlamaCpp is not installed (installed: OpenVino, OnnxRuntime)" in found.message
+    assert "engine LlamaCPP is not installed (installed: OpenVINO, ONNXRuntime)" in found.message
 
 
 def test_deciding_twice_changes_nothing_more_with_two_engines() -> None:
@@ -142,7 +142,7 @@ def test_other_gates_choose_anew_between_the_stored_builds() -> None:
     made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
     stricter = made.model(gates={"quality": "0.97"})
     assert not stricter.decide().jobs
-    assert target(stricter).engine == "OnnxRuntime"
+    assert target(stricter).engine == "ONNXRuntime"
 
 
 def test_a_suspended_model_waits_for_its_other_engine_and_fails_nothing() -> None:

@@ -49,7 +49,7 @@ def result(*, passed: bool = True) -> str:
 def test_a_source_that_was_read_before_is_not_read_again() -> None:
     decision = unasked(world()).decide()
     assert (len(decision.lookups), decision.jobs) == (1, ())
-    assert {target.reason for target in decision.status.targets} == {"LookingUp"}
+    assert {target.reason for target in decision.status.targets} == {"LookingUpResults"}
     known = answered(unasked(world()), ASSESSMENT.model_dump_json(by_alias=True))
     assert known.decide().status.assessment == ASSESSMENT
 
@@ -70,8 +70,8 @@ def test_without_a_right_assessment_a_job_reads_the_source(found: str | None) ->
 
 
 def test_another_release_of_the_engine_asks_for_another_assessment() -> None:
-    newer = CONFIG.engines["OnnxRuntime"].model_copy(update={"version": "1.33.0"})
-    config = CONFIG.model_copy(update={"engines": {"OnnxRuntime": newer}})
+    newer = CONFIG.engines["ONNXRuntime"].model_copy(update={"version": "1.33.0"})
+    config = CONFIG.model_copy(update={"engines": {"ONNXRuntime": newer}})
     tags = {unasked(world()).with_(config=c).decide().lookups for c in (CONFIG, config)}
     assert len(tags) == 2
 
@@ -162,7 +162,7 @@ def test_the_class_that_waited_takes_the_evidence_and_says_where_it_comes_from()
         name: status for name, status in decision.variant_statuses.items() if "x86-b" in name
     }
     (status,) = statuses.values()
-    assert (status.reused, status.node) == (True, "node-1")
+    assert (status.reused, status.node_name) == (True, "node-1")
     certified = condition_of(status.conditions, "Certified")
     assert certified is not None
     assert certified.message.endswith(

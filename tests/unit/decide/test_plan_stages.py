@@ -30,7 +30,7 @@ def test_stages_follow_their_containers() -> None:
         StageOutcome.PENDING, StageOutcome.PENDING, StageOutcome.PENDING,
     ]  # fmt: skip
     assert stages[0].message == "12 ms"
-    assert stages[0].started_at == stages[0].finished_at == NOW
+    assert stages[0].start_time == stages[0].completion_time == NOW
 
 
 PENDING, RUNNING = StageOutcome.PENDING, StageOutcome.RUNNING
@@ -80,7 +80,7 @@ def test_validation_spans_what_judges_and_what_times(
     found = stages[-1]
     assert (found.outcome, found.message) == (outcome, message)
     expected = [None if m is None else NOW + timedelta(minutes=m) for m in minutes]
-    assert [found.started_at, found.finished_at] == expected
+    assert [found.start_time, found.completion_time] == expected
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_failed_job_names_stage_pod_node_and_what_to_do(
 ) -> None:
     pod = replace(POD, containers=(container,))
     job = replace(JOB, pods=(pod,), failure=("BackoffLimitExceeded", "too often"))
-    found = failure(job, "spec.optimization.search.timeLimit")
+    found = failure(job, "spec.optimization.search.timeLimit").cause
     assert found.reason == reason
     assert words in found.message
     for name in (container.name, POD.name, "edge-7"):
@@ -174,7 +174,7 @@ def test_a_failed_job_names_stage_pod_node_and_what_to_do(
 def test_a_deadline_says_what_to_raise_and_what_it_hung_on() -> None:
     pod = replace(POD, unschedulable="Insufficient memory")
     job = replace(JOB, pods=(pod,), failure=("DeadlineExceeded", ""))
-    found = failure(job, "spec.optimization.search.timeLimit")
+    found = failure(job, "spec.optimization.search.timeLimit").cause
     assert found.reason == "DeadlineExceeded"
     assert "raise spec.optimization.search.timeLimit" in found.message
     assert "Insufficient memory" in found.message

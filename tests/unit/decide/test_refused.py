@@ -8,21 +8,32 @@ import pytest
 
 from skerry.api.common import ConditionStatus
 from skerry.api.edgemodel import Phase
+from skerry.api.reasons import Cause, WriteRefusal
 from skerry.decide.conditions import condition_of
 from skerry.decide.refused import Concern, Refused
 from tests.unit.decide.plan_world import World, assessed, built, world
 
 QUOTA = Refused(
-    "Job", "intent-1", Concern.BUILD, "", "QuotaExceeded", "cannot write Job intent-1: no"
+    "Job",
+    "intent-1",
+    Concern.BUILD,
+    "",
+    Cause(WriteRefusal.QUOTA_EXCEEDED, "cannot write Job intent-1: no", stalls=True),
 )
-GOING = replace(
-    QUOTA, reason="NamespaceTerminating", message="cannot write Job: goes", stalls=False
-)
+GOING = replace(QUOTA, cause=Cause(WriteRefusal.NAMESPACE_TERMINATING, "cannot write Job: goes"))
 ROUTE = Refused(
-    "ModelRoute", "intent.x86", Concern.ROUTE, "x86", "AdmissionDenied", "cannot write ModelRoute"
+    "ModelRoute",
+    "intent.x86",
+    Concern.ROUTE,
+    "x86",
+    Cause(WriteRefusal.ADMISSION_DENIED, "cannot write ModelRoute", stalls=True),
 )
 SERVICE = Refused(
-    "Service", "intent", Concern.NOTHING, "", "AdmissionDenied", "cannot write Service"
+    "Service",
+    "intent",
+    Concern.NOTHING,
+    "",
+    Cause(WriteRefusal.ADMISSION_DENIED, "cannot write Service", stalls=True),
 )
 
 
@@ -70,8 +81,11 @@ def test_stalled_is_for_what_a_person_has_to_act_on(
 
 
 def test_many_are_counted_and_the_first_are_named() -> None:
-    many = tuple(replace(SERVICE, name=f"s{n}", message=f"s{n}") for n in range(5))
-    found = condition_of(world().with_(refused=many).decide().status.conditions, "Stalled")
+    many = tuple(
+        replace(SERVICE, name=f"s{n}", cause=Cause(WriteRefusal.ADMISSION_DENIED, f"s{n}"))
+        for n in range(5)
+    )
+    found = condition_of(world().with_(refused=many).decide().status.conditions, "Reconciling")
     assert found is not None
     assert found.message == "s0; s1; s2; and 2 more"
 
@@ -88,7 +102,7 @@ def test_what_serves_is_ready_though_a_write_beside_it_is_refused() -> None:
 
 
 def test_a_conflict_is_not_reported() -> None:
-    quiet = replace(SERVICE, reason="", message="", stalls=False)
+    quiet = replace(SERVICE, cause=None)
     assert world().with_(refused=(quiet,)).decide().status == world().decide().status
 
 

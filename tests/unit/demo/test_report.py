@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from examples.demo.report import agreement
-from skerry.api.edgemodel_status import EngineBuildStatus, TargetStatus
+from skerry.api.edgemodel_status import BuildPhase, EngineBuildStatus, TargetStatus
 
 XEON = "Xeon 8370C"
 
@@ -14,20 +14,24 @@ def target(hardware_class: str, winner: str) -> TargetStatus:
     """Both engines certified with int8; one of them chosen."""
     builds = tuple(
         EngineBuildStatus(
-            engine=e, variant=f"v-{e.lower()}", phase="Certified", reason="", recipe="int8"
+            engine=e,
+            variant_name=f"v-{e.lower()}",
+            phase=BuildPhase.CERTIFIED,
+            reason="",
+            recipe="int8",
         )
-        for e in ("OnnxRuntime", "OpenVino")
+        for e in ("ONNXRuntime", "OpenVINO")
     )
-    return TargetStatus(hardware_class=hardware_class, engine=winner, builds=builds)
+    return TargetStatus(hardware_class_name=hardware_class, engine=winner, builds=builds)
 
 
 @pytest.mark.parametrize(
     ("winners", "cpus", "says"),
     [
-        (("OpenVino", "OnnxRuntime"), {}, "Different winners."),
-        (("OpenVino", "OpenVino"), {"a": {XEON}, "b": {XEON}}, f"same processor ({XEON})"),
-        (("OpenVino", "OpenVino"), {"a": {XEON}, "b": {"N100"}}, "although their processors are"),
-        (("OpenVino", "OpenVino"), {}, "not reported"),
+        (("OpenVINO", "ONNXRuntime"), {}, "Different winners."),
+        (("OpenVINO", "OpenVINO"), {"a": {XEON}, "b": {XEON}}, f"same processor ({XEON})"),
+        (("OpenVINO", "OpenVINO"), {"a": {XEON}, "b": {"N100"}}, "although their processors are"),
+        (("OpenVINO", "OpenVINO"), {}, "not reported"),
     ],
 )
 def test_the_classes_winners_are_told_with_a_reason(

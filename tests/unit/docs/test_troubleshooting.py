@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from docs.tools.__main__ import DOCS
 from docs.tools.index import CONDITIONS
-from tests.unit.docs import reasons
+from skerry.api.reasons import SUBJECTS, ConditionType
 
 PAGE = (DOCS / "troubleshooting.md").read_text()
 
 
-def documented() -> set[str]:
-    """The reasons in the first cells of the tables."""
-    cells = re.findall(r"^\| (`[^|]+`) \|", PAGE, re.MULTILINE)
-    return {word for cell in cells for word in re.findall(r"`([A-Z]\w+)`", cell)}
+REASONS = {reason.value: reason for subject in SUBJECTS for reason in subject}
 
 
-def test_every_reason_is_told() -> None:
-    assert reasons.collect() - documented() == set()
+def rows() -> list[tuple[set[str], str]]:
+    """The reasons in the first cells of the tables, and what the second ones say of them."""
+    found = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", PAGE, re.MULTILINE)
+    return [(set(re.findall(r"`([A-Z]\w+)`", cell)), meaning) for cell, meaning in found]
 
 
-def test_no_reason_is_told_that_there_is_not() -> None:
-    assert documented() - reasons.collect() == set()
+def test_it_tells_of_every_reason_and_of_no_other() -> None:
+    assert set().union(*(words for words, _ in rows())) == REASONS.keys()
+
+
+def test_it_says_of_a_reason_what_the_reference_says() -> None:
+    """The first sentences; the page may say more."""
+    for words, meaning in rows():
+        for word in words:
+            assert meaning.startswith(REASONS[word].meaning), word
 
 
 def test_every_condition_is_told() -> None:
-    assert {name for _, name, _ in CONDITIONS} == reasons.condition_types()
-
-
-def test_a_reason_from_an_unknown_place_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the collector can't read it must not pass over."""
-    monkeypatch.delitem(reasons.ELSEWHERE, ("stages", "failure", "reason"))
-    monkeypatch.delitem(reasons.ELSEWHERE, ("fetches", "_refusal", "word"))
-    with pytest.raises(reasons.UnknownReasonError, match="gives a reason by `word`"):
-        reasons.collect()
+    assert {name for _, name, _ in CONDITIONS} == set(ConditionType)

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 ROOT = DOCS.parent
 WORDS = DOCS / "contributing" / "words.md"
 
-NOT_YET = {
-    "crds/skerry.dev_edgemodels.yaml",
-    "crds/skerry.dev_modelvariants.yaml",
-}
-"""Files that do not comply yet. Remove a file from here once its test is reported as XPASS."""
-
 FILES = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
@@ -61,12 +55,7 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def _marked(path: Path) -> Any:
-    marks = [pytest.mark.xfail(strict=False)] if _name(path) in NOT_YET else []
-    return pytest.param(path, marks=marks, id=_name(path))
-
-
-@pytest.mark.parametrize("path", [_marked(path) for path in FILES])
+@pytest.mark.parametrize("path", FILES, ids=_name)
 def test_no_word_that_is_advised_against(path: Path) -> None:
     found = [f"{where}: {word}" for where, text in _prose(path) for word in _found(text)]
     assert not found, f"{_name(path)}: {'; '.join(found)} (see {_name(WORDS)})"
@@ -74,8 +63,6 @@ def test_no_word_that_is_advised_against(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".md"], ids=_name)
 def test_prose_is_wrapped(path: Path) -> None:
-    if _name(path) in NOT_YET:
-        pytest.skip("does not comply yet")
     lines = _without_code(path.read_text()).splitlines()
     long = [line for line in lines if len(line) > WIDTH and not line.startswith(("|", "!["))]
     assert not long
@@ -90,7 +77,7 @@ def test_both_lists_are_read() -> None:
     ("text", "found"),
     [
         ("It was taken\nback, and Goes on.", ["taken back", "goes on"]),
-        ("See `metric: neighbours`, [here](told.md) <!-- beside -->", []),
+        ("See `kind: Neighbours`, [here](told.md) <!-- beside -->", []),
         ("```\nbeside\n```\nIt was unoptimised.", ["optimis"]),
         ("We wanted besides.", []),
     ],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import runpy
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.examples.local_job import ROOT
 from tests.unit.optimizer.registries import Registry, running_registry
 
 if TYPE_CHECKING:
@@ -28,19 +27,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Runs the script of an example once, as its README says; returns its OUTDIR."""
+    """Runs the script of an example once, in this process; returns its OUTDIR."""
     folders: dict[str, Path] = {}
 
     def make(example: str) -> Path:
         if example not in folders:
-            folders[example] = run_script(example, tmp_path_factory.mktemp(example))
+            folders[example] = tmp_path_factory.mktemp(example)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(sys, "argv", ["make", str(folders[example])])
+                runpy.run_module(f"examples.{example}.make", run_name="__main__")
         return folders[example]
 
     return make
-
-
-def run_script(example: str, out: Path) -> Path:
-    """`python -m examples.EXAMPLE.make OUT`."""
-    command = [sys.executable, "-m", f"examples.{example}.make", str(out)]
-    subprocess.run(command, check=True, cwd=ROOT)
-    return out

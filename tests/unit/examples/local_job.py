@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 CLASS = "x86-a"
 PROGRAMS = {"skerry_optimizer": optimizer, "skerry_runtime.measure": measure}
+
+
+def run_script(example: str, out: Path) -> Path:
+    """Run an example's script, as its README says; returns its OUTDIR."""
+    command = [sys.executable, "-m", f"examples.{example}.make", str(out)]
+    subprocess.run(command, check=True, cwd=ROOT)
+    return out
 
 
 @dataclass(frozen=True)

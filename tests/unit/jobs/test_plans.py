@@ -17,7 +17,7 @@ REGISTRY = RegistryAccess(address="reg.example", repository="skerry/assist/inten
 FETCH = FetchPlan(role=Role.SOURCE, uri="s3://bucket/model.onnx", size_limit=1, registry=REGISTRY)
 BUILD = build_job().plan
 ASSESS = AssessPlan(
-    source_digest="sha256:" + "a" * 64, evaluation=BUILD.evaluation, engine="OnnxRuntime",
+    source_digest="sha256:" + "a" * 64, evaluation=BUILD.evaluation, engine="ONNXRuntime",
     assessment_key="b" * 64, registry=REGISTRY,
 )  # fmt: skip
 PLANS = [BUILD, ASSESS, FETCH]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.api.modelvariant import (
@@ -72,7 +72,6 @@ summaries = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(summary=summaries)
 def test_any_summary_fits_and_keeps_its_result(summary: JobSummary) -> None:
     text = encode_summary(summary)

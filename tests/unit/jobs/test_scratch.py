@@ -120,7 +120,7 @@ def test_the_operator_mounts_what_the_stages_read() -> None:
         assess_job(OWNER, the_assess_job(), PUSHING),
         fetch_job(OWNER, a_fetch_job("pvc://claim/model.onnx"), PUSHING),
         fetch_job(
-            OWNER, a_fetch_job("s3://bucket/model.onnx", credentialsSecret="reader"), PUSHING
+            OWNER, a_fetch_job("s3://bucket/model.onnx", credentialsSecretName="reader"), PUSHING
         ),
     ]
     mounts = {mount["mountPath"] for job in jobs for mount in _mounts(job)}

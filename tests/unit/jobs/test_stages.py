@@ -116,7 +116,7 @@ def test_a_stage_that_is_added_to_the_table_is_rendered_shown_and_known(
     pod = optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
     made = pod["initContainers"][-1]
     assert made["command"] == ["python3", "-m", "skerry_runtime.measure", "profile"]
-    assert made["image"] == CONFIG.engines["OnnxRuntime"].runtime_image
+    assert made["image"] == CONFIG.engines["ONNXRuntime"].runtime_image
     measuring = pod["initContainers"][1]["resources"]
     assert made["resources"] == measuring
     assert pod["containers"][0]["name"] == "pack"

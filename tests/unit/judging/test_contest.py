@@ -23,39 +23,39 @@ BLOCKS = trial(
 
 
 def test_the_better_score_wins_and_the_words_compare() -> None:
-    won = decide_contest([Contender("OpenVino", PTQ), Contender("OnnxRuntime", BLOCKS)], WEIGHTS)
-    assert won.winner.engine == "OpenVino"
+    won = decide_contest([Contender("OpenVINO", PTQ), Contender("ONNXRuntime", BLOCKS)], WEIGHTS)
+    assert won.winner.engine == "OpenVINO"
     assert won.explanation == (
-        "OpenVino ptq-int8 is better than OnnxRuntime weight-int8-block128 (weighted scores 0.38"
+        "OpenVINO ptq-int8 is better than ONNXRuntime weight-int8-block128 (weighted scores 0.38"
         " and 0.23): 2.60x as fast, quality 0.955, 5 % less memory, against 1.50x as fast, quality"
         " 0.966, 23 % less memory"
     )
 
 
 def test_weights_turn_the_choice() -> None:
-    contenders = [Contender("OpenVino", PTQ), Contender("OnnxRuntime", BLOCKS)]
+    contenders = [Contender("OpenVINO", PTQ), Contender("ONNXRuntime", BLOCKS)]
     memory = Weights(speed="0", quality="0", memory="1")
-    assert decide_contest(contenders, memory).winner.engine == "OnnxRuntime"
+    assert decide_contest(contenders, memory).winner.engine == "ONNXRuntime"
 
 
 def test_what_measurement_can_not_tell_apart_is_decided_by_size() -> None:
     near = BLOCKS.model_copy(update={"speedup": interval(1.52, 1.47, 1.57), "bytes": 60_000_000})
     assert is_tie(near, BLOCKS, WEIGHTS)
-    won = decide_contest([Contender("OpenVino", near), Contender("OnnxRuntime", BLOCKS)], WEIGHTS)
-    assert won.winner.engine == "OnnxRuntime"
+    won = decide_contest([Contender("OpenVINO", near), Contender("ONNXRuntime", BLOCKS)], WEIGHTS)
+    assert won.winner.engine == "ONNXRuntime"
     assert "are equal within measurement error" in won.explanation
     assert "the smaller is chosen (58.8 MB against 60.0 MB)" in won.explanation
 
 
 def test_equal_in_all_the_first_of_the_ranking_wins() -> None:
-    contenders = [Contender("OpenVino", BLOCKS), Contender("OnnxRuntime", BLOCKS)]
-    assert decide_contest(contenders, WEIGHTS).winner.engine == "OpenVino"
+    contenders = [Contender("OpenVINO", BLOCKS), Contender("ONNXRuntime", BLOCKS)]
+    assert decide_contest(contenders, WEIGHTS).winner.engine == "OpenVINO"
 
 
 def test_one_alone_wins_with_its_figures() -> None:
-    won = decide_contest([Contender("OnnxRuntime", BLOCKS)], WEIGHTS)
+    won = decide_contest([Contender("ONNXRuntime", BLOCKS)], WEIGHTS)
     assert won.explanation.startswith(
-        "OnnxRuntime weight-int8-block128 is the only certified build: 1.50x"
+        "ONNXRuntime weight-int8-block128 is the only certified build: 1.50x"
     )
 
 
@@ -65,11 +65,11 @@ def test_the_front_spans_engines_and_leaves_out_what_was_not_measured() -> None:
         "float16", speedup=interval(0.9), quality=interval(0.99), memory_reduction=interval(-0.1)
     )
     refused = trial("bfloat16", outcome=TrialOutcome.NOT_SUPPORTED)
-    front = joint_front({"OpenVino": (PTQ, beaten), "OnnxRuntime": (source, BLOCKS, refused)})
+    front = joint_front({"OpenVINO": (PTQ, beaten), "ONNXRuntime": (source, BLOCKS, refused)})
     assert [(engine, one.recipe) for engine, one in front] == [
-        ("OpenVino", "ptq-int8"),
-        ("OnnxRuntime", "source"),
-        ("OnnxRuntime", "weight-int8-block128"),
+        ("OpenVINO", "ptq-int8"),
+        ("ONNXRuntime", "source"),
+        ("ONNXRuntime", "weight-int8-block128"),
     ]
 
 

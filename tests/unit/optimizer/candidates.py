@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from skerry.engines import EnginePlugin
 
 CALIBRATION = 32
+COMPARED = 8
 ENCODER_GRAPH = Path(__file__).parents[3] / "examples" / "minilm" / "encoder_graph.py"
 
 
@@ -34,11 +36,18 @@ class Kitchen:
     folder: Path
     samples: list[dict[str, NDArray[Any]]]
 
+    @property
+    def source(self) -> Path:
+        """The converted source."""
+        return self.engine.model_in(self.folder / SOURCE)
+
     def make(self, recipe: str) -> Path:
-        """Make a candidate; returns the file to load. Raises what the recipe raises."""
+        """Make a candidate, once; returns the file to load. Raises what the recipe raises."""
+        target = self.engine.model_in(self.folder / recipe)
+        if target.exists():
+            return target
         scratch = self.folder / f"{recipe}-work"
         shutil.copytree(self.folder / SOURCE, scratch)
-        target = self.engine.model_in(self.folder / recipe)
         target.parent.mkdir()
         ingredients = Ingredients(self.engine.model_in(scratch), target, self.samples, cpu_flags())
         self.engine.recipe(recipe).make(ingredients)
@@ -46,8 +55,15 @@ class Kitchen:
 
     def likeness(self, file: Path) -> float:
         """Least cosine of a model's answers to the source's as it came, over some samples."""
-        models = [load(self.engine, one) for one in (self.folder / "model.onnx", file)]
-        return min(likeness(*(run(one, sample) for one in models)) for sample in self.samples[:8])
+        model = load(self.engine, file)
+        answers = [run(model, sample) for sample in self.samples[:COMPARED]]
+        return min(likeness(*pair) for pair in zip(self.expected, answers, strict=True))
+
+    @cached_property
+    def expected(self) -> list[dict[str, NDArray[Any]]]:
+        """What the source answers, as it came."""
+        model = load(self.engine, self.folder / "model.onnx")
+        return [run(model, sample) for sample in self.samples[:COMPARED]]
 
 
 def kitchen(name: str, model: onnx.ModelProto, folder: Path, **samples: NDArray[Any]) -> Kitchen:
@@ -77,4 +93,4 @@ def encoder(folder: Path, layers: int = 2) -> Kitchen:
     model = parts["EncoderGraph"](weights, config, parts["EDITIONS"]["v1"]).build()
     ids = np.random.default_rng(2).integers(0, 50, size=(24, 12))
     mask = np.ones_like(ids)
-    return kitchen("OpenVino", model, folder, input_ids=ids, attention_mask=mask)
+    return kitchen("OpenVINO", model, folder, input_ids=ids, attention_mask=mask)

@@ -124,7 +124,7 @@ def start_job(
     key: str = "a",
     evidence: str = "e",
     trials: int = 2,
-    engine: str = "OnnxRuntime",
+    engine: str = "ONNXRuntime",
 ) -> Job:
     """Lay out a fresh pod: mounted source and data set, empty scratch, the plan in the environment."""
     workspace = Workspace(folder / "source", folder / "dataset", folder / "scratch")
@@ -149,7 +149,7 @@ def start_job(
 
 
 def make_plan(
-    registry: RegistryAccess, key: str, evidence: str, trials: int, name: str = "OnnxRuntime"
+    registry: RegistryAccess, key: str, evidence: str, trials: int, name: str = "ONNXRuntime"
 ) -> JobPlan:
     engine = find_engine(name)
     pinned = PinnedArtifact(uri="oci://registry.test/a:1", digest=DIGEST)

@@ -33,7 +33,7 @@ def job(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("arrays", "metric", "words"),
     [
-        ({"x": SAMPLE}, Metric.ACCURACY, "no array `labels`, which the metric accuracy needs"),
+        ({"x": SAMPLE}, Metric.ACCURACY, "no array `labels`, which the metric Accuracy needs"),
         ({"y": SAMPLE, "labels": LABELS}, Metric.ACCURACY, "no array `x`, an input of the model"),
         ({"x": SAMPLE[:, :31], "labels": LABELS}, Metric.ACCURACY, "`x` has shape (600, 31)"),
         ({"x": SAMPLE.astype("f8"), "labels": LABELS}, Metric.ACCURACY, "`x` holds float64"),
@@ -42,7 +42,7 @@ def job(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ({"x": SAMPLE, "labels": LABELS + 1}, Metric.ACCURACY, "classes 0 to 3, and the labels go from 1 to 4"),
         ({"x": SAMPLE, "labels": LABELS}, Metric.RMSE, "4 numbers a sample and the labels have 1"),
         ({"x": SAMPLE, "labels": LABELS * 0.5}, Metric.ACCURACY, "`labels` holds float64"),
-        ({"x": SAMPLE, "labels": np.array(1)}, Metric.NEIGHBOURS, "labels is one value for all samples"),
+        ({"x": SAMPLE, "labels": np.array(1)}, Metric.NEAREST_NEIGHBORS, "labels is one value for all samples"),
         ({"x": SAMPLE + np.nan, "labels": LABELS}, Metric.F1, "do the arrays hold what the model expects?"),
     ],
 )  # fmt: skip

@@ -16,7 +16,7 @@ from skerry_optimizer.models.running import likeness, load, run
 if TYPE_CHECKING:
     import pytest
 
-ENGINE = find_engine("OnnxRuntime")
+ENGINE = find_engine("ONNXRuntime")
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 

@@ -142,7 +142,7 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
     assert job.message == "ONNX Reference optimises graphs for the CPU at hand while it loads them"
     run(job, site, "skerry_runtime.measure", "baseline", "quality", "validate")
     found = json.loads((job.workspace.measure / "validation.json").read_text())
-    assert found["baseline"].startswith("OnnxRuntime ")
+    assert found["baseline"].startswith("ONNXRuntime ")
     trials = {one["trial"]["recipe"]: one["trial"] for one in found["trials"]}
     assert set(trials) == {"source", "rounded"}
     assert {trial["outcome"] for trial in trials.values()} == {"Measured"}

@@ -24,6 +24,7 @@ from skerry.jobs.registry import assessment_tag, build_tag, evidence_tag, result
 from skerry.jobs.results import MESSAGE_BYTES, decode_summary
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.models.running import likeness, load, run
+from tests.unit.artifacts.scripted import stopped_clock
 from tests.unit.optimizer.models import (
     DIGEST,
     SAMPLES,
@@ -33,7 +34,6 @@ from tests.unit.optimizer.models import (
     start_job,
     write_validation,
 )
-from tests.unit.optimizer.registries import IMPATIENT
 from tests.waiting import free_port
 
 if TYPE_CHECKING:
@@ -41,13 +41,24 @@ if TYPE_CHECKING:
 
     from tests.unit.optimizer.registries import Registry
 
-ENGINE = find_engine("OnnxRuntime")
+ENGINE = find_engine("ONNXRuntime")
 BUILDING = ("find-finished", "convert", "quantize", "accelerate")
 
 
 def run_stages(*names: str) -> None:
     for name in names:
         assert main([name]) == 0, name
+
+
+@pytest.fixture(scope="module")
+def built(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A job up to its build: another one of its registry, model and key finds what it built."""
+    with pytest.MonkeyPatch.context() as patched:
+        access = registry.access("t/built")
+        folder = tmp_path_factory.mktemp("built")
+        job = start_job(folder, patched, access, classifier(), evidence="built")
+        run_stages(*BUILDING)
+    return job
 
 
 def outcomes(job: Job) -> dict[str, TrialOutcome]:
@@ -121,16 +132,16 @@ def test_trials_cap_the_recipes(
 
 
 def test_the_chosen_candidate_is_packed_with_its_evidence_and_shares_its_blob(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/packed")
-    job = start_job(tmp_path, monkeypatch, access, classifier())
+    access = built.plan.registry
+    job = start_job(tmp_path, monkeypatch, access, classifier(), evidence="packed")
     run_stages(*BUILDING)
     write_validation(job, "dynamic-int8")
     run_stages("pack")
     summary = decode_summary(job.message)
     assert summary.artifact is not None
-    assert summary.artifact.image == f"{registry.address}/t/packed@{summary.artifact.digest}"
+    assert summary.artifact.image == f"{access.address}/t/built@{summary.artifact.digest}"
     client = RegistryClient(access)
     image, build = client.find(summary.artifact.digest), client.find(build_tag(job.plan.build_key))
     assert image is not None
@@ -146,10 +157,10 @@ def test_the_chosen_candidate_is_packed_with_its_evidence_and_shares_its_blob(
 
 
 def test_where_nothing_passed_no_model_is_pushed_under_the_evidence(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/nothing")
-    job = start_job(tmp_path, monkeypatch, access, classifier())
+    access = built.plan.registry
+    job = start_job(tmp_path, monkeypatch, access, classifier(), evidence="nothing")
     run_stages(*BUILDING)
     write_validation(job, None)
     run_stages("pack")
@@ -163,10 +174,10 @@ def test_where_nothing_passed_no_model_is_pushed_under_the_evidence(
 
 
 def test_a_choice_that_was_not_certified_is_never_pushed(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/uncertified")
-    job = start_job(tmp_path, monkeypatch, access, classifier())
+    access = built.plan.registry
+    job = start_job(tmp_path, monkeypatch, access, classifier(), evidence="uncertified")
     run_stages(*BUILDING)
     validation = write_validation(job, "dynamic-int8").model_copy(update={"certified": None})
     job.workspace.write_validation(validation)
@@ -176,14 +187,14 @@ def test_a_choice_that_was_not_certified_is_never_pushed(
 
 
 def test_finished_work_is_found_again_and_every_stage_is_skipped(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/finished")
-    first = start_job(tmp_path / "first", monkeypatch, access, classifier())
+    access = built.plan.registry
+    first = start_job(tmp_path / "first", monkeypatch, access, classifier(), evidence="finished")
     run_stages(*BUILDING)
     write_validation(first, "source")
     run_stages("pack")
-    again = start_job(tmp_path / "again", monkeypatch, access, classifier())
+    again = start_job(tmp_path / "again", monkeypatch, access, classifier(), evidence="finished")
     for name in BUILDING:
         run_stages(name)
         assert again.message == "found finished work"
@@ -197,32 +208,28 @@ def test_finished_work_is_found_again_and_every_stage_is_skipped(
 
 
 def test_a_try_after_a_crash_only_measures_what_was_built(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/resumed")
-    first = start_job(tmp_path / "first", monkeypatch, access, classifier())
-    run_stages(*BUILDING)  # and then its pod was lost
-    again = start_job(tmp_path / "again", monkeypatch, access, classifier(), evidence="other gates")
+    access = built.plan.registry
+    again = start_job(tmp_path, monkeypatch, access, classifier(), evidence="other gates")
     run_stages("find-finished")
     assert "built candidates" in again.message
     run_stages("convert", "quantize", "accelerate")
     assert "earlier job" in again.message
-    assert outcomes(again) == outcomes(first)
-    for one in first.workspace.built_candidates():
+    assert outcomes(again) == outcomes(built)
+    for one in built.workspace.built_candidates():
         models = [
             [file.read_bytes() for file in job.workspace.model_files(one.recipe)]
-            for job in (first, again)
+            for job in (built, again)
         ]
         assert models[0] == models[1] != []
 
 
 def test_another_build_key_finds_nothing(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = registry.access("t/another")
-    start_job(tmp_path / "first", monkeypatch, access, classifier())
-    run_stages(*BUILDING)
-    other = start_job(tmp_path / "b", monkeypatch, access, classifier(), key="b", evidence="b")
+    access = built.plan.registry
+    other = start_job(tmp_path, monkeypatch, access, classifier(), key="b", evidence="b")
     run_stages("find-finished")
     assert "nothing finished" in other.message
 
@@ -233,7 +240,7 @@ def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
-    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", IMPATIENT)
+    stopped_clock(monkeypatch)
     assert main(["find-finished"]) == 1
     assert f"registry {address}/a/b: it can't be reached" in job.message
 
@@ -264,6 +271,7 @@ def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
     assert result_of(json.loads(image.manifest)) == job.message
     nowhere = RegistryAccess(address=f"127.0.0.1:{free_port()}", repository="a/b", insecure=True)
     other = start_job(tmp_path / "not", monkeypatch, nowhere, classifier())
+    stopped_clock(monkeypatch)
     run_stages("assess")
     assert other.message == job.message
 
@@ -388,26 +396,21 @@ def test_a_source_that_can_not_be_written_to_is_no_hindrance(
 
 
 def test_building_twice_gives_the_same_layers(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Job, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    again = start_job(tmp_path, monkeypatch, registry.access("t/again"), classifier())
+    run_stages(*BUILDING)
     digests = []
-    for name in ("one", "two"):
-        access = registry.access(f"t/{name}")
-        job = start_job(tmp_path / name, monkeypatch, access, classifier())
-        run_stages(*BUILDING)
-        image = RegistryClient(access).find(build_tag(job.plan.build_key))
+    for job in (built, again):
+        image = RegistryClient(job.plan.registry).find(build_tag(job.plan.build_key))
         assert image is not None
         digests.append(image.digest)
     assert digests[0] == digests[1]
 
 
-def test_a_layer_is_a_plain_tar(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = start_job(tmp_path, monkeypatch, registry.access("t/tar"), classifier())
-    run_stages(*BUILDING)
+def test_a_layer_is_a_plain_tar(registry: Registry, built: Job) -> None:
     blobs = [path for path in registry.storage.rglob("data") if tarfile.is_tarfile(path)]
     with tarfile.open(blobs[0]) as archive:
         assert {member.uid for member in archive} == {0}
         assert {member.mtime for member in archive} == {0}
-    assert job.message.startswith(f"{len(job.workspace.built_candidates())} of ")
+    assert built.message.startswith(f"{len(built.workspace.built_candidates())} of ")

@@ -37,7 +37,7 @@ def test_one_stage_looks_and_one_fetches_with_the_same_plan() -> None:
 
 
 def test_the_secret_is_mounted_to_read_and_a_missing_one_is_told_by_the_fetcher() -> None:
-    job = a_fetch_job("gs://models/intent.onnx", credentialsSecret="reader")
+    job = a_fetch_job("gs://models/intent.onnx", credentialsSecretName="reader")
     pod = pod_of(fetch_job(OWNER, job, CONFIG))
     volume = next(v for v in pod["volumes"] if v["name"] == "credentials")
     assert volume["secret"] == {"secretName": "reader", "optional": True}
@@ -69,7 +69,7 @@ def test_what_no_other_pod_can_mend_ends_the_job(job: dict[str, Any]) -> None:
 
 
 def test_jobs_pull_with_the_secrets_of_their_images() -> None:
-    private = PinnedArtifact(uri="oci://private/intent:3", digest=DIGEST, pull_secret="pull")  # noqa: S106
+    private = PinnedArtifact(uri="oci://private/intent:3", digest=DIGEST, pull_secret_name="pull")  # noqa: S106
     assess = replace(the_assess_job(), source=private)
     pod = pod_of(assess_job(OWNER, assess, PUSHING))
     assert pod["imagePullSecrets"] == [{"name": "pull"}, {"name": "push"}]

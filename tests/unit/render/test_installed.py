@@ -55,7 +55,7 @@ def read(settings: OperatorConfig) -> dict[str, Any]:
 
 
 def fetched(settings: OperatorConfig) -> dict[str, Any]:
-    fetch = a_fetch_job("s3://models/intent.onnx", credentialsSecret="reader")
+    fetch = a_fetch_job("s3://models/intent.onnx", credentialsSecretName="reader")
     return installed(fetch_job(OWNER, fetch, settings), settings)
 
 

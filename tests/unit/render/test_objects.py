@@ -97,8 +97,8 @@ def test_every_pod_is_confined() -> None:
 def test_stages_in_order_with_their_images_and_limits() -> None:
     resources = BuildResources(cpu="2", memory="3Gi")
     builds = CONFIG.builds.model_copy(update={"resources": resources})
-    engine = CONFIG.engines["OnnxRuntime"].model_copy(update={"runtime_image": "reg/other@x"})
-    engines = {"OnnxRuntime": engine}
+    engine = CONFIG.engines["ONNXRuntime"].model_copy(update={"runtime_image": "reg/other@x"})
+    engines = {"ONNXRuntime": engine}
     config = CONFIG.model_copy(update={"builds": builds, "engines": engines})
     job = optimisation_job(OWNER, build_job(), config)
     pod = job["spec"]["template"]["spec"]
@@ -196,10 +196,12 @@ def test_the_serving_pod_is_what_agents_look_for() -> None:
     assert rendered["spec"]["updateStrategy"] == {"type": "OnDelete"}
     template = rendered["spec"]["template"]
     assert template["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "skerry",
+        "app.kubernetes.io/part-of": "skerry",
         "app.kubernetes.io/managed-by": "skerry",
         "app.kubernetes.io/component": "runtime",
         "skerry.dev/model": "intent",
-        "skerry.dev/class": "x86",
+        "skerry.dev/hardware-class": "x86",
         "skerry.dev/revision": "0123456789",
     }
     assert "nodeSelector" not in template["spec"]
@@ -249,7 +251,7 @@ def test_route_service_and_binding() -> None:
     spec = built().decide().routes["x86"]
     rendered = route(OWNER, spec)
     assert rendered["metadata"]["name"] == "intent.x86"
-    assert rendered["metadata"]["labels"]["skerry.dev/class"] == "x86"
+    assert rendered["metadata"]["labels"]["skerry.dev/hardware-class"] == "x86"
     assert rendered["spec"] == spec.to_wire()
     assert len(str(rendered)) < 2000
     external = service(OWNER, CONFIG.gateway)["spec"]
@@ -265,11 +267,11 @@ def test_nodes() -> None:
         NODE_LABEL_SHARD: "3",
     }
     assert node_labels("n", None, None)["metadata"]["labels"] == {}
-    place = EdgeNodeSpec(hardware_class="x86", shard=3, labels={"site": "north"})
+    place = EdgeNodeSpec(hardware_class_name="x86", shard=3, labels={"site": "north"})
     owner = edge_node("n", "uid", place)["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["uid"]) == ("Node", "uid")
     assert edge_node("n", "uid", place)["spec"] == {
-        "hardwareClass": "x86", "shard": 3, "labels": {"site": "north"},
+        "hardwareClassName": "x86", "shard": 3, "labels": {"site": "north"},
     }  # fmt: skip
 
 

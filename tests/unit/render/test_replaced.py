@@ -22,7 +22,7 @@ OTHER_IMAGE = "reg.example/others/server@sha256:" + "b" * 64
 
 
 def rendered(protocol: ServingProtocol, *args: str) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine="OnnxRuntime", image=OTHER_IMAGE, args=args, protocol=protocol)
+    runtime = ReplacedRuntime(engine="ONNXRuntime", image=OTHER_IMAGE, args=args, protocol=protocol)
     served = dataclasses.replace(SERVED, replaced=runtime)
     return daemonset(OWNER, served, Placement())
 

@@ -104,22 +104,22 @@ VALUES = "the right values as numbers"
 @pytest.mark.parametrize(
     ("metric", "labels", "message"),
     [
-        ("accuracy", None, f"`labels`, which the metric accuracy needs: add {CLASSES}, or use"),
-        ("f1", None, f"`labels`, which the metric f1 needs: add {CLASSES}, or use"),
-        ("rmse", None, f"`labels`, which the metric rmse needs: add {VALUES}, or use"),
+        ("Accuracy", None, f"`labels`, which the metric Accuracy needs: add {CLASSES}, or use"),
+        ("F1", None, f"`labels`, which the metric F1 needs: add {CLASSES}, or use"),
+        ("RMSE", None, f"`labels`, which the metric RMSE needs: add {VALUES}, or use"),
         (
-            "accuracy",
+            "Accuracy",
             np.ones((3, 1), np.int64),
-            rf"of shape \(3, 1\); the metric accuracy needs {CLASSES}",
+            rf"of shape \(3, 1\); the metric Accuracy needs {CLASSES}",
         ),
-        ("f1", np.ones(3), f"holds float64 of shape .*; the metric f1 needs {CLASSES}, one each"),
+        ("F1", np.ones(3), f"holds float64 of shape .*; the metric F1 needs {CLASSES}, one each"),
         (
-            "rmse",
+            "RMSE",
             np.array(["a", "b", "c"]),
-            f"holds <U1 .* the metric rmse needs {VALUES}, all finite",
+            f"holds <U1 .* the metric RMSE needs {VALUES}, all finite",
         ),
-        ("rmse", np.array([1, np.nan, 2]), f"holds float64 .* needs {VALUES}, all finite"),
-        ("rmse", np.float32(1), f"holds float32 .* needs {VALUES}"),
+        ("RMSE", np.array([1, np.nan, 2]), f"holds float64 .* needs {VALUES}, all finite"),
+        ("RMSE", np.float32(1), f"holds float32 .* needs {VALUES}"),
     ],
 )
 def test_labels_that_the_metric_can_not_use(
@@ -134,10 +134,10 @@ def test_labels_that_the_metric_can_not_use(
 @pytest.mark.parametrize(
     ("metric", "labels"),
     [
-        ("accuracy", np.arange(3)),
-        ("f1", np.array([True, False, True])),
-        ("rmse", np.arange(3)),
-        ("rmse", np.ones((3, 2), np.float32)),
+        ("Accuracy", np.arange(3)),
+        ("F1", np.array([True, False, True])),
+        ("RMSE", np.arange(3)),
+        ("RMSE", np.ones((3, 2), np.float32)),
     ],
 )
 def test_labels_that_the_metric_can_use(tmp_path: Path, metric: str, labels: Array) -> None:
@@ -149,7 +149,7 @@ def test_labels_that_the_metric_can_use(tmp_path: Path, metric: str, labels: Arr
 
 def test_each_metric_knows_its_sizes_and_whether_it_needs_labels() -> None:
     assert LEAST_EVALUATION.keys() == set(Metric)
-    assert LABELS_FOR.keys() == set(Metric) - {Metric.NEIGHBOURS}
+    assert LABELS_FOR.keys() == set(Metric) - {Metric.NEAREST_NEIGHBORS}
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])

@@ -6,14 +6,14 @@ import hashlib
 import io
 import json
 import tarfile
-import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from skerry_runtime import pull as pull_module
 from skerry_runtime.pull import Patience, PullError, pull
-from tests.unit.artifacts.scripted import Answer, Scripted, scripted
+from tests.unit.artifacts.scripted import Answer, Clock, Scripted, scripted
 from tests.unit.optimizer.registries import (
     PASSWORD,
     USER,
@@ -143,13 +143,20 @@ def limited(server: Scripted, blob: bytes, *busy: Answer) -> str:
     return f"{server.address}/{REPOSITORY}@{name}"
 
 
-def test_a_busy_registry_is_asked_until_it_answers_as_it_asks(tmp_path: Path) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """No pause takes time."""
+    found = Clock()
+    monkeypatch.setattr(pull_module, "time", found)
+    return found
+
+
+def test_a_busy_registry_is_asked_until_it_answers_as_it_asks(tmp_path: Path, clock: Clock) -> None:
     with scripted() as server:
         asked = Answer(429, {"Retry-After": "2"})
         reference = limited(server, layer(model="m"), asked, Answer(503))
-        begun = time.monotonic()
         pull(reference, tmp_path, insecure_host=server.address)
-        assert time.monotonic() - begun >= 2
+        assert clock.pauses == [2, 1]
         assert len(server.asked) == 4
     assert (tmp_path / "model").read_text() == "m"
 
@@ -163,6 +170,7 @@ def test_what_does_not_pass_is_told_at_once(answer: Answer, tmp_path: Path) -> N
         assert len(server.asked) == 1
 
 
+@pytest.mark.usefixtures("clock")
 def test_the_patience_ends(tmp_path: Path) -> None:
     impatient = Patience(busy=0.2, away=0.2)
     with scripted(lambda _: Answer(503)) as server:

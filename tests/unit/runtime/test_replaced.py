@@ -58,7 +58,7 @@ class Pod:
 
 
 def containers(protocol: ServingProtocol) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine="OnnxRuntime", image=IMAGE, protocol=protocol)
+    runtime = ReplacedRuntime(engine="ONNXRuntime", image=IMAGE, protocol=protocol)
     served = dataclasses.replace(SERVED, replaced=runtime)
     pod = daemonset(OWNER_OF_ENCODER, served, Placement())["spec"]["template"]["spec"]
     return {one["name"]: one for one in (*pod["initContainers"], *pod["containers"])}

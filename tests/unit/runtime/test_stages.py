@@ -128,14 +128,14 @@ class Job:
         return self.workspace.read_validation()
 
 
-def plan(metric: Metric = Metric.NEIGHBOURS, **fields: Any) -> JobPlan:
+def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
     pinned = PinnedArtifact(uri="oci://registry.example/x", digest=DIGEST)
     evaluation = EvaluationPlan(
         dataset=pinned, metric=metric, calibration_samples=16, golden_samples=3
     )
     defaults = {
         "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
-        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "OnnxRuntime",
+        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "ONNXRuntime",
         "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
         "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": GATES, "weights": Weights(),
@@ -162,9 +162,9 @@ def short_blocks() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is, in some, whether memory repeats from process to process."""
+    """Nor is, but where a certificate is read, whether memory repeats from process to process."""
     measuring.with_one_memory_process(monkeypatch)
 
 
@@ -192,6 +192,26 @@ def measured(tmp_path: Path, baseline_root: Path) -> Job:
 
 
 @pytest.fixture(scope="module")
+def judged_root(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job's mounts after the source itself was judged, which is done once for all tests."""
+    root = tmp_path_factory.mktemp("judged") / "job"
+    shutil.copytree(baseline_root, root)
+    job = Job(root, plan())
+    job.add("source", (root / "source/model.onnx").read_bytes())
+    with pytest.MonkeyPatch.context() as patched:
+        measuring.with_one_memory_process(patched)
+        assert job.run("quality")[0] == 0
+    return root
+
+
+@pytest.fixture
+def judged(tmp_path: Path, judged_root: Path) -> Job:
+    """A job after its second stage, with the source as the one candidate."""
+    shutil.copytree(judged_root, tmp_path / "job")
+    return Job(tmp_path / "job", plan())
+
+
+@pytest.fixture(scope="module")
 def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A job after its last stage, which chose the source; for the tests that change nothing."""
     root = tmp_path_factory.mktemp("certified") / "job"
@@ -201,7 +221,11 @@ def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     job.add("spoiled", encoder_model(depth=1, width=WIDTH, noise=0.5))
     job.add("broken", b"no model")
     job.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
-    code, message = job.validate()
+    assert job.run("quality") == (
+        0,
+        "1 of 4 candidates pass the gates at full speed; source holds on other samples",
+    )
+    code, message = job.run("validate")
     assert code == 0, message
     return job
 
@@ -251,7 +275,9 @@ def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path
 def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured: Job) -> None:
     job = measured
     job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
-    code, message = job.validate()
+    assert job.run("quality") == (0, "0 of 1 candidates pass the gates at full speed")
+    assert not (job.root / "scratch/measure/quality/certification").exists()
+    code, message = job.run("validate")
     assert code == 0
     assert message.startswith("none of 1 recipes passes: spoiled: quality 0.")
     validation = job.validation()
@@ -272,14 +298,13 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
     assert "more than the serving limit of 16Mi" in trial.message
 
 
-@pytest.mark.usefixtures("few_processes")
 def test_accuracy_with_labels(job: Job) -> None:
     labelled = Job(job.root, plan(Metric.ACCURACY))
     source = job.root / "source/model.onnx"
     with np.load(job.root / "dataset/dataset.npz") as archive:
         rows = archive["x"]
     labels = (
-        Session(load_model("OnnxRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
+        Session(load_model("ONNXRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
     )
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
     labelled.add("source", source.read_bytes())
@@ -294,31 +319,15 @@ def test_accuracy_with_labels(job: Job) -> None:
 
 
 def test_all_are_raced_at_full_speed_and_only_the_best_answers_the_other_samples(
-    measured: Job,
+    certified: Job,
 ) -> None:
-    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
-    measured.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
-    measured.add("broken", b"no model")
-    measured.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
-    code, message = measured.run("quality")
-    assert code == 0
-    assert message == (
-        "1 of 4 candidates pass the gates at full speed; source holds on other samples"
-    )
-    kept = measured.root / "scratch/measure/quality"
+    kept = certified.root / "scratch/measure/quality"
     assert [len(np.load(kept / f"choice/{name}.npy")) for name in ("source", "spoiled")] == [
         500,
         200,
     ]
     assert [file.stem for file in (kept / "certification").glob("*.npy")] == ["source"]
     assert len(np.load(kept / "certification/source.npy")) == 541
-
-
-def test_where_none_can_be_chosen_nothing_is_judged_to_certify(measured: Job) -> None:
-    measured.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
-    code, message = measured.run("quality")
-    assert (code, message) == (0, "0 of 1 candidates pass the gates at full speed")
-    assert not (measured.root / "scratch/measure/quality/certification").exists()
 
 
 def test_a_candidate_that_is_beaten_beyond_doubt_is_stopped_and_says_by_what(
@@ -398,7 +407,6 @@ def test_answers_are_computed_with_the_threads_that_serve(
         assert threads - psutil.Process(process.pid).num_threads() == int(limit) - 1
 
 
-@pytest.mark.usefixtures("few_processes")
 def test_answers_that_change_after_they_were_judged_fail_their_candidate(measured: Job) -> None:
     measured.add("small", encoder_model(depth=4, width=WIDTH))
     measured.add("source", (measured.root / "source/model.onnx").read_bytes())
@@ -412,26 +420,21 @@ def test_answers_that_change_after_they_were_judged_fail_their_candidate(measure
     assert measured.validation().chosen == ({"small", "source"} - {recipe}).pop(), message
 
 
-@pytest.mark.usefixtures("few_processes")
-def test_the_only_one_whose_answers_change_is_not_certified(measured: Job) -> None:
-    measured.add("swapped", (measured.root / "source/model.onnx").read_bytes())
-    assert measured.run("quality")[0] == 0
+def test_the_only_one_whose_answers_change_is_not_certified(judged: Job) -> None:
     other = encoder_model(depth=4, width=WIDTH, noise=0.01)
-    onnx.save(other, measured.root / "scratch/candidates/swapped/model.onnx")
-    code, message = measured.run("validate")
+    onnx.save(other, judged.root / "scratch/candidates/source/model.onnx")
+    code, message = judged.run("validate")
     assert code == 0
-    assert measured.validation().chosen is None
+    assert judged.validation().chosen is None
     assert (
         "does not hold on others: it answers sample 0 otherwise than when it was judged" in message
     )
 
 
-def test_a_baseline_that_changes_after_it_was_judged_against_fails_the_stage(measured: Job) -> None:
-    measured.add("source", (measured.root / "source/model.onnx").read_bytes())
-    assert measured.run("quality")[0] == 0
+def test_a_baseline_that_changes_after_it_was_judged_against_fails_the_stage(judged: Job) -> None:
     other = encoder_model(depth=4, width=WIDTH, noise=0.01)
-    onnx.save(other, measured.root / "source/model.onnx")
-    code, message = measured.run("validate")
+    onnx.save(other, judged.root / "source/model.onnx")
+    code, message = judged.run("validate")
     assert code == 1
     assert message.startswith("the source answers sample 0 otherwise than when it was judged")
 

@@ -7,6 +7,7 @@ if status == nil or status.observedGeneration ~= obj.metadata.generation then
   return health
 end
 local found, unready = {}, nil
+local held = {Suspended = true, AwaitingPromotion = true}
 for _, condition in ipairs(status.conditions or {}) do
   if condition.status == "True" then
     found[condition.type] = condition
@@ -21,7 +22,7 @@ if found.Stalled ~= nil then
 elseif found.Ready ~= nil then
   health.status = "Healthy"
   health.message = found.Ready.message
-elseif status.phase == "Paused" or obj.spec.suspend == true then
+elseif obj.spec.suspend == true or (unready ~= nil and held[unready.reason]) then
   health.status = "Suspended"
   if unready ~= nil then
     health.message = unready.reason .. ": " .. unready.message

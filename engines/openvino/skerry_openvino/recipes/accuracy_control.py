@@ -16,6 +16,7 @@ import openvino as ov
 from skerry_openvino.arithmetic import HINT, Arithmetic
 from skerry_openvino.building import read, save
 from skerry_openvino.recipes.post_training import model_type
+from skerry_openvino.running import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -64,7 +65,8 @@ def _fidelity_to(reference: NDArray[Any]) -> Callable[[Any, Iterable[Any]], Any]
     """Return what NNCF validates with: the fidelity of a model's answers, and the answers."""
 
     def validate(compiled: Any, samples: Iterable[Any]) -> tuple[float, list[list[NDArray[Any]]]]:
-        answers = [_flat(compiled(sample)) for sample in samples]
+        request = compiled.create_infer_request()
+        answers = [_flat(run(request, sample)) for sample in samples]
         # NNCF asks for all samples, in order, or for the first one alone.
         return fidelity(reference[: len(answers)], np.stack(answers)), [[one] for one in answers]
 
@@ -74,7 +76,8 @@ def _fidelity_to(reference: NDArray[Any]) -> Callable[[Any, Iterable[Any]], Any]
 def _answers_of(model: ov.Model, samples: Iterable[Mapping[str, NDArray[Any]]]) -> NDArray[Any]:
     """Return the float model's answers, a row for each sample."""
     compiled = ov.Core().compile_model(model, "CPU", {HINT: Arithmetic.FLOAT32.value})
-    return np.stack([_flat(compiled(dict(sample))) for sample in samples])
+    request = compiled.create_infer_request()
+    return np.stack([_flat(run(request, sample)) for sample in samples])
 
 
 def _flat(outputs: Any) -> NDArray[Any]:

@@ -21,8 +21,8 @@ from obstore.exceptions import (
 from obstore.store import GCSStore, S3Store
 
 from skerry.api.artifact import scheme_of
+from skerry.api.reasons import FetchRefusal
 from skerry.jobs.ending import first_line
-from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied, host_unknown, not_trusted
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -79,7 +79,7 @@ class Bucket:
             files = self._below()
         if not files:
             raise RefusedError(
-                Refusal.NOT_FOUND,
+                FetchRefusal.NOT_FOUND,
                 f"{self._where}: nothing lies below this key; correct the uri, or put it there",
             )
         return Listing(files=tuple(files), folder=True)
@@ -104,7 +104,7 @@ class Bucket:
                 files.append(_remote(meta, name))
             if len(files) > MOST_FILES:
                 raise RefusedError(
-                    Refusal.TOO_LARGE,
+                    FetchRefusal.TOO_LARGE,
                     f"{self._where}: more than {MOST_FILES} objects lie below this key; name the"
                     " folder of the model itself",
                 )
@@ -116,14 +116,14 @@ class Bucket:
             yield
         except FileNotFoundError as error:
             raise RefusedError(
-                Refusal.NOT_FOUND,
+                FetchRefusal.NOT_FOUND,
                 f"{self._where}: there is no such bucket or object; correct the uri, or put it there",
             ) from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise denied(self._where, self._secret, _told(error)) from error
         except PreconditionError as error:
             told = f"{self._where}: it changed while it was fetched"
-            raise RefusedError(Refusal.CHANGED, told) from error
+            raise RefusedError(FetchRefusal.CHANGED, told) from error
         except (BaseError, ValueError) as error:
             raise self._of_text(error) from error
 
@@ -137,7 +137,7 @@ class Bucket:
             return not_trusted(self._where, " ".join(re.findall(r"\w+", kind)[:2]))
         if "service_account" in text or "private key" in text.lower() or "private_key" in text:
             return RefusedError(
-                Refusal.SECRET,
+                FetchRefusal.SECRET,
                 f"{_GS_KEY} in the Secret {self._secret} is no service account's key"
                 f" ({first_line(error)}); write the JSON file that Google Cloud gives out",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from skerry.jobs.results import Refusal
+from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.errors import BrokenError, RefusedError
 from skerry_fetcher.listing import Listing, RemoteFile
 
@@ -38,7 +38,7 @@ class Claim:
             path = self._path.resolve()
             if not path.is_relative_to(self._root):
                 raise RefusedError(
-                    Refusal.NOT_FOUND, f"{self._where}: it is a link to outside of the claim"
+                    FetchRefusal.NOT_FOUND, f"{self._where}: it is a link to outside of the claim"
                 )
             if path.is_file():
                 file = RemoteFile(name=self._path.name, size=path.stat().st_size)
@@ -51,7 +51,8 @@ class Claim:
         if not files:
             what = "the folder is empty" if path.is_dir() else "the claim has no such path"
             raise RefusedError(
-                Refusal.NOT_FOUND, f"{self._where}: {what}; correct the uri, or put the files there"
+                FetchRefusal.NOT_FOUND,
+                f"{self._where}: {what}; correct the uri, or put the files there",
             )
         return Listing(files=files, folder=True)
 
@@ -69,7 +70,7 @@ class Claim:
             yield
         except PermissionError as error:
             raise RefusedError(
-                Refusal.DENIED,
+                FetchRefusal.DENIED,
                 f"{self._where}: {error.filename} can't be read by user 65532, as which the job"
                 " runs; let everybody read it (chmod -R a+rX)",
             ) from error

@@ -18,8 +18,8 @@ from urllib.parse import unquote
 import certifi
 from httpx2 import TransportError
 
+from skerry.api.reasons import FetchRefusal
 from skerry.jobs.ending import first_line
-from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied, of_connection, of_status
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -83,7 +83,7 @@ class Hub:
         )
         if not files:
             raise RefusedError(
-                Refusal.NOT_FOUND,
+                FetchRefusal.NOT_FOUND,
                 f"{self._where}: the repository has no such file or folder; it has"
                 f" {', '.join(sorted(every)[:8]) or 'nothing'}",
             )
@@ -105,7 +105,7 @@ class Hub:
         shutil.move(done, sink.path)
         if not _is_right(sink.path, file):
             raise RefusedError(
-                Refusal.CHANGED,
+                FetchRefusal.CHANGED,
                 f"{self._where}: {file.name} has other bytes than its commit {commit} says; the"
                 " transfer or the server's storage is damaged",
             )
@@ -120,13 +120,14 @@ class Hub:
         except errors.RepositoryNotFoundError as error:
             # The Hub does not tell whether a private repository is there.
             raise RefusedError(
-                Refusal.NOT_FOUND,
+                FetchRefusal.NOT_FOUND,
                 f"{self._where}: there is no such repository, or it is private and"
                 f" {_with(self._secret)} may not see it",
             ) from error
         except (errors.RevisionNotFoundError, errors.EntryNotFoundError) as error:
             raise RefusedError(
-                Refusal.NOT_FOUND, f"{self._where}: the repository has no such revision or file"
+                FetchRefusal.NOT_FOUND,
+                f"{self._where}: the repository has no such revision or file",
             ) from error
         except errors.HfHubHTTPError as error:
             status = error.response.status_code if error.response is not None else 500
@@ -138,7 +139,7 @@ class Hub:
 
 
 def _with(secret: str | None) -> str:
-    return f"the token of Secret {secret}" if secret else "a reader without credentialsSecret"
+    return f"the token of Secret {secret}" if secret else "a reader without credentialsSecretName"
 
 
 def _parts(uri: str) -> tuple[str, str, str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import FetchRefusal
 from skerry.artifacts.busy import BUSY
 from skerry.artifacts.images import JOB, RegistryClient, RegistryError
 from skerry.artifacts.registry import split
 from skerry.jobs.plans import RegistryAccess
-from skerry.jobs.results import Refusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import BrokenError, RefusedError, denied
 from skerry_fetcher.listing import Listing
@@ -39,7 +39,7 @@ class PrivateTag:
             insecure=plan.registry.insecure and host == plan.registry.address,
             docker_config=str(credentials.file(KEY)),
         )
-        secret = f"Secret {self._secret} (credentialsSecret)"
+        secret = f"Secret {self._secret} (credentialsSecretName)"
         self._client = RegistryClient(access, secret, JOB)
 
     def look(self) -> Listing:
@@ -51,11 +51,11 @@ class PrivateTag:
                 told = f"HTTP {error.status}"
                 raise denied(self._where, self._secret, told) from error
             if error.status in WAITED_FOR:
-                raise RefusedError(Refusal.UNREACHABLE, str(error)) from error
+                raise RefusedError(FetchRefusal.UNREACHABLE, str(error)) from error
             raise BrokenError(str(error)) from error
         if digest is None:
             raise RefusedError(
-                Refusal.NOT_FOUND,
+                FetchRefusal.NOT_FOUND,
                 f"{self._where}: the registry has no such image or tag; check the name, or push it",
             )
         return Listing(resolved=self._tag, digest=digest)

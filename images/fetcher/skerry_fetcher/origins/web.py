@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from skerry.api.artifact import scheme_of
-from skerry.jobs.results import Refusal
+from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.credentials import Credentials
 from skerry_fetcher.errors import RefusedError, of_connection, of_status
 from skerry_fetcher.listing import Listing, RemoteFile
@@ -68,7 +68,7 @@ class WebFile:
         with self._asked(headers) as answer:
             if file.validator and _validator(answer) != file.validator:
                 raise RefusedError(
-                    Refusal.CHANGED, f"{self._where}: it changed while it was fetched"
+                    FetchRefusal.CHANGED, f"{self._where}: it changed while it was fetched"
                 )
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
                 sink.restart()
@@ -87,7 +87,7 @@ class WebFile:
     def _check(self, answer: httpx.Response) -> None:
         if scheme_of(self._uri) == "https" and answer.url.scheme != "https":
             raise RefusedError(
-                Refusal.NOT_TRUSTED,
+                FetchRefusal.NOT_TRUSTED,
                 f"{self._where}: it redirects to an address without TLS; name an https address that"
                 " doesn't",
             )

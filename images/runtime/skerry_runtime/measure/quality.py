@@ -1,4 +1,4 @@
-"""Quality against the baseline: kept neighbours with cosine, or a ratio of accuracies, F1 or errors.
+"""Quality against the baseline: kept neighbors with cosine, or a ratio of accuracies, F1 or errors.
 
 All functions take answers as (samples, ...) arrays of the model's first output, in the same order
 for both sides. A ratio is 1 when the candidate is as good as the baseline, and less when it is worse.
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-NEIGHBOURS = "neighbours"
-RMSE = "rmse"
+NEAREST_NEIGHBORS = "NearestNeighbors"
+RMSE = "RMSE"
 # Answers that differ by less than this share of their length are the same but for rounding.
 SAME_ANSWER = 1e-3
 
@@ -40,7 +40,7 @@ class QualityError(Exception):
 class Quality:
     """How good answers are: a ratio to the baseline, the counts behind it, and the mean cosine.
 
-    `kept` of `of` samples: the neighbour kept, the right class, or an error not above the baseline's.
+    `kept` of `of` samples: the neighbor kept, the right class, or an error not above the baseline's.
     """
 
     ratio: Estimate
@@ -69,8 +69,8 @@ def judge(
             baseline is never right.
     """
     _check_finite(candidate)
-    if metric == NEIGHBOURS:
-        return neighbours(baseline, candidate)
+    if metric == NEAREST_NEIGHBORS:
+        return nearest_neighbors(baseline, candidate)
     return _BY_LABELS[metric](baseline, candidate, _needed(metric, labels))
 
 
@@ -88,7 +88,7 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
     if answers.dtype.kind in "OSU":
         raise QualityError("the first output is text, and the metrics compare numbers")
     _check_finite(answers)
-    if metric == NEIGHBOURS:
+    if metric == NEAREST_NEIGHBORS:
         _unit_rows(answers)
     elif metric == RMSE:
         _squared_errors(answers, _needed(metric, labels)[: len(answers)])
@@ -126,8 +126,8 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
         )
 
 
-def neighbours(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
-    """Return the share of samples whose nearest neighbour by cosine stayed the same."""
+def nearest_neighbors(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
+    """Return the share of samples whose nearest neighbor by cosine stayed the same."""
     ours, theirs = _unit_rows(candidate), _unit_rows(baseline)
     kept = int((_nearest(ours) == _nearest(theirs)).sum())
     cosine = mean_of((ours * theirs).sum(axis=1).tolist())
@@ -202,8 +202,8 @@ def rmse(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) 
 
 
 _BY_LABELS: dict[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Quality]] = {
-    "accuracy": accuracy,
-    "f1": f1,
+    "Accuracy": accuracy,
+    "F1": f1,
     RMSE: rmse,
 }
 
@@ -223,7 +223,9 @@ def differing(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.intp]:
 def _unit_rows(answers: NDArray[Any]) -> NDArray[np.float64]:
     rows = answers.reshape(len(answers), -1).astype(np.float64)
     if rows.shape[1] < 2:  # noqa: PLR2004 - a direction needs two numbers
-        raise QualityError("the metric neighbours needs a vector per sample as the first output")
+        raise QualityError(
+            "the metric NearestNeighbors needs a vector per sample as the first output"
+        )
     unit: NDArray[np.float64] = rows / np.maximum(
         np.linalg.norm(rows, axis=1, keepdims=True), 1e-12
     )
@@ -243,7 +245,7 @@ def _squared_errors(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.f
     if given.shape != wanted.shape:
         raise QualityError(
             f"the first output has {given.shape[1]} numbers a sample and the labels have"
-            f" {wanted.shape[1]}: the metric rmse compares them one by one"
+            f" {wanted.shape[1]}: the metric RMSE compares them one by one"
         )
     errors: NDArray[np.float64] = np.square(given - wanted).mean(axis=1)
     return errors

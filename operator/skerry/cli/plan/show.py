@@ -65,7 +65,7 @@ def plan(
     """
     parts = [
         _class(model, target, assessment, classes, config)
-        if target.hardware_class in classes
+        if target.hardware_class_name in classes
         else _no_class(model, target, classes, known=all_classes)
         for target in model.spec.targets
     ]
@@ -85,7 +85,7 @@ def _class(
     classes: Mapping[str, HardwareClass],
     config: OperatorConfig | None,
 ) -> Plan:
-    name = target.hardware_class
+    name = target.hardware_class_name
     device = device_of(classes[name])
     if config is None:
         first = rank_engines(assessment, device, {})
@@ -109,7 +109,7 @@ def _class(
 def _no_class(
     model: EdgeModel, target: Target, classes: Mapping[str, HardwareClass], *, known: bool
 ) -> Plan:
-    name = target.hardware_class
+    name = target.hardware_class_name
     if not known:
         return Plan(
             f"[yellow]{name}[/]: the class is unknown here; add its manifest with -f, or contact a"
@@ -124,7 +124,7 @@ def _no_class(
 
 
 def _failing(model: EdgeModel, target: Target) -> tuple[str, ...]:
-    return (f"{model.metadata.name} on {target.hardware_class}",)
+    return (f"{model.metadata.name} on {target.hardware_class_name}",)
 
 
 def _any() -> EngineSettings:
@@ -151,12 +151,12 @@ def _verdict(model: EdgeModel, target: Target, chosen: list[str], *, known: bool
         return f"  [red]no installed engine{asked} suits it: the target would fail (EngineNotInstalled)[/]"
     if len(chosen) == 1:
         named = "" if target.engine == AUTO else ", which the target names,"
-        said = f"{chosen[0]}{named} builds for {target.hardware_class}"
+        said = f"{chosen[0]}{named} builds for {target.hardware_class_name}"
         return f"  {said}; it is rolled out if it passes the gates, measured on a node of the class"
     weights = model.spec.optimization.search.weights
     by = f"speed {weights.speed}, quality {weights.quality}, memory {weights.memory}"
     return (
-        f"  {' and '.join(chosen)} build for {target.hardware_class}, each measured on a node of the"
+        f"  {' and '.join(chosen)} build for {target.hardware_class_name}, each measured on a node of the"
         f" class; the best build by weight ({by}) that passes the gates is rolled out"
     )
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import GateOutcome, TrialOutcome
+from skerry.cli.reading import has_failed, rejection_of
 from skerry.cli.status.words import figure, megabytes
-from skerry.decide.build.variants import GATES_NOT_MET
 from skerry.judging.nearest import passing_gates
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ def recommendations(model: EdgeModel, content: ClassContent) -> list[str]:
 
 def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for build in content.builds:
-        took = {s.name: (s.finished_at - s.started_at).total_seconds()
-                for s in build.variant.status.stages if s.started_at and s.finished_at}  # fmt: skip
+        took = {s.name: (s.completion_time - s.start_time).total_seconds()
+                for s in build.variant.status.stages if s.start_time and s.completion_time}  # fmt: skip
         whole = sum(took.values())
         if not whole:
             continue
@@ -144,7 +143,7 @@ def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    served = (b for b in content.builds if b.variant.metadata.name == content.target.variant)
+    served = (b for b in content.builds if b.variant.metadata.name == content.target.variant_name)
     for build in served:
         missed = [
             g.name for g in build.gates if not g.required and g.outcome is not GateOutcome.PASS
@@ -159,27 +158,26 @@ def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     """An engine whose job ended without figures might have been better than what was chosen."""
     name = model.metadata.name
+    failed = {
+        one.variant.metadata.name
+        for one in content.builds
+        if has_failed(one.variant) and one.by_gates_of_before
+    }
     for said in content.target.builds:
-        if said.phase == Phase.FAILED and said.reason != GATES_NOT_MET:
+        if said.variant_name in failed:
             yield (
-                f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant}`"
+                f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant_name}`"
                 f" shows why; `kubectl skerry retry {name}` tries it again."
             )
 
 
 def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    target = content.target
-    for rejection in model.status.rejected:
-        if (rejection.hardware_class, rejection.revision) != (
-            target.hardware_class,
-            target.desired,
-        ):
-            continue
-        if rejection.attempt >= target.attempt and rejection.revision != target.stable:
-            yield (
-                f"The desired revision was rolled back ({rejection.message}): change the spec, or run"
-                f" `kubectl skerry retry {model.metadata.name}`."
-            )
+    rejection = rejection_of(model, content.target)
+    if rejection is not None:
+        yield (
+            f"The desired revision was rolled back ({rejection.message}): change the spec, or run"
+            f" `kubectl skerry retry {model.metadata.name}`."
+        )
 
 
 BOTTLENECKS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from skerry.api.reasons import ConditionType
 from skerry.cli.report.advice import bottlenecks, recommendations
 from skerry.cli.report.content import classes
 from skerry.cli.report.plot import pareto_svg
@@ -51,9 +52,9 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
     return environment.get_template(TEMPLATE).render(
         model=model,
         title=picture.title,
-        ready=condition_of(model.status.conditions, "Ready"),
+        ready=condition_of(model.status.conditions, ConditionType.READY),
         sections=sections,
-        history=sorted(model.status.history, key=lambda entry: entry.at, reverse=True),
+        history=sorted(model.status.history, key=lambda entry: entry.completion_time, reverse=True),
         now=now,
         age=age,
         version=version("skerry"),
@@ -61,6 +62,6 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
 
 
 def _seconds(stage: StageStatus) -> str:
-    if stage.started_at is None or stage.finished_at is None:
+    if stage.start_time is None or stage.completion_time is None:
         return "-"
-    return f"{(stage.finished_at - stage.started_at).total_seconds():.0f} s"
+    return f"{(stage.completion_time - stage.start_time).total_seconds():.0f} s"

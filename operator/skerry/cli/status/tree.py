@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelvariant import StageOutcome
+from skerry.api.reasons import ConditionType
 from skerry.cli.reading import variants_of
 from skerry.cli.status.words import STYLES, age, figure
 from skerry.decide.conditions import condition_of
@@ -51,7 +52,7 @@ def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
 
 def _headline(picture: Picture) -> str:
     model = picture.model
-    ready = condition_of(model.status.conditions, "Ready")
+    ready = condition_of(model.status.conditions, ConditionType.READY)
     said = f"Ready={ready.status} ({ready.reason})" if ready else "no status yet"
     behind = model.status.observed_generation < (model.metadata.generation or 0)
     phase = f"[{STYLES[model.status.phase]}]{model.status.phase}[/]"
@@ -62,7 +63,9 @@ def _headline(picture: Picture) -> str:
 
 def _target(target: TargetStatus) -> str:
     reason = "" if target.reason == str(target.phase) else f" {target.reason}"
-    return f"[bold]{target.hardware_class}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
+    return (
+        f"[bold]{target.hardware_class_name}[/]  [{STYLES[target.phase]}]{target.phase}[/]{reason}"
+    )
 
 
 def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
@@ -71,7 +74,7 @@ def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime)
     for name in variants_of(target):
         variant = picture.variant(name)
         if variant is not None:
-            chosen = several and bool(target.choice) and name == target.variant
+            chosen = several and bool(target.choice) and name == target.variant_name
             _build(branch, variant, now, chosen=chosen)
     if several and target.choice:
         branch.add(f"choice: {escape(target.choice)}")
@@ -86,7 +89,7 @@ def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime)
 
 def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) -> None:
     status = variant.status
-    certified = condition_of(status.conditions, "Certified")
+    certified = condition_of(status.conditions, ConditionType.CERTIFIED)
     said = certified.reason if certified else "not built yet"
     mark = "  [green]chosen[/]" if chosen else ""
     leaf = branch.add(f"build {variant.metadata.name}  {variant.spec.engine}  {said}{mark}")
@@ -104,13 +107,13 @@ def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) 
 
 def _stage(stage: StageStatus, now: datetime) -> str:
     took = ""
-    if stage.started_at is not None:
-        took = f" {age(stage.started_at, stage.finished_at or now)}"
+    if stage.start_time is not None:
+        took = f" {age(stage.start_time, stage.completion_time or now)}"
     return f"{_STAGE[stage.outcome]} {stage.name}{took}"
 
 
 def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
-    route = picture.route(target.hardware_class)
+    route = picture.route(target.hardware_class_name)
     roles = []
     if route is not None:
         spec = route.spec
@@ -118,7 +121,9 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
                  for name, role in (("stable", spec.stable), ("candidate", spec.candidate)) if role]  # fmt: skip
         if spec.previous:
             kept = (
-                f"for {age(spec.previous.until, now)}" if spec.previous.until > now else "leaving"
+                f"for {age(spec.previous.expiration_time, now)}"
+                if spec.previous.expiration_time > now
+                else "leaving"
             )
             roles.append(f"previous {spec.previous.revision} ({kept})")
     if roles:
@@ -131,7 +136,7 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
         asked = WaveStep(step.percent, selector) if step else ""
         branch.add(
             f"wave {wave.index + 1} of {wave.of} ({asked}): {wave.passed} of {wave.denominator}"
-            f" nodes passed, open for {age(wave.opened_at, now)}"
+            f" nodes passed, open for {age(wave.open_time, now)}"
         )
 
 
@@ -144,7 +149,7 @@ def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: b
     if picture.nodes is None:
         leaf.add("[dim]devices are not shown: your user can't list edgenodes[/]")
         return
-    devices = picture.nodes.get(target.hardware_class, ())
+    devices = picture.nodes.get(target.hardware_class_name, ())
     shown = [line for node in devices for line in _node(picture, node, told=all_nodes)]
     for line in shown if all_nodes else shown[:NODES_SHOWN]:
         leaf.add(line)
@@ -168,7 +173,7 @@ def _node(picture: Picture, node: EdgeNode, *, told: bool) -> Iterator[str]:
 
 def _candidate(picture: Picture, node: EdgeNode, model: NodeModel) -> str:
     """Return how far the candidate is; empty where it waits for a wave that has not opened for the device."""
-    tried, route = model.candidate, picture.route(node.spec.hardware_class)
+    tried, route = model.candidate, picture.route(node.spec.hardware_class_name)
     if tried is None:
         return ""
     meant = route is None or route.spec.is_meant_for(node.spec, tried.revision)

@@ -11,14 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import AUTO, Phase
+from skerry.api.edgemodel import AUTO
+from skerry.api.reasons import BuildReason, Cause, GeneralReason
 from skerry.judging.contest import Contender, decide_contest
 from skerry.decide.nodes.device import device_of
 from skerry.decide.build.engine_builds import engine_build
 from skerry.decide.nodes.select import rank_engines
-from skerry.decide.build.sources import SUSPENDED
-from skerry.decide.unreadable import NOT_READABLE
-from skerry.decide.build.variants import GATES_NOT_MET
+from skerry.decide.build.state import BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,20 +29,13 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.build.sources import Assessed
 
-QUEUED = "BuildQueued"
-SHARED = "BuildShared"
-CLASS_MISSING = "HardwareClassNotFound"
-ENGINE_MISSING = "EngineNotInstalled"
-CHOSEN = "Chosen"
-
-
 @dataclass(frozen=True)
 class TargetBuild:
     """How far the build of one target is.
 
     Attributes:
-        phase: None when a certified build is chosen.
-        reason, message: why it is where it is; when one is chosen, why this one.
+        state: of the lead, where there is one.
+        cause: why it is where it is; when a build is chosen, why this one.
         engines: the ranking, for people.
         constraints: what the class's devices must get by with, for people.
         builds: of each engine that builds for the target, in the order of the ranking.
@@ -51,9 +43,8 @@ class TargetBuild:
     """
 
     hardware_class: str
-    phase: Phase | None
-    reason: str
-    message: str
+    state: BuildState
+    cause: Cause
     engines: tuple[EngineRank, ...] = ()
     constraints: tuple[str, ...] = ()
     builds: tuple[EngineBuild, ...] = field(default=())
@@ -62,7 +53,12 @@ class TargetBuild:
     @property
     def served(self) -> ServedRevision | None:
         """The revision that the spec asks for; None unless a certified build is chosen."""
-        return self.lead.served if self.lead is not None and self.phase is None else None
+        return self.lead.served if self.lead is not None and self.is_certified else None
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether a certified build is chosen."""
+        return self.state is BuildState.CERTIFIED
 
     @property
     def jobs(self) -> tuple[BuildJob, ...]:
@@ -109,15 +105,17 @@ def _shared(build: EngineBuild, measured_on: Mapping[str, str]) -> EngineBuild:
         f"waits for the build on class {other}: the nodes of both classes have the same hardware,"
         " so its evidence applies here too"
     )
-    return replace(build, job=None, phase=Phase.OPTIMIZING, reason=SHARED, message=message)
+    cause = Cause(BuildReason.SHARED, message)
+    return replace(build, job=None, state=BuildState.IN_PROGRESS, cause=cause)
 
 
 def _held(snapshot: Snapshot, build: EngineBuild) -> EngineBuild:
     """No job is started while the model is suspended; those that run end."""
     if build.job is None or not snapshot.model.spec.suspend:
         return build
-    message = f"{build.message} once spec.suspend is false again"
-    return replace(build, job=None, phase=Phase.PAUSED, reason=SUSPENDED, message=message)
+    message = f"{build.cause.message} once spec.suspend is false again"
+    cause = Cause(GeneralReason.SUSPENDED, message)
+    return replace(build, job=None, state=BuildState.SUSPENDED, cause=cause)
 
 
 def _queued(build: EngineBuild, snapshot: Snapshot, free: int) -> EngineBuild:
@@ -126,33 +124,34 @@ def _queued(build: EngineBuild, snapshot: Snapshot, free: int) -> EngineBuild:
         f"waits for a build slot: {most - free} optimization jobs run and {waiting} older"
         f" EdgeModels wait (builds.maxConcurrent is {most})"
     )
-    return replace(build, job=None, phase=Phase.PENDING, reason=QUEUED, message=message)
+    cause = Cause(BuildReason.QUEUED, message)
+    return replace(build, job=None, state=BuildState.QUEUED_TO_BUILD, cause=cause)
 
 
 def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime) -> TargetBuild:
     """What each engine has done for the target; without any, why."""
-    name = target.hardware_class
+    name = target.hardware_class_name
     hardware_class = snapshot.classes.get(name)
     if hardware_class is None and name in snapshot.unreadable_classes:
-        message = snapshot.unreadable_classes[name]
-        return TargetBuild(name, Phase.FAILED, NOT_READABLE, message)
+        cause = Cause(GeneralReason.NOT_READABLE, snapshot.unreadable_classes[name])
+        return TargetBuild(name, BuildState.REJECTED, cause)
     if hardware_class is None:
         message = f"there is no HardwareClass {name}: create it, or correct spec.targets"
         if count := len(snapshot.nodes.get(name, ())):
             message += f" ({count} nodes stay in the class while an EdgeModel names it)"
-        return TargetBuild(name, Phase.FAILED, CLASS_MISSING, message)
+        cause = Cause(BuildReason.CLASS_NOT_FOUND, message)
+        return TargetBuild(name, BuildState.REJECTED, cause)
     if assessed.assessment is None:
-        return TargetBuild(name, assessed.phase, assessed.reason, assessed.message)
+        return TargetBuild(name, assessed.state, assessed.cause)
     device = device_of(hardware_class)
     ranks = rank_engines(assessed.assessment, device, snapshot.config.engines)
     engines = _engines(target, ranks)
     if not engines:
-        message = _missing(target, ranks)
-        return TargetBuild(
-            name, Phase.FAILED, ENGINE_MISSING, message, ranks, constraints=device.constraints
-        )
+        cause = Cause(BuildReason.ENGINE_NOT_INSTALLED, _missing(target, ranks))
+        return TargetBuild(name, BuildState.REJECTED, cause, ranks, device.constraints)
     builds = tuple(engine_build(snapshot, hardware_class, engine, now) for engine in engines)
-    return TargetBuild(name, Phase.OPTIMIZING, "", "", ranks, device.constraints, builds=builds)
+    first = builds[0]
+    return TargetBuild(name, first.state, first.cause, ranks, device.constraints, builds)
 
 
 def _engines(target: Target, ranks: Sequence[EngineRank]) -> list[str]:
@@ -165,11 +164,11 @@ def _missing(target: Target, ranks: Sequence[EngineRank]) -> str:
     wanted = [rank for rank in ranks if target.engine in {AUTO, rank.engine}]
     if wanted:
         said = "; ".join(f"{rank.engine}: {rank.reason}" for rank in wanted)
-        return f"no installed engine suits class {target.hardware_class}: {said}"
+        return f"no installed engine suits class {target.hardware_class_name}: {said}"
     installed = ", ".join(rank.engine for rank in ranks if rank.installed) or "none"
     return (
         f"engine {target.engine} is not installed (installed: {installed}): add it to `engines` in"
-        f" the chart's values, or correct spec.targets of class {target.hardware_class}"
+        f" the chart's values, or correct spec.targets of class {target.hardware_class_name}"
     )
 
 
@@ -182,7 +181,7 @@ def _concluded(snapshot: Snapshot, found: TargetBuild) -> TargetBuild:
         build for build in found.builds if build.is_open and not (certified and build.tried_before)
     ]
     if waited_for:
-        running = [build for build in waited_for if build.phase is Phase.OPTIMIZING]
+        running = [build for build in waited_for if build.state is BuildState.IN_PROGRESS]
         return _waiting(found, (running or waited_for)[0])
     if certified:
         return _chosen(snapshot, found, certified)
@@ -190,21 +189,14 @@ def _concluded(snapshot: Snapshot, found: TargetBuild) -> TargetBuild:
 
 
 def _waiting(found: TargetBuild, lead: EngineBuild) -> TargetBuild:
-    message = _told(found.builds, lead)
-    return replace(found, phase=lead.phase, reason=lead.reason, message=message, lead=lead)
+    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
 
 
 def _failed(found: TargetBuild) -> TargetBuild:
     # A job that failed may succeed when it is tried again; gates that were missed stay missed.
-    faults = [build for build in found.builds if build.reason != GATES_NOT_MET]
+    faults = [build for build in found.builds if build.state is not BuildState.GATES_NOT_MET]
     lead = (faults or list(found.builds))[0]
-    return replace(
-        found,
-        phase=Phase.FAILED,
-        reason=lead.reason,
-        message=_told(found.builds, lead),
-        lead=lead,
-    )
+    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
 
 
 def _chosen(
@@ -216,22 +208,18 @@ def _chosen(
     ]
     if len(found.builds) == 1 or not contenders:
         (lead, *_) = certified
-        return replace(found, phase=None, reason=lead.reason, message=lead.message, lead=lead)
+        return replace(found, state=lead.state, cause=lead.cause, lead=lead)
     won = decide_contest(contenders, weights)
     lead = next(build for build in certified if build.engine == won.winner.engine)
-    others = [f"{b.engine}: {b.message}" for b in found.builds if b not in certified]
-    return replace(
-        found,
-        phase=None,
-        reason=CHOSEN,
-        message="; ".join([won.explanation, *others]),
-        lead=lead,
-    )
+    others = [f"{b.engine}: {b.cause.message}" for b in found.builds if b not in certified]
+    cause = Cause(BuildReason.CHOSEN, "; ".join([won.explanation, *others]))
+    return replace(found, state=lead.state, cause=cause, lead=lead)
 
 
-def _told(builds: Iterable[EngineBuild], lead: EngineBuild) -> str:
-    """What the engines say, the lead first; a single one needs no name before it."""
+def _told(builds: Iterable[EngineBuild], lead: EngineBuild) -> Cause:
+    """The lead's cause, with what the other engines say; a single one needs no name before it."""
     others = [build for build in builds if build is not lead]
     if not others:
-        return lead.message
-    return "; ".join(f"{build.engine}: {build.message}" for build in (lead, *others))
+        return lead.cause
+    said = "; ".join(f"{build.engine}: {build.cause.message}" for build in (lead, *others))
+    return replace(lead.cause, message=said)

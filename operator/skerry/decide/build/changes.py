@@ -68,7 +68,7 @@ def effect_of(field: str) -> str:
 
 
 def _classes(spec: dict[str, Any]) -> set[str]:
-    return {target["hardwareClass"] for target in spec["targets"]}
+    return {target["hardwareClassName"] for target in spec["targets"]}
 
 
 def _by_class(spec: dict[str, Any], both: set[str]) -> dict[str, Any]:
@@ -79,9 +79,9 @@ def _by_class(spec: dict[str, Any], both: set[str]) -> dict[str, Any]:
             flat[name] = value
             continue
         for target in value:
-            parts = {key: part for key, part in target.items() if key != "hardwareClass"}
-            known = target["hardwareClass"] in both
-            flat[f"targets[{target['hardwareClass']}]"] = parts if known else str(parts["engine"])
+            parts = {key: part for key, part in target.items() if key != "hardwareClassName"}
+            known = target["hardwareClassName"] in both
+            flat[f"targets[{target['hardwareClassName']}]"] = parts if known else str(parts["engine"])
     return flat
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import Phase
 from skerry.api.modelvariant import ModelVariantSpec
+from skerry.api.reasons import BuildReason, Cause, GeneralReason
 from skerry.decide.build import identity
 from skerry.decide.decision import BuildJob, ServedRevision
 from skerry.decide.build.registry import looking_up, shared_access
 from skerry.decide.build.sources import evaluation_of
+from skerry.decide.build.state import BuildState
 from skerry.decide.build.tries import gates_key, job_for, next_try, short_key
 from skerry.api.units import parse_duration
-from skerry.decide.build.variants import Progress, from_finished, from_job, regated, remembered
+from skerry.decide.build.variants import from_finished, from_job, regated, remembered
 from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import evidence_tag
 
@@ -30,22 +31,14 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot
     from skerry.decide.build.variants import VariantState
 
-NO_NODES = "NoNodes"
-_PHASES = {
-    Progress.RUNNING: Phase.OPTIMIZING,
-    Progress.GATES_NOT_MET: Phase.FAILED,
-    Progress.FAILED: Phase.FAILED,
-}
-
-
 @dataclass(frozen=True)
 class EngineBuild:
     """How far one engine is with one target.
 
     Attributes:
         variant, spec: the ModelVariant: its name, what it shall be.
-        phase: None when certified; Failed when there is nothing to wait for.
-        reason, message: why it is where it is.
+        state: how far it is.
+        cause: why it is where it is.
         status: of the variant, to be written; None for one that is not there yet.
         job: to start.
         lookup: tag in the registry to look at before a job is started.
@@ -58,9 +51,8 @@ class EngineBuild:
     engine: str
     variant: str
     spec: ModelVariantSpec
-    phase: Phase | None
-    reason: str
-    message: str
+    state: BuildState
+    cause: Cause
     status: ModelVariantStatus | None = None
     job: BuildJob | None = None
     lookup: str | None = None
@@ -72,7 +64,7 @@ class EngineBuild:
     @property
     def is_open(self) -> bool:
         """Whether it may still be certified without anybody doing anything."""
-        return self.phase in {Phase.OPTIMIZING, Phase.PENDING, Phase.PAUSED}
+        return not self.state.has_failed and self.state is not BuildState.CERTIFIED
 
     @property
     def certified(self) -> Trial | None:
@@ -98,7 +90,7 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
     serving = serving.model_copy(
         update={"resources": serving.resources.model_copy(update={"limits": limits})}
     )
-    hardware_class = variant.spec.hardware_class
+    hardware_class = variant.spec.hardware_class_name
     replaced = _replaced(snapshot, variant)
     name = identity.revision(
         artifact.digest, serving, engine.runtime_image, hardware_class, replaced
@@ -110,7 +102,7 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
 
 def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
     """The server that the class has for the variant's engine in place of Skerry's own."""
-    found = snapshot.classes.get(variant.spec.hardware_class)
+    found = snapshot.classes.get(variant.spec.hardware_class_name)
     runtimes = found.spec.runtimes if found else ()
     return next((one for one in runtimes if one.engine == variant.spec.engine), None)
 
@@ -120,11 +112,12 @@ def engine_build(
 ) -> EngineBuild:
     """How far an installed engine is with a target whose source is assessed."""
     spec = _variant_spec(snapshot, hardware_class, engine)
-    name = identity.variant_name(spec.edge_model, spec.hardware_class, spec.build_key, spec.limits)
+    name = identity.variant_name(spec.edge_model_name, spec.hardware_class_name, spec.build_key, spec.limits)
     work = work_of(snapshot, name)
     job = _job(snapshot, hardware_class, spec, name, work)
     made = EngineBuild(
-        engine, name, spec, Phase.OPTIMIZING, "Starting", f"variant {name} will be built",
+        engine, name, spec, BuildState.IN_PROGRESS,
+        Cause(BuildReason.JOB_STARTING, f"variant {name} will be built"),
         tried_before=any(job.work == work and job.failure for job in snapshot.jobs),
         evidence=job.plan.evidence_key,
     )  # fmt: skip
@@ -132,24 +125,25 @@ def engine_build(
     state = _state(snapshot, variant, work, now) if variant else None
     if variant is not None and state is not None:
         return _with_state(snapshot, made, variant, state)
-    if not snapshot.nodes.get(spec.hardware_class):
+    if not snapshot.nodes.get(spec.hardware_class_name):
         return _without_nodes(made)
     return _started(snapshot, made, job, now)
 
 
 def _without_nodes(build: EngineBuild) -> EngineBuild:
     """A build on a class without nodes waits instead of starting a job that nothing can run."""
-    name = build.spec.hardware_class
+    name = build.spec.hardware_class_name
     message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
-    return replace(build, phase=Phase.PENDING, reason=NO_NODES, message=message)
+    cause = Cause(GeneralReason.NO_NODES, message)
+    return replace(build, state=BuildState.WITHOUT_NODES, cause=cause)
 
 
 def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime) -> EngineBuild:
     """What an earlier job left under the same keys; else the job."""
     tag = evidence_tag(job.plan.evidence_key)
     if tag not in snapshot.finished:
-        told = looking_up(snapshot, "this was built and measured before")
-        return replace(made, lookup=tag, reason=told.reason, message=told.message)
+        cause = looking_up(snapshot, "this was built and measured before")
+        return replace(made, lookup=tag, cause=cause)
     finished = snapshot.finished[tag]
     variant = snapshot.variants.get(made.variant)
     if variant is None:
@@ -180,15 +174,14 @@ def _with_state(
     snapshot: Snapshot, made: EngineBuild, variant: ModelVariant, state: VariantState
 ) -> EngineBuild:
     certified = variant.model_copy(update={"status": state.status})
-    served = served_by(snapshot, certified) if state.progress is Progress.CERTIFIED else None
+    served = served_by(snapshot, certified) if state.state is BuildState.CERTIFIED else None
     return replace(
         made,
-        phase=_PHASES.get(state.progress),
-        reason=state.reason,
-        message=state.message,
+        state=state.state,
+        cause=state.cause,
         status=state.status,
         served=served,
-        measuring=state.progress is Progress.RUNNING,
+        measuring=state.state is BuildState.IN_PROGRESS,
     )
 
 
@@ -207,8 +200,8 @@ def _variant_spec(
         trials=spec.optimization.search.trials,
     )  # fmt: skip
     return ModelVariantSpec(
-        edge_model=snapshot.model.metadata.name,
-        hardware_class=hardware_class.metadata.name,
+        edge_model_name=snapshot.model.metadata.name,
+        hardware_class_name=hardware_class.metadata.name,
         engine=engine,
         engine_version=settings.version,
         build_key=key,
@@ -225,14 +218,14 @@ def _job(
 ) -> BuildJob:
     model = snapshot.model
     search = model.spec.optimization.search
-    hardware = identity.hardware_of(spec.hardware_class, hardware_class.status.facts)
+    hardware = identity.hardware_of(spec.hardware_class_name, hardware_class.status.facts)
     evidence = identity.evidence_key(
         spec.build_key, hardware, spec.limits, model.spec.gates, search.weights
     )
-    deadline = round(parse_duration(search.time_limit))
+    deadline = parse_duration(search.time_limit)
     plan = JobPlan(
-        edge_model=spec.edge_model, namespace=model.metadata.namespace or "default",
-        hardware_class=spec.hardware_class, features=hardware_class.spec.features,
+        edge_model=spec.edge_model_name, namespace=model.metadata.namespace or "default",
+        hardware_class=spec.hardware_class_name, features=hardware_class.spec.features,
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,

@@ -19,33 +19,30 @@ from skerry.api.actions import retry_asked
 from skerry.api.artifact import scheme_of
 from skerry.api.edgemodel_status import Fetched
 from skerry.api.modelvariant import PinnedArtifact
+from skerry.api.reasons import Cause, FetchReason, FetchRefusal
 from skerry.decide.decision import FetchJob, JobTry
 from skerry.decide.build.registry import own_access
 from skerry.decide.snapshot import ContainerPhase, Pins
+from skerry.decide.build.state import BuildState, Failure
 from skerry.decide.build.stages import failure, last_words, trouble
 from skerry.decide.build.tries import retry_of, short_key
-from skerry.decide.pods.trouble import Trouble
 from skerry.api.units import parse_bytes, parse_duration
 from skerry.jobs.plans import FetchPlan, Role
-from skerry.jobs.results import FetchReport, Refusal
+from skerry.jobs.results import FetchReport
 from skerry.jobs.stages import FETCH, LOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from skerry.api.artifact import Artifact
     from skerry.decide.snapshot import JobView, Snapshot
 
-QUEUED = "FetchQueued"
-FETCHING = "Fetching"
-FETCHER_MISSING = "FetcherMissing"
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
 _DEADLINE = "the chart's sources.timeLimit"
-_NO_STORY = Trouble("", "")
-_NO_FETCHER = Trouble(
-    FETCHER_MISSING,
+_NO_FETCHER = Cause(
+    FetchReason.FETCHER_MISSING,
     "this installation has no fetcher: set the chart's images.fetcher, or use an oci:// image",
 )
 
@@ -57,16 +54,16 @@ class Fetching:
     Attributes:
         fetched: what came in; None while nothing has.
         job: to start.
-        story: why nothing came in yet.
-        failed: whether it takes a person, or time, to get on.
+        state: Rejected and Failed take a person, or time, to get on.
+        cause: why nothing came in yet.
         obsolete: jobs that are of no use any more.
         again_at: when the next try is due.
     """
 
     fetched: Fetched | None = None
     job: FetchJob | None = None
-    story: Trouble = _NO_STORY
-    failed: bool = False
+    state: BuildState = BuildState.WAITING
+    cause: Cause | None = None
     obsolete: tuple[str, ...] = ()
     again_at: datetime | None = None
 
@@ -92,7 +89,7 @@ def needs_job(artifact: Artifact) -> bool:
     """Whether the operator can't tell the digest by itself."""
     if scheme_of(artifact.uri) != "oci":
         return True
-    return artifact.credentials_secret is not None and artifact.digest is None
+    return artifact.credentials_secret_name is not None and artifact.digest is None
 
 
 def fetch_key(artifact: Artifact) -> str:
@@ -125,22 +122,26 @@ def settle(snapshot: Snapshot, now: datetime) -> Settled:
 
 
 def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]) -> Pins:
-    """The pins with those that jobs found, and the story of those that are missing."""
-    missing = [one.story for one in fetching.values() if one.fetched is None]
-    failed = [one.story for one in fetching.values() if one.failed]
-    stories = failed or missing
-    told = "; ".join(story.message for story in stories)
+    """The pins with those that jobs found, and why others are missing."""
     # The registry's answer about the other artifact comes before what is merely awaited.
-    problem = told if failed else pins.problem
+    failed = [one for one in fetching.values() if one.state.has_failed]
+    missing = [] if pins.failed else [one for one in fetching.values() if one.cause]
     return replace(
-        pins,
+        pins if not (failed or missing) else _explained(pins, failed or missing),
         source=_pin(Role.SOURCE, artifacts, fetching) or pins.source,
         dataset=_pin(Role.DATASET, artifacts, fetching) or pins.dataset,
-        problem=problem,
-        waiting="" if problem else "; ".join(part for part in (pins.waiting, told) if part),
-        reason=stories[0].reason if stories and (failed or not problem) else pins.reason,
         fetched={role: one.fetched for role, one in fetching.items() if one.fetched},
     )
+
+
+def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
+    """The pins with the state and cause of what is missing; what they wait for themselves is said first."""
+    queued = any(one.state is BuildState.QUEUED_TO_FETCH for one in missing)
+    state = BuildState.QUEUED_TO_FETCH if queued else missing[0].state
+    causes = [one.cause for one in missing if one.cause]
+    before = [] if state.has_failed or pins.cause is None else [pins.cause.message]
+    told = "; ".join([*before, *(cause.message for cause in causes)])
+    return replace(pins, state=state, cause=replace(causes[0], message=told))
 
 
 def _pin(
@@ -154,7 +155,7 @@ def _pin(
         uri=artifact.uri,
         digest=fetched.digest,
         image=fetched.image,
-        pull_secret=None if fetched.image else artifact.credentials_secret,
+        pull_secret_name=None if fetched.image else artifact.credentials_secret_name,
     )
 
 
@@ -166,7 +167,7 @@ def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> F
     if known is not None and known.key == key and nonce == model.status.retry_nonce:
         return Fetching(fetched=known)
     if snapshot.config.sources.fetcher_image is None:
-        return Fetching(story=_NO_FETCHER, failed=True)
+        return Fetching(state=BuildState.REJECTED, cause=_NO_FETCHER)
     work = short_key("fetch", role.value, key, nonce or "")
     jobs = sorted((j for j in snapshot.jobs if j.work == work), key=lambda job: job.created_at)
     good = next((job for job in reversed(jobs) if job.failure is None), None)
@@ -189,10 +190,10 @@ def _tried(
     if now >= again_at:
         return _start(snapshot, role, work, number + 1, failed)
     found = _refusal(last) or failure(last, _DEADLINE)
-    told = f"{found.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
+    told = f"{found.cause.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
     return Fetching(
-        story=Trouble(found.reason, told),
-        failed=True,
+        state=found.state,
+        cause=replace(found.cause, message=told),
         obsolete=_names(job for job in failed if job is not last),
         again_at=again_at,
     )
@@ -220,13 +221,13 @@ def _start(
         pin=artifact.digest,
         endpoint=artifact.endpoint,
         region=artifact.region,
-        secret=artifact.credentials_secret,
+        secret=artifact.credentials_secret_name,
         size_limit=min(own, most),
         registry=own_access(snapshot),
     )
-    job = FetchJob(made, plan, round(parse_duration(settings.time_limit)))
-    story = Trouble(FETCHING, f"job {made.name} will fetch {artifact.uri}")
-    return Fetching(job=job, story=story, obsolete=_names(failed))
+    job = FetchJob(made, plan, parse_duration(settings.time_limit))
+    cause = Cause(FetchReason.FETCHING, f"job {made.name} will fetch {artifact.uri}")
+    return Fetching(job=job, cause=cause, obsolete=_names(failed))
 
 
 def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
@@ -236,12 +237,12 @@ def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
     most = snapshot.config.sources.max_concurrent
     uri = found.job.plan.uri
     told = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
-    return Fetching(story=Trouble(QUEUED, told))
+    return Fetching(state=BuildState.QUEUED_TO_FETCH, cause=Cause(FetchReason.QUEUED, told))
 
 
 def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetching:
     if not job.succeeded:
-        return Fetching(story=trouble(job) or _running(job, artifact))
+        return Fetching(cause=trouble(job) or _running(job, artifact))
     words = last_words(job.pods[-1].containers, FETCH.name) if job.pods else ""
     try:
         report = FetchReport.model_validate_json(words)
@@ -250,7 +251,8 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
             f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
             " delete the job to run it again"
         )
-        return Fetching(story=Trouble("FetchUnreadable", told), failed=True)
+        cause = Cause(FetchReason.REPORT_UNREADABLE, told)
+        return Fetching(state=BuildState.FAILED, cause=cause)
     return Fetching(
         fetched=Fetched(
             key=key,
@@ -259,32 +261,32 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
             content=report.content,
             resolved=report.resolved,
             bytes=report.bytes,
-            at=job.finished_at or now,
+            fetch_time=job.finished_at or now,
         )
     )
 
 
-def _running(job: JobView, artifact: Artifact) -> Trouble:
+def _running(job: JobView, artifact: Artifact) -> Cause:
     """What is known while it runs: how much there is, since its first stage has looked."""
     pod = job.pods[-1] if job.pods else None
     fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
     if pod is None or not pod.begun:
-        return Trouble(FETCHING, f"job {job.name} is starting: it will check {artifact.uri}")
+        return Cause(FetchReason.FETCHING, f"job {job.name} is starting: it will check {artifact.uri}")
     if fetch is None or fetch.phase is ContainerPhase.WAITING:
-        return Trouble(FETCHING, f"job {job.name} checks {artifact.uri}")
+        return Cause(FetchReason.FETCHING, f"job {job.name} checks {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
     size = last_words(pod.containers, LOOK.name).strip()
     told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
-    return Trouble(FETCHING, told)
+    return Cause(FetchReason.FETCHING, told)
 
 
-def _refusal(job: JobView) -> Trouble | None:
+def _refusal(job: JobView) -> Failure | None:
     """What the fetcher itself said, by the word that its message begins with."""
     for pod in reversed(job.pods):
         for container in pod.containers:
             word, _, told = container.message.strip().partition(": ")
-            if container.exit_code and told and word in set(Refusal):
-                return Trouble(word, told)
+            if container.exit_code and told and word in set(FetchRefusal):
+                return Failure(BuildState.REJECTED, Cause(FetchRefusal(word), told))
     return None
 
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.decide.pods.trouble import Trouble
+from skerry.api.reasons import Cause, RegistryReason
 from skerry.jobs.names import DOCKER_CONFIG_FILE
 from skerry.jobs.plans import RegistryAccess
 
 if TYPE_CHECKING:
     from skerry.decide.snapshot import Snapshot
 
-LOOKING_UP = "LookingUp"
 SHARED = "builds"
 """Repository below the prefix that all EdgeModels share."""
-WAITING = "WaitingForRegistry"
 
 
-def looking_up(snapshot: Snapshot, what: str) -> Trouble:
+def looking_up(snapshot: Snapshot, what: str) -> Cause:
     """Return what to report while the operator asks the registry whether something is so."""
     asked = f"checking in the registry whether {what}"
     if snapshot.registry_says:
-        return Trouble(WAITING, f"{asked}: {snapshot.registry_says}")
-    return Trouble(LOOKING_UP, asked)
+        return Cause(RegistryReason.WAITING, f"{asked}: {snapshot.registry_says}")
+    return Cause(RegistryReason.LOOKING_UP_RESULTS, asked)
 
 
 def own_access(snapshot: Snapshot) -> RegistryAccess:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from skerry.api.edgemodel import Assessment, Phase
+from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import EvaluationPlan
+from skerry.api.reasons import (
+    AssessFailure,
+    AssessReason,
+    Cause,
+    GeneralReason,
+    RegistryReason,
+)
 from skerry.decide.build import identity
 from skerry.decide.decision import AssessJob
 from skerry.decide.build.registry import looking_up, shared_access
+from skerry.decide.build.state import BuildState
 from skerry.decide.build.stages import failure, last_words, trouble
 from skerry.decide.build.tries import job_for, next_try, short_key
 from skerry.api.units import parse_duration
-from skerry.jobs.errors import UNUSABLE
 from skerry.jobs.plans import BASELINE_ENGINE, AssessPlan
 from skerry.jobs.registry import assessment_tag
 from skerry.jobs.stages import ASSESS
@@ -23,11 +30,13 @@ from skerry.jobs.stages import ASSESS
 if TYPE_CHECKING:
     from skerry.api.evaluation import Evaluation
     from skerry.api.modelvariant import PinnedArtifact
+    from skerry.decide.build.state import Failure
     from skerry.decide.snapshot import Finished, JobView, Snapshot
 
 
-NOT_RESOLVED = "SourceNotResolved"
-SUSPENDED = "Suspended"
+_RESOLVING = Cause(
+    RegistryReason.RESOLVING_DIGESTS, "resolving the digests of source and data set"
+)
 
 
 @dataclass(frozen=True)
@@ -38,15 +47,14 @@ class Assessed:
         assessment: of both as they are pinned now; None while there is none.
         job: to start.
         lookup: tag in the registry to look at first.
-        phase, reason, message: why there is no assessment.
+        state, cause: why there is no assessment; of no meaning once there is one.
     """
 
     assessment: Assessment | None = None
     job: AssessJob | None = None
     lookup: str | None = None
-    phase: Phase = Phase.OPTIMIZING
-    reason: str = ""
-    message: str = ""
+    state: BuildState = BuildState.IN_PROGRESS
+    cause: Cause = _RESOLVING
 
 
 def assess_source(snapshot: Snapshot) -> Assessed:
@@ -85,35 +93,26 @@ def _is_of(assessment: Assessment, source_digest: str, evaluation: EvaluationPla
 
 
 def _unresolved(snapshot: Snapshot) -> Assessed:
-    problem = snapshot.pins.problem
-    if problem:
-        reason = snapshot.pins.reason or NOT_RESOLVED
-        return Assessed(phase=Phase.FAILED, reason=reason, message=problem)
-    if snapshot.pins.waiting:
-        return Assessed(
-            phase=Phase.PENDING, reason=snapshot.pins.reason, message=snapshot.pins.waiting
-        )
-    message = "resolving the digests of source and data set"
-    return Assessed(phase=Phase.PENDING, reason="Resolving", message=message)
+    pins = snapshot.pins
+    return Assessed(state=pins.state, cause=pins.cause or _RESOLVING)
 
 
 def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: str) -> Assessed:
     """What an earlier job found out about the same; else a job that reads it."""
     if snapshot.model.spec.suspend:
         message = "the source is not read while spec.suspend is true"
-        return Assessed(phase=Phase.PAUSED, reason=SUSPENDED, message=message)
+        cause = Cause(GeneralReason.SUSPENDED, message)
+        return Assessed(state=BuildState.SUSPENDED, cause=cause)
     tag = assessment_tag(plan.assessment_key)
     if tag not in snapshot.finished:
-        told = looking_up(snapshot, "the source was read before")
-        return Assessed(lookup=tag, reason=told.reason, message=told.message)
+        return Assessed(lookup=tag, cause=looking_up(snapshot, "the source was read before"))
     found = _read_before(snapshot.finished[tag], plan)
     if found is not None:
         return Assessed(assessment=found)
     made, search = next_try(snapshot, work), snapshot.model.spec.optimization.search
     return Assessed(
-        job=AssessJob(made, source, plan, round(parse_duration(search.time_limit))),
-        reason="Assessing",
-        message=_reads(made.name, source, plan, begun=False),
+        job=AssessJob(made, source, plan, parse_duration(search.time_limit)),
+        cause=Cause(AssessReason.ASSESSING, _reads(made.name, source, plan, begun=False)),
     )
 
 
@@ -150,16 +149,18 @@ def _read_before(found: Finished | None, plan: AssessPlan) -> Assessment | None:
 def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assessed:
     if job.failure is not None:
         found = failure(job, "spec.optimization.search.timeLimit")
-        unusable = found.reason in UNUSABLE.values()
-        reason = found.reason if unusable else f"Assess{found.reason}"
-        return Assessed(phase=Phase.FAILED, reason=reason, message=found.message)
+        return Assessed(state=found.state, cause=_of_assessing(found))
     if job.succeeded:
         return _parsed(job, plan)
-    stuck = trouble(job)
-    if stuck is not None:
-        return Assessed(reason=stuck.reason, message=stuck.message)
     message = _reads(job.name, source, plan, begun=job.begun)
-    return Assessed(reason="Assessing", message=message)
+    return Assessed(cause=trouble(job) or Cause(AssessReason.ASSESSING, message))
+
+
+def _of_assessing(found: Failure) -> Cause:
+    """The cause of a failed job; the reason says that it is this one, unless its input is at fault."""
+    if found.state is BuildState.REJECTED:
+        return found.cause
+    return replace(found.cause, reason=AssessFailure[found.cause.reason.name])
 
 
 def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
@@ -177,9 +178,7 @@ def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
 
 
 def _unreadable(job: JobView, why: str) -> Assessed:
-    return Assessed(
-        phase=Phase.FAILED,
-        reason="AssessmentUnreadable",
-        message=f"job {job.name} ended without a readable assessment ({why}):"
-        " delete the job to run it again",
+    message = (
+        f"job {job.name} ended without a readable assessment ({why}): delete the job to run it again"
     )
+    return Assessed(state=BuildState.FAILED, cause=Cause(AssessReason.UNREADABLE, message))

@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import StageOutcome, StageStatus
-from skerry.decide.pods.states import STUCK_WAITING, kubelet_words, not_begun, scheduler_words
+from skerry.api.reasons import Cause, InputFault, JobFailure, PodReason
+from skerry.decide.build.state import BuildState, Failure
+from skerry.decide.pods.states import OUT_OF_MEMORY, STUCK_WAITING, kubelet_words, not_begun, scheduler_words
 from skerry.decide.pods.refusals import refusal
+from skerry.decide.pods.trouble import of_job
 from skerry.decide.snapshot import ContainerPhase
-from skerry.decide.pods.trouble import UNSCHEDULABLE, Trouble
-from skerry.jobs.errors import UNUSABLE
+from skerry.jobs.errors import EXIT_EVALUATION, EXIT_SOURCE
 from skerry.jobs.stages import STAGES, memory_setting
 from skerry.stage import Stage
 
@@ -22,6 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.decide.snapshot import ContainerView, JobView, PodView
+
+
+_UNUSABLE = {
+    EXIT_EVALUATION: InputFault.EVALUATION_UNUSABLE,
+    EXIT_SOURCE: InputFault.SOURCE_UNUSABLE,
+}
+_BY_THE_CONTROLLER = {
+    reason.value: reason
+    for reason in (
+        JobFailure.BACKOFF_LIMIT_EXCEEDED,
+        JobFailure.DEADLINE_EXCEEDED,
+        JobFailure.POD_FAILURE_POLICY,
+    )
+}
+"""With which the Job controller ends jobs such as ours (batch/v1, JobReason*)."""
 
 
 def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
@@ -33,47 +50,53 @@ def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
     )
 
 
-def trouble(job: JobView) -> Trouble | None:
+def trouble(job: JobView) -> Cause | None:
     """What keeps an unfinished job from getting on, if anything; it may pass by itself."""
+    found = _trouble(job)
+    return found and of_job(found)
+
+
+def _trouble(job: JobView) -> Cause | None:
     if not job.pods:
         found = refusal(job.events, f"job/{job.name}", job.namespace)
-        return found and Trouble(found.reason, f"job {job.name} has no pod: {found.message}")
+        return found and Cause(found.reason, f"job {job.name} has no pod: {found.message}")
     pod = job.pods[-1]
     if pod.unschedulable:
         words = scheduler_words(pod.unschedulable)
-        return Trouble(UNSCHEDULABLE, f"job {job.name} waits for a node: {words}")
+        return Cause(PodReason.UNSCHEDULABLE, f"job {job.name} waits for a node: {words}")
     for container in pod.containers:
         reason = STUCK_WAITING.get(container.reason)
         if container.phase is ContainerPhase.WAITING and reason is not None:
             said = kubelet_words(container)
-            return Trouble(reason, f"{_where(job, pod, container)} cannot start: {said}")
+            return Cause(reason, f"{_where(job, pod, container)} cannot start: {said}")
     if pod.begun:
         return None
     found = not_begun(pod.events, job.namespace)
-    return found and Trouble(
+    return found and Cause(
         found.reason, f"job {job.name} waits on node {pod.node}: {found.message}"
     )
 
 
-def failure(job: JobView, deadline: str) -> Trouble:
+def failure(job: JobView, deadline: str) -> Failure:
     """Why a job has failed.
 
     Args:
         job: one whose `failure` is set.
         deadline: what to raise when it took too long, in words.
     """
-    reason, message = job.failure or ("", "")
-    if reason == "DeadlineExceeded":
+    said, message = job.failure or ("", "")
+    reason = _BY_THE_CONTROLLER.get(said, JobFailure.JOB_FAILED)
+    if reason is JobFailure.DEADLINE_EXCEEDED:
         text = f"job {job.name} exceeded its deadline: raise {deadline}"
         stuck = trouble(job)
-        return Trouble(reason, f"{text}; at the end: {stuck.message}" if stuck else text)
+        text += f"; at the end: {stuck.message}" if stuck else ""
+        return Failure(BuildState.FAILED, Cause(reason, text))
     for pod in reversed(job.pods):
         for container in pod.containers:
             if container.phase is ContainerPhase.TERMINATED and container.exit_code:
                 return _container_failure(job, pod, container)
-    return Trouble(
-        reason or "JobFailed", f"job {job.name} failed: {message or 'its pods are gone'}"
-    )
+    text = f"job {job.name} failed: {message or 'its pods are gone'}"
+    return Failure(BuildState.FAILED, Cause(reason, text))
 
 
 def current_stage(pod: PodView | None) -> str:
@@ -95,19 +118,17 @@ def last_words(containers: Iterable[ContainerView], name: str) -> str:
     return next((c.message for c in containers if c.name == name), "")
 
 
-def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> Trouble:
+def _container_failure(job: JobView, pod: PodView, container: ContainerView) -> Failure:
     where = _where(job, pod, container)
-    if container.reason == "OOMKilled":
+    if container.reason == OUT_OF_MEMORY:
         setting = memory_setting(container.name)
-        return Trouble("OOMKilled", f"{where} exceeded its memory limit: raise {setting}")
+        text = f"{where} exceeded its memory limit: raise {setting}"
+        return Failure(BuildState.FAILED, Cause(JobFailure.OOM_KILLED, text))
     said = container.message.strip() or f"exit code {container.exit_code} without a message"
     message = f"{where}: {said}"
-    return _unusable(container.exit_code, message) or Trouble("StageFailed", message)
-
-
-def _unusable(exit_code: int | None, message: str) -> Trouble | None:
-    """Told by the exit status: the fault is not the stage's but of what it was given."""
-    return Trouble(UNUSABLE[exit_code], message) if exit_code in UNUSABLE else None
+    if container.exit_code in _UNUSABLE:
+        return Failure(BuildState.REJECTED, Cause(_UNUSABLE[container.exit_code], message))
+    return Failure(BuildState.FAILED, Cause(JobFailure.STAGE_FAILED, message))
 
 
 def _where(job: JobView, pod: PodView, container: ContainerView) -> str:
@@ -128,8 +149,8 @@ def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
     return StageStatus(
         name=stage,
         outcome=outcome,
-        started_at=begun[0].started_at,
-        finished_at=None if outcome is StageOutcome.RUNNING else last.finished_at,
+        start_time=begun[0].started_at,
+        completion_time=None if outcome is StageOutcome.RUNNING else last.finished_at,
         message=_words(last, outcome, containers),
     )
 

@@ -7,17 +7,17 @@ stored trials; a new job runs only where another candidate wins or the certifica
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import Phase
+from skerry.api.common import ConditionStatus
 from skerry.api.modelvariant import Certificate, ModelVariantStatus
+from skerry.api.reasons import BuildReason, Cause, ConditionType
 from skerry.judging.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.judging.gates import evaluate, passes, shortfalls, told
 from skerry.judging.nearest import passing_gates
+from skerry.decide.build.state import BuildState
 from skerry.decide.build.stages import current_stage, failure, last_words, stage_statuses, trouble
-from skerry.decide.pods.trouble import Trouble, is_stuck
 from skerry.judging.gates import evaluate, passes, shortfalls, told
 from skerry.judging.nearest import passing_gates
 from skerry.judging.racing import leader, settled
@@ -33,18 +33,7 @@ if TYPE_CHECKING:
     from skerry.jobs.plans import JobPlan
     from skerry.jobs.results import JobSummary
 
-CERTIFIED = "Certified"
-GATES_NOT_MET = "GatesNotMet"
 _DEADLINE = "spec.optimization.search.timeLimit"
-
-
-class Progress(Enum):
-    """Where a variant stands."""
-
-    RUNNING = "Running"
-    CERTIFIED = "Certified"
-    GATES_NOT_MET = "GatesNotMet"
-    FAILED = "Failed"
 
 
 @dataclass(frozen=True)
@@ -52,9 +41,8 @@ class VariantState:
     """The status to write, and what it means for the target."""
 
     status: ModelVariantStatus
-    progress: Progress
-    reason: str
-    message: str
+    state: BuildState
+    cause: Cause
 
 
 def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
@@ -66,19 +54,18 @@ def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
     live = before.model_copy(
         update={
             "observed_generation": variant.metadata.generation or 0,
-            "job": job.name,
-            "node": (pod.node if pod else None) or before.node,
+            "job_name": job.name,
+            "node_name": (pod.node if pod else None) or before.node_name,
             "stages": seen if pod else (before.stages or seen),
         }
     )
     if job.succeeded:
-        live = live.model_copy(update={"gates_key": gates_key})
-        return _summarised(variant, live, job, gates, now)
+        return _summarised(variant, live, job, gates, gates_key, now)
     if job.failure is not None:
         found = failure(job, _DEADLINE)
-        return _state(variant, live, Progress.FAILED, found, now)
-    found = trouble(job) or _running(job)
-    return _state(variant, live, Progress.RUNNING, found, now)
+        return _state(variant, live, found.state, found.cause, now)
+    cause = trouble(job) or _running(job)
+    return _state(variant, live, BuildState.IN_PROGRESS, cause, now)
 
 
 def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: str,
@@ -94,30 +81,26 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
         results = evaluate(nearest, gates) if nearest else ()
         status = before.model_copy(update={"gates_key": gates_key, "gates": results})
         message = gates_message(results, gates, choice.explanation)
-        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
+        return _without_build(variant, status, message, now)
     if choice.chosen != before.chosen or before.certificate is None or before.artifact is None:
         return None
     results = evaluate(before.certificate.certified, gates)
     if not passes(results, allow_marginal=gates.allow_marginal):
         return None
     status = before.model_copy(update={"gates_key": gates_key, "gates": results})
-    return _state(
-        variant, status, Progress.CERTIFIED, Trouble("GatesPassed", choice.explanation), now
-    )
+    return _certified(variant, status, choice.explanation, now)
 
 
 def remembered(variant: ModelVariant) -> VariantState:
     """A finished variant as its status says."""
-    condition = condition_of(variant.status.conditions, CERTIFIED)
-    certified = (
-        variant.status.artifact is not None and condition is not None and condition.status == "True"
-    )
-    return VariantState(
-        variant.status,
-        Progress.CERTIFIED if certified else Progress.GATES_NOT_MET,
-        condition.reason if condition else GATES_NOT_MET,
-        condition.message if condition else "",
-    )
+    condition = condition_of(variant.status.conditions, ConditionType.CERTIFIED)
+    message = condition.message if condition else ""
+    holds = condition is not None and condition.status is ConditionStatus.TRUE
+    if variant.status.artifact is not None and holds:
+        cause = Cause(BuildReason.GATES_PASSED, message)
+        return VariantState(variant.status, BuildState.CERTIFIED, cause)
+    cause = Cause(BuildReason.GATES_NOT_MET, message)
+    return VariantState(variant.status, BuildState.GATES_NOT_MET, cause)
 
 
 def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str) -> str:
@@ -155,8 +138,11 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
 
 
 def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
-                now: datetime) -> VariantState:  # fmt: skip
-    """The variant as the job's summary (its last container's termination message) tells it."""
+                gates_key: str, now: datetime) -> VariantState:  # fmt: skip
+    """The variant as the job's summary (its last container's termination message) tells it.
+
+    One without a readable summary is judged by no gates: once the job is deleted, another one starts.
+    """
     text = last_words(job.pods[-1].containers, PACK.name) if job.pods else ""
     try:
         summary = decode_summary(text)
@@ -165,8 +151,10 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
             f"job {job.name} ended without a readable summary ({_first_line(error)}):"
             " delete the job to run it again (its builds are kept in the registry)"
         )
-        return _state(variant, live, Progress.FAILED, Trouble("SummaryUnreadable", message), now)
+        cause = Cause(BuildReason.SUMMARY_UNREADABLE, message)
+        return _state(variant, live, BuildState.FAILED, cause, now)
     issued_at = job.finished_at or now
+    live = live.model_copy(update={"gates_key": gates_key})
     return _with_summary(variant, live, summary, gates, now=now, issued_at=issued_at)
 
 
@@ -182,19 +170,19 @@ def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobS
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, issued_at),
             "reused": summary.reused,
-            "node": summary.node or live.node,
+            "node_name": summary.node or live.node_name,
         }
     )
     said = "; ".join(filter(None, [summary.message, _measured_elsewhere(variant, summary)]))
     if summary.artifact is None:
         message = gates_message(results, gates, said)
-        return _state(variant, status, Progress.GATES_NOT_MET, Trouble(GATES_NOT_MET, message), now)
-    return _state(variant, status, Progress.CERTIFIED, Trouble("GatesPassed", said), now)
+        return _without_build(variant, status, message, now)
+    return _certified(variant, status, said, now)
 
 
 def _measured_elsewhere(variant: ModelVariant, summary: JobSummary) -> str:
     """Return where evidence comes from that another class has made; empty for the variant's own."""
-    if summary.hardware_class in {"", variant.spec.hardware_class}:
+    if summary.hardware_class in {"", variant.spec.hardware_class_name}:
         return ""
     return (
         f"measured on node {summary.node} of class {summary.hardware_class}, whose nodes have the same"
@@ -213,33 +201,45 @@ def _certificate(
         engine_version=summary.engine_version or variant.spec.engine_version,
         baseline=summary.baseline,
         certified=summary.certified,
-        issued_at=issued_at,
+        issue_time=issued_at,
     )
 
 
-def _running(job: JobView) -> Trouble:
+def _running(job: JobView) -> Cause:
     stage = current_stage(job.pods[-1] if job.pods else None)
     attempt = f", try {len(job.pods)}" if len(job.pods) > 1 else ""
     node = job.pods[-1].node if job.pods else None
     if not stage:
-        return Trouble("Starting", f"job {job.name} is starting{attempt}")
-    return Trouble("Running", f"job {job.name} runs stage {stage} on node {node}{attempt}")
+        return Cause(BuildReason.JOB_STARTING, f"job {job.name} is starting{attempt}")
+    text = f"job {job.name} runs stage {stage} on node {node}{attempt}"
+    return Cause(BuildReason.JOB_RUNNING, text)
 
 
-def _state(variant: ModelVariant, status: ModelVariantStatus, progress: Progress, found: Trouble,
+def _certified(
+    variant: ModelVariant, status: ModelVariantStatus, message: str, now: datetime
+) -> VariantState:
+    cause = Cause(BuildReason.GATES_PASSED, message)
+    return _state(variant, status, BuildState.CERTIFIED, cause, now)
+
+
+def _without_build(
+    variant: ModelVariant, status: ModelVariantStatus, message: str, now: datetime
+) -> VariantState:
+    cause = Cause(BuildReason.GATES_NOT_MET, message)
+    return _state(variant, status, BuildState.GATES_NOT_MET, cause, now)
+
+
+def _state(variant: ModelVariant, status: ModelVariantStatus, state: BuildState, cause: Cause,
            now: datetime) -> VariantState:  # fmt: skip
-    holds = {Progress.RUNNING: None, Progress.CERTIFIED: True}.get(progress, False)
-    certified = Finding(CERTIFIED, holds, found.reason, found.message)
+    holds = {BuildState.IN_PROGRESS: None, BuildState.CERTIFIED: True}.get(state, False)
+    findings = [Finding(ConditionType.CERTIFIED, holds, cause)]
     # kstatus' own words, there only while true.
-    findings = [certified]
-    if progress is not Progress.CERTIFIED:
-        runs = progress is Progress.RUNNING and not is_stuck(Phase.OPTIMIZING, found.reason)
-        waits = "Reconciling" if runs else "Stalled"
-        findings.append(Finding(waits, holds=True, reason=found.reason, message=found.message))
+    if state is not BuildState.CERTIFIED:
+        runs = state is BuildState.IN_PROGRESS and not cause.stalls
+        waits = ConditionType.RECONCILING if runs else ConditionType.STALLED
+        findings.append(Finding(waits, True, cause))
     written = conditions(findings, variant.status.conditions, variant.metadata.generation or 0, now)
-    return VariantState(
-        status.model_copy(update={"conditions": written}), progress, found.reason, found.message
-    )
+    return VariantState(status.model_copy(update={"conditions": written}), state, cause)
 
 
 def _first_line(error: ValueError) -> str:

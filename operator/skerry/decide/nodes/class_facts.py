@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from skerry.api.facts import CPU_FEATURES, ClassFacts, Share, Span
+from skerry.api.reasons import Cause, ClassReason, ConditionType
 from skerry.decide.conditions import Finding
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from skerry.api.facts import DeviceFacts
     from skerry.api.hardwareclass import HardwareClassSpec
 
-UNIFORM, AS_SPECIFIED = "Uniform", "AsSpecified"
-NODES_DIFFER, NO_FACTS, SPEC_DIFFERS = "NodesDiffer", "NoFacts", "SpecDiffers"
 MOST_SHARES = 16
 NAMED_NODES = 3
 NAMED_DIFFERENCES = 4
@@ -73,9 +72,10 @@ def findings(
         message = (
             "no agent has reported its node's hardware yet" if nodes else "the class has no nodes"
         )
+        cause = Cause(ClassReason.NO_FACTS, message)
         return (
-            Finding(UNIFORM, holds=None, reason=NO_FACTS, message=message),
-            Finding(AS_SPECIFIED, holds=None, reason=NO_FACTS, message=message),
+            Finding(ConditionType.UNIFORM, holds=None, cause=cause),
+            Finding(ConditionType.AS_SPECIFIED, holds=None, cause=cause),
         )
     seen = f"{len(facts)} of {nodes} nodes have reported"
     return _uniform(facts, seen), _as_specified(spec, facts, seen)
@@ -89,12 +89,14 @@ def _uniform(facts: Mapping[str, DeviceFacts], seen: str) -> Finding:
     ]
     if not split:
         message = f"{seen}; they have the same architecture, instruction sets and accelerators"
-        return Finding(UNIFORM, holds=True, reason=UNIFORM, message=message)
+        cause = Cause(ClassReason.UNIFORM, message)
+        return Finding(ConditionType.UNIFORM, holds=True, cause=cause)
     message = (
         f"{_some(split)}. A build is made and measured on one node, so it may be slower or fail on the"
         " others: put them into a class of their own (spec.nodeSelector)"
     )
-    return Finding(UNIFORM, holds=False, reason=NODES_DIFFER, message=message)
+    cause = Cause(ClassReason.NODES_DIFFER, message)
+    return Finding(ConditionType.UNIFORM, holds=False, cause=cause)
 
 
 def _holders(facts: Mapping[str, DeviceFacts]) -> Iterator[tuple[str, set[str], set[str]]]:
@@ -136,9 +138,11 @@ def _as_specified(spec: HardwareClassSpec, facts: Mapping[str, DeviceFacts], see
             wrong.append(f"spec.features names {feature}, which is missing on {_nodes(lacking)}")
     if not wrong:
         message = f"{seen}; they match spec.architecture and spec.features"
-        return Finding(AS_SPECIFIED, holds=True, reason=AS_SPECIFIED, message=message)
+        cause = Cause(ClassReason.AS_SPECIFIED, message)
+        return Finding(ConditionType.AS_SPECIFIED, holds=True, cause=cause)
     message = f"{_some(wrong)}: correct the spec, or narrow spec.nodeSelector"
-    return Finding(AS_SPECIFIED, holds=False, reason=SPEC_DIFFERS, message=message)
+    cause = Cause(ClassReason.SPEC_DIFFERS, message)
+    return Finding(ConditionType.AS_SPECIFIED, holds=False, cause=cause)
 
 
 def _nodes(names: Iterable[str]) -> str:

@@ -9,14 +9,14 @@ there again, or no EdgeModel names it any more. A class that exists says itself 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skerry.api import EdgeNodeSpec, HardwareClassStatus
+from skerry.api.reasons import Cause, ClassReason, ConditionType, GeneralReason
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.decision import Event
 from skerry.decide.nodes import class_facts
-from skerry.decide.pods.trouble import NODES_LEFT_OUT
 from skerry.decide.rollout.shards import assign_shards
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from skerry.api.facts import DeviceFacts
     from skerry.decide.refused import Refused
 
-CLASS_OVERLAP = "ClassOverlap"
-STALLED = "Stalled"
 OVERLAPS_NAMED = 3
 
 
@@ -65,7 +63,7 @@ class NodeAssignment:
         if self.hardware_class is None:
             return None
         return EdgeNodeSpec(
-            hardware_class=self.hardware_class, shard=self.shard, labels=dict(self.ring_labels)
+            hardware_class_name=self.hardware_class, shard=self.shard, labels=dict(self.ring_labels)
         )
 
 
@@ -112,7 +110,7 @@ def decide_fleet(
         refused: writes for nodes that the API server refused at the last try.
     """
     present = {edge_node.metadata.name: edge_node.spec for edge_node in edge_nodes}
-    reported = {name: spec.hardware_class for name, spec in present.items()}
+    reported = {name: spec.hardware_class_name for name, spec in present.items()}
     deleted = frozenset(named) - {c.metadata.name for c in classes}
     chosen = {
         node.name: _kept(node, reported.get(node.name), deleted) or choose_class(node, classes)
@@ -221,28 +219,30 @@ def _complete(members: Sequence[NodeFacts]) -> Finding:
     """Return `Complete`: every node can take part in rollouts; where some can't, the first is told with why."""
     outside = sorted((node for node in members if node.left_out), key=lambda node: node.name)
     if not outside:
-        message = "all nodes of the class take part in rollouts"
-        return Finding("Complete", holds=True, reason="Complete", message=message)
+        cause = Cause(ClassReason.COMPLETE, "all nodes of the class take part in rollouts")
+        return Finding(ConditionType.COMPLETE, holds=True, cause=cause)
     named = ", ".join(node.name for node in outside[:OVERLAPS_NAMED])
     message = (
         f"rollouts leave out {len(outside)} of {len(members)} nodes ({named}), {outside[0].name}:"
         f" {outside[0].left_out}. If they are not devices, narrow spec.nodeSelector"
     )
-    return Finding("Complete", holds=False, reason=NODES_LEFT_OUT, message=message)
+    cause = Cause(GeneralReason.NODES_LEFT_OUT, message)
+    return Finding(ConditionType.COMPLETE, holds=False, cause=cause)
 
 
 def _refused(name: str, refused: Sequence[Refused]) -> Iterable[Finding]:
     """`Stalled` while the API server refuses what is to be written for nodes of the class."""
-    found = [r for r in refused if r.hardware_class == name and r.stalls and r.reason]
-    if not found:
+    found = [r for r in refused if r.hardware_class == name and r.cause and r.cause.stalls]
+    causes = [r.cause for r in found if r.cause]
+    if not causes:
         return
     named = ", ".join(sorted({r.name for r in found})[:OVERLAPS_NAMED])
-    message = f"the API server refuses writes for {len(found)} nodes ({named}): {found[0].message}"
-    yield Finding(STALLED, holds=True, reason=found[0].reason, message=message)
+    message = f"the API server refuses writes for {len(found)} nodes ({named}): {causes[0].message}"
+    yield Finding(ConditionType.STALLED, holds=True, cause=replace(causes[0], message=message))
 
 
 def _is_stalled(findings: Iterable[Finding]) -> bool:
-    return any(finding.type == STALLED for finding in findings)
+    return any(finding.type == ConditionType.STALLED for finding in findings)
 
 
 def _begun(
@@ -252,8 +252,10 @@ def _begun(
     found = {}
     for hardware_class in classes:
         name = hardware_class.metadata.name
-        now = condition_of(statuses[name].conditions, STALLED)
-        if now is not None and not condition_of(hardware_class.status.conditions, STALLED):
+        now = condition_of(statuses[name].conditions, ConditionType.STALLED)
+        if now is not None and not condition_of(
+            hardware_class.status.conditions, ConditionType.STALLED
+        ):
             found[name] = Event(now.reason, now.message, warning=True)
     return found
 
@@ -265,15 +267,16 @@ def _overlap(
     shared = {node.name: _selecting(node, classes) for node in nodes}
     both = sorted(node for node, names in shared.items() if name in names and len(names) > 1)
     if not both:
-        message = "no other class of the same priority selects its nodes"
-        return (Finding("Distinct", holds=True, reason="Distinct", message=message),)
+        cause = Cause(ClassReason.DISTINCT, "no other class of the same priority selects its nodes")
+        return (Finding(ConditionType.DISTINCT, holds=True, cause=cause),)
     others = sorted(set().union(*(shared[node] for node in both)) - {name})
     named = ", ".join(both[:OVERLAPS_NAMED])
     message = (
         f"{len(both)} nodes ({named}) are also selected by {', '.join(others)} with the same priority;"
         " each keeps its current class: give one class a higher spec.priority or narrow a selector"
     )
+    cause = Cause(ClassReason.OVERLAP, message)
     return (
-        Finding("Distinct", holds=False, reason=CLASS_OVERLAP, message=message),
-        Finding(STALLED, holds=True, reason=CLASS_OVERLAP, message=message),
+        Finding(ConditionType.DISTINCT, holds=False, cause=cause),
+        Finding(ConditionType.STALLED, holds=True, cause=cause),
     )

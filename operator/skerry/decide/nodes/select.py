@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel import Assessment
     from skerry.decide.nodes.device import Device
 
-OPENVINO = "OpenVino"
+OPENVINO = "OpenVINO"
 OLIVE = "Olive"
-MLX = "Mlx"
-LLAMA_CPP = "LlamaCpp"
-LITERT = "LiteRt"
-ONNX_RUNTIME = "OnnxRuntime"
+MLX = "MLX"
+LLAMA_CPP = "LlamaCPP"
+LITERT = "LiteRT"
+ONNX_RUNTIME = "ONNXRuntime"
 NOT_INSTALLED = "not installed: the operator's configuration (`engines`) does not have it"
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import Cause, PodReason
 from skerry.decide.pods.refusals import refusal
 from skerry.decide.pods.states import serving_trouble
-from skerry.decide.pods.trouble import POD_MISSING, TAINT_NOT_TOLERATED, Trouble
+from skerry.decide.pods.trouble import of_serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,11 +48,11 @@ def lacking(
 
 def causes(
     absences: Iterable[Absence], namespace: str, now: datetime
-) -> dict[tuple[str, str], Trouble]:
+) -> dict[tuple[str, str], Cause]:
     """Return why, by node and revision, where it has lasted for longer than `GRACE` and is known."""
     late = [one for one in absences if now - one.since >= GRACE]
     found = {(one.node, one.revision): _cause(one, namespace) for one in late}
-    return {place: cause for place, cause in found.items() if cause is not None}
+    return {place: of_serving(cause) for place, cause in found.items() if cause is not None}
 
 
 def waits_for_pods(job: JobView) -> bool:
@@ -76,17 +77,19 @@ def _should_have(node: NodeView, route: ModelRouteSpec, revision: str) -> bool:
     return node.reachable and not node.left_out and route.is_meant_for(node, revision)
 
 
-def _cause(absence: Absence, namespace: str) -> Trouble | None:
+def _cause(absence: Absence, namespace: str) -> Cause | None:
     if absence.pod is not None:
         return serving_trouble(absence.pod, namespace)
     if absence.taint:
         text = f"taint {absence.taint} keeps its pod out, because DaemonSet {absence.daemonset}"
-        return Trouble(TAINT_NOT_TOLERATED, f"{text} does not tolerate it: remove the taint")
+        return Cause(
+            PodReason.TAINT_NOT_TOLERATED, f"{text} does not tolerate it: remove the taint"
+        )
     if absence.events is None:
         return None
     owner = f"daemonset/{absence.daemonset}"
-    return refusal(absence.events, owner, namespace) or Trouble(
-        POD_MISSING,
+    return refusal(absence.events, owner, namespace) or Cause(
+        PodReason.MISSING,
         f"it has no pod of {absence.revision}, and no Event says why: run kubectl -n {namespace}"
         f" describe {owner}",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import Cause, PodReason
 from skerry.decide.conditions import shortened
-from skerry.decide.pods.trouble import PODS_FORBIDDEN, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ _CURES = tuple(
 )
 
 
-def refusal(events: Sequence[EventView], owner: str, namespace: str) -> Trouble | None:
+def refusal(events: Sequence[EventView], owner: str, namespace: str) -> Cause | None:
     """Return why no pod is made, as the newest Event says; None when none says so.
 
     Args:
@@ -57,7 +57,7 @@ def refusal(events: Sequence[EventView], owner: str, namespace: str) -> Trouble 
     words = _BEFORE.sub("", found.message.strip())
     cure = _cure(words, owner, namespace)
     said = f"its pod was refused at {found.at:%H:%M:%S} UTC: {shortened(words, WORDS_LENGTH)}"
-    return Trouble(PODS_FORBIDDEN, f"{said}; {cure}")
+    return Cause(PodReason.FORBIDDEN, f"{said}; {cure}")
 
 
 def _cure(words: str, owner: str, namespace: str) -> str:

@@ -5,18 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from skerry.api.reasons import Cause, PodReason
 from skerry.decide.conditions import shortened
-from skerry.decide.pods.trouble import (
-    CONTAINER_NOT_CREATED,
-    IMAGE_PULL_FAILED,
-    POD_CRASHES,
-    POD_FAILED,
-    POD_NOT_READY,
-    POD_STARTS,
-    UNSCHEDULABLE,
-    VOLUME_NOT_MOUNTED,
-    Trouble,
-)
 from skerry.decide.snapshot import ContainerPhase
 
 if TYPE_CHECKING:
@@ -24,28 +14,30 @@ if TYPE_CHECKING:
 
     from skerry.decide.snapshot import ContainerView, EventView, PodView
 
+OUT_OF_MEMORY = "OOMKilled"
+"""The kubelet's word for a container that exceeded its memory limit."""
 # A container that waits for one of these waits in vain until somebody acts.
 STUCK_WAITING = {
-    "ErrImagePull": IMAGE_PULL_FAILED,
-    "ImagePullBackOff": IMAGE_PULL_FAILED,
-    "InvalidImageName": IMAGE_PULL_FAILED,
-    "ErrImageNeverPull": IMAGE_PULL_FAILED,
-    "RegistryUnavailable": IMAGE_PULL_FAILED,
-    "SignatureValidationFailed": IMAGE_PULL_FAILED,
-    "CreateContainerConfigError": CONTAINER_NOT_CREATED,
-    "CreateContainerError": CONTAINER_NOT_CREATED,
-    "RunContainerError": CONTAINER_NOT_CREATED,
+    "ErrImagePull": PodReason.IMAGE_PULL_FAILED,
+    "ImagePullBackOff": PodReason.IMAGE_PULL_FAILED,
+    "InvalidImageName": PodReason.IMAGE_PULL_FAILED,
+    "ErrImageNeverPull": PodReason.IMAGE_PULL_FAILED,
+    "RegistryUnavailable": PodReason.IMAGE_PULL_FAILED,
+    "SignatureValidationFailed": PodReason.IMAGE_PULL_FAILED,
+    "CreateContainerConfigError": PodReason.CONTAINER_NOT_CREATED,
+    "CreateContainerError": PodReason.CONTAINER_NOT_CREATED,
+    "RunContainerError": PodReason.CONTAINER_NOT_CREATED,
 }
 # Events of a pod whose containers can't begin; others, such as FailedScheduling, may be long over.
 _BEFORE_CONTAINERS = {
-    "FailedMount": VOLUME_NOT_MOUNTED,
-    "FailedAttachVolume": VOLUME_NOT_MOUNTED,
-    "FailedMapVolume": VOLUME_NOT_MOUNTED,
-    "FailedCreatePodSandBox": CONTAINER_NOT_CREATED,
-    "FailedPodSandBoxStatus": CONTAINER_NOT_CREATED,
-    "NetworkNotReady": CONTAINER_NOT_CREATED,
-    "InspectFailed": IMAGE_PULL_FAILED,
-    "ErrImageNeverPull": IMAGE_PULL_FAILED,
+    "FailedMount": PodReason.VOLUME_NOT_MOUNTED,
+    "FailedAttachVolume": PodReason.VOLUME_NOT_MOUNTED,
+    "FailedMapVolume": PodReason.VOLUME_NOT_MOUNTED,
+    "FailedCreatePodSandBox": PodReason.CONTAINER_NOT_CREATED,
+    "FailedPodSandBoxStatus": PodReason.CONTAINER_NOT_CREATED,
+    "NetworkNotReady": PodReason.CONTAINER_NOT_CREATED,
+    "InspectFailed": PodReason.IMAGE_PULL_FAILED,
+    "ErrImageNeverPull": PodReason.IMAGE_PULL_FAILED,
 }
 WORDS_LENGTH = 160
 _VOLUME = re.compile(r'^MountVolume\.\w+ failed for volume "([^"]+)" : ')
@@ -58,10 +50,10 @@ _NODES = re.compile(r"^0/\d+ nodes are available: ")
 _ELSEWHERE = re.compile(r"didn't match Pod's node affinity|\[NodeAffinity\]")
 
 
-def serving_trouble(pod: PodView, namespace: str) -> Trouble:
+def serving_trouble(pod: PodView, namespace: str) -> Cause:
     """Return what keeps a serving pod from being Ready, with a cure."""
     if pod.refused:
-        return Trouble(POD_FAILED, f"the kubelet ended pod {pod.name}: {brief(pod.refused)}")
+        return Cause(PodReason.FAILED, f"the kubelet ended pod {pod.name}: {brief(pod.refused)}")
     if pod.unschedulable:
         return _without_room(pod.unschedulable)
     troubles = (_of_container(pod, container, namespace) for container in pod.containers)
@@ -71,7 +63,7 @@ def serving_trouble(pod: PodView, namespace: str) -> Trouble:
     return found or _on_its_way(pod, namespace)
 
 
-def not_begun(events: Sequence[EventView], namespace: str) -> Trouble | None:
+def not_begun(events: Sequence[EventView], namespace: str) -> Cause | None:
     """Return why no container of a pod has begun, as its newest telling Event says, with a cure."""
     event = next((event for event in events if event.reason in _BEFORE_CONTAINERS), None)
     if event is None:
@@ -81,7 +73,7 @@ def not_begun(events: Sequence[EventView], namespace: str) -> Trouble | None:
     words += _VOLUME.sub("", event.message)
     missing = _MISSING.search(event.message)
     cure = f"; create that {missing[1]} in namespace {namespace}" if missing else ""
-    return Trouble(_BEFORE_CONTAINERS[event.reason], f"{brief(words)}{cure}")
+    return Cause(_BEFORE_CONTAINERS[event.reason], f"{brief(words)}{cure}")
 
 
 def kubelet_words(container: ContainerView) -> str:
@@ -107,30 +99,30 @@ def brief(text: str) -> str:
     return f"{line[:head]}…{line[head + 1 - WORDS_LENGTH :]}"
 
 
-def _without_room(said: str) -> Trouble:
+def _without_room(said: str) -> Cause:
     words = scheduler_words(said)
     cure = ""
     if "Insufficient" in words:
         cure = ": free it there, or lower spec.serving.resources.limits"
-    return Trouble(UNSCHEDULABLE, f"its pod can't be scheduled: {words}{cure}")
+    return Cause(PodReason.UNSCHEDULABLE, f"its pod can't be scheduled: {words}{cure}")
 
 
-def _of_container(pod: PodView, container: ContainerView, namespace: str) -> Trouble | None:
+def _of_container(pod: PodView, container: ContainerView, namespace: str) -> Cause | None:
     reason = STUCK_WAITING.get(container.reason)
     if container.phase is ContainerPhase.WAITING and reason is not None:
         text = f"container {container.name} cannot start: {kubelet_words(container)}"
-        return Trouble(reason, text)
+        return Cause(reason, text)
     if _crashes(container):
-        return Trouble(POD_CRASHES, _crash(pod, container, namespace))
+        return Cause(PodReason.CRASHING, _crash(pod, container, namespace))
     return None
 
 
-def _on_its_way(pod: PodView, namespace: str) -> Trouble:
+def _on_its_way(pod: PodView, namespace: str) -> Cause:
     if pod.begun and all(one.phase is not ContainerPhase.WAITING for one in pod.containers):
         text = f"pod {pod.name} runs but fails its readiness probe"
-        return Trouble(POD_NOT_READY, f"{text}: see kubectl -n {namespace} logs {pod.name}")
+        return Cause(PodReason.NOT_READY, f"{text}: see kubectl -n {namespace} logs {pod.name}")
     text = f"pod {pod.name} is starting: the kubelet pulls its images and mounts its volumes"
-    return Trouble(POD_STARTS, text)
+    return Cause(PodReason.STARTING, text)
 
 
 def _crashes(container: ContainerView) -> bool:
@@ -145,7 +137,7 @@ def _crash(pod: PodView, container: ContainerView, namespace: str) -> str:
     code = last.exit_code if last else None
     ended = container.restarts + (container.phase is ContainerPhase.TERMINATED)
     text = f"container {container.name} ended {ended} times, last with exit code {code}"
-    if last is not None and last.reason == "OOMKilled":
+    if last is not None and last.reason == OUT_OF_MEMORY:
         return f"{text} (OOMKilled): raise spec.serving.resources.limits.memory"
     lines = last.message.strip().splitlines() if last else []
     said = f": {shortened(lines[-1].strip(), 100)}" if lines else ""

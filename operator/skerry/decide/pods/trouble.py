@@ -1,43 +1,26 @@
-"""Why a pod is not there or does not get on, in a form that jobs and serving share."""
+"""Which causes for a missing or waiting pod need a person: jobs and serving differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from skerry.api.edgemodel import Phase
+from skerry.api.reasons import PodReason
 
-UNSCHEDULABLE = "Unschedulable"
-IMAGE_PULL_FAILED = "ImagePullFailed"
-CONTAINER_NOT_CREATED = "ContainerNotCreated"
-VOLUME_NOT_MOUNTED = "VolumeNotMounted"
-PODS_FORBIDDEN = "PodsForbidden"
-POD_FAILED = "PodFailed"
-POD_CRASHES = "PodCrashes"
-POD_NOT_READY = "PodNotReady"
-POD_STARTS = "PodStarts"
-POD_MISSING = "PodMissing"
-TAINT_NOT_TOLERATED = "TaintNotTolerated"
-NODES_LEFT_OUT = "NodesLeftOut"
+if TYPE_CHECKING:
+    from skerry.api.reasons import Cause
+
+_ALWAYS = {PodReason.FORBIDDEN, PodReason.VOLUME_NOT_MOUNTED, PodReason.CONTAINER_NOT_CREATED}
+_OF_JOBS = _ALWAYS | {PodReason.IMAGE_PULL_FAILED}
+# One device's bad link is no fault of the rollout before `progressDeadline`.
+_OF_SERVING = _ALWAYS | {PodReason.TAINT_NOT_TOLERATED}
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """Why a job or a pod does not get on, or failed: a reason for machines, a message for people."""
-
-    reason: str
-    message: str
+def of_job(cause: Cause) -> Cause:
+    """Return the cause for a job that waits, with whether a person has to act."""
+    return replace(cause, stalls=cause.reason in _OF_JOBS)
 
 
-_FOR_A_PERSON = frozenset({PODS_FORBIDDEN, VOLUME_NOT_MOUNTED, CONTAINER_NOT_CREATED})
-_OF_JOBS = _FOR_A_PERSON | {IMAGE_PULL_FAILED}
-_STUCK = {
-    # One device's bad link is no fault of the rollout before `progressDeadline`.
-    Phase.ROLLING_OUT: _FOR_A_PERSON | {TAINT_NOT_TOLERATED},
-    Phase.OPTIMIZING: _OF_JOBS,
-    Phase.PENDING: _OF_JOBS | {NODES_LEFT_OUT},
-}
-
-
-def is_stuck(phase: Phase, reason: str) -> bool:
-    """Return whether what gives the reason waits for a person, and not for time."""
-    return reason in _STUCK.get(phase, ())
+def of_serving(cause: Cause) -> Cause:
+    """Return the cause for a node that lacks a Ready pod, with whether a person has to act."""
+    return replace(cause, stalls=cause.reason in _OF_SERVING)

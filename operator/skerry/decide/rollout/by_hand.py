@@ -9,26 +9,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.modelroute import Halt
 from skerry.decide.rollout.situation import change, way_back
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
     from skerry.decide.rollout.model import TargetView
     from skerry.decide.rollout.situation import Situation
 
-RULE_ABORTED = "aborted"
-RULE_UNDONE = "undone"
+RULE_ABORTED = "Aborted"
+RULE_UNDONE = "Undone"
 
 
 def abort(now: Situation) -> ModelRouteSpec | None:
     """The candidate is not wanted any more: away with it, as if it had failed."""
     tried = now.route.candidate
-    if tried is None or (tried.revision, tried.attempt) not in now.view.actions.abort:
+    if tried is None or Attempt.of(tried) not in now.view.actions.abort:
         return None
     halt = Halt(
         revision=tried.revision, attempt=tried.attempt, rule=RULE_ABORTED,
-        message="a user aborted it (annotation skerry.dev/abort)", at=now.now,
+        message="a user aborted it (annotation skerry.dev/abort)", rollback_time=now.now,
     )  # fmt: skip
     return change(now.route, candidate=None, halted=halt)
 
@@ -38,11 +41,11 @@ def undo(now: Situation) -> ModelRouteSpec | None:
     stable, back = now.route.stable, way_back(now)
     if stable is None or back is None:
         return None
-    if (stable.revision, stable.attempt) not in now.view.actions.undo:
+    if Attempt.of(stable) not in now.view.actions.undo:
         return None
     halt = Halt(
         revision=stable.revision, attempt=stable.attempt, rule=RULE_UNDONE,
-        message="a user undid it (annotation skerry.dev/undo)", at=now.now,
+        message="a user undid it (annotation skerry.dev/undo)", rollback_time=now.now,
     )  # fmt: skip
     return change(now.route, stable=back, candidate=None, previous=None, halted=halt)
 
@@ -50,8 +53,7 @@ def undo(now: Situation) -> ModelRouteSpec | None:
 def approval(view: TargetView, tried: RouteCandidate) -> str | None:
     """The promote annotation's word for this attempt of the candidate, unless it was used before."""
     used = view.status.approved if view.status else None
-    pair = (tried.revision, tried.attempt)
-    words = (str(mark) for mark in view.actions.promote if mark.pair == pair)
+    words = _approvals(view, Attempt.of(tried))
     return next((word for word in words if word != used), None)
 
 
@@ -66,6 +68,10 @@ def used_approval(view: TargetView, route: ModelRouteSpec) -> str | None:
     was = view.status.stable if view.status else None
     if stable is None or stable.revision == was:
         return before
-    pair = (stable.revision, stable.attempt)
-    words = (str(mark) for mark in view.actions.promote if mark.pair == pair)
+    words = _approvals(view, Attempt.of(stable))
     return next((word for word in words if word != before), before)
+
+
+def _approvals(view: TargetView, attempt: Attempt) -> Iterator[str]:
+    """Yield the words of the promote annotation that approve the attempt."""
+    return (str(mark) for mark in view.actions.promote if mark.attempt == attempt)

@@ -46,16 +46,13 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         route = standing_route(view, now)
         wave = observe_wave(view, route, now) if route else None
     facts = report.Facts(view, route, wave, now)
-    story = report.tell(facts)
     placements = followed(route) if route else {}
     rejections = new_rejections(view, route) if route else ()
     return TargetDecision(
         route=wanted,
         placements=placements,
         delete=_deleted(view, route, placements.keys()),
-        phase=story.phase,
-        reason=story.reason,
-        message=story.message,
+        story=report.tell(facts),
         counts=report.count(facts),
         desired=view.desired,
         attempt=view.attempt,

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.units import parse_count
 from skerry.decide.rollout.nodes import failing_rule, has_failed, verdict
 from skerry.decide.rollout.wave import lost_of, member_nodes, outside_nodes
@@ -32,15 +33,14 @@ LARGE_MEAN = 500.0
 NORMAL_QUANTILE = 2.3264
 """Of the standard normal distribution at 1 - CHANCE."""
 
-RULE_LOST = "lost"
+RULE_LOST = "Lost"
 
 
 @dataclass(frozen=True)
 class Degraded:
     """Nodes that speak against a revision, and how many it takes."""
 
-    revision: str
-    attempt: int
+    attempt: Attempt
     failed: tuple[NodeView, ...]
     lost: tuple[NodeView, ...]
     judged: int
@@ -58,8 +58,8 @@ def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
     The rest are the nodes elsewhere that are lost or were heard lately: of others nobody knows. The bar
     is never above the wave's size: a wave in which every node failed can't go on.
     """
-    tried = wave.candidate
-    failed = _failed(view, tried.revision, tried.attempt)
+    tried = Attempt.of(wave.candidate)
+    failed = _failed(view, tried)
     inside, outside = member_nodes(view, wave), outside_nodes(view, wave)
     lost, lost_outside = lost_of(view, inside, now), lost_of(view, outside, now)
     heard = sum(node.reachable and node.heard for node in outside)
@@ -68,14 +68,14 @@ def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
     counted = tuple(node for node in lost if node not in failed) if unusual else ()
     expected = len(inside) * (FALSE_VERDICTS_PER_NODE + (usual if unusual else 0.0))
     bar = min(_threshold(view, expected), max(1, len(inside)))
-    return Degraded(tried.revision, tried.attempt, failed, counted, len(inside), bar)
+    return Degraded(tried, failed, counted, len(inside), bar)
 
 
-def judge_stable(view: TargetView, revision: str, attempt: int) -> Degraded:
+def judge_stable(view: TargetView, attempt: Attempt) -> Degraded:
     """Stable's case while the guard is armed: failures only, silence never counts."""
-    failed = _failed(view, revision, attempt)
+    failed = _failed(view, attempt)
     bar = _threshold(view, len(view.nodes) * FALSE_VERDICTS_PER_NODE)
-    return Degraded(revision, attempt, failed, (), len(view.nodes), bar)
+    return Degraded(attempt, failed, (), len(view.nodes), bar)
 
 
 def chance_threshold(expected: float) -> int:
@@ -94,19 +94,18 @@ def describe(case: Degraded) -> tuple[str, str, str]:
     """Rule, node and message (at most 256 characters) of the halt that a case leads to."""
     bad = case.failed or case.lost
     node = bad[0]
-    pair = (case.revision, case.attempt)
-    rules = Counter(failing_rule(n, *pair) for n in case.failed)
+    rules = Counter(failing_rule(n, case.attempt) for n in case.failed)
     rule = rules.most_common(1)[0][0] if rules else RULE_LOST
     text = f"{len(case.failed)} of {case.judged} nodes reported Fail"
     if case.lost:
         text += f", {len(case.lost)} went silent, more than elsewhere"
-    found = verdict(node, *pair)
+    found = verdict(node, case.attempt)
     detail = f": {rule} on {node.name}" + (f", {found.message or found.observed}" if found else "")
     return rule, node.name, (text + detail)[:256]
 
 
-def _failed(view: TargetView, revision: str, attempt: int) -> tuple[NodeView, ...]:
-    failed = (node for node in view.nodes if has_failed(node, revision, attempt))
+def _failed(view: TargetView, attempt: Attempt) -> tuple[NodeView, ...]:
+    failed = (node for node in view.nodes if has_failed(node, attempt))
     return tuple(sorted(failed, key=lambda node: node.name))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.actions import Mark
+    from skerry.api.attempt import Attempt
     from skerry.api.edgemodel import (
         CatchingUp,
         GuardRule,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from skerry.api.labels import Selector
     from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
     from skerry.api.placement import Placement
-    from skerry.decide.pods.trouble import Trouble
+    from skerry.api.reasons import Cause
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Actions:
     """What a person asked for by annotations; see `skerry.api.actions`."""
 
     promote: tuple[Mark, ...] = ()
-    abort: frozenset[tuple[str, int]] = frozenset()
-    undo: frozenset[tuple[str, int]] = frozenset()
+    abort: frozenset[Attempt] = frozenset()
+    undo: frozenset[Attempt] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,13 @@ class RolloutPolicy:
 
     waves: tuple[WaveStep, ...]
     traffic: tuple[int, ...]
-    soak_seconds: float
-    rollback_window_seconds: float
+    soak_seconds: int
+    rollback_window_seconds: int
     min_samples: int
     rules: tuple[GuardRule, ...]
     max_degraded_nodes: str
-    lost_after_seconds: float
-    progress_seconds: float
+    lost_after_seconds: int
+    progress_seconds: int
     max_concurrent_pulls: str | None = None
     manual: bool = False
     suspended: bool = False
@@ -168,7 +169,7 @@ class TargetView:
     actions: Actions = Actions()
     makeable: frozenset[str] = frozenset()
     rings_elsewhere: frozenset[Selector] = frozenset()
-    causes: Mapping[tuple[str, str], Trouble] = field(default_factory=dict)
+    causes: Mapping[tuple[str, str], Cause] = field(default_factory=dict)
     edge_model_uid: str | None = None
     route_stands: bool = False
 
@@ -199,6 +200,19 @@ class TargetView:
 
 
 @dataclass(frozen=True)
+class Story:
+    """What a target's rollout does now, and why.
+
+    Attributes:
+        without_nodes: the class has none, so nothing can be rolled out.
+    """
+
+    phase: Phase
+    cause: Cause
+    without_nodes: bool = False
+
+
+@dataclass(frozen=True)
 class TargetDecision:
     """What shall be written for one target, in the order of the module's docstring.
 
@@ -207,9 +221,9 @@ class TargetDecision:
             exists is never taken away.
         unanswered: why reachable nodes have no server that answers, as far as it is known.
         approved: the approval that was last used, to be kept in the status.
-        stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders, phase,
-            reason, message: fields of TargetStatus. `phase` and what explains it know nothing of builds: while
-            `desired` is None the operator's own reason (Optimizing, GatesNotMet) goes first.
+        story: for people. It knows nothing of builds: while `desired` is None the build's own goes first.
+        stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders: fields of
+            TargetStatus.
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
         placements: DaemonSets to apply, by revision (unchanged ones included), as the route says that
@@ -221,9 +235,7 @@ class TargetDecision:
     route: ModelRouteSpec | None
     placements: Mapping[str, Placement]
     delete: frozenset[str]
-    phase: Phase
-    reason: str
-    message: str
+    story: Story
     counts: NodeCounts
     desired: str | None = None
     attempt: int = 0

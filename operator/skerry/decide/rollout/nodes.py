@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, NodeCandidate, Verdict, VerdictOutcome
 
 if TYPE_CHECKING:
@@ -22,44 +23,46 @@ def runs(node: NodeView, tried: RouteCandidate) -> bool:
     """The candidate runs on the node; on an unreachable one, as its agent last reported: no pod is Ready there."""
     if node.reachable:
         return tried.revision in node.ready_revisions
-    trial = _trial(node, tried.revision, tried.attempt)
+    trial = _trial(node, Attempt.of(tried))
     return trial is not None and trial.state is not CandidateState.WAITING
 
 
-def has_passed(node: NodeView, revision: str, attempt: int, generation: int) -> bool:
+def has_passed(node: NodeView, attempt: Attempt, generation: int) -> bool:
     """The node's agent passed this attempt, and has seen the roles as they are now."""
-    tried = _trial(node, revision, attempt)
-    if node.model is None or tried is None or has_failed(node, revision, attempt):
+    tried = _trial(node, attempt)
+    if node.model is None or tried is None or has_failed(node, attempt):
         return False
-    return node.model.observed_route >= generation and tried.state is CandidateState.PASSED
+    return (
+        node.model.observed_route_generation >= generation and tried.state is CandidateState.PASSED
+    )
 
 
-def has_failed(node: NodeView, revision: str, attempt: int) -> bool:
+def has_failed(node: NodeView, attempt: Attempt) -> bool:
     """The node's agent failed this attempt; it sticks, whatever the route said since."""
     if node.model is None:
         return False
-    if any(veto.revision == revision and veto.attempt == attempt for veto in node.model.vetoes):
+    if any(map(attempt.matches, node.model.vetoes)):
         return True
-    tried = _trial(node, revision, attempt)
+    tried = _trial(node, attempt)
     return tried is not None and (
         tried.state is CandidateState.FAILED
         or (tried.verdict is not None and tried.verdict.outcome is VerdictOutcome.FAIL)
     )
 
 
-def failing_rule(node: NodeView, revision: str, attempt: int) -> str:
+def failing_rule(node: NodeView, attempt: Attempt) -> str:
     """The guard's rule that failed on the node, `unknown` when its agent does not say."""
-    found = verdict(node, revision, attempt)
+    found = verdict(node, attempt)
     if found is not None and found.rule:
         return found.rule
     vetoes = node.model.vetoes if node.model else ()
-    rules = (veto.rule for veto in vetoes if (veto.revision, veto.attempt) == (revision, attempt))
+    rules = (veto.rule for veto in vetoes if attempt.matches(veto))
     return next((rule for rule in rules if rule), "unknown")
 
 
-def verdict(node: NodeView, revision: str, attempt: int) -> Verdict | None:
+def verdict(node: NodeView, attempt: Attempt) -> Verdict | None:
     """The verdict behind a failure, with its figures, when the node still reports it."""
-    tried = _trial(node, revision, attempt)
+    tried = _trial(node, attempt)
     return tried.verdict if tried else None
 
 
@@ -88,15 +91,17 @@ def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision:
     that the agent has seen it is enough.
     """
     report = node.model
-    if report is None or report.observed_route < generation or report.serving == revision:
+    if (
+        report is None
+        or report.observed_route_generation < generation
+        or report.serving == revision
+    ):
         return False
     if route.stable is None:
         return True
     return report.stable == route.stable.revision and report.healthy
 
 
-def _trial(node: NodeView, revision: str, attempt: int) -> NodeCandidate | None:
+def _trial(node: NodeView, attempt: Attempt) -> NodeCandidate | None:
     tried = node.model.candidate if node.model else None
-    if tried is None or (tried.revision, tried.attempt) != (revision, attempt):
-        return None
-    return tried
+    return tried if tried is not None and attempt.matches(tried) else None

@@ -45,6 +45,6 @@ def actions_from(annotations: Mapping[str, str]) -> Actions:
     """What the annotations of an EdgeModel ask for."""
     return Actions(
         promote=marks(annotations, ANNOTATION_PROMOTE),
-        abort=frozenset(mark.pair for mark in marks(annotations, ANNOTATION_ABORT)),
-        undo=frozenset(mark.pair for mark in marks(annotations, ANNOTATION_UNDO)),
+        abort=frozenset(mark.attempt for mark in marks(annotations, ANNOTATION_ABORT)),
+        undo=frozenset(mark.attempt for mark in marks(annotations, ANNOTATION_UNDO)),
     )

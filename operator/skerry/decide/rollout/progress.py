@@ -33,9 +33,9 @@ def progressed_at(
         return None
     before = reported_wave(view, wave.candidate.revision)
     same = before is not None and before.index == wave.index
-    if before is None or not same or before.progressed_at is None:
+    if before is None or not same or before.last_progress_time is None:
         return now
-    return now if nodes > before.nodes or passed > before.passed else before.progressed_at
+    return now if nodes > before.nodes or passed > before.passed else before.last_progress_time
 
 
 def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
@@ -68,8 +68,8 @@ def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -
     status = view.status
     before = status.catching_up if status and status.stable == view.desired else None
     if before is None or nodes < before.nodes:
-        return CatchingUp(nodes=nodes, progressed_at=now)
-    return CatchingUp(nodes=nodes, progressed_at=before.progressed_at)
+        return CatchingUp(nodes=nodes, last_progress_time=now)
+    return CatchingUp(nodes=nodes, last_progress_time=before.last_progress_time)
 
 
 def deadline(view: TargetView) -> datetime | None:
@@ -78,7 +78,7 @@ def deadline(view: TargetView) -> datetime | None:
     if status is None:
         return None
     remembered = status.wave or status.catching_up
-    if remembered is None or remembered.progressed_at is None:
+    if remembered is None or remembered.last_progress_time is None:
         return None
     patience = view.policy.soak_seconds + view.policy.progress_seconds
-    return remembered.progressed_at + timedelta(seconds=patience)
+    return remembered.last_progress_time + timedelta(seconds=patience)

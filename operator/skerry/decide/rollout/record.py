@@ -25,14 +25,14 @@ def new_rejections(view: TargetView, route: ModelRouteSpec) -> tuple[Rejection, 
     halts = {halt for halt in (view.route and view.route.halted, route.halted) if halt}
     return tuple(
         Rejection(
-            hardware_class=view.hardware_class,
+            hardware_class_name=view.hardware_class,
             revision=halt.revision,
             attempt=halt.attempt,
             rule=halt.rule,
             message=halt.message,
-            at=halt.at,
+            rollback_time=halt.rollback_time,
         )
-        for halt in sorted(halts, key=lambda halt: halt.at)
+        for halt in sorted(halts, key=lambda halt: halt.rollback_time)
         if not is_recorded(view, halt)
     )
 
@@ -76,9 +76,9 @@ def _entry(
     view: TargetView, revision: str, outcome: Outcome, now: datetime, message: str = ""
 ) -> HistoryEntry:
     return HistoryEntry(
-        hardware_class=view.hardware_class,
+        hardware_class_name=view.hardware_class,
         revision=revision,
         outcome=outcome,
-        at=now,
+        completion_time=now,
         message=message,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,24 +20,22 @@ def rejection_of(view: TargetView, revision: str) -> Rejection | None:
     return max(found, key=lambda rejection: rejection.attempt, default=None)
 
 
-def is_rejected(view: TargetView, revision: str, attempt: int) -> bool:
+def is_rejected(view: TargetView, attempt: Attempt) -> bool:
     """Whether this attempt was taken back, in the status or (not recorded yet) in the route.
 
     A rejection holds for its attempt and those before it, so that a lost counter opens nothing.
     """
     halted = view.route.halted if view.route else None
-    if halted and halted.revision == revision and halted.attempt >= attempt:
+    if halted and attempt.is_ruled_out_by(halted):
         return True
-    recorded = rejection_of(view, revision)
-    return recorded is not None and recorded.attempt >= attempt
+    return any(map(attempt.is_ruled_out_by, _of_class(view)))
 
 
 def is_recorded(view: TargetView, halted: Halt | None) -> bool:
     """Whether the observed status remembers the halt, so that the route may forget it."""
     if halted is None:
         return True
-    pair = (halted.revision, halted.attempt)
-    return any((r.revision, r.attempt) == pair for r in _of_class(view))
+    return any(map(Attempt.of(halted).matches, _of_class(view)))
 
 
 def next_attempt(
@@ -55,4 +55,4 @@ def next_attempt(
 
 
 def _of_class(view: TargetView) -> Iterable[Rejection]:
-    return (r for r in view.rejections if r.hardware_class == view.hardware_class)
+    return (r for r in view.rejections if r.hardware_class_name == view.hardware_class)

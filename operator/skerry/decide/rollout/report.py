@@ -5,14 +5,16 @@ Again a chain of small checks; the first that has something to say is the target
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
-from skerry.decide.pods.trouble import NODES_LEFT_OUT
+from skerry.api.reasons import Cause, GeneralReason, RolloutReason
 from skerry.decide.rollout import why
 from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
+from skerry.decide.rollout.model import Story
 from skerry.decide.rollout.nodes import has_failed, serves
 from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes
 from skerry.decide.rollout.progress import behind, catching_up, deadline, progressed_at
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView, Wave
 
 OFFENDERS = 3
-DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
-BY_HAND = {RULE_ABORTED: "Aborted", RULE_UNDONE: "Undone"}
+BY_HAND = {RULE_ABORTED: RolloutReason.ABORTED, RULE_UNDONE: RolloutReason.UNDONE}
 USED_NONCE = "again"
 
 
@@ -49,15 +50,6 @@ class Facts:
     route: ModelRouteSpec | None
     wave: Wave | None
     now: datetime
-
-
-@dataclass(frozen=True)
-class Story:
-    """Phase, reason (CamelCase) and a message for people."""
-
-    phase: Phase
-    reason: str
-    message: str
 
 
 def tell(facts: Facts) -> Story:
@@ -109,11 +101,11 @@ def wave_status(facts: Facts) -> WaveStatus | None:
     return WaveStatus(
         index=wave.index,
         of=len(view.policy.waves),
-        opened_at=wave.opened_at,
+        open_time=wave.opened_at,
         nodes=nodes,
         denominator=len(counted_nodes(view, extent, wave.opened_at)),
         passed=passed,
-        progressed_at=progressed_at(view, wave, nodes, passed, facts.now),
+        last_progress_time=progressed_at(view, wave, nodes, passed, facts.now),
         message=why.told(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
     )
 
@@ -124,7 +116,7 @@ def _no_nodes(facts: Facts) -> Story | None:
     text = (
         f"class {facts.view.hardware_class} has no nodes: label a node so that the class selects it"
     )
-    return Story(Phase.PENDING, "NoNodes", text)
+    return Story(Phase.PENDING, Cause(GeneralReason.NO_NODES, text), without_nodes=True)
 
 
 def _no_fallback(facts: Facts) -> Story | None:
@@ -144,24 +136,29 @@ def _no_fallback(facts: Facts) -> Story | None:
     text = f"stable {route.stable.revision} does not answer on {_names(alone)}, "
     text += "so the revision that runs there keeps the traffic"
     cause = why.told(why.causes(view, alone, route.stable.revision))
-    return Story(_unless_serving(facts), "NoFallback", text + (f"; {cause}" if cause else ""))
+    text += f"; {cause}" if cause else ""
+    rejected = _rejected(facts)
+    phase = rejected.phase if rejected else Phase.ROLLING_OUT
+    return Story(phase, Cause(RolloutReason.NO_FALLBACK, text, stalls=rejected is not None))
 
 
 def _rejected(facts: Facts) -> Story | None:
     view, route = facts.view, facts.route
     if view.desired is None or (route and view.desired in _live(route)):
         return None
+    desired = Attempt(view.desired, view.attempt)
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
     told: Rejection | Halt | None = None
-    if recorded is not None and recorded.attempt >= view.attempt:
+    if recorded is not None and desired.is_ruled_out_by(recorded):
         told = recorded
-    if halted and (halted.revision, halted.attempt) == (view.desired, view.attempt):
+    if halted and desired.matches(halted):
         told = halted
     if told is None:
         return None
     text = f"{view.desired} was rolled back: {told.message}."
     text += f" Change the spec, or run kubectl skerry retry {view.edge_model}"
-    return Story(Phase.ROLLED_BACK, BY_HAND.get(told.rule, "RolledBack"), text)
+    reason = BY_HAND.get(told.rule, RolloutReason.ROLLED_BACK)
+    return Story(Phase.ROLLED_BACK, Cause(reason, text, stalls=True))
 
 
 def _suspended(facts: Facts) -> Story | None:
@@ -173,7 +170,7 @@ def _suspended(facts: Facts) -> Story | None:
         return None
     held = _wave_words(facts) if facts.wave else f"the rollout of {view.desired}"
     text = f"{held} is paused while spec.suspend is true; the guard stays active"
-    return Story(Phase.PAUSED, "Suspended", text)
+    return Story(Phase.PAUSED, Cause(GeneralReason.SUSPENDED, text))
 
 
 def _awaits_promotion(facts: Facts) -> Story | None:
@@ -185,18 +182,18 @@ def _awaits_promotion(facts: Facts) -> Story | None:
         return None
     if not is_last(view, wave) or not is_done(view, wave, facts.now):
         return None
-    mark = Mark(tried.revision, tried.attempt)
+    mark = Mark(Attempt.of(tried))
     passed = len(passed_nodes(view, wave))
-    text = f"{mark.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
+    text = f"{tried.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
     text += (
         f" run kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
     )
-    if any(said.pair == mark.pair for said in view.actions.promote):
+    if any(said.attempt == mark.attempt for said in view.actions.promote):
         text += f"/{USED_NONCE} (the existing approval was used before)"
     elif view.actions.promote:
         said = join(view.actions.promote)
         text += f" (the annotation names {said}, which does not await approval)"
-    return Story(Phase.PAUSED, "AwaitingPromotion", text)
+    return Story(Phase.PAUSED, Cause(RolloutReason.AWAITING_PROMOTION, text))
 
 
 def _all_left_out(facts: Facts) -> Story | None:
@@ -206,7 +203,7 @@ def _all_left_out(facts: Facts) -> Story | None:
     ):
         return None
     text = f"no node of class {view.hardware_class} can run {view.desired}; {why.left_out(view)}"
-    return Story(Phase.PENDING, NODES_LEFT_OUT, text)
+    return Story(Phase.PENDING, Cause(GeneralReason.NODES_LEFT_OUT, text, stalls=True))
 
 
 def _ring_without_nodes(facts: Facts) -> Story | None:
@@ -218,7 +215,7 @@ def _ring_without_nodes(facts: Facts) -> Story | None:
         return None
     text = f"{_wave_words(facts)}: no node of any class has these labels; label nodes of class"
     text += f" {view.hardware_class}, or correct spec.rollout.waves[{wave.index}].nodeSelector"
-    return Story(Phase.ROLLING_OUT, "RingWithoutNodes", text)
+    return _rolling_out(RolloutReason.RING_WITHOUT_NODES, text)
 
 
 def _stalled(facts: Facts) -> Story | None:
@@ -230,19 +227,19 @@ def _stalled(facts: Facts) -> Story | None:
     if view.desired is None or is_done(view, wave, facts.now):
         return None
     status = wave_status(facts)
-    if status is None or status.progressed_at == facts.now:
+    if status is None or status.last_progress_time == facts.now:
         return None
-    since = f"no progress since {status.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"no progress since {status.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
     known = _ring_without_nodes(facts) or _wave_lost(facts)
     if known is not None:
-        return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, f"{known.message}; {since}")
+        return _overdue(f"{known.cause.message}; {since}")
     waiting = waiting_nodes(view, wave)
     whom = f"{len(waiting)} of its nodes" if waiting else "a free slot on its nodes"
     text = f"{_wave_words(facts)} has made {since} and waits for {whom}"
     cause = why.any_cause(view, waiting, wave.candidate.revision)
     text += f"; {cause}" if cause else ""
     text += f". To end it, run kubectl skerry abort {view.edge_model}"
-    return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
+    return _overdue(text)
 
 
 def _wave_held(facts: Facts) -> Story | None:
@@ -254,7 +251,8 @@ def _wave_held(facts: Facts) -> Story | None:
     cause = why.shared(why.causes(view, waiting, wave.candidate.revision), waiting)
     if cause is None:
         return None
-    return Story(Phase.ROLLING_OUT, cause.reason, f"{_wave_words(facts)}; {cause.message}")
+    told = replace(cause, message=f"{_wave_words(facts)}; {cause.message}")
+    return Story(Phase.ROLLING_OUT, told)
 
 
 def _wave_lost(facts: Facts) -> Story | None:
@@ -265,7 +263,7 @@ def _wave_lost(facts: Facts) -> Story | None:
         return None
     text = f"{_wave_words(facts)} waits for {_names(lost)}, silent since the wave opened: "
     text += "bring the nodes back, or delete their Node objects if they are gone for good"
-    return Story(Phase.ROLLING_OUT, "NodesLost", text)
+    return _rolling_out(RolloutReason.NODES_LOST, text)
 
 
 def _wave_waits_for_room(facts: Facts) -> Story | None:
@@ -282,7 +280,8 @@ def _wave_waits_for_room(facts: Facts) -> Story | None:
     )
     text = f"{_wave_words(facts)} waits {released}"
     outside = why.left_out(view)
-    return Story(Phase.ROLLING_OUT, "Retiring", text + (f"; {outside}" if outside else ""))
+    text += f"; {outside}" if outside else ""
+    return _rolling_out(RolloutReason.RETIRING_REVISION, text)
 
 
 def _wave_waits_for_pulls(facts: Facts) -> Story | None:
@@ -296,7 +295,7 @@ def _wave_waits_for_pulls(facts: Facts) -> Story | None:
     )
     cause = why.told(why.causes(view, pulling, wave.candidate.revision))
     text += f"; {cause}" if cause else ""
-    return Story(Phase.ROLLING_OUT, "Pulling", text) if pulling else None
+    return _rolling_out(RolloutReason.PULLING_CANDIDATE, text) if pulling else None
 
 
 def _wave_runs(facts: Facts) -> Story | None:
@@ -310,8 +309,9 @@ def _wave_runs(facts: Facts) -> Story | None:
     said = (cause, why.without_agent(waiting), why.left_out(view))
     text += "".join(f"; {words}" for words in said if words)
     if facts.view.desired is None:
-        return Story(Phase.ROLLING_OUT, "Held", text + "; held until the changed spec is built")
-    return Story(Phase.ROLLING_OUT, "Wave", text)
+        text += "; held until the changed spec is built"
+        return _rolling_out(RolloutReason.AWAITING_NEW_BUILD, text)
+    return _rolling_out(RolloutReason.WAVE_IN_PROGRESS, text)
 
 
 def _awaiting_build(facts: Facts) -> Story | None:
@@ -322,16 +322,15 @@ def _awaiting_build(facts: Facts) -> Story | None:
     text = "the spec has no certified build yet" + (
         "; stable continues to serve" if serving else ""
     )
-    return Story(Phase.PENDING, "AwaitingBuild", text)
+    return Story(Phase.PENDING, Cause(RolloutReason.AWAITING_BUILD, text))
 
 
 def _waiting_to_start(facts: Facts) -> Story | None:
     view, route = facts.view, facts.route
     if route and route.stable and route.stable.revision == view.desired:
         return None
-    return Story(
-        Phase.ROLLING_OUT, "Retiring", f"{view.desired} waits until nodes release older revisions"
-    )
+    text = f"{view.desired} waits until nodes release older revisions"
+    return _rolling_out(RolloutReason.RETIRING_REVISION, text)
 
 
 def _catching_up(facts: Facts) -> Story | None:
@@ -341,11 +340,11 @@ def _catching_up(facts: Facts) -> Story | None:
         return None
     text = f"{view.desired} is promoted; {len(late)} of {len(view.nodes)} nodes still catching up"
     until = deadline(view)
-    if until is None or facts.now < until or before.progressed_at == facts.now:
+    if until is None or facts.now < until or before.last_progress_time == facts.now:
         return _caught_up_later(facts, late, text)
-    text += f", no progress since {before.progressed_at:%Y-%m-%d %H:%M:%S} UTC"
+    text += f", no progress since {before.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
     text += f"; {why.any_cause(view, late, view.desired)}"
-    return Story(Phase.ROLLING_OUT, DEADLINE_EXCEEDED, text)
+    return _overdue(text)
 
 
 def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
@@ -354,9 +353,9 @@ def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
     found = why.causes(view, late, view.desired or "")
     cause = why.shared(found, late)
     if cause is not None:
-        return Story(Phase.ROLLING_OUT, cause.reason, f"{text}; {cause.message}")
+        return Story(Phase.ROLLING_OUT, replace(cause, message=f"{text}; {cause.message}"))
     said = why.told(found) or _names(late)
-    return Story(Phase.ROLLING_OUT, "CatchingUp", f"{text}; {said}")
+    return _rolling_out(RolloutReason.CATCHING_UP, f"{text}; {said}")
 
 
 def _serving(facts: Facts) -> Story:
@@ -369,7 +368,7 @@ def _serving(facts: Facts) -> Story:
     full = _waiting_for_room(facts)
     if full:
         text += f"; {_names(full)} can't change until an offline node of the same shard returns"
-    return Story(Phase.SERVING, "Serving", text)
+    return Story(Phase.SERVING, Cause(RolloutReason.SERVING, text))
 
 
 STORIES = (
@@ -397,9 +396,13 @@ def _live(route: ModelRouteSpec) -> set[str]:
     return {role.revision for role in (route.stable, route.candidate) if role}
 
 
-def _unless_serving(facts: Facts) -> Phase:
-    rejected = _rejected(facts)
-    return rejected.phase if rejected else Phase.ROLLING_OUT
+def _rolling_out(reason: RolloutReason, text: str) -> Story:
+    return Story(Phase.ROLLING_OUT, Cause(reason, text))
+
+
+def _overdue(text: str) -> Story:
+    cause = Cause(RolloutReason.DEADLINE_EXCEEDED, text, stalls=True)
+    return Story(Phase.ROLLING_OUT, cause)
 
 
 def _failed(facts: Facts) -> list[NodeView]:
@@ -410,7 +413,7 @@ def _failed(facts: Facts) -> list[NodeView]:
     tried = route.candidate or route.halted or route.stable
     if tried is None:
         return []
-    return [node for node in facts.view.nodes if has_failed(node, tried.revision, tried.attempt)]
+    return [node for node in facts.view.nodes if has_failed(node, Attempt.of(tried))]
 
 
 def _waiting_for_room(facts: Facts) -> list[NodeView]:

@@ -40,7 +40,11 @@ def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset
 def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
     """Whether there is a previous revision whose servers run beside stable's."""
     previous = route.previous
-    return previous is not None and now < previous.until and view.policy.standby is Standby.WARM
+    return (
+        previous is not None
+        and now < previous.expiration_time
+        and view.policy.standby is Standby.WARM
+    )
 
 
 def holders(
@@ -97,7 +101,7 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
 def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
     """Whether the node's agent has seen the route, and another revision that stays there has the traffic."""
     report = node.model
-    if report is None or report.observed_route < view.roles_generation:
+    if report is None or report.observed_route_generation < view.roles_generation:
         return False
     placement = view.placed.get(report.serving or "")
     return report.serving != revision and placement is not None and placement.holds(node)
@@ -108,7 +112,7 @@ def _is_overdue(
 ) -> bool:
     previous = route.previous
     if previous is not None and previous.revision == revision:
-        if now >= previous.until + OFFLINE_GRACE:
+        if now >= previous.expiration_time + OFFLINE_GRACE:
             # Where it is the only server, only a candidate is worth its room.
             return route.candidate is not None or not _is_alone(route, node, revision)
         if view.policy.standby is Standby.WARM:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.modelroute import (
     Halt,
     ModelRouteSpec,
@@ -69,7 +70,7 @@ def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
     back = way_back(now)
     if route.stable is None or back is None:
         return None
-    case = judge_stable(now.view, route.stable.revision, route.stable.attempt)
+    case = judge_stable(now.view, Attempt.of(route.stable))
     if not case.reached:
         return None
     return change(route, stable=back, candidate=None, previous=None, halted=_halt(case, now.now))
@@ -88,7 +89,7 @@ def _supersede(now: Situation) -> ModelRouteSpec | None:
     tried, desired = now.route.candidate, now.view.desired
     if tried is None or desired is None:
         return None
-    if tried.revision == desired and not is_rejected(now.view, desired, tried.attempt):
+    if tried.revision == desired and not is_rejected(now.view, Attempt.of(tried)):
         return None
     without = change(now.route, candidate=None)
     return _start(Situation(now.view, without, None, now.now)) or without
@@ -129,7 +130,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
         return None
     if route.candidate or not is_recorded(view, route.halted):
         return None
-    if is_rejected(view, previous.revision, view.attempt):
+    if is_rejected(view, Attempt(previous.revision, view.attempt)):
         return None
     if previous.revision not in view.daemonsets and way_back(now) is None:
         return None
@@ -142,7 +143,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
 def _drop_previous(now: Situation) -> ModelRouteSpec | None:
     """The previous revision's window is over and its pods are gone."""
     previous = now.route.previous
-    if previous is None or now.now < previous.until:
+    if previous is None or now.now < previous.expiration_time:
         return None
     if previous.revision in now.view.daemonsets:
         return None
@@ -162,8 +163,8 @@ def _start(now: Situation) -> ModelRouteSpec | None:
         return None
     previous = route.previous
     if previous is not None:
-        until = min(previous.until, now.now)
-        previous = previous.model_copy(update={"until": until})
+        until = min(previous.expiration_time, now.now)
+        previous = previous.model_copy(update={"expiration_time": until})
     candidate = RouteCandidate(revision=desired, attempt=view.attempt)
     return change(route, candidate=candidate, previous=previous, halted=None)
 
@@ -173,7 +174,7 @@ def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: dateti
 
     Pods of it that only offline nodes hold count as a part of the first wave.
     """
-    if is_rejected(view, desired, view.attempt) or not is_recorded(view, route.halted):
+    if is_rejected(view, Attempt(desired, view.attempt)) or not is_recorded(view, route.halted):
         return False
     left = view.placed[desired] if desired in view.daemonsets else None
     if left is None or left.kind is PlacementKind.IN:
@@ -200,7 +201,7 @@ HELD_BY_SUSPEND = frozenset({_supersede, _retry_in_flight, _promote, _return_to_
 
 def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
     """Roles when there is no route: none yet, or someone deleted it, or a backup lacked it."""
-    blank = ModelRouteSpec(edge_model=view.edge_model, hardware_class=view.hardware_class)
+    blank = ModelRouteSpec(edge_model_name=view.edge_model, hardware_class_name=view.hardware_class)
     status = view.status
     stable = status.stable if status and status.stable else _widest(view)
     if stable is None:
@@ -209,7 +210,7 @@ def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
     return change(
         blank,
         stable=RouteRevision(revision=stable, attempt=view.attempt),
-        previous=RoutePrevious(revision=previous, until=now) if previous else None,
+        previous=RoutePrevious(revision=previous, expiration_time=now) if previous else None,
     )
 
 
@@ -218,7 +219,8 @@ def _widest(view: TargetView) -> str | None:
     wide = [
         revision
         for revision, placement in sorted(view.daemonsets.items())
-        if placement.kind is not PlacementKind.IN and not is_rejected(view, revision, view.attempt)
+        if placement.kind is not PlacementKind.IN
+        and not is_rejected(view, Attempt(revision, view.attempt))
     ]
     return max(wide, key=lambda revision: _ready_nodes(view, revision), default=None)
 
@@ -252,18 +254,18 @@ def _kept_warm(now: Situation) -> RoutePrevious | None:
     if stable is None:
         return None
     until = now.now + timedelta(seconds=now.view.policy.rollback_window_seconds)
-    return RoutePrevious(revision=stable.revision, attempt=stable.attempt, until=until)
+    return RoutePrevious(revision=stable.revision, attempt=stable.attempt, expiration_time=until)
 
 
 def _halt(case: Degraded, now: datetime) -> Halt:
     rule, node, message = describe(case)
     return Halt(
-        revision=case.revision,
-        attempt=case.attempt,
+        revision=case.attempt.revision,
+        attempt=case.attempt.number,
         rule=rule,
-        node=node,
+        node_name=node,
         message=message,
-        at=now,
+        rollback_time=now,
     )
 
 
@@ -274,7 +276,7 @@ def _counted(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
     """
     if route == view.route:
         return route
-    reported = (node.model.observed_route for node in view.nodes if node.model)
+    reported = (node.model.observed_route_generation for node in view.nodes if node.model)
     last = view.roles_generation if view.route else max(reported, default=0)
     return change(route, roles_generation=last + 1)
 
@@ -285,9 +287,9 @@ def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> Mode
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
     route = change(route, edge_model_uid=view.edge_model_uid, guard=guard)
     previous = route.previous
-    if previous and policy.standby is Standby.NONE and now < previous.until:
+    if previous and policy.standby is Standby.NONE and now < previous.expiration_time:
         # Its way back ends, but it stays named until its pods are gone, as after any window.
-        route = change(route, previous=previous.model_copy(update={"until": now}))
+        route = change(route, previous=previous.model_copy(update={"expiration_time": now}))
     if route.candidate is None:
         return route
     steps = {"traffic": policy.traffic, "soak_seconds": policy.soak_seconds}

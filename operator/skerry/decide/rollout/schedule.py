@@ -30,8 +30,8 @@ def requeue_after(view: TargetView, route: ModelRouteSpec | None, now: datetime)
 
 def _deadlines(view: TargetView, route: ModelRouteSpec, now: datetime) -> Iterator[datetime]:
     if route.previous is not None:
-        yield route.previous.until
-        yield route.previous.until + OFFLINE_GRACE
+        yield route.previous.expiration_time
+        yield route.previous.expiration_time + OFFLINE_GRACE
     stalled_at = deadline(view)
     if stalled_at is not None:
         yield stalled_at

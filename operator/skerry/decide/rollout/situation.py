@@ -27,7 +27,11 @@ class Situation:
 def way_back(now: Situation) -> RouteRevision | None:
     """The previous revision as stable, while its window is open and it can run."""
     previous = now.route.previous
-    if previous is None or now.now >= previous.until or not can_run(now.view, previous.revision):
+    if (
+        previous is None
+        or now.now >= previous.expiration_time
+        or not can_run(now.view, previous.revision)
+    ):
         return None
     return RouteRevision(revision=previous.revision, attempt=previous.attempt)
 

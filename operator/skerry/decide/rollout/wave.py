@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from skerry.api.attempt import Attempt
 from skerry.api.modelroute import RouteWave
 from skerry.decide.rollout.model import Wave
 from skerry.decide.rollout.nodes import counts_since, has_failed, has_passed, silence_seconds
@@ -86,11 +87,11 @@ def passed_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
 
 def waiting_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
     """Members that have neither passed nor failed: the wave waits for them."""
-    tried = wave.candidate
+    tried = Attempt.of(wave.candidate)
     return tuple(
         node
         for node in member_nodes(view, wave)
-        if not _passed(view, wave, node) and not has_failed(node, tried.revision, tried.attempt)
+        if not _passed(view, wave, node) and not has_failed(node, tried)
     )
 
 
@@ -99,9 +100,9 @@ def lost_nodes(view: TargetView, wave: Wave, now: datetime) -> tuple[NodeView, .
 
     A node that failed before it fell silent is counted as failed, and holds nothing.
     """
-    tried = wave.candidate
+    tried = Attempt.of(wave.candidate)
     lost = lost_of(view, member_nodes(view, wave), now)
-    return tuple(n for n in lost if not has_failed(n, tried.revision, tried.attempt))
+    return tuple(n for n in lost if not has_failed(n, tried))
 
 
 def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tuple[NodeView, ...]:
@@ -111,8 +112,8 @@ def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tup
 
 
 def _passed(view: TargetView, wave: Wave, node: NodeView) -> bool:
-    tried = wave.candidate
-    return has_passed(node, tried.revision, tried.attempt, view.roles_generation)
+    tried = Attempt.of(wave.candidate)
+    return has_passed(node, tried, view.roles_generation)
 
 
 def reported_wave(view: TargetView, revision: str) -> WaveStatus | None:
@@ -129,7 +130,7 @@ def _remembered(view: TargetView, revision: str) -> RouteWave | None:
         tried = route.candidate
         return route.wave if tried is not None and tried.revision == revision else None
     reported = reported_wave(view, revision)
-    return RouteWave(index=reported.index, open_time=reported.opened_at) if reported else None
+    return RouteWave(index=reported.index, open_time=reported.open_time) if reported else None
 
 
 def _planned(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Wave:

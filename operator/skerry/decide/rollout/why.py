@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.edgenode import VerdictOutcome
-from skerry.decide.pods.trouble import POD_STARTS, Trouble
+from skerry.api.reasons import Cause, PodReason
 from skerry.decide.rollout.nodes import serves
 
 if TYPE_CHECKING:
@@ -24,24 +25,26 @@ def names(nodes: Iterable[NodeView]) -> str:
     return _named({node.name for node in nodes})
 
 
-def causes(view: TargetView, nodes: Iterable[NodeView], revision: str) -> dict[str, Trouble]:
+def causes(view: TargetView, nodes: Iterable[NodeView], revision: str) -> dict[str, Cause]:
     """Return why nodes have no Ready pod of the revision, by node, where that is more than that it starts."""
     found = ((node.name, view.causes.get((node.name, revision))) for node in nodes)
-    return {name: cause for name, cause in found if cause and cause.reason != POD_STARTS}
+    return {
+        name: cause for name, cause in found if cause and cause.reason is not PodReason.STARTING
+    }
 
 
-def told(found: dict[str, Trouble]) -> str:
+def told(found: dict[str, Cause]) -> str:
     """Return the cause that most nodes share, with their names; the others are counted."""
     return _grouped({name: (cause.reason, cause.message) for name, cause in found.items()})
 
 
-def shared(found: dict[str, Trouble], nodes: Sequence[NodeView]) -> Trouble | None:
+def shared(found: dict[str, Cause], nodes: Sequence[NodeView]) -> Cause | None:
     """Return the cause that most nodes share when all of them have one: nothing else is waited for."""
     if not nodes or any(node.name not in found for node in nodes):
         return None
     reasons = [cause.reason for cause in found.values()]
     most = max((found[name] for name in sorted(found)), key=lambda one: reasons.count(one.reason))
-    return Trouble(most.reason, told(found))
+    return replace(most, message=told(found))
 
 
 def any_cause(view: TargetView, nodes: Iterable[NodeView], revision: str) -> str:

@@ -33,7 +33,7 @@ from skerry.judging.intervals import wilson
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RULE = "errors"
+RULE = "Errors"
 IN_A_ROW = 5
 RUN_SECONDS = 1.0
 """A burst that meets a full queue is answered by many failures at one instant: they are one event."""

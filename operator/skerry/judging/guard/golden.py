@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from skerry.jobs.files import Tolerance
 
-RULE = "golden"
+RULE = "Golden"
 IN_A_ROW = 2
 
 

@@ -15,7 +15,7 @@ from skerry.judging.guard.finding import Finding
 if TYPE_CHECKING:
     from skerry.judging.guard.recent import Recent
 
-RULE = "ownPast"
+RULE = "OwnPast"
 HOLD_TIMES = 1.5
 
 

@@ -1,4 +1,4 @@
-"""latencyShift: are the candidate's latencies as a whole above `tolerate` times stable's?
+"""LatencyShift: are the candidate's latencies as a whole above `tolerate` times stable's?
 
 Mann-Whitney's U of the candidate's latencies against 1.25 times stable's, both of the last 20 s
 (longer where there is little traffic), summed over ten slices of that time (van Elteren 1960; normal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from skerry.judging.guard.recent import Point, Recent, Window
 
-RULE = "latencyShift"
+RULE = "LatencyShift"
 FAIL_Z = 3.7
 DOUBT_Z = 2.6
 """Above this (one in 200 by chance) a soak isn't passed yet: Inconclusive."""

@@ -1,4 +1,4 @@
-"""latencyTail: are answers that are slow by stable's measure more frequent with the candidate?
+"""LatencyTail: are answers that are slow by stable's measure more frequent with the candidate?
 
 Slow is above `tolerate` times stable's p95 since the step began. Fisher's exact test, one-sided
 (Fisher 1922), p < 1e-5, and at least two points more than stable's own share: so a rare slow tail is
@@ -21,7 +21,7 @@ from skerry.judging.guard.histogram import WIDTH
 if TYPE_CHECKING:
     from skerry.judging.guard.histogram import Histogram
 
-RULE = "latencyTail"
+RULE = "LatencyTail"
 FAIL_P = 1e-5
 DOUBT_P = 1e-3
 LEAST_POINTS = 0.02

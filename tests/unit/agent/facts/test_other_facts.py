@@ -44,14 +44,14 @@ NOTHING = pci("0000:00:00.0", "8086", "31f0", "060000") | pci(
         (NOTHING, []),
         (
             pci("0000:00:02.0", "8086", "3185", "030000", "i915"),
-            [{"kind": "IntelGpu", "model": "8086:3185", "count": 1, "driver": "i915"}],
+            [{"kind": "IntelGPU", "model": "8086:3185", "count": 1, "driver": "i915"}],
         ),
         (
             pci("0000:00:02.0", "8086", "7d55", "030000")
             | pci("0000:00:0b.0", "8086", "7d1d", "120000", "intel_vpu"),
             [
-                {"kind": "IntelGpu", "model": "8086:7d55", "count": 1},
-                {"kind": "IntelNpu", "model": "8086:7d1d", "count": 1, "driver": "intel_vpu"},
+                {"kind": "IntelGPU", "model": "8086:7d55", "count": 1},
+                {"kind": "IntelNPU", "model": "8086:7d1d", "count": 1, "driver": "intel_vpu"},
             ],
         ),
         # An accelerator card of Intel's that is no NPU.
@@ -61,7 +61,7 @@ NOTHING = pci("0000:00:00.0", "8086", "31f0", "060000") | pci(
             | {"proc/driver/nvidia/gpus/0000:01:00.0/information": GPU_INFORMATION},
             [
                 {
-                    "kind": "NvidiaGpu", "model": "NVIDIA GeForce RTX 5090", "count": 1,
+                    "kind": "NvidiaGPU", "model": "NVIDIA GeForce RTX 5090", "count": 1,
                     "driver": "nvidia",
                 }
             ],
@@ -69,15 +69,15 @@ NOTHING = pci("0000:00:00.0", "8086", "31f0", "060000") | pci(
         # Two for computing only, no driver loaded: no name, and no driver.
         (
             pci("0000:17:00.0", "10de", "2335", "030200") | pci("0000:3d:00.0", "10de", "2335", "030200"),
-            [{"kind": "NvidiaGpu", "model": "10de:2335", "count": 2}],
+            [{"kind": "NvidiaGPU", "model": "10de:2335", "count": 2}],
         ),
         (
             pci("0000:05:00.0", "1ac1", "089a", "088000", "apex"),
-            [{"kind": "EdgeTpu", "model": "1ac1:089a", "count": 1, "driver": "apex"}],
+            [{"kind": "EdgeTPU", "model": "1ac1:089a", "count": 1, "driver": "apex"}],
         ),
         (
             {f"{USB}/2-1/idVendor": "18d1\n", f"{USB}/2-1/idProduct": "9302\n", f"{USB}/usb2/speed": "5000"},
-            [{"kind": "EdgeTpu", "model": "USB", "count": 1}],
+            [{"kind": "EdgeTPU", "model": "USB", "count": 1}],
         ),
         # A Jetson as it is seen from outside of a pod, and from inside.
         (
@@ -87,14 +87,14 @@ NOTHING = pci("0000:00:00.0", "8086", "31f0", "060000") | pci(
             },
             [
                 {
-                    "kind": "JetsonGpu", "count": 1,
+                    "kind": "JetsonGPU", "count": 1,
                     "model": "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super",
                 }
             ],
         ),
         (
             {"sys/devices/soc0/family": "Tegra\n", "sys/devices/soc0/soc_id": "35\n"},
-            [{"kind": "JetsonGpu", "model": "Tegra Orin", "count": 1}],
+            [{"kind": "JetsonGPU", "model": "Tegra Orin", "count": 1}],
         ),
         ({"sys/devices/soc0/family": "Freescale i.MX\n", "sys/devices/soc0/soc_id": "35\n"}, []),
     ],

@@ -44,17 +44,17 @@ def test_targets_are_told_class_by_class() -> None:
         changed(MINIMAL, {"spec.targets": targets(a="Auto", b="Auto", c="Auto")})
     )
     after = EdgeModel.model_validate(
-        changed(MINIMAL, {"spec.targets": targets(c="Auto", d="Auto", a="OpenVino")})
+        changed(MINIMAL, {"spec.targets": targets(c="Auto", d="Auto", a="OpenVINO")})
     )
     assert [(c.field, c.was, c.now, c.effect) for c in changes(before.spec, after.spec)] == [
-        ("targets[a].engine", "Auto", "OpenVino", ENGINE),
+        ("targets[a].engine", "Auto", "OpenVINO", ENGINE),
         ("targets[b]", "Auto", None, CLASSES),
         ("targets[d]", None, "Auto", CLASSES),
     ]
 
 
 def targets(**engines: str) -> list[dict[str, str]]:
-    return [{"hardwareClass": name, "engine": engine} for name, engine in engines.items()]
+    return [{"hardwareClassName": name, "engine": engine} for name, engine in engines.items()]
 
 
 def test_equal_specs_have_no_change() -> None:

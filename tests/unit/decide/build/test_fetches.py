@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from skerry.api.edgemodel import Phase
+from skerry.api.reasons import Cause, RegistryReason
+from skerry.decide.build.state import BuildState
+from skerry.api.edgemodel import JobSlot, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.decide.build.fetches import pause_after
@@ -48,7 +50,7 @@ def the_job(found: World) -> FetchJob:
 
 
 def test_a_source_of_another_scheme_is_fetched_then_assessed_by_the_image() -> None:
-    start = fetching(credentialsSecret="reader", endpoint="https://minio", sizeLimit="1Gi")
+    start = fetching(credentialsSecretName="reader", endpoint="https://minio", sizeLimit="1Gi")
     plan = the_job(start).plan
     assert (plan.role, plan.uri, plan.secret) == (Role.SOURCE, URI, "reader")
     assert (plan.endpoint, plan.size_limit) == ("https://minio", 2**30)
@@ -66,7 +68,7 @@ def test_a_source_of_another_scheme_is_fetched_then_assessed_by_the_image() -> N
 def test_what_came_in_is_kept_whatever_else_changes() -> None:
     done = fetching().step().job_ends(report()).step()
     alone = done.with_(jobs=(), pins=Pins(dataset=DATASET))
-    changed = alone.model(rollout={"traffic": [5]}, source={"uri": URI, "credentialsSecret": "x"})
+    changed = alone.model(rollout={"traffic": [5]}, source={"uri": URI, "credentialsSecretName": "x"})
     assert not [job for job in changed.decide().jobs if isinstance(job, FetchJob)]
     assert changed.decide().status.source_digest == DIGEST
 
@@ -136,7 +138,7 @@ def test_it_is_tried_again_ever_later_and_old_tries_go() -> None:
 
 def test_a_change_of_the_spec_is_tried_at_once() -> None:
     down = failed(fetching().step(), "SourceSecretUnusable: Secret reader is not there")
-    assert the_job(down.model(source={"uri": URI, "credentialsSecret": "reader"}))
+    assert the_job(down.model(source={"uri": URI, "credentialsSecretName": "reader"}))
 
 
 def test_slots_are_shared_by_all_models() -> None:
@@ -145,8 +147,10 @@ def test_slots_are_shared_by_all_models() -> None:
     (target,) = full.decide().status.targets
     assert not full.decide().jobs
     assert (target.phase, target.reason) == (Phase.PENDING, "FetchQueued")
+    assert full.decide().status.awaited_slot is JobSlot.FETCH
+    assert start.decide().status.awaited_slot is None
     both = edge_model(
-        "x86", source={"uri": URI}, evaluation={"dataset": {"uri": "pvc://data/x.npz"}, "metric": "accuracy"}
+        "x86", source={"uri": URI}, evaluation={"dataset": {"uri": "pvc://data/x.npz"}, "metric": "Accuracy"}
     )  # fmt: skip
     one_left = start.with_(model=both, pins=Pins(), slots=BuildSlots(fetching=1))
     assert len(one_left.decide().jobs) == 1
@@ -163,13 +167,13 @@ def test_a_failed_fetch_leaves_what_serves_alone() -> None:
 
 def test_a_private_tag_is_looked_up_by_a_job_and_pulled_with_the_secret() -> None:
     uri = "oci://private.example/intent:3"
-    start = fetching(uri=uri, credentialsSecret="pull")
+    start = fetching(uri=uri, credentialsSecretName="pull")
     assert the_job(start).plan.uri == uri
     found = FetchReport(digest=DIGEST, resolved="3").model_dump_json(by_alias=True)
     (assess,) = start.step().job_ends(found).decide().jobs
     assert isinstance(assess, AssessJob)
     assert pinned_reference(assess.source) == f"private.example/intent@{DIGEST}"
-    assert assess.source.pull_secret == "pull"  # noqa: S105
+    assert assess.source.pull_secret_name == "pull"  # noqa: S105
 
 
 def test_without_a_fetcher_it_is_said() -> None:
@@ -194,7 +198,8 @@ def test_an_unreadable_report_is_told() -> None:
 
 def test_the_other_artifact_s_trouble_is_not_hidden() -> None:
     start = replace(fetching())
-    down = start.with_(pins=Pins(problem="oci://x: the registry has no such image or tag"))
+    cause = Cause(RegistryReason.NOT_RESOLVED, "oci://x: the registry has no such image or tag")
+    down = start.with_(pins=Pins(state=BuildState.REJECTED, cause=cause))
     (target,) = down.decide().status.targets
     assert target.reason == "SourceNotResolved"
     assert isinstance(down.decide().jobs[0], FetchJob)

@@ -37,7 +37,7 @@ def key(**changes: Any) -> str:
         "evaluation": evaluation(),
         "architecture": "amd64",
         "features": ("avx2", "avx512_vnni"),
-        "engine": "OnnxRuntime",
+        "engine": "ONNXRuntime",
         "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1",
         "trials": 8,
@@ -50,7 +50,7 @@ def key(**changes: Any) -> str:
     [
         {"source_digest": OTHER},
         {"evaluation": evaluation(dataset=PinnedArtifact(uri="oci://r/d", digest=OTHER))},
-        {"evaluation": evaluation(metric=Metric.NEIGHBOURS)},
+        {"evaluation": evaluation(metric=Metric.NEAREST_NEIGHBORS)},
         {"evaluation": evaluation(calibration_samples=64)},
         {"evaluation": evaluation(golden_samples=9)},
         {"architecture": "arm64"},

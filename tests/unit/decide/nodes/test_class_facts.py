@@ -41,7 +41,7 @@ def x86(*features: str, **more: Any) -> DeviceFacts:
 
 
 def gpu(name: str = "NVIDIA L4", count: int = 1) -> dict[str, Any]:
-    return {"accelerators": [{"kind": "NvidiaGpu", "model": name, "count": count}]}
+    return {"accelerators": [{"kind": "NvidiaGPU", "model": name, "count": count}]}
 
 
 def on(source: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_facts_are_summed_up_over_the_nodes() -> None:
         "memory": {"least": 4 << 30, "most": 8 << 30},
         "l2": {"least": 1 << 20, "most": 1 << 20},
         "l3": {"least": 6 << 20, "most": 6 << 20},
-        "accelerators": [{"value": "NvidiaGpu", "nodes": 2}],
+        "accelerators": [{"value": "NvidiaGPU", "nodes": 2}],
         "power": [{"value": "Battery", "nodes": 1}, {"value": "Mains", "nodes": 1}],
         "links": [{"value": "Cellular", "nodes": 1}],
     }
@@ -101,7 +101,7 @@ MANY = {f"n{number}": x86(*VNNI) for number in range(9)}
             MANY | {f"n{n}": x86("avx2") for n in range(4)}, False,
             "avx512_vnni is missing on n0, n1, n2 and 1 more of 9",
         ),
-        (MANY | {"n2": x86(*VNNI, **gpu())}, False, "NvidiaGpu is on n2 only, of 9"),
+        (MANY | {"n2": x86(*VNNI, **gpu())}, False, "NvidiaGPU is on n2 only, of 9"),
         (MANY | {"n2": x86(*VNNI, architecture="arm64")}, False, "arm64 is on n2 only"),
     ],
 )  # fmt: skip
@@ -110,8 +110,8 @@ def test_nodes_that_differ_in_what_matters_to_a_build_are_named(
 ) -> None:
     uniform, _ = findings(spec(), 9, facts)
     assert (uniform.type, uniform.holds) == ("Uniform", holds)
-    assert words in uniform.message
-    assert (holds is False) == ("a class of their own (spec.nodeSelector)" in uniform.message)
+    assert words in uniform.cause.message
+    assert (holds is False) == ("a class of their own (spec.nodeSelector)" in uniform.cause.message)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_spec_that_its_nodes_do_not_meet_is_said(
 ) -> None:
     _, finding = findings(said, 9, MANY | {"n4": x86("avx2")})
     assert (finding.type, finding.holds) == ("AsSpecified", holds)
-    assert words in finding.message
+    assert words in finding.cause.message
 
 
 FEATURES = st.sets(st.sampled_from(CPU_FEATURES), max_size=6)
@@ -151,7 +151,7 @@ def test_what_is_in_common_and_what_is_not_are_all_that_there_is(
     assert set(summed.features) | partial == set.union(*nodes.values())
     assert uniform.holds is (not partial)
     assert findings(spec(), len(nodes), dict(reversed(facts.items())))[0] == uniform
-    assert len(uniform.message) <= 1024
+    assert len(uniform.cause.message) <= 1024
 
 
 def a_class(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> HardwareClass:
@@ -188,7 +188,7 @@ def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple
     settings = EngineSettings(
         version="1", recipe_set="a/1", optimizer_image=image, runtime_image=image
     )
-    engines = {"OnnxRuntime": settings, "OpenVino": settings}
+    engines = {"ONNXRuntime": settings, "OpenVINO": settings}
     ranks = rank_engines(ASSESSMENT, device_of(a_class(said, facts)), engines)
     return [(rank.engine, rank.reason) for rank in ranks]
 
@@ -196,7 +196,7 @@ def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple
 def test_the_ranking_goes_by_what_was_found_and_says_so() -> None:
     assert ranked(spec(), TWO)[0][0] == "Olive"
     plain = ranked(spec(), {"a": x86(*VNNI), "b": x86(*VNNI)})
-    assert plain[0][0] == "OpenVino"
+    assert plain[0][0] == "OpenVINO"
     assert plain[0][1].endswith("found on all 2 nodes that reported: avx512_vnni")
     assert ranked(spec(), {"a": x86("avx2")})[0][1].endswith("its node: no instructions for int8")
     assert "found" not in ranked(spec("avx512_vnni"), {"a": x86(*VNNI)})[0][1]
@@ -233,7 +233,7 @@ def test_power_and_link_are_constraints_with_their_reason(
 def test_the_status_of_a_class_is_of_its_own_nodes() -> None:
     def report(name: str, facts: DeviceFacts | None) -> EdgeNode:
         return EdgeNode(
-            metadata=Metadata(name=name), spec=EdgeNodeSpec(hardware_class="site-a"),
+            metadata=Metadata(name=name), spec=EdgeNodeSpec(hardware_class_name="site-a"),
             status=EdgeNodeStatus(facts=facts),
         )  # fmt: skip
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from skerry.api import HardwareClass
 from skerry.api.common import Metadata
 from skerry.api.hardwareclass import HardwareClassSpec
+from skerry.api.reasons import Cause, ClassReason, WriteRefusal
 from skerry.decide.nodes.default_classes import default_classes
 from skerry.decide.nodes.fleet import (
-    CLASS_OVERLAP,
     FleetDecision,
     NodeFacts,
     choose_class,
@@ -64,8 +64,8 @@ def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
     decision = decided(a_node("b"), a_class("a"), a_class("b"), a_class("c", labels={"site": "c"}))
     for name in ("a", "b"):
         assert said(decision, name) == {
-            "Distinct": ("False", CLASS_OVERLAP),
-            "Stalled": ("True", CLASS_OVERLAP),
+            "Distinct": ("False", ClassReason.OVERLAP),
+            "Stalled": ("True", ClassReason.OVERLAP),
         }
         message = decision.statuses[name].conditions[0].message
         assert "1 nodes (n1)" in message
@@ -80,8 +80,7 @@ GUARDED = Refused(
     "n1",
     Concern.ROLLOUT,
     "a",
-    "AdmissionDenied",
-    "cannot label Node n1: no; ask the policy",
+    Cause(WriteRefusal.ADMISSION_DENIED, "cannot label Node n1: no; ask the policy", stalls=True),
 )
 
 
@@ -105,11 +104,11 @@ def test_an_overlap_is_said_once_though_a_write_is_refused_too() -> None:
     )
     types = [c.type for c in found.statuses["a"].conditions]
     assert types.count("Stalled") == 1
-    assert said(found, "a")["Stalled"] == ("True", CLASS_OVERLAP)
+    assert said(found, "a")["Stalled"] == ("True", ClassReason.OVERLAP)
 
 
 def test_what_passes_by_itself_does_not_stall_a_class() -> None:
-    passing = replace(GUARDED, reason="WebhookUnavailable", stalls=False)
+    passing = replace(GUARDED, cause=Cause(WriteRefusal.WEBHOOK_UNAVAILABLE, "no answer"))
     found = decide_fleet([a_node()], [a_class("a")], [], {}, NOW, refused=(passing,))
     assert "Stalled" not in said(found, "a")
 

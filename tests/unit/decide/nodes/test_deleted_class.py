@@ -10,7 +10,7 @@ import pytest
 from skerry.api import EdgeNode
 from skerry.api.edgenode import NodeModel
 from skerry.api.modelroute import RouteRevision
-from skerry.decide.build.builds import CLASS_MISSING
+from skerry.api.reasons import BuildReason
 from skerry.decide.nodes.fleet import decide_fleet
 from skerry.decide.rollout import NodeView
 from tests.unit.decide.plan_world import built, hardware_class
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from tests.unit.decide.plan_world import World
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-KNOWN = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "gone"}})
+KNOWN = EdgeNode.model_validate(
+    {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "gone", "shard": 3}}
+)
 
 
 def unchanged(decision: FleetDecision) -> bool:
@@ -54,7 +56,9 @@ def test_its_nodes_go_when_nobody_names_it_any_more() -> None:
 
 def test_a_class_that_is_there_says_itself_which_nodes_are_its_own() -> None:
     """Its selector was changed, or the node's labels: that is meant, also while it is named."""
-    known = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClass": "a"}})
+    known = EdgeNode.model_validate(
+        {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "a"}}
+    )
     decision = decide_fleet([node("n1", "a", 3, cpu="arm")], [A], [known], {}, NOW, named={"a"})
     assert decision.gone == ("n1",)
 
@@ -91,7 +95,7 @@ def test_the_status_says_whether_anything_answers() -> None:
         stable = world.snapshot.routes["x86"].stable
         assert stable is not None
         reason, message = said(world.with_(classes={}))
-        assert reason == CLASS_MISSING
+        assert reason == BuildReason.CLASS_NOT_FOUND
         assert message.startswith("there is no HardwareClass x86: create it")
         assert f"{stable.revision} {says}" in message
 

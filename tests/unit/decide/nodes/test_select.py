@@ -31,19 +31,19 @@ def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
     return {name: EngineSettings.model_validate(given) for name in engines}
 
 
-BOTH = settings("OnnxRuntime", "OpenVino")
+BOTH = settings("ONNXRuntime", "OpenVINO")
 
 
 @pytest.mark.parametrize(
     ("device", "first", "built"),
     [
-        (hardware("amd64", "avx512_vnni"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
-        (hardware("amd64", "nvidia_l4"), "Olive", ["OpenVino", "OnnxRuntime"]),
-        (hardware("arm64", "apple_m4"), "Mlx", ["OnnxRuntime", "OpenVino"]),
-        (hardware("arm64", "edge_tpu"), "LiteRt", ["OnnxRuntime", "OpenVino"]),
-        (hardware("amd64", "npu"), "OpenVino", ["OpenVino", "OnnxRuntime"]),
-        (hardware("arm64"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
-        (hardware("arm"), "OnnxRuntime", ["OnnxRuntime", "OpenVino"]),
+        (hardware("amd64", "avx512_vnni"), "OpenVINO", ["OpenVINO", "ONNXRuntime"]),
+        (hardware("amd64", "nvidia_l4"), "Olive", ["OpenVINO", "ONNXRuntime"]),
+        (hardware("arm64", "apple_m4"), "MLX", ["ONNXRuntime", "OpenVINO"]),
+        (hardware("arm64", "edge_tpu"), "LiteRT", ["ONNXRuntime", "OpenVINO"]),
+        (hardware("amd64", "npu"), "OpenVINO", ["OpenVINO", "ONNXRuntime"]),
+        (hardware("arm64"), "ONNXRuntime", ["ONNXRuntime", "OpenVINO"]),
+        (hardware("arm"), "ONNXRuntime", ["ONNXRuntime", "OpenVINO"]),
     ],
 )
 def test_the_ranking_follows_the_decision_matrix(
@@ -55,11 +55,11 @@ def test_the_ranking_follows_the_decision_matrix(
 
 
 def test_each_engine_says_why_it_stands_where_it_does_or_is_not_installed() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware(), settings("OnnxRuntime"))
+    ranks = rank_engines(ASSESSMENT, hardware(), settings("ONNXRuntime"))
     reasons = {rank.engine: rank.reason for rank in ranks}
-    assert "choice 1 for x86 CPUs" in reasons["OpenVino"]
-    assert "not installed: the operator's configuration" in reasons["OpenVino"]
-    assert "ONNX, opset 17" in reasons["OnnxRuntime"]
+    assert "choice 1 for x86 CPUs" in reasons["OpenVINO"]
+    assert "not installed: the operator's configuration" in reasons["OpenVINO"]
+    assert "ONNX, opset 17" in reasons["ONNXRuntime"]
 
 
 def test_an_engine_that_the_matrix_does_not_know_comes_last() -> None:
@@ -70,14 +70,14 @@ def test_an_engine_that_the_matrix_does_not_know_comes_last() -> None:
 
 
 def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
-    engines = settings("OpenVino", architectures=("amd64",))
+    engines = settings("OpenVINO", architectures=("amd64",))
     (rank,) = [r for r in rank_engines(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
     assert not rank.installed
     assert "images are for amd64 only" in rank.reason
 
 
 def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), settings("OnnxRuntime"))
+    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), settings("ONNXRuntime"))
     assert "has no plug-in" in ranks[1].reason
 
 

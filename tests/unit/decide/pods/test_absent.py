@@ -243,17 +243,17 @@ CAUSES = {
     ),
     "crash": (
         absence(pod(**runtime(waiting("CrashLoopBackOff", "back-off 40s"), 3, lastState=CRASHED))),
-        "PodCrashes",
+        "PodCrashing",
         ["ended 3 times, last with exit code 1: ValueError: bad graph", f"kubectl -n t logs {POD} -c runtime -p"],
     ),
     "crash that runs again": (
         absence(pod(**runtime({"running": {"startedAt": "2026-11-23T11:59:58Z"}}, 2, lastState=KILLED))),
-        "PodCrashes",
+        "PodCrashing",
         ["ended 2 times, last with exit code 137 (OOMKilled): raise spec.serving.resources.limits.memory"],
     ),
     "crash just now": (
         absence(pod(**runtime(KILLED))),
-        "PodCrashes",
+        "PodCrashing",
         ["ended 1 times", "(OOMKilled)"],
     ),
     "evicted": (
@@ -283,7 +283,7 @@ CAUSES = {
     ),
     "still pulling": (
         absence(pod(**runtime(waiting("ContainerCreating")))),
-        "PodStarts",
+        "PodStarting",
         ["is starting"],
     ),
     "still not ready": (
@@ -426,7 +426,7 @@ def test_events_of_a_job_that_runs_by_now_are_old(begun: bool) -> None:  # noqa:
 
 
 def route(**fields: Any) -> ModelRouteSpec:
-    spec = {"edgeModel": "tiny", "hardwareClass": "x86", **fields}
+    spec = {"edgeModelName": "tiny", "hardwareClassName": "x86", **fields}
     return ModelRouteSpec.model_validate(spec)
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.actions import Mark
+from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
 from skerry.api.placement import Placement, PlacementKind
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from skerry.api.labels import Selector
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.pods.trouble import Trouble
+    from skerry.api.reasons import Cause
 
 MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -162,9 +163,11 @@ class Device:
             candidate = NodeCandidate(
                 revision=self.trying[0], attempt=self.trying[1], state=self.state
             )
-        vetoes = tuple(Veto(revision=r, attempt=a, at=START) for r, a in sorted(self.vetoes))
+        vetoes = tuple(
+            Veto(revision=r, attempt=a, failure_time=START) for r, a in sorted(self.vetoes)
+        )
         self.reported = NodeModel(
-            namespace="assist", name="intent", observed_route=route.roles_generation,
+            namespace="assist", name="intent", observed_route_generation=route.roles_generation,
             serving=self.serving, stable=stable,
             healthy=stable is not None and self.serving == stable,
             candidate=candidate, vetoes=vetoes[-8:],
@@ -188,7 +191,7 @@ class Fleet:
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
     taken_back: set[tuple[str, int]] = field(default_factory=set)
     actions: Actions = field(default_factory=Actions)
-    causes: dict[tuple[str, str], Trouble] = field(default_factory=dict)
+    causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
     refuses_routes: bool = False  # the API server, by a quota or an admission policy
@@ -274,17 +277,18 @@ class Fleet:
         stable = route.stable
         if not self.policy.manual or before is None or stable is None:
             return
-        pair = (before.revision, before.attempt)
-        if pair != (stable.revision, stable.attempt):
+        tried = Attempt.of(before)
+        if not tried.matches(stable):
             return
-        words = {str(mark) for mark in self.actions.promote if mark.pair == pair} - self.used
-        assert words, f"{pair} is promoted without an approval"
+        words = {str(mark) for mark in self.actions.promote if mark.attempt == tried} - self.used
+        assert words, f"{tried} is promoted without an approval"
         self.used |= words
 
     @staticmethod
     def _next_status(made: TargetDecision) -> TargetStatus:
         return TargetStatus(
-            hardware_class="x86", phase=made.phase, reason=made.reason, message=made.message,
+            hardware_class_name="x86", phase=made.story.phase, reason=made.story.cause.reason,
+            message=made.story.cause.message,
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
             catching_up=made.catching_up, offenders=made.offenders, approved=made.approved,
@@ -394,22 +398,20 @@ class Fleet:
         """The user promotes the candidate of now."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
-            mark = Mark(tried.revision, tried.attempt, nonce)
+            mark = Mark(Attempt.of(tried), nonce)
             self.actions = replace(self.actions, promote=(mark,))
 
     def abort(self) -> None:
         """The user aborts the candidate of now."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
-            self.actions = replace(self.actions, abort=frozenset({(tried.revision, tried.attempt)}))
+            self.actions = replace(self.actions, abort=frozenset({Attempt.of(tried)}))
 
     def undo(self) -> None:
         """The user undoes the stable revision of now."""
         stable = self.route.stable if self.route else None
         if stable is not None:
-            self.actions = replace(
-                self.actions, undo=frozenset({(stable.revision, stable.attempt)})
-            )
+            self.actions = replace(self.actions, undo=frozenset({Attempt.of(stable)}))
 
     def lose_status(self) -> None:
         """Restored from a backup without status: only what the route says is remembered."""

@@ -9,8 +9,8 @@ import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
 from skerry.api.placement import Placement
+from skerry.api.reasons import RolloutReason
 from skerry.api.rollout import Standby
-from skerry.decide.rollout.report import DEADLINE_EXCEEDED
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
@@ -287,7 +287,7 @@ def test_no_more_nodes_pull_at_once_than_may() -> None:
         pulling = {d.name for d in made.devices.values() if not d.is_ready(B)} & covered(made, B)
         most = max(most, len(pulling))
         made.tick()
-        limit_seen = limit_seen or reason(made) == "Pulling"
+        limit_seen = limit_seen or reason(made) == "PullingCandidate"
     assert most == 2
     assert limit_seen
 
@@ -305,7 +305,7 @@ def test_a_wave_that_does_not_get_on_is_called_stalled_and_goes_on_later() -> No
             made.act(device)
             device.report()
         made.advance(10)
-    assert reason(made) == DEADLINE_EXCEEDED
+    assert reason(made) == RolloutReason.DEADLINE_EXCEEDED
     assert made.status is not None
     assert "n1" in made.status.message
     assert "n0" not in made.status.message
@@ -325,7 +325,7 @@ def test_a_node_that_never_catches_up_is_called_stalled_and_settles_later() -> N
     made.advance(patience)
     made.full_pass()
     assert made.status is not None
-    assert made.status.reason == DEADLINE_EXCEEDED
+    assert made.status.reason == RolloutReason.DEADLINE_EXCEEDED
     assert "late" in made.status.message
     assert "n0" not in made.status.message
     made.settle()
@@ -352,7 +352,7 @@ def test_a_ring_without_a_node_is_called_stalled_with_its_labels() -> None:
     made = serving(4, RINGS)
     made.settle(deadlines=True)
     assert made.status is not None
-    assert made.status.reason == DEADLINE_EXCEEDED
+    assert made.status.reason == RolloutReason.DEADLINE_EXCEEDED
     assert "ring=canary" in made.status.message
     assert "no node of any class has these labels" in made.status.message
 
@@ -368,7 +368,7 @@ def test_lost_nodes_are_called_stalled_with_what_to_do() -> None:
     made.advance(4000)
     made.tick()
     assert made.status is not None
-    assert made.status.reason == DEADLINE_EXCEEDED
+    assert made.status.reason == RolloutReason.DEADLINE_EXCEEDED
     assert "delete their Node objects" in made.status.message
 
 
@@ -380,4 +380,4 @@ def test_time_suspended_is_no_missed_deadline() -> None:
     made.advance(5000)
     made.policy = replace(made.policy, suspended=False)
     made.full_pass()
-    assert reason(made) != DEADLINE_EXCEEDED
+    assert reason(made) != RolloutReason.DEADLINE_EXCEEDED

@@ -176,7 +176,7 @@ def test_an_offline_node_holds_previous_no_longer_than_the_deadline() -> None:
     made.settle()
     assert made.route is not None
     assert made.route.previous is not None
-    until = made.route.previous.until
+    until = made.route.previous.expiration_time
     made.now = until + OFFLINE_GRACE - timedelta(minutes=10)
     made.settle()
     assert A in made.daemonsets
@@ -197,7 +197,7 @@ def test_a_reachable_node_keeps_what_serves_it_while_nothing_waits_for_its_room(
     device.report()
     assert made.route is not None
     assert made.route.previous is not None
-    made.now = made.route.previous.until + OFFLINE_GRACE
+    made.now = made.route.previous.expiration_time + OFFLINE_GRACE
     for _ in range(8):
         made.full_pass()
         made.watch(device)
@@ -251,7 +251,7 @@ def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
     assert not made.rejections, "not before lostAfter"
     made.advance(1)
     made.settle()
-    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "Lost")]
 
 
 def test_a_wave_without_a_pass_never_promotes() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.edgemodel import Phase
-from skerry.decide.pods.trouble import Trouble
+from skerry.api.reasons import Cause, PodReason
 from skerry.decide.rollout import decide_target
 from tests.unit.decide.rollout.fleet import Device, Fleet, policy
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 TAINT = "taint a=b:NoSchedule"
-QUOTA = Trouble("PodsForbidden", "its pod was refused: exceeded quota: full")
-PULL = Trouble("ImagePullFailed", "container runtime cannot start: not found")
-STARTS = Trouble("PodStarts", "pod x starts")
+QUOTA = Cause(PodReason.FORBIDDEN, "its pod was refused: exceeded quota: full")
+PULL = Cause(PodReason.IMAGE_PULL_FAILED, "container runtime cannot start: not found")
+STARTS = Cause(PodReason.STARTING, "pod x starts")
 
 
 def fleet(nodes: int, waves: tuple[int, ...] = (50, 100)) -> Fleet:
@@ -123,7 +123,7 @@ def test_a_class_of_nodes_that_are_all_left_out_says_so() -> None:
     assert f"n0, n1: {TAINT}" in made.status.message
 
 
-def decided(made: Fleet, **causes: Trouble) -> TargetDecision:
+def decided(made: Fleet, **causes: Cause) -> TargetDecision:
     """The decision when nodes lack the candidate's pods (or stable's) for these reasons."""
     route = made.route
     assert route is not None
@@ -145,8 +145,8 @@ def rolling_out(nodes: int = 2) -> Fleet:
 def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
     made = rolling_out()
     found = decided(made, n0=QUOTA, n1=QUOTA)
-    assert (found.phase, found.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
-    assert f"wave 1 of 1 (100 %) of {B}; n0, n1: {QUOTA.message}" in found.message
+    assert (found.story.phase, found.story.cause.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
+    assert f"wave 1 of 1 (100 %) of {B}; n0, n1: {QUOTA.message}" in found.story.cause.message
     assert found.offenders == ("n0", "n1")
     assert found.wave is not None
     assert found.wave.message == f"n0, n1: {QUOTA.message}"
@@ -154,27 +154,29 @@ def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
 
 def test_a_wave_that_also_waits_for_others_goes_on_and_names_the_cause() -> None:
     found = decided(rolling_out(3), n1=PULL, n2=STARTS)
-    assert found.reason == "Wave"
-    assert f"0 passed, 3 in progress; n1: {PULL.message}" in found.message
+    assert found.story.cause.reason == "WaveInProgress"
+    assert f"0 passed, 3 in progress; n1: {PULL.message}" in found.story.cause.message
     assert found.offenders == ("n1",)
 
 
 def test_of_several_causes_the_most_frequent_is_told() -> None:
     found = decided(rolling_out(3), n0=PULL, n1=QUOTA, n2=QUOTA)
-    assert found.reason == "PodsForbidden"
-    assert f"n1, n2 (and 1 node for another reason): {QUOTA.message}" in found.message
+    assert found.story.cause.reason == "PodsForbidden"
+    assert f"n1, n2 (and 1 node for another reason): {QUOTA.message}" in found.story.cause.message
 
 
 def test_after_the_deadline_the_message_says_what_is_waited_for() -> None:
     made = rolling_out()
     made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
-    assert (found := decided(made, n0=QUOTA, n1=QUOTA)).reason == "ProgressDeadlineExceeded"
-    assert f"n0, n1: {QUOTA.message}" in found.message
-    assert "kubectl skerry abort intent" in found.message
+    assert (
+        found := decided(made, n0=QUOTA, n1=QUOTA)
+    ).story.cause.reason == "ProgressDeadlineExceeded"
+    assert f"n0, n1: {QUOTA.message}" in found.story.cause.message
+    assert "kubectl skerry abort intent" in found.story.cause.message
     found = decided(made, n0=STARTS, n1=STARTS)
-    assert STARTS.message in found.message
+    assert STARTS.message in found.story.cause.message
     found = decided(made)
-    assert f"n0, n1: its agent reports nothing about {B}" in found.message, (
+    assert f"n0, n1: its agent reports nothing about {B}" in found.story.cause.message, (
         "without a pod's cause the agent's words"
     )
 
@@ -188,7 +190,7 @@ def test_a_node_at_a_step_says_at_which() -> None:
         made.act(device)
         device.report()
     made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
-    assert "n0, n1: its candidate is Waiting" in decided(made).message
+    assert "n0, n1: its candidate is Waiting" in decided(made).story.cause.message
 
 
 def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
@@ -197,17 +199,17 @@ def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
     made.act(made.devices["n1"])
     made.devices["n1"].report()
     found = decided(made, n1=QUOTA)
-    assert (found.phase, found.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
-    assert f"1 of 2 nodes still catching up; n1: {QUOTA.message}" in found.message
+    assert (found.story.phase, found.story.cause.reason) == (Phase.ROLLING_OUT, "PodsForbidden")
+    assert f"1 of 2 nodes still catching up; n1: {QUOTA.message}" in found.story.cause.message
     assert found.unanswered == f"n1: {QUOTA.message}"
     assert found.offenders == ("n1",)
-    assert (quiet := decided(made, n1=STARTS)).reason == "CatchingUp"
-    assert "still catching up; n1" in quiet.message
+    assert (quiet := decided(made, n1=STARTS)).story.cause.reason == "CatchingUp"
+    assert "still catching up; n1" in quiet.story.cause.message
     made.full_pass()
     made.advance(made.policy.soak_seconds + made.policy.progress_seconds)
     late = decided(made, n1=PULL)
-    assert late.reason == "ProgressDeadlineExceeded"
-    assert f"n1: {PULL.message}" in late.message
+    assert late.story.cause.reason == "ProgressDeadlineExceeded"
+    assert f"n1: {PULL.message}" in late.story.cause.message
     assert late.requeue_after is None or late.requeue_after > timedelta().total_seconds()
 
 
@@ -221,7 +223,7 @@ def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_fo
     made.settle()
     assert servers(made)["n1"] == A
     assert made.status is not None
-    assert made.status.reason == "Retiring"
+    assert made.status.reason == "RetiringRevision"
     assert f"waits for n1 to release {A}; left out: n1: {TAINT}" in made.status.message
     made.devices["n1"].tainted = False
     made.settle()
@@ -233,8 +235,8 @@ def test_a_wave_that_waits_for_a_node_without_an_agent_says_so_at_once() -> None
     view = made.view()
     nodes = (replace(view.nodes[0], agent_awaited=True), *view.nodes[1:])
     found = decide_target(replace(view, nodes=nodes), made.now)
-    assert found.reason == "Wave"
-    assert "2 in progress; n0: its agent has no heartbeat yet" in found.message
+    assert found.story.cause.reason == "WaveInProgress"
+    assert "2 in progress; n0: its agent has no heartbeat yet" in found.story.cause.message
 
 
 def test_a_tainted_node_keeps_its_server_while_it_is_away() -> None:
@@ -275,7 +277,7 @@ def test_a_tainted_node_that_goes_away_with_the_candidate_is_a_loss_of_it() -> N
     made.cut(tried)
     made.advance(made.policy.lost_after_seconds)
     made.settle()
-    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "lost")]
+    assert [(r.revision, r.rule) for r in made.rejections] == [(B, "Lost")]
 
 
 def test_a_tainted_node_that_goes_away_without_the_candidate_is_no_loss_of_it() -> None:

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from skerry.api.attempt import Attempt
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.rejected import is_rejected
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
@@ -27,12 +28,10 @@ from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy, steps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.timeout(1.2 * settings().max_examples)  # 20,000 steps of 100 examples
+pytestmark = pytest.mark.timeout(2.4 * settings().max_examples)  # 20,000 steps of 50 examples
 
 REVISIONS = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 MOST_NODES = 6
-MOST_EXAMPLES = 150
-"""Of the profile for all runs; `--hypothesis-profile=explore` has ten times as many."""
 RING_A, RING_B = (("ring", "a"),), (("ring", "b"),)
 WAVES: tuple[Waves, ...] = (
     (5, 50, 100),
@@ -330,13 +329,13 @@ def check_converged(fleet: Fleet) -> None:
         return
     assert desired is not None
     if route is None:
-        assert is_rejected(fleet.view(), desired, fleet.attempt), "nothing needs one"
+        assert is_rejected(fleet.view(), Attempt(desired, fleet.attempt)), "nothing needs one"
         assert not fleet.daemonsets
         return
     assert route.candidate is None, f"{route} {fleet.status}"
     stable = route.stable.revision if route.stable else None
     if stable != desired:
-        assert is_rejected(fleet.view(), desired, fleet.attempt), f"{route} {fleet.status}"
+        assert is_rejected(fleet.view(), Attempt(desired, fleet.attempt)), f"{route} {fleet.status}"
     assert route.previous is None, f"{route} {fleet.status}"
     assert fleet.daemonsets.keys() == ({stable} if stable else set())
     assert {device.serving for device in fleet.devices.values()} == {stable}
@@ -344,7 +343,7 @@ def check_converged(fleet: Fleet) -> None:
 
 
 Rollout.TestCase.settings = settings(
-    max_examples=int(MOST_EXAMPLES * settings().max_examples / 100),
+    max_examples=int(1.5 * settings().max_examples),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -1,9 +1,9 @@
-"""Clears whole soaks with numpy: tells which ones the guard can't possibly fail.
+"""Screens whole soaks with numpy: tells which of many come nearest to a bound of the guard.
 
-6,000 soaks through the guard itself are minutes of CPU. Each rule fails only above its bound, and the
-figures behind a bound can be had for all of a soak's windows at once: the screen computes them, and
-what comes near a bound, or where the guard would do something out of the ordinary (a span that grows
-because answers are few), is left to the guard. `test_screen.py` holds the screen against the guard.
+6,000 soaks through the guard itself are minutes of CPU; the unit lane plays the few of them that a
+change of the guard would fail first. The figures behind the bounds can be had for all of a soak's
+windows at once; where the guard does something out of the ordinary (a span that grows because answers
+are few), the screen leaves it to the guard. `test_screen.py` holds the screen against the guard.
 
 It knows the coarse cadence alone: one batch of answers each ten seconds, each its own slice of the tail.
 """
@@ -22,6 +22,8 @@ from skerry.judging.guard.recent import MOST_PER_BATCH, SPAN_SECONDS
 from tests.unit.judging.guard.soak import COARSE_CADENCE_SECONDS, GUARD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from tests.unit.judging.guard.noise import Floats, Requests
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 TOLERATED_SHIFT, TOLERATED_TAIL, TOLERATED_ERRORS = 1.25, 1.5, 0.01
 NEAR_Z = shift.FAIL_Z - 0.5
 NEAR_TAIL_P = tail.FAIL_P * 10
+NEAREST_OF_EACH = 5
 SLICE_SECONDS = SPAN_SECONDS / shift.SLICES
 LEAST = GUARD.min_samples
 ROUNDING = 1e-9
@@ -42,14 +45,30 @@ PER_STEP = round(COARSE_CADENCE_SECONDS / SLICE_SECONDS)
 
 def may_be_failed(soak: Soak) -> bool:
     """Tell whether the guard, asked every ten seconds, might fail this candidate."""
-    if errors_may_fail(soak.candidate.answered, soak.failing[0], soak.seconds):
-        return True
+    z, p = nearness(soak)
+    return z > NEAR_Z or p < NEAR_TAIL_P
+
+
+def nearness(soak: Soak) -> tuple[float, float]:
+    """Return the highest z and the lowest p of a soak; (inf, 0) where only the guard itself can say."""
     sides = sides_of(soak)
-    z = shift_z(*sides)
-    if z is None or z.max() > NEAR_Z:
-        return True
-    p = tail_p(*sides)
-    return p is None or p.min() < NEAR_TAIL_P
+    z, p = shift_z(*sides), tail_p(*sides)
+    unclear = errors_may_fail(soak.candidate.answered, soak.failing[0], soak.seconds)
+    if unclear or z is None or p is None:
+        return np.inf, 0.0
+    return float(z.max()), float(p.min())
+
+
+def nearest(soaks: Iterable[Soak]) -> tuple[int, ...]:
+    """Return the places of the soaks that come nearest to a bound of the guard, in order."""
+    found = [nearness(soak) for soak in soaks]
+    places = range(len(found))
+    unclear = {place for place in places if found[place] == (np.inf, 0.0)}
+    rest = [place for place in places if place not in unclear]
+    shifted = sorted(rest, key=lambda place: -found[place][0])[:NEAREST_OF_EACH]
+    slow = [place for place in rest if found[place][1] < 1]
+    slow = sorted(slow, key=lambda place: found[place][1])[:NEAREST_OF_EACH]
+    return tuple(sorted(unclear.union(shifted, slow)))
 
 
 def sides_of(soak: Soak) -> tuple[Side, Side]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.unit.judging.guard.noise import Floats
 
+pytestmark = pytest.mark.long  # only what that lane finds is used by the other
+
 SECONDS = 300.0
 SEEDS = range(4)
 MILD = (1.0, 1.15, 1.3, 1.6)
