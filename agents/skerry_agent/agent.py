@@ -345,6 +345,6 @@ def _named(memory: Memory, route: ModelRoute) -> Memory:
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:
     """Without what changes nothing here."""
-    kept = ("name", "namespace", "generation", "uid")
+    kept = ("name", "namespace", "uid")
     metadata = {name: item["metadata"][name] for name in kept if name in item["metadata"]}
     return {**item, "metadata": metadata}
