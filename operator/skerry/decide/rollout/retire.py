@@ -113,8 +113,9 @@ def _is_overdue(
     previous = route.previous
     if previous is not None and previous.revision == revision:
         if now >= previous.expiration_time + OFFLINE_GRACE:
-            # Where it is the only server, only a candidate is worth its room.
-            return route.candidate is not None or not _is_alone(route, node, revision)
+            # Where it is the only server, only a candidate that gets its room is worth it.
+            alone = _is_alone(route, node, revision)
+            return not alone or (route.candidate is not None and _has_use_for_room(view, node))
         if view.policy.standby is Standby.WARM:
             return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
@@ -128,15 +129,37 @@ def _is_alone(route: ModelRouteSpec, node: NodeView, revision: str) -> bool:
     return serves(node, revision) and stable.revision not in node.ready_revisions
 
 
-def is_held_offline(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
-    """Whether all that keeps the revision anywhere is an offline node, in each of its shards."""
-    return not _shards_without_offline_holder(view, route, revision, now)
+def _has_use_for_room(view: TargetView, node: NodeView) -> bool:
+    """Return whether a candidate can come to the node's shard: to a node that is not left out."""
+    return any(other.shard == node.shard and not other.left_out for other in view.nodes)
+
+
+def _is_kept(
+    view: TargetView, route: ModelRouteSpec, node: NodeView, revision: str, now: datetime
+) -> bool:
+    """Return whether a node keeps its only server although the time to release it is over."""
+    previous = route.previous
+    if (
+        previous
+        and previous.revision == revision
+        and now < previous.expiration_time + OFFLINE_GRACE
+    ):
+        return False
+    return _is_alone(route, node, revision) and not _has_use_for_room(view, node)
+
+
+def is_held_aside(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
+    """Whether nobody waits for what keeps the revision, in each of its shards.
+
+    An offline node catches up when it returns. A node that is left out, alone in its shard, keeps its only server.
+    """
+    return not _shards_waited_for(view, route, revision, now)
 
 
 def is_stopgap(
     view: TargetView, route: ModelRouteSpec, revision: str, passed: frozenset[str], now: datetime
 ) -> bool:
-    """Return whether the revision is kept only offline, or where stable has no room and the candidate passed.
+    """Return whether the revision is held aside, or where stable has no room and the candidate passed.
 
     Such a node has two revisions, and gets no third when the candidate takes the place of stable.
 
@@ -147,16 +170,18 @@ def is_stopgap(
         passed: names of the reachable nodes that passed the candidate.
         now: UTC.
     """
-    shards = _shards_without_offline_holder(view, route, revision, now)
+    shards = _shards_waited_for(view, route, revision, now)
     left = [n for n in holders(view, route, revision, now) if n.shard in shards]
     served = all(n.name in passed and waits_for_stable(view, route, n) for n in left)
     return served and {n.shard for n in left} == shards
 
 
-def _shards_without_offline_holder(
+def _shards_waited_for(
     view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
 ) -> frozenset[int]:
-    held = {n.shard for n in holders(view, route, revision, now) if not n.reachable}
+    holding = holders(view, route, revision, now)
+    aside = (n for n in holding if not n.reachable or _is_kept(view, route, n, revision, now))
+    held = {node.shard for node in aside}
     placement = view.placed[revision]
     return frozenset(s for s in ALL_SHARDS if placement.reaches(s) and s not in held)
 

@@ -1,18 +1,18 @@
-"""The node's word on its models, as it stands in EdgeNode.status; pure."""
+"""What the node reports of its models, as it stands in EdgeNode.status."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel
-from skerry_agent import plan
+from skerry_agent.trial import traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.api.modelroute import ModelRoute, ModelRouteSpec
     from skerry.api.placement import Member
-    from skerry_agent.plan import Memory
+    from skerry_agent.trial.memory import Memory
 
 
 MOST_MODELS = 256
@@ -37,10 +37,10 @@ def node_model(
         memory: with trial and vetoes.
         up: revisions whose server answers.
         place: the device's shard and labels; None while they are not known.
-        trouble: reported in addition.
+        trouble: comes last in the message.
     """
     spec = route.spec
-    given = plan.shares(spec, memory, up)
+    given = traffic.shares(spec, memory, up)
     stable = spec.stable.revision if spec.stable else None
     return NodeModel(
         namespace=route.metadata.namespace or "",
@@ -59,12 +59,12 @@ def node_model(
 def _message(
     spec: ModelRouteSpec, memory: Memory, up: frozenset[str], place: Member | None, trouble: str
 ) -> str:
-    said = plan.message(spec, memory, up) or plan.awaited(spec, memory, place)
+    said = traffic.message(spec, memory, up) or traffic.awaited(spec, memory, place)
     return "; ".join(part for part in (said, trouble) if part)
 
 
 def _candidate(route: ModelRoute, memory: Memory, given: dict[str, int]) -> NodeCandidate | None:
-    """The trial; one of a promoted revision only once it failed."""
+    """Return the trial; one of a promoted revision only once it failed."""
     trial = memory.trial
     if trial is None or (route.spec.candidate is None and trial.state is not CandidateState.FAILED):
         return None
