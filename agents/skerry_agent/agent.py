@@ -30,7 +30,7 @@ from skerry_agent.gateway.state import Backend, GatewayState
 from skerry_agent.golden import Golden
 from skerry_agent.kube import Api, Mirror
 from skerry_agent.kubelet import Pod, Pods
-from skerry_agent.routes import Routes, sentence
+from skerry_agent.routes import Routes, place_of, sentence
 from skerry_agent.runner import Runner
 from skerry_agent.store import Store
 from skerry_agent.supervise import supervised
@@ -205,6 +205,7 @@ class Agent:
             if node is not None:
                 self._take_reported(node)
                 changes["hardware_class"] = _class_of(node) or self.kept.hardware_class
+                changes["place"] = place_of(node) or self.kept.place
         if self._synced("routes"):
             found = {k: _lean(v) for k, v in self.mirrors["routes"][0].objects.items()}
             changes["routes"] = self.routes.take(found, self.kept.routes)
@@ -312,7 +313,7 @@ class Agent:
         if key in self.gateway.missing and self.gateway.trouble:
             troubles.append(self.gateway.trouble)
         trouble = "; ".join(trouble for trouble in troubles if trouble)
-        return node_model(route, model.memory, model.up, trouble)
+        return node_model(route, model.memory, model.up, self.kept.place, trouble)
 
 
 def _class_of(node: dict[str, Any]) -> str:
@@ -321,6 +322,6 @@ def _class_of(node: dict[str, Any]) -> str:
 
 def _lean(item: dict[str, Any]) -> dict[str, Any]:
     """Return a route without what changes nothing here."""
-    kept = ("name", "namespace", "generation", "uid")
+    kept = ("name", "namespace", "uid")
     metadata = {name: item["metadata"][name] for name in kept if name in item["metadata"]}
     return {**item, "metadata": metadata}

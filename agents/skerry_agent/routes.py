@@ -7,11 +7,12 @@ the others are not touched. Fields that are not known are ignored.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from skerry.api.edgenode import NodeModel
+from skerry.api.edgenode import EdgeNodeSpec, NodeModel
 from skerry.api.modelroute import ModelRoute
 from skerry_agent import metrics
 
@@ -98,6 +99,13 @@ def read(raw: Raw) -> ModelRoute | str:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return f"{where}: {first['msg']} (found {first['input']!r:.60})"
+
+
+def place_of(edge_node: Raw) -> EdgeNodeSpec | None:
+    """Return the device's place in the placements of routes; None when this agent can't read it."""
+    with suppress(ValidationError):
+        return EdgeNodeSpec.model_validate(edge_node.get("spec"))
+    return None
 
 
 def sentence(key: str, why: str) -> str:

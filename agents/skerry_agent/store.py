@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from skerry.api.common import Model
+from skerry.api.edgenode import EdgeNodeSpec
 from skerry_agent import metrics
 from skerry_agent.files import FOLDER_MODE, set_aside, write_atomically
 from skerry_agent.kubelet import Pod
@@ -31,10 +32,14 @@ RETRY_SECONDS = 5.0
 
 
 class Kept(Model):
-    """Everything but golden samples: routes as they came, pods, and the memory of each model."""
+    """Everything but golden samples: routes as they came, pods, and the memory of each model.
+
+    `place` is the device's shard and ring labels; None while they are not known.
+    """
 
     schema_version: int = SCHEMA_VERSION
     hardware_class: str = ""
+    place: EdgeNodeSpec | None = None
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     pods: dict[str, Pod] = Field(default_factory=dict)
     memories: dict[str, Memory] = Field(default_factory=dict)

@@ -19,6 +19,7 @@ from skerry.api.common import (
     NODE_LABEL_SHARD,
 )
 from skerry.api.edgemodel import Phase
+from skerry.api.placement import ANNOTATION_PLACEMENT
 
 CONDITIONS = (
     ("EdgeModel", "Ready", "The desired revision answers on every reachable node."),
@@ -57,16 +58,14 @@ ANNOTATIONS = {
     ANNOTATION_RETRY: "Any new text retries what failed or was rolled back, and resolves tags again.",
 }
 
-OF_PODS = {
-    ANNOTATION_PROTOCOL: "How the agent asks the server, such as OpenInference.",
-}
-
-LABELS = {
+SET_BY_SKERRY = {
+    ANNOTATION_PROTOCOL: "On a serving pod: how the agent asks the server, such as OpenInference.",
     NODE_LABEL_CLASS: "The HardwareClass of a node. Only Skerry sets it.",
     NODE_LABEL_SHARD: "The 64th of the class that a node belongs to. Only Skerry sets it.",
     LABEL_MODEL: "The EdgeModel that an object belongs to.",
     LABEL_CLASS: "The HardwareClass that an object belongs to.",
     LABEL_REVISION: "The revision that a pod or DaemonSet serves.",
+    ANNOTATION_PLACEMENT: "Of a DaemonSet: the placement in the ModelRoute that its node affinity was made from.",
 }
 
 
@@ -92,8 +91,6 @@ def render() -> str:
         + table(("of", "condition", "true when"), conditions)
         + "\n## Annotations of an EdgeModel\n\n"
         + table(("annotation", "what it does"), [(code(k), t) for k, t in ANNOTATIONS.items()])
-        + "\n## Annotation of a serving pod\n\n"
-        + table(("annotation", "what it says"), [(code(k), t) for k, t in OF_PODS.items()])
-        + "\n## Labels\n\n"
-        + table(("label", "what it is"), [(code(k), t) for k, t in LABELS.items()])
+        + "\n## Labels and annotations that Skerry sets\n\n"
+        + table(("name", "what it is"), [(code(k), t) for k, t in SET_BY_SKERRY.items()])
     )

@@ -252,7 +252,7 @@ class Devices:
             serving = candidate["revision"]
         said = {
             "namespace": namespace, "name": spec.edge_model_name,
-            "observedRouteGeneration": route.metadata.generation, "healthy": stable in here,
+            "observedRouteGeneration": spec.roles_generation, "healthy": stable in here,
             "stable": stable, "serving": serving, "candidate": candidate, "vetoes": list(vetoes),
         }  # fmt: skip
         return {name: value for name, value in said.items() if value is not None}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from skerry.api.config import OperatorConfig, SourceSettings
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.api.placement import Placement
 from skerry.engines import installed_engines
 from skerry.render.daemonsets import daemonset
 from skerry.render.parts import Owner
@@ -321,8 +321,7 @@ def test_models_are_scraped_and_reached_by_what_the_operator_labels_them(
 ) -> None:
     served = built().decide().daemonsets[0].served
     assert served is not None
-    placement = Placement(PlacementKind.NOT_IN, frozenset())
-    pods = daemonset(Owner("m", "n", "uid"), served, placement)["spec"]["template"]
+    pods = daemonset(Owner("m", "n", "uid"), served, Placement())["spec"]["template"]
     labels, ports = pods["metadata"]["labels"], pods["spec"]["containers"][0]["ports"]
     monitor = find(full, "PodMonitor", "skerry-runtime")["spec"]
     assert monitor["selector"]["matchLabels"].items() <= labels.items()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.placement import Placement, Ring
+from skerry.cluster.compare import is_applied
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob
-from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.snapshot import Pins
 from skerry.render.daemonsets import daemonset
 from skerry.render.fetch_jobs import fetch_job
@@ -46,17 +47,16 @@ def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, 
     assert isinstance(build, BuildJob)
     assert served is not None
     (name, spec), *_ = made.variants.items()
-    shards = Placement(PlacementKind.NOT_IN, frozenset(range(64)))
-    everywhere = Placement(PlacementKind.NOT_IN, frozenset())
-    ring = Ring((("site", "north"),), frozenset(range(64)))
-    rings = Placement(PlacementKind.IN, frozenset({1}), (ring,))
+    shards = Placement.without(frozenset(range(64)))
+    ring = Ring(node_selector=(("site", "north"),), shards=frozenset(range(64)))
+    rings = Placement.only(frozenset({1}), (ring,))
     return {
         "assess": assess_job(owner, assess, config),
         "fetch": fetch_job(owner, fetch_bucket, config),
         "fetch-claim": fetch_job(owner, fetch_claim, config),
         "build": optimisation_job(owner, build, config),
         "daemonset": daemonset(owner, served, shards),
-        "daemonset-everywhere": daemonset(owner, served, everywhere),
+        "daemonset-everywhere": daemonset(owner, served, Placement()),
         "daemonset-in-rings": daemonset(owner, served, rings),
         "variant": variant(owner, name, spec),
         "route": route(owner, decision.routes["x86"]),
@@ -68,6 +68,18 @@ def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, 
 def test_every_object_is_accepted(kubectl: Kubectl) -> None:
     for item in rendered(kubectl.namespace).values():
         kubectl.apply(item, DRY)
+
+
+def test_placements_are_stored_as_they_were_written(kubectl: Kubectl) -> None:
+    """To the API server the list is a map; another order of it would be written again and again."""
+    item = rendered(kubectl.namespace)["route"]
+    del item["metadata"]["ownerReferences"]
+    for revisions in ("bd", "abcd", "ad", "abe", "e", "abcde", "ce"):
+        item["spec"]["placements"] = [
+            {"revision": name * 10, "kind": "In", "shards": [1, 10, 2], "rings": []}
+            for name in revisions
+        ]
+        assert is_applied(item, kubectl.apply(item)), revisions
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.api.modelroute import ModelRoute, ModelRouteSpec
+    from skerry.api.placement import Member
     from skerry_agent.trial.memory import Memory
 
 
@@ -23,9 +24,21 @@ _UNDER_WAY = frozenset(
 
 
 def node_model(
-    route: ModelRoute, memory: Memory, up: frozenset[str], trouble: str = ""
+    route: ModelRoute,
+    memory: Memory,
+    up: frozenset[str],
+    place: Member | None = None,
+    trouble: str = "",
 ) -> NodeModel:
-    """Return what the operator reads of this model on this node; `trouble` comes last in its message."""
+    """Return what the operator reads of this model on this node.
+
+    Args:
+        route: the model's route.
+        memory: with trial and vetoes.
+        up: revisions whose server answers.
+        place: the device's shard and labels; None while they are not known.
+        trouble: comes last in the message.
+    """
     spec = route.spec
     given = traffic.shares(spec, memory, up)
     stable = spec.stable.revision if spec.stable else None
@@ -33,18 +46,20 @@ def node_model(
         namespace=route.metadata.namespace or "",
         name=spec.edge_model_name,
         edge_model_uid=memory.uid or None,
-        observed_route_generation=route.metadata.generation or 0,
+        observed_route_generation=spec.roles_generation,
         serving=max(given, key=lambda revision: given[revision]) if given else None,
         stable=stable,
         healthy=stable is not None and stable in up,
         candidate=_candidate(route, memory, given),
         vetoes=memory.vetoes,
-        message=_message(spec, memory, up, trouble),
+        message=_message(spec, memory, up, place, trouble),
     )
 
 
-def _message(spec: ModelRouteSpec, memory: Memory, up: frozenset[str], trouble: str) -> str:
-    said = traffic.message(spec, memory, up) or traffic.awaited(spec, memory)
+def _message(
+    spec: ModelRouteSpec, memory: Memory, up: frozenset[str], place: Member | None, trouble: str
+) -> str:
+    said = traffic.message(spec, memory, up) or traffic.awaited(spec, memory, place)
     return "; ".join(part for part in (said, trouble) if part)
 
 

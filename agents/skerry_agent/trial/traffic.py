@@ -14,6 +14,7 @@ from skerry.api.reasons import RolloutReason
 
 if TYPE_CHECKING:
     from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.placement import Member
     from skerry_agent.trial.memory import Memory, NodeTrial
 
 
@@ -74,10 +75,20 @@ def message(route: ModelRouteSpec, memory: Memory, up: frozenset[str]) -> str:
     return ""
 
 
-def awaited(route: ModelRouteSpec, memory: Memory) -> str:
-    """Return what a candidate waits for here before it can be checked; empty once it is checked."""
+def awaited(route: ModelRouteSpec, memory: Memory, place: Member | None) -> str:
+    """Return what a candidate waits for here before it can be checked.
+
+    Empty once it is checked, and where no wave has opened for this device yet.
+
+    Args:
+        route: the model's route.
+        memory: with the trial.
+        place: the device's shard and labels; None while they are not known.
+    """
     trial = memory.trial
     if route.candidate is None or trial is None or trial.state is not CandidateState.WAITING:
+        return ""
+    if place is not None and not route.is_meant_for(place, trial.revision):
         return ""
     return f"no pod of candidate {trial.revision} answers on this node yet"
 

@@ -27,7 +27,7 @@ HEADER = "# Made by `python -m skerry.api.crd crds/` from operator/skerry/api. E
 CATEGORY = "skerry"
 NOT_OBSERVED = {"observedGeneration": -1}
 """The status of an object that nobody has looked at yet; kstatus then says InProgress, not Current."""
-UNSUPPORTED = frozenset({"title", "propertyNames"})
+UNSUPPORTED = frozenset({"title", "propertyNames", "uniqueItems"})
 ORDER = (
     "description",
     "type",

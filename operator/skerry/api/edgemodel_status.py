@@ -178,7 +178,7 @@ class NodeCounts(Model):
 
 
 class WaveStatus(Model):
-    """The progress of a rollout over a class. Written before the candidate's affinity is widened."""
+    """The progress of a rollout over a class, as a report of `spec.wave` of the ModelRoute."""
 
     index: int = Field(description="Index of the wave, from 0.")
     of: int = Field(description="Number of waves.")

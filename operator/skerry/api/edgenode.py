@@ -23,13 +23,21 @@ from skerry.api.common import (
     Uid,
 )
 from skerry.api.facts import DeviceFacts
+from skerry.api.labels import LabelValue
+from skerry.api.placement import Shard
 from skerry.api.rules import ListMap
 
 
 class EdgeNodeSpec(Model):
-    """The class that the device belongs to."""
+    """The class that the device belongs to, and its place in the waves of rollouts."""
 
     hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
+    shard: Shard | None = Field(
+        default=None, description="The 64th of the class that the device belongs to."
+    )
+    labels: Annotated[dict[str, LabelValue], Field(max_length=256)] = Field(
+        default={}, description="Labels of the Node by which rings of EdgeModels select."
+    )
 
 
 class CandidateState(StrEnum):
@@ -112,7 +120,7 @@ class NodeModel(Model):
         " reports about an earlier EdgeModel of the same name.",
     )
     observed_route_generation: int = Field(
-        default=0, description="metadata.generation of the ModelRoute that the agent applied."
+        default=0, description="spec.rolesGeneration of the ModelRoute that the agent acts on."
     )
     serving: RevisionName | None = Field(
         default=None,

@@ -1,11 +1,12 @@
 """`ModelRoute`: the one small object that agents watch. One write to it rolls back a whole class.
 
-It stays under 2 kB and changes a few times per rollout. Agents ignore fields that they don't know.
+It describes a whole rollout: the roles, the candidate's wave, and where the servers of each revision are
+meant to run. It stays under 2 kB. Agents ignore fields that they don't know.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,7 +23,12 @@ from skerry.api.common import (
     Uid,
 )
 from skerry.api.guard import GuardRule
+from skerry.api.placement import Placement, PlacementKind
+from skerry.api.rollout import MOST_WAVES
 from skerry.api.rules import ListMap, Rule
+
+if TYPE_CHECKING:
+    from skerry.api.placement import Member
 
 
 class RouteRevision(Model):
@@ -85,6 +91,45 @@ class Halt(Model):
     rollback_time: Time = Field(description="When it was rolled back.")
 
 
+class RouteWave(Model):
+    """The candidate's present wave. What it has opened is the candidate's placement."""
+
+    index: int = Field(ge=0, le=MOST_WAVES - 1, description="Index in spec.rollout.waves, from 0.")
+    open_time: Time = Field(
+        description="When the wave opened. Nodes that were offline before are not waited for."
+    )
+
+
+class RoutePlacement(Placement):
+    """Where the servers of one revision are meant to run. Written before the DaemonSet that follows it."""
+
+    invariants: ClassVar[tuple[Rule, ...]] = (
+        *Placement.invariants,
+        Rule(
+            "self.kind != 'In' || size(self.shards) + size(self.rings) > 0",
+            "must name a shard or a ring where kind is In",
+            lambda entry: entry.kind is not PlacementKind.IN or entry.shards or entry.rings,
+        ),
+    )
+
+    revision: RevisionName = Field(description="Name of the revision.")
+
+    @classmethod
+    def of(cls, revision: str, placement: Placement) -> RoutePlacement:
+        """Return the entry of a revision."""
+        return cls(
+            revision=revision,
+            kind=placement.kind,
+            shards=placement.shards,
+            rings=placement.rings,
+        )
+
+    @property
+    def placement(self) -> Placement:
+        """The entry without its revision."""
+        return Placement(kind=self.kind, shards=self.shards, rings=self.rings)
+
+
 class ModelRouteSpec(Model):
     """The roles of a model's revisions on the nodes of one class."""
 
@@ -107,6 +152,28 @@ class ModelRouteSpec(Model):
     halted: Halt | None = Field(
         default=None, description="Set when a revision was rolled back on the class."
     )
+    roles_generation: int = Field(
+        default=0,
+        ge=0,
+        description="Increases with each change of this route that agents act on; `wave` and"
+        " `placements` do not count. Agents acknowledge it.",
+    )
+    wave: RouteWave | None = Field(default=None, description="The candidate's present wave.")
+    placements: Annotated[
+        tuple[RoutePlacement, ...], Field(max_length=256), ListMap(("revision",))
+    ] = Field(
+        default=(),
+        description="Where the servers of each revision are meant to run. The DaemonSets follow it.",
+    )
+
+    def placement_of(self, revision: str) -> Placement | None:
+        """Return where the revision is meant to run; None when it is meant for no node."""
+        found = (entry for entry in self.placements if entry.revision == revision)
+        return next((entry.placement for entry in found), None)
+
+    def is_meant_for(self, member: Member, revision: str) -> bool:
+        """Return whether a node or device of the class is to hold the revision."""
+        return any(e.revision == revision and e.holds(member) for e in self.placements)
 
 
 class ModelRoute(Resource):

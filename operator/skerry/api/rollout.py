@@ -13,6 +13,7 @@ from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
 
 ALL_PERCENT = 100
+MOST_WAVES = 16
 
 
 class Wave(Model):
@@ -101,7 +102,7 @@ class Rollout(Model):
         ),
     )
 
-    waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=16)] = Field(
+    waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=MOST_WAVES)] = Field(
         default=(Wave(percent=5), Wave(percent=25), Wave(percent=ALL_PERCENT)),
         description="Growing shares of the class's nodes and rings of labeled nodes, in order, ending"
         " with {percent: 100}. The next wave opens when every reachable node of this one has passed.",

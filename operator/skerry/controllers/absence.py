@@ -64,7 +64,7 @@ def with_absences(
     memory = operator.absences.setdefault(key, Memory())
     by_revision = by_revisions(daemonsets)
     pods = _pods(operator, key)
-    found = list(lacking(snapshot.routes, snapshot.daemonsets, snapshot.nodes))
+    found = list(lacking(snapshot.routes, snapshot.nodes))
     memory.since = {_of(one): memory.since.get(_of(one), now) for one in found}
     absences = [
         (one.hardware_class, _absence(operator, one, by_revision[one.revision], pods, memory))

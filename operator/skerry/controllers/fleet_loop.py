@@ -125,11 +125,18 @@ async def fleet_pass(operator: Operator) -> None:
         operator.shards,
         datetime.now(UTC),
         named=await _named_classes(operator),
+        ring_keys=_ring_keys(operator),
         refused=operator.refusals.of(FLEET),
     )
     await bind_agents(operator)
     await write_fleet(operator, decision)
     await remove_stray_leases(operator)
+
+
+def _ring_keys(operator: Operator) -> set[str]:
+    """Return the keys of the labels by which rings of EdgeModels select."""
+    waves = (wave for m in operator.fleet.models.values() for wave in m.spec.rollout.waves)
+    return {key for wave in waves for key in wave.node_selector or {}}
 
 
 async def _named_classes(operator: Operator) -> set[str]:

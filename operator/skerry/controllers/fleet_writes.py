@@ -193,15 +193,15 @@ def _labels(operator: Operator, decision: FleetDecision) -> Iterator[FleetWrite]
 
 def _edge_nodes(operator: Operator, decision: FleetDecision) -> Iterator[FleetWrite]:
     for node in decision.edge_nodes:
-        if node.hardware_class is None:
+        if node.spec is None:
             continue
-        body = render_nodes.edge_node(node.name, node.uid, node.hardware_class)
+        body = render_nodes.edge_node(node.name, node.uid, node.spec)
 
         async def send(body: Object = body) -> None:
             await operator.cluster.apply(kinds.EDGE_NODE, body)
 
         yield FleetWrite(
-            FLEET, "write", kinds.EDGE_NODE, node.name, body, send, node.hardware_class
+            FLEET, "write", kinds.EDGE_NODE, node.name, body, send, node.spec.hardware_class_name
         )
     for name in decision.gone:
 

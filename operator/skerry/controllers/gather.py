@@ -23,15 +23,15 @@ from skerry.controllers.reach import node_views
 from skerry.controllers.unlabelled import Children, is_owned, unlabelled
 from skerry.controllers.unreadable import Reading
 from skerry.controllers.views import is_pod_of, job_view, pod_view
-from skerry.decide.snapshot import BuildSlots, GatewayAddress, RouteView, Snapshot
+from skerry.decide.snapshot import BuildSlots, GatewayAddress, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
-    from skerry.api import EdgeModel, ModelVariant
+    from skerry.api import EdgeModel, ModelRouteSpec, ModelVariant
+    from skerry.api.placement import Placement
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Fleet, Key
     from skerry.controllers.operator import Operator
-    from skerry.decide.rollout.model import Placement
     from skerry.decide.snapshot import JobView
 
 MADE = {"ModelVariant", "DaemonSet", "Job"}
@@ -153,13 +153,9 @@ def _of(own: Children, kind: str) -> list[Object]:
     return [item for (name, _), item in own.items() if name == kind]
 
 
-def _routes(own: Children, reading: Reading) -> dict[str, RouteView]:
+def _routes(own: Children, reading: Reading) -> dict[str, ModelRouteSpec]:
     routes = [reading.read("ModelRoute", item, model_route_of) for item in _of(own, "ModelRoute")]
-    return {
-        route.spec.hardware_class_name: RouteView(route.spec, route.metadata.generation or 0)
-        for route in routes
-        if route is not None
-    }
+    return {route.spec.hardware_class_name: route.spec for route in routes if route is not None}
 
 
 def _daemonsets(own: Children, reading: Reading) -> dict[str, dict[str, Placement]]:

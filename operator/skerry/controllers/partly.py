@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api import EdgeModel, EdgeNode, HardwareClass, ModelRoute, ModelVariant
+from skerry.api.placement import ANNOTATION_PLACEMENT, Placement
 from skerry.controllers.reading import Fault, Partly, fault_of, without_faults
-from skerry.decide.rollout.model import Placement
-from skerry.render.daemonsets import identity_of, placement_of
+from skerry.render.daemonsets import identity_of
 
 if TYPE_CHECKING:
     from skerry.cluster.client import Object
@@ -43,7 +43,11 @@ def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
 
 
 def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
-    """Read a ModelRoute; leave out bad guard rules, which each pass writes again from the EdgeModel's spec."""
+    """Read a ModelRoute; leave out what each pass finds again.
+
+    That is guard rules, which the EdgeModel's spec has, a wave, of which the placements tell how far it is,
+    and single placements, which the DaemonSets carry.
+    """
     return without_faults(ModelRoute, item, _of_route)
 
 
@@ -68,20 +72,21 @@ class Placed:
 
 
 def daemonset_of(item: Object) -> Placed | Partly[Placed]:
-    """Read a DaemonSet; a node affinity that can't be read counts as every node of the class.
+    """Read a DaemonSet; a placement that can't be read counts as every node of the class.
 
     Its pods may be on any of them, so that no node loses what it serves by the misreading; the next write
-    puts the affinity right.
+    puts the annotation right.
 
     Raises:
         KeyError: neither selector nor template say whose it is.
     """
     hardware_class, revision = identity_of(item)
     try:
-        return Placed(hardware_class, revision, placement_of(item))
+        carried = item["metadata"]["annotations"][ANNOTATION_PLACEMENT]
+        return Placed(hardware_class, revision, Placement.model_validate_json(carried))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         cause = f"can't be read ({fault_of(error)})"
-        fault = Fault("spec.template.spec.affinity", cause)
+        fault = Fault(f"metadata.annotations[{ANNOTATION_PLACEMENT}]", cause)
         return Partly(Placed(hardware_class, revision, Placement()), fault)
 
 
@@ -110,7 +115,12 @@ def _of_edge_node(path: Path) -> Path | None:
 
 
 def _of_route(path: Path) -> Path | None:
-    return path[:2] if path[:2] == ("spec", "guard") else None
+    match path:
+        case ("spec", "guard" | "wave", *_):
+            return path[:2]
+        case ("spec", "placements", int(), *_):
+            return path[:3]
+    return None
 
 
 def _of_status(path: Path) -> Path | None:

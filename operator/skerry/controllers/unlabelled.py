@@ -57,10 +57,13 @@ def serving_classes(model: Object) -> list[str]:
 
 
 def revisions_of(route: Object) -> list[str]:
-    """Return the revisions that have a role, as far as the route can be read."""
+    """Return the revisions that have a role or a placement, as far as the route can be read."""
     spec = _fields(route.get("spec"))
-    names = [_fields(spec.get(role)).get("revision") for role in ROLES]
-    return [name for name in names if isinstance(name, str)]
+    placements = spec.get("placements")
+    parts = [spec.get(role) for role in ROLES]
+    parts += placements if isinstance(placements, list) else []
+    names = [_fields(part).get("revision") for part in parts]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 def _fields(value: object) -> dict[str, Any]:

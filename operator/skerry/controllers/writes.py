@@ -12,8 +12,9 @@ Before the status:
 The status: it is decided again when one of these was refused, and so describes the routes that are.
 
 After the status:
-7. DaemonSets: a candidate's wave is remembered in the status before more nodes get it.
-8. Deletions: what is deleted has no role in a stored route, and its end is in the stored status.
+7. DaemonSets: each follows a placement of its class's route, which is stored by then. One that lags behind is
+   written by the next pass; nothing else is put in its place before (`decide.rollout.retire`).
+8. Deletions: what is deleted has no placement in a stored route, and its end is in the stored status.
 
 A write that would change nothing is left out.
 """
@@ -180,7 +181,7 @@ def _routes(plan: Plan) -> Iterator[Write]:
     for name, spec in plan.decision.routes.items():
         rendered = routes.route(plan.owner, spec)
         known = snapshot.routes.get(name)
-        urgent = takes_away(known.spec if known else None, spec)
+        urgent = takes_away(known, spec)
         yield Write(
             "route", Verb.APPLY, kinds.MODEL_ROUTE, rendered,
             present=plan.present(kinds.MODEL_ROUTE, rendered["metadata"]["name"]),
@@ -272,15 +273,13 @@ def _service(plan: Plan) -> Write:
 
 
 def _daemonsets(plan: Plan) -> Iterator[Write]:
-    on_trial = {(t.hardware_class_name, t.candidate) for t in plan.decision.status.targets}
     for wanted in plan.decision.daemonsets:
         rendered = _daemonset(plan, wanted)
         if rendered is not None:
             present = plan.present(kinds.DAEMON_SET, rendered["metadata"]["name"])
-            trial = (wanted.hardware_class, wanted.revision) in on_trial
             yield Write(
                 "daemonset", Verb.APPLY, kinds.DAEMON_SET, rendered, present,
-                needs=_stored_status(plan) if trial else frozenset(),
+                needs=frozenset({_stored_route(plan, wanted.hardware_class)}),
                 concern=Concern.ROLLOUT, hardware_class=wanted.hardware_class,
             )  # fmt: skip
 
@@ -312,6 +311,11 @@ def _deletions(plan: Plan) -> Iterator[Write]:
 
 def _stored_status(plan: Plan) -> frozenset[WriteId]:
     return frozenset({(Verb.STATUS.value, kinds.EDGE_MODEL.name, plan.owner.name)})
+
+
+def _stored_route(plan: Plan, hardware_class: str) -> WriteId:
+    name = routes.route_name(plan.owner.name, hardware_class)
+    return Verb.APPLY.value, kinds.MODEL_ROUTE.name, name
 
 
 def _delete_all(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
     from skerry.api.common import ResourceLimits
     from skerry.api.modelvariant import PinnedArtifact
-    from skerry.decide.rollout.model import Placement
+    from skerry.api.placement import Placement
     from skerry.engines.server import Server
     from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan
 

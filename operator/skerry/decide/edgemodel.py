@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
+from skerry.api.labels import matches
 from skerry.api.reasons import ConditionType
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
@@ -29,7 +30,6 @@ from skerry.decide.outcome import TargetOutcome
 from skerry.decide.pods import absent
 from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
-from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
 from skerry.decide.status import make_status
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeModelStatus, ModelVariant
+    from skerry.api.labels import Selector
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.build.fetches import Settled
     from skerry.decide.build.sources import Assessed
     from skerry.decide.decision import AssessJob, BuildJob, ServedRevision
     from skerry.decide.rollout import RolloutPolicy
-    from skerry.decide.rollout.model import Selector
     from skerry.decide.snapshot import Snapshot
 
 RESOLVE_AGAIN_SECONDS = 30.0
@@ -96,7 +96,6 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView:
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
-    route = snapshot.routes.get(name)
     status = next((t for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
     namespace = model.metadata.namespace or "default"
@@ -108,8 +107,7 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
         attempt=status.attempt if status else 0,
         rejections=model.status.rejected,
         status=status,
-        route=route.spec if route else None,
-        route_generation=route.generation if route else 0,
+        route=snapshot.routes.get(name),
         daemonsets=snapshot.daemonsets.get(name, {}),
         nodes=snapshot.nodes.get(name, ()),
         policy=policy,
@@ -211,7 +209,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
     roles = {
         role.revision
         for route in snapshot.routes.values()
-        for role in (route.spec.stable, route.spec.candidate, route.spec.previous)
+        for role in (route.stable, route.candidate, route.previous)
         if role
     }
     by_engine: dict[tuple[str, str], list[ModelVariant]] = {}

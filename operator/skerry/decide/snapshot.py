@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from skerry.api.config import OperatorConfig
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.modelvariant import PinnedArtifact
+    from skerry.api.placement import Placement
     from skerry.api.reasons import Cause
     from skerry.decide.refused import Refused
-    from skerry.decide.rollout.model import NodeView, Placement
+    from skerry.decide.rollout.model import NodeView
     from skerry.engines import EnginePlugin
     from skerry.jobs.plans import Role
 
@@ -140,14 +141,6 @@ class JobView:
 
 
 @dataclass(frozen=True)
-class RouteView:
-    """A ModelRoute as observed."""
-
-    spec: ModelRouteSpec
-    generation: int
-
-
-@dataclass(frozen=True)
 class Pins:
     """The digests that the spec's artifacts stand for.
 
@@ -219,7 +212,7 @@ class Snapshot:
         classes: all HardwareClasses, by name.
         nodes: nodes that carry a class, by class.
         routes: ModelRoutes of the model, by class.
-        daemonsets: placements of the model's DaemonSets, by class and revision.
+        daemonsets: what the model's DaemonSets cover, by class and revision.
         variants: the model's ModelVariants, by name.
         jobs: the model's Jobs.
         pins: resolved digests.
@@ -240,7 +233,7 @@ class Snapshot:
     plugins: Mapping[str, EnginePlugin] = field(default_factory=dict)
     classes: Mapping[str, HardwareClass] = field(default_factory=dict)
     nodes: Mapping[str, tuple[NodeView, ...]] = field(default_factory=dict)
-    routes: Mapping[str, RouteView] = field(default_factory=dict)
+    routes: Mapping[str, ModelRouteSpec] = field(default_factory=dict)
     daemonsets: Mapping[str, Mapping[str, Placement]] = field(default_factory=dict)
     variants: Mapping[str, ModelVariant] = field(default_factory=dict)
     jobs: tuple[JobView, ...] = ()

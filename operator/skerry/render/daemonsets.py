@@ -1,17 +1,19 @@
 """One DaemonSet per (target, revision): the serving pods.
 
 `OnDelete`, and a template that never changes but for its node affinity and what `installed.py` sets: a
-wave that grows gives new nodes pods and leaves the running ones alone. The affinity is read back by
-`placement_of`, for the DaemonSets are where a placement is remembered.
+wave that grows gives new nodes pods and leaves the running ones alone. The affinity follows the placement
+in the ModelRoute. An annotation says which placement that was: a DaemonSet may lag behind the route, and
+outlive it.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING
 
-from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
-from skerry.decide.rollout.model import Placement, PlacementKind, Ring
+from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_SHARD
+from skerry.api.placement import ANNOTATION_PLACEMENT, Placement, PlacementKind
 from skerry.render import parts, servers
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from skerry.render.parts import Object, Owner
 
 _OPERATORS = {PlacementKind.IN: "In", PlacementKind.NOT_IN: "NotIn"}
-_KINDS = {operator: kind for kind, operator in _OPERATORS.items()}
 
 
 def daemonset_name(edge_model: str, revision: str) -> str:
@@ -37,7 +38,9 @@ def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Obj
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": parts.metadata(owner, daemonset_name(owner.name, served.revision), labelled),
+        "metadata": _metadata(
+            owner, daemonset_name(owner.name, served.revision), labelled, placement
+        ),
         "spec": {
             "selector": {"matchLabels": selector},
             "updateStrategy": {"type": "OnDelete"},
@@ -64,32 +67,6 @@ def identity_of(found: Object) -> tuple[str, str]:
     return selected[LABEL_CLASS], selected[LABEL_REVISION]
 
 
-def placement_of(found: Object) -> Placement:
-    """The placement that a DaemonSet carries."""
-    pod = found["spec"]["template"]["spec"]
-    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    placement, rings = Placement(), []
-    for term in required["nodeSelectorTerms"]:
-        expressions = {
-            e["key"]: e for e in term["matchExpressions"] if e["key"] != NODE_LABEL_CLASS
-        }
-        of_shards = expressions.pop(NODE_LABEL_SHARD, None)
-        if of_shards is None:
-            continue
-        shards = frozenset(int(value) for value in of_shards["values"])
-        if expressions:
-            rings.append(
-                Ring(tuple(sorted((k, e["values"][0]) for k, e in expressions.items())), shards)
-            )
-        else:
-            placement = Placement(_KINDS[of_shards["operator"]], shards)
-    if not rings:
-        return placement
-    return Placement(
-        PlacementKind.IN, placement.shards, tuple(sorted(rings, key=lambda r: r.selector))
-    )
-
-
 def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
     """The DaemonSet as found, with another placement.
 
@@ -105,8 +82,16 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": parts.metadata(owner, found["metadata"]["name"], labelled),
+        "metadata": _metadata(owner, found["metadata"]["name"], labelled, placement),
         "spec": spec,
+    }
+
+
+def _metadata(owner: Owner, name: str, labels: dict[str, str], placement: Placement) -> Object:
+    carried = json.dumps(placement.to_wire(), sort_keys=True, separators=(",", ":"))
+    return {
+        **parts.metadata(owner, name, labels),
+        "annotations": {ANNOTATION_PLACEMENT: carried},
     }
 
 
@@ -124,7 +109,7 @@ def _terms(placement: Placement) -> list[list[Object]]:
     """Of the node affinity, beside the class. An expression must not have an empty list of values."""
     terms = [_of_shards(placement.kind, placement.shards)] if placement.shards else []
     for ring in placement.rings:
-        labels = [{"key": k, "operator": "In", "values": [v]} for k, v in ring.selector]
+        labels = [{"key": k, "operator": "In", "values": [v]} for k, v in ring.node_selector]
         terms.append([*labels, *_of_shards(PlacementKind.IN, ring.shards)])
     return terms
 

@@ -13,10 +13,11 @@ from skerry.api.common import (
 )
 
 if TYPE_CHECKING:
+    from skerry.api import EdgeNodeSpec
     from skerry.render.parts import Object
 
 
-def edge_node(name: str, node_uid: str, hardware_class: str) -> Object:
+def edge_node(name: str, node_uid: str, spec: EdgeNodeSpec) -> Object:
     """The EdgeNode of a cluster node; it goes with the Node."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node_uid}
     return {
@@ -24,10 +25,10 @@ def edge_node(name: str, node_uid: str, hardware_class: str) -> Object:
         "kind": "EdgeNode",
         "metadata": {
             "name": name,
-            "labels": {**OWN_LABELS, LABEL_CLASS: hardware_class},
+            "labels": {**OWN_LABELS, LABEL_CLASS: spec.hardware_class_name},
             "ownerReferences": [owner],
         },
-        "spec": {"hardwareClassName": hardware_class},
+        "spec": spec.to_wire(),
     }
 
 

@@ -14,7 +14,7 @@ from benchmarks.job.compare import UnlikeError, check_alike
 from benchmarks.serving.compare import summary_of_undisturbed
 from benchmarks.serving.sides import Block
 from benchmarks.shared.figures import alternated, difference, ratio, write
-from skerry.decide.rollout.model import Placement, PlacementKind
+from skerry.api.placement import Placement
 from skerry.render.daemonsets import daemonset
 from tests.unit.render.test_objects import OWNER, SERVED
 
@@ -85,7 +85,7 @@ def test_the_job_is_what_the_operator_renders(tmp_path: Path) -> None:
 
 
 def test_by_hand_has_the_revisions_pods_on_the_nodes_of_its_first_wave() -> None:
-    placed = daemonset(OWNER, SERVED, Placement(PlacementKind.IN, frozenset({1})))
+    placed = daemonset(OWNER, SERVED, Placement.only(frozenset({1})))
     template = placed["spec"]["template"]
     made, service = by_hand(json.loads(json.dumps(template)))
     pod = made["spec"]["template"]

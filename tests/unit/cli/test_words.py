@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from skerry.api import EdgeNode, ModelRoute
 from skerry.api.actions import Mark, join, marks
 from skerry.api.attempt import Attempt
 from skerry.cli.reading import Picture
@@ -76,6 +77,27 @@ def test_devices_that_may_not_be_seen_are_told() -> None:
     picture = measured_picture()
     hidden = Picture(picture.model, picture.routes, picture.variants, None)
     assert "your user can't list edgenodes" in shown(hidden)
+
+
+def device(name: str, shard: int) -> EdgeNode:
+    """A device whose agent waits for a pod of the candidate."""
+    tried = {"revision": "aaaaaaaaaa", "attempt": 0, "state": "Waiting"}
+    model = {"namespace": "demo", "name": "minilm", "serving": "0123456789", "candidate": tried}
+    spec = {"hardwareClassName": "x86-b", "shard": shard}
+    return EdgeNode.model_validate(
+        {"metadata": {"name": name}, "spec": spec, "status": {"models": [model]}}
+    )
+
+
+def test_only_devices_for_which_a_wave_has_opened_wait_for_the_candidate() -> None:
+    opened = {"revision": "aaaaaaaaaa", "kind": "In", "shards": [3]}
+    spec = {"edgeModelName": "minilm", "hardwareClassName": "x86-b", "placements": [opened]}
+    route = ModelRoute.model_validate({"metadata": {"name": "minilm.x86-b"}, "spec": spec})
+    picture = measured_picture()
+    nodes = (device("in-it", 3), device("not-yet", 4))
+    said = shown(Picture(picture.model, (route,), picture.variants, {"x86-b": nodes}))
+    assert "in-it: aaaaaaaaaa Waiting" in said
+    assert "not-yet" not in said
 
 
 def test_a_model_that_nobody_looked_at_yet() -> None:

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from skerry.api.edgenode import CandidateState
 from skerry.api.modelroute import RouteGuard
+from skerry.api.placement import ANNOTATION_PLACEMENT, Placement
 from skerry.controllers import partly, views
 from skerry.controllers.absence import by_revisions
 from skerry.controllers.cache import Store
 from skerry.controllers.fleet_loop import class_of_route
-from skerry.controllers.reading import Fault, read
-from skerry.decide.rollout.model import Placement
+from skerry.controllers.reading import read
 from skerry.render.daemonsets import with_placement
 from skerry.render.parts import Owner
 from tests.cluster.manifests import HARDWARE_CLASS, MINIMAL, NODE, ROUTE, VARIANT, changed, waves
@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 
 NO_TIME = "2026-01-01T00:00:00+99:99"
 BASE = {"uid": "u", "resourceVersion": "5", "generation": 2}
-PLACED = {
-    "key": "skerry.node-restriction.kubernetes.io/hardware-class",
-    "operator": "In",
-    "values": ["x86"],
-}
+PLACED = partly.Placed("x86", "0123456789", Placement.only(frozenset({3})))
 
 
 def of(base: Manifest, **changes: Any) -> Manifest:
@@ -55,13 +51,15 @@ def daemonset(**labels: str) -> Manifest:
         "skerry.dev/hardware-class": "x86",
         "skerry.dev/revision": "0123456789",
     }
-    terms = {"nodeSelectorTerms": [{"matchExpressions": [PLACED]}]}
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    annotations = {ANNOTATION_PLACEMENT: '{"kind":"In","shards":[3]}'}
     return {
-        "metadata": {"name": "tiny-0123456789", "namespace": "t", "labels": labels, **BASE},
+        "metadata": {
+            "name": "tiny-0123456789", "namespace": "t", "labels": labels,
+            "annotations": annotations, **BASE,
+        },
         "spec": {
             "selector": {"matchLabels": selected},
-            "template": {"metadata": {"labels": selected}, "spec": {"affinity": affinity}},
+            "template": {"metadata": {"labels": selected}, "spec": {}},
         },
     }  # fmt: skip
 
@@ -213,21 +211,34 @@ def test_a_pod_of_a_job_whose_clock_is_broken_still_hands_its_result_back() -> N
 def test_a_daemonset_is_identified_by_its_selector_and_gets_its_labels_back() -> None:
     placed, unreadable = read("DaemonSet", daemonset(), partly.daemonset_of)
     assert unreadable is None
-    assert placed == partly.Placed("x86", "0123456789", Placement())
+    assert placed == PLACED
     rendered = with_placement(Owner("tiny", "t", "u"), daemonset(team="a"), Placement())
     selected = daemonset()["spec"]["selector"]["matchLabels"]
     assert rendered["metadata"]["labels"] == {"team": "a", **selected}
 
 
-def test_a_daemonset_without_its_affinity_may_be_anywhere() -> None:
+@pytest.mark.parametrize(
+    "carried", [None, "x", "[]", '{"kind":"Some"}', '{"kind":"All","shards":[1]}']
+)
+def test_a_daemonset_whose_placement_can_t_be_read_may_be_anywhere(carried: str | None) -> None:
     item = daemonset()
-    del item["spec"]["template"]["spec"]["affinity"]
+    item["metadata"]["annotations"] = {} if carried is None else {ANNOTATION_PLACEMENT: carried}
     placed, unreadable = read("DaemonSet", item, partly.daemonset_of)
     assert placed == partly.Placed("x86", "0123456789", Placement())
     assert unreadable is not None
-    assert unreadable.fault == Fault(
-        "spec.template.spec.affinity", "can't be read (affinity: is missing)"
-    )
+    assert unreadable.fault.field == "metadata.annotations[skerry.dev/placement]"
+    assert "can't be read" in unreadable.fault.cause
+
+
+def test_wave_and_placements_of_a_route_are_found_again() -> None:
+    good = {"revision": "0123456789", "kind": "In", "shards": [1]}
+    bad = [{**good, "revision": "9876543210", "shards": [64]}, {"revision": "0123"}]
+    item = of(ROUTE, spec__placements=[good, *bad], spec__wave={"index": 99, "openTime": NO_TIME})
+    route, unreadable = read("ModelRoute", item, partly.model_route_of)
+    assert route is not None
+    assert unreadable is not None
+    assert route.spec.wave is None
+    assert [entry.revision for entry in route.spec.placements] == ["0123456789"]
 
 
 def test_a_cache_forgets_what_can_not_be_read_any_more_but_nothing_newer() -> None:

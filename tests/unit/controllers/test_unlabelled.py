@@ -29,6 +29,14 @@ def test_classes_are_found_next_to_what_can_t_be_read(status: object, classes: l
         ({"stable": "x", "candidate": None}, []),
         ({"stable": {"attempt": 1}, "previous": {"revision": 5}}, []),
         ({"stable": {"revision": "0123456789"}, "candidate": {"attempt": 1}}, ["0123456789"]),
+        ({"placements": "x"}, []),
+        (
+            {
+                "stable": {"revision": "a"},
+                "placements": ["x", {"revision": "a"}, {"revision": "b"}],
+            },
+            ["a", "b"],
+        ),
     ],
 )
 def test_revisions_are_found_next_to_what_can_t_be_read(spec: object, revisions: list[str]) -> None:

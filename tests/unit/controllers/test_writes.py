@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,11 +16,11 @@ from skerry.api.modelroute import (
     RoutePrevious,
     RouteRevision,
 )
+from skerry.api.placement import ANNOTATION_PLACEMENT
 from skerry.controllers import writes
 from skerry.controllers.gather import Gathered
 from skerry.controllers.writes import Plan, Write, takes_away
 from skerry.decide.decision import Deletions
-from skerry.decide.snapshot import RouteView
 from skerry.render import variants as render_variants
 from skerry.render.parts import Owner
 from tests.unit.decide.plan_world import CONFIG, NOW, World, assessed, built, summary, trial, world
@@ -96,7 +97,7 @@ def test_urgent_is_what_only_takes_something_away(
 def test_a_rollback_is_written_before_everything_else_and_needs_nothing() -> None:
     """The other class has variant statuses, a route and a job to write."""
     made = built("x86", "arm")
-    made = made.with_(routes={"arm": RouteView(route(A, B), 3)})
+    made = made.with_(routes={"arm": route(A, B)})
     decision = made.decide()
     back = route(A, halted=HALT).model_copy(update={"hardware_class_name": "arm"})
     routes = {**decision.routes, "arm": back}
@@ -125,12 +126,15 @@ def test_a_job_needs_its_variant() -> None:
         assert found.index(variant) < found.index(job)
 
 
-def test_a_candidate_s_daemonset_and_deletions_need_the_status() -> None:
+def test_a_daemonset_needs_the_route_of_its_class() -> None:
     plan = plan_of(built())
-    status = writes.status(plan)
-    assert status is not None
+    (written,) = [write for write in writes.before_status(plan) if write.label == "route"]
     (daemonset,) = writes.after_status(plan)
-    assert daemonset.needs == {status.id}
+    assert daemonset.needs == {written.id}
+    ((entry),) = written.body["spec"]["placements"]
+    assert daemonset.name == f"intent-{entry['revision']}"
+    carried = json.loads(daemonset.body["metadata"]["annotations"][ANNOTATION_PLACEMENT])
+    assert carried == {key: entry[key] for key in ("kind", "shards", "rings")}
 
 
 def test_the_first_pass_asks_for_a_job_and_a_service_before_it_reports_them() -> None:
@@ -176,7 +180,7 @@ def outcome(made: World) -> tuple[object, ...]:
     settled = made.settle().snapshot
     status: EdgeModelStatus = settled.model.status
     targets = [(t.reason, t.stable, t.candidate, t.desired, t.variant_name) for t in status.targets]
-    roles = {name: view.spec for name, view in settled.routes.items()}
+    roles = dict(settled.routes)
     jobs = sorted(job.name for job in settled.jobs)
     return targets, roles, jobs, sorted(settled.variants), settled.daemonsets, status.assessment
 

@@ -29,7 +29,6 @@ from skerry.decide.snapshot import (
     JobView,
     Pins,
     PodView,
-    RouteView,
     Snapshot,
 )
 from skerry.engines import installed_engines
@@ -39,6 +38,7 @@ from skerry.precision import Precision
 from skerry.tasks import Metric
 
 if TYPE_CHECKING:
+    from skerry.api import ModelRouteSpec
     from skerry.decide.decision import Decision
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -230,12 +230,8 @@ class World:
         """Time passes."""
         return replace(self, now=self.now + timedelta(seconds=seconds))
 
-    def _routes(self, decision: Decision) -> dict[str, RouteView]:
-        routes = dict(self.snapshot.routes)
-        for name, spec in decision.routes.items():
-            known = routes.get(name)
-            if known is None or known.spec != spec:
-                routes[name] = RouteView(spec, (known.generation if known else 0) + 1)
+    def _routes(self, decision: Decision) -> dict[str, ModelRouteSpec]:
+        routes = {**self.snapshot.routes, **decision.routes}
         return {name: r for name, r in routes.items() if name not in decision.deletions.routes}
 
     def _daemonsets(self, decision: Decision) -> dict[str, dict[str, Any]]:

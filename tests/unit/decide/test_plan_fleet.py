@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from skerry.api import EdgeNode, HardwareClass
+from skerry.api import EdgeNode, EdgeNodeSpec, HardwareClass
 from skerry.decide.conditions import condition_of
 from skerry.decide.nodes.fleet import NodeFacts, choose_class, decide_fleet
 
@@ -65,11 +65,21 @@ def test_a_node_that_was_made_again_under_its_name_has_no_shard_from_before() ->
 
 
 def test_what_is_as_it_shall_be_is_not_written() -> None:
+    spec = {"hardwareClassName": "a", "shard": 3}
+    known = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": spec})
+    decision = decide_fleet([node("n1", "a", 3, cpu="x86")], [A], [known], {}, NOW)
+    assert (decision.labels, decision.edge_nodes, decision.gone) == ((), (), ())
+
+
+def test_an_edge_node_has_its_shard_and_the_labels_of_rings() -> None:
     known = EdgeNode.model_validate(
         {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "a"}}
     )
-    decision = decide_fleet([node("n1", "a", 3, cpu="x86")], [A], [known], {}, NOW)
-    assert (decision.labels, decision.edge_nodes, decision.gone) == ((), (), ())
+    found = node("n1", "a", 3, cpu="x86", site="north")
+    decision = decide_fleet([found], [A], [known], {}, NOW, ring_keys={"site", "rack"})
+    assert [n.spec for n in decision.edge_nodes] == [
+        EdgeNodeSpec(hardware_class_name="a", shard=3, labels={"site": "north"})
+    ]
 
 
 def test_a_node_that_left_its_class_loses_labels_and_edge_node() -> None:

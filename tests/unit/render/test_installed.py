@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.api.config import OperatorConfig
+from skerry.api.placement import Placement
 from skerry.cluster.compare import is_applied
-from skerry.decide.rollout.model import Placement, PlacementKind
 from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.image_volumes import delivered
@@ -132,7 +132,7 @@ def test_a_daemonset_that_runs_takes_over_what_the_chart_says_now_and_nothing_el
 ) -> None:
     """Also what the chart no longer says, and each change is seen as one, once."""
     artifacts = {"artifacts": {"delivery": delivery}}
-    placement = Placement(PlacementKind.IN, frozenset({1}))
+    placement = Placement.only(frozenset({1}))
     steps = [
         config(**artifacts),
         config(registry=PUSHES, device={"tolerations": TOLERATIONS}, **artifacts),

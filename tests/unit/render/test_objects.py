@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api import EdgeNodeSpec
 from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
 from skerry.api.config import BuildResources
+from skerry.api.modelroute import RoutePlacement
+from skerry.api.placement import ANNOTATION_PLACEMENT, Placement, Ring
 from skerry.api.units import parse_quantity
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob, ServedRevision
-from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.snapshot import Pins
 from skerry.jobs.plans import JobPlan
-from skerry.render.daemonsets import daemonset, placement_of, with_placement
+from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.nodes import edge_node, node_labels
@@ -30,16 +33,23 @@ OWNER = Owner("intent", "assist", "u1")
 SERVED = ServedRevision(
     "0123456789", "x86", "reg/x@sha256:1", IMAGE, ResourceLimits(cpu="250m", memory="64Mi")
 )
+
+
+def ring(shards: set[int], **labels: str) -> Ring:
+    return Ring(node_selector=tuple(sorted(labels.items())), shards=frozenset(shards))
+
+
 PLACEMENTS = [
     Placement(),
-    Placement(PlacementKind.IN, frozenset({3, 1})),
-    Placement(PlacementKind.NOT_IN, frozenset({7})),
-    Placement(PlacementKind.IN, rings=(Ring((("site", "north"),), frozenset({2, 5})),)),
-    Placement(
-        PlacementKind.IN,
-        frozenset({1}),
-        (Ring((("a", ""), ("b", "2")), frozenset({9})), Ring((("site", "x"),), frozenset({4}))),
-    ),
+    Placement.only(frozenset({3, 1})),
+    Placement.without(frozenset({7})),
+    Placement.only(rings=(ring({2, 5}, site="north"),)),
+    Placement.only(frozenset({1}), (ring({9}, a="", b="2"), ring({4}, site="x"))),
+]
+NODES = [
+    (shard, labels)
+    for shard in (None, *range(10))
+    for labels in ({}, {"site": "north"}, {"site": "x"}, {"a": "", "b": "2"}, {"a": ""})
 ]
 
 
@@ -158,17 +168,30 @@ def test_push_credentials_are_mounted_where_the_plan_says() -> None:
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
-def test_a_placement_is_read_back_as_it_was_written(placement: Placement) -> None:
+def test_a_daemonset_covers_the_nodes_of_its_placement_and_carries_it(placement: Placement) -> None:
     rendered = daemonset(OWNER, SERVED, placement)
-    assert placement_of(rendered) == placement
-    for other in PLACEMENTS:
-        moved = with_placement(OWNER, rendered, other)
-        assert placement_of(moved) == other
-        assert _without_affinity(moved) == _without_affinity(rendered)
+    moved = with_placement(OWNER, daemonset(OWNER, SERVED, PLACEMENTS[-1]), placement)
+    assert moved == rendered
+    for shard, labels in NODES:
+        assert _is_meant_for(rendered, shard, labels) == placement.covers(shard, labels)
+    carried = rendered["metadata"]["annotations"][ANNOTATION_PLACEMENT]
+    assert Placement.model_validate_json(carried) == placement
+
+
+@pytest.mark.parametrize("one", PLACEMENTS)
+@pytest.mark.parametrize("other", PLACEMENTS)
+def test_a_union_covers_what_either_covers(one: Placement, other: Placement) -> None:
+    both = one.union(other)
+    assert both == one if one == other else True
+    for shard, labels in NODES:
+        either = one.covers(shard, labels) or other.covers(shard, labels)
+        assert both.covers(shard, labels) or not either
+        limited = one.kind == other.kind or not (one.rings or other.rings)
+        assert both.covers(shard, labels) == either or not limited
 
 
 def test_the_serving_pod_is_what_agents_look_for() -> None:
-    rendered = daemonset(OWNER, SERVED, Placement(PlacementKind.IN, frozenset({3})))
+    rendered = daemonset(OWNER, SERVED, Placement.only(frozenset({3})))
     assert rendered["metadata"]["name"] == "intent-0123456789"
     assert rendered["spec"]["updateStrategy"] == {"type": "OnDelete"}
     template = rendered["spec"]["template"]
@@ -244,18 +267,44 @@ def test_nodes() -> None:
         NODE_LABEL_SHARD: "3",
     }
     assert node_labels("n", None, None)["metadata"]["labels"] == {}
-    owner = edge_node("n", "uid", "x86")["metadata"]["ownerReferences"][0]
+    place = EdgeNodeSpec(hardware_class_name="x86", shard=3, labels={"site": "north"})
+    owner = edge_node("n", "uid", place)["metadata"]["ownerReferences"][0]
     assert (owner["kind"], owner["uid"]) == ("Node", "uid")
+    assert edge_node("n", "uid", place)["spec"] == {
+        "hardwareClassName": "x86", "shard": 3, "labels": {"site": "north"},
+    }  # fmt: skip
 
 
-def _without_affinity(item: dict[str, Any]) -> dict[str, Any]:
-    spec = {
-        key: value for key, value in item["spec"]["template"]["spec"].items() if key != "affinity"
-    }
-    return {**item, "spec": {**item["spec"], "template": {"spec": spec}}}
+def _is_meant_for(item: dict[str, Any], shard: int | None, labels: dict[str, str]) -> bool:
+    """As Kubernetes reads a node affinity."""
+    pod = item["spec"]["template"]["spec"]
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    node = {NODE_LABEL_CLASS: "x86", **labels}
+    node |= {} if shard is None else {NODE_LABEL_SHARD: str(shard)}
+    return any(
+        all(
+            (node.get(e["key"]) in e["values"]) == (e["operator"] == "In")
+            for e in term["matchExpressions"]
+        )
+        for term in required["nodeSelectorTerms"]
+    )
 
 
 def test_nothing_let_go_yet_is_the_whole_class() -> None:
     """With 64 shards or more all held: NotIn without values would be refused by the API server."""
-    nothing = Placement(PlacementKind.NOT_IN, frozenset())
-    assert placement_of(daemonset(OWNER, SERVED, nothing)) == Placement()
+    assert Placement.without(frozenset()) == Placement()
+
+
+def test_an_entry_of_a_route_names_something_where_it_is_limited() -> None:
+    """A node affinity of nothing would be the whole class."""
+    with pytest.raises(ValueError, match="must name a shard or a ring"):
+        RoutePlacement.of("0123456789", Placement.only())
+
+
+def test_a_route_of_full_placements_is_small() -> None:
+    """Stable everywhere but one shard, a candidate on 63, previous everywhere: 2 kB in etcd."""
+    spec = built().decide().routes["x86"]
+    full = [Placement.without(frozenset({1})), Placement.only(frozenset(range(63))), Placement()]
+    entries = [RoutePlacement.of(f"{n:010}", placement) for n, placement in enumerate(full)]
+    large = spec.model_copy(update={"placements": tuple(entries)})
+    assert len(json.dumps(large.to_wire(), separators=(",", ":"))) < 2048

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from skerry.api.config import ArtifactSettings, Delivery
-from skerry.decide.rollout.model import Placement
+from skerry.api.placement import Placement
 from skerry.engines.flavors import FLAVORS, Flavor, flavored
 from skerry.engines.server import SKERRY_RUNTIME
 from skerry.render.daemonsets import daemonset

@@ -21,7 +21,7 @@ import pytest
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION
 from skerry.api.edgenode import VerdictOutcome
-from skerry.decide.rollout.model import Placement
+from skerry.api.placement import Placement
 from skerry.engines import find_engine
 from skerry.render.daemonsets import daemonset, daemonset_name
 from skerry_agent.gateway.requests import parse

@@ -26,7 +26,7 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from image_build.inputs import dependencies
 from image_build.spec import read_spec
 from skerry.api.edgenode import VerdictOutcome
-from skerry.decide.rollout.model import Placement
+from skerry.api.placement import Placement
 from skerry.engines.flavors import Flavor, flavored
 from skerry.engines.server import SKERRY_RUNTIME
 from skerry.render.daemonsets import daemonset

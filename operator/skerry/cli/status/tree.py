@@ -164,14 +164,20 @@ def _node(picture: Picture, node: EdgeNode, *, told: bool) -> Iterator[str]:
         if told:
             yield f"{name}: [dim]has not reported on this model[/]"
         return
-    said = _candidate(model) or (f"[yellow]{escape(model.message)}[/]" if model.message else "")
+    said = _candidate(picture, node, model) or (
+        f"[yellow]{escape(model.message)}[/]" if model.message else ""
+    )
     if said or told:
         yield f"{name}: {said or f'serves {model.serving}'}"
 
 
-def _candidate(model: NodeModel) -> str:
-    tried = model.candidate
+def _candidate(picture: Picture, node: EdgeNode, model: NodeModel) -> str:
+    """Return how far the candidate is; empty where it waits for a wave that has not opened for the device."""
+    tried, route = model.candidate, picture.route(node.spec.hardware_class_name)
     if tried is None:
+        return ""
+    meant = route is None or route.spec.is_meant_for(node.spec, tried.revision)
+    if tried.state is CandidateState.WAITING and not meant:
         return ""
     verdict = tried.verdict
     if tried.state is CandidateState.FAILED:

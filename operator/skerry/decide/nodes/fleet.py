@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from skerry.api import HardwareClassStatus
+from skerry.api import EdgeNodeSpec, HardwareClassStatus
 from skerry.api.reasons import Cause, ClassReason, ConditionType, GeneralReason
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.decision import Event
@@ -45,12 +45,26 @@ class NodeFacts:
 
 @dataclass(frozen=True)
 class NodeAssignment:
-    """What a node's labels shall say; None takes a label away."""
+    """What a node's labels and its EdgeNode shall say; None takes a label away.
+
+    Attributes:
+        ring_labels: of the Node, those by which rings select.
+    """
 
     name: str
     uid: str
     hardware_class: str | None
     shard: int | None
+    ring_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> EdgeNodeSpec | None:
+        """The spec of the EdgeNode; None for a node without a class."""
+        if self.hardware_class is None:
+            return None
+        return EdgeNodeSpec(
+            hardware_class_name=self.hardware_class, shard=self.shard, labels=dict(self.ring_labels)
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,7 @@ def decide_fleet(
     now: datetime,
     *,
     named: Collection[str] = frozenset(),
+    ring_keys: Collection[str] = frozenset(),
     refused: Sequence[Refused] = (),
 ) -> FleetDecision:
     """Classes, shards and EdgeNodes for all nodes.
@@ -91,27 +106,24 @@ def decide_fleet(
         remembered: the last known shard of nodes, by the Node's uid.
         now: UTC.
         named: classes that an EdgeModel or a ModelRoute names.
+        ring_keys: keys of the labels by which rings of EdgeModels select.
         refused: writes for nodes that the API server refused at the last try.
     """
-    present = {
-        edge_node.metadata.name: edge_node.spec.hardware_class_name for edge_node in edge_nodes
-    }
+    present = {edge_node.metadata.name: edge_node.spec for edge_node in edge_nodes}
+    reported = {name: spec.hardware_class_name for name, spec in present.items()}
     deleted = frozenset(named) - {c.metadata.name for c in classes}
     chosen = {
-        node.name: _kept(node, present.get(node.name), deleted) or choose_class(node, classes)
+        node.name: _kept(node, reported.get(node.name), deleted) or choose_class(node, classes)
         for node in nodes
     }
-    assignments = _assign(nodes, chosen, remembered)
+    assignments = _assign(nodes, chosen, remembered, ring_keys)
     by_name = {node.name: node for node in nodes}
     facts = {e.metadata.name: e.status.facts for e in edge_nodes if e.status.facts}
     fleet = Seen(nodes, classes, assignments, facts, refused)
     statuses = {c.metadata.name: _status(c, fleet, now) for c in classes}
     return FleetDecision(
         labels=tuple(a for a in assignments if _differs(a, by_name[a.name])),
-        edge_nodes=tuple(
-            a for a in assignments
-            if a.hardware_class is not None and present.get(a.name) != a.hardware_class
-        ),
+        edge_nodes=tuple(a for a in assignments if a.spec not in (None, present.get(a.name))),
         gone=tuple(a.name for a in assignments if a.hardware_class is None and a.name in present),
         statuses=statuses,
         events=_begun(classes, statuses),
@@ -140,7 +152,10 @@ def _selecting(node: NodeFacts, classes: Sequence[HardwareClass]) -> set[str]:
 
 
 def _assign(
-    nodes: Sequence[NodeFacts], chosen: Mapping[str, str | None], remembered: Mapping[str, int]
+    nodes: Sequence[NodeFacts],
+    chosen: Mapping[str, str | None],
+    remembered: Mapping[str, int],
+    ring_keys: Collection[str],
 ) -> list[NodeAssignment]:
     shards: dict[str, int] = {}
     known = {node.name: remembered[node.uid] for node in nodes if node.uid in remembered}
@@ -148,7 +163,13 @@ def _assign(
         members = {node.name: node.shard for node in nodes if chosen[node.name] == name}
         shards |= assign_shards(members, known)
     return [
-        NodeAssignment(node.name, node.uid, chosen[node.name], shards.get(node.name))
+        NodeAssignment(
+            node.name,
+            node.uid,
+            chosen[node.name],
+            shards.get(node.name),
+            {key: node.labels[key] for key in sorted(ring_keys) if key in node.labels},
+        )
         for node in nodes
     ]
 

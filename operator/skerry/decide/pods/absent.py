@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from skerry.decide.rollout.model import NodeView, Placement
-    from skerry.decide.snapshot import Absence, JobView, RouteView, Snapshot
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.decide.rollout.model import NodeView
+    from skerry.decide.snapshot import Absence, JobView, Snapshot
 
 GRACE = timedelta(seconds=20)
 """A pod is made, scheduled and begun in less on a cluster that is well."""
@@ -34,19 +35,14 @@ class Lacking:
 
 
 def lacking(
-    routes: Mapping[str, RouteView],
-    daemonsets: Mapping[str, Mapping[str, Placement]],
-    nodes: Mapping[str, tuple[NodeView, ...]],
+    routes: Mapping[str, ModelRouteSpec], nodes: Mapping[str, tuple[NodeView, ...]]
 ) -> Iterator[Lacking]:
-    """Yield the reachable nodes without a Ready pod of candidate or stable, where its DaemonSet covers them."""
+    """Yield the reachable nodes without a Ready pod of candidate or stable that is meant for them."""
     for name, route in routes.items():
-        roles = [role for role in (route.spec.candidate, route.spec.stable) if role]
+        roles = [role for role in (route.candidate, route.stable) if role]
         for revision in dict.fromkeys(role.revision for role in roles):
-            placement = daemonsets.get(name, {}).get(revision)
-            if placement is None:
-                continue
             for node in nodes.get(name, ()):
-                if _should_have(node, placement) and revision not in node.ready_revisions:
+                if _should_have(node, route, revision) and revision not in node.ready_revisions:
                     yield Lacking(name, node, revision)
 
 
@@ -77,8 +73,8 @@ def look_again(snapshot: Snapshot, now: datetime) -> float | None:
     )
 
 
-def _should_have(node: NodeView, placement: Placement) -> bool:
-    return node.reachable and not node.left_out and placement.holds(node)
+def _should_have(node: NodeView, route: ModelRouteSpec, revision: str) -> bool:
+    return node.reachable and not node.left_out and route.is_meant_for(node, revision)
 
 
 def _cause(absence: Absence, namespace: str) -> Cause | None:

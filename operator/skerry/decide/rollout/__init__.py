@@ -1,8 +1,8 @@
 """The rollout machine: which revision has which role on the nodes of a class, and where its pods go.
 
 `decide_target(view, now)` is the one way in. It looks at the whole state of one target each time and
-could always be the first pass: memory lives only in the ModelRoute, the EdgeModel's status and the
-DaemonSets' placements. The parts, in the order in which a decision runs through them:
+could always be the first pass: memory lives only in the ModelRoute (roles, wave, placements) and the
+EdgeModel's status. The parts, in the order in which a decision runs through them:
 
     model.py       what goes in (TargetView) and what comes out (TargetDecision)
     roles.py       the next route: roll back, supersede, promote, swap, start a candidate
@@ -11,7 +11,7 @@ DaemonSets' placements. The parts, in the order in which a decision runs through
     wave.py        how far the candidate's wave is, and whether the next may open
     opening.py     which shards and rings a wave opens; progress.py: whether it gets on
     retire.py      how a revision leaves the nodes, shard by shard
-    placement.py   where each revision's pods go, and which DaemonSets are deleted
+    placement.py   where each revision's servers are meant to be: the route with wave and placements
     record.py      what the status remembers: rejections and history
     report.py      phase, reason, message, counts: for people; schedule.py: when to look again
 """
@@ -19,8 +19,6 @@ DaemonSets' placements. The parts, in the order in which a decision runs through
 from skerry.decide.rollout.decide import decide_target
 from skerry.decide.rollout.model import (
     NodeView,
-    Placement,
-    PlacementKind,
     RolloutPolicy,
     TargetDecision,
     TargetView,
@@ -29,8 +27,6 @@ from skerry.decide.rollout.policy import actions_from, policy_from_spec
 
 __all__ = [
     "NodeView",
-    "Placement",
-    "PlacementKind",
     "RolloutPolicy",
     "TargetDecision",
     "TargetView",

@@ -9,14 +9,15 @@ from skerry.decide.rollout import report
 from skerry.decide.rollout.by_hand import used_approval
 from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.nodes import runs
-from skerry.decide.rollout.placement import place
+from skerry.decide.rollout.placement import followed, place
 from skerry.decide.rollout.progress import catching_up
 from skerry.decide.rollout.record import new_history, new_rejections
 from skerry.decide.rollout.roles import next_route, standing_route
 from skerry.decide.rollout.schedule import requeue_after
-from skerry.decide.rollout.wave import Wave, advance, observe_wave
+from skerry.decide.rollout.wave import advance, observe_wave
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from skerry.api.modelroute import (
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         RoutePrevious,
         RouteRevision,
     )
-    from skerry.decide.rollout.model import TargetView
+    from skerry.decide.rollout.model import TargetView, Wave
 
 
 def decide_target(view: TargetView, now: datetime) -> TargetDecision:
@@ -39,18 +40,18 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         The decision. Applied to a state that it already describes, it changes nothing.
     """
     view = _with_runners(view)
-    wanted = next_route(view, now)
-    route = standing_route(view, now) if view.route_stands else wanted
-    wave = _next_wave(view, route, now)
-    if wave is not None and not _is_wanted(wave, wanted):
-        wave = replace(wave, planned=wave.opened)
+    wanted, wave = _next(view, now)
+    route = wanted
+    if view.route_stands:
+        route = standing_route(view, now)
+        wave = observe_wave(view, route, now) if route else None
     facts = report.Facts(view, route, wave, now)
-    placements, delete = place(view, route, wave, now) if route else ({}, frozenset())
+    placements = followed(route) if route else {}
     rejections = new_rejections(view, route) if route else ()
     return TargetDecision(
         route=wanted,
         placements=placements,
-        delete=delete,
+        delete=_deleted(view, route, placements.keys()),
         story=report.tell(facts),
         counts=report.count(facts),
         desired=view.desired,
@@ -81,20 +82,27 @@ def _with_runners(view: TargetView) -> TargetView:
     return replace(view, nodes=tuple(nodes))
 
 
-def _next_wave(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> Wave | None:
-    """The candidate's wave, one further when it is done and the spec still asks for it."""
+def _next(view: TargetView, now: datetime) -> tuple[ModelRouteSpec | None, Wave | None]:
+    """Return the route that shall be, and the candidate's wave in it.
+
+    The wave is one further when it is done and the spec still asks for the candidate.
+    """
+    route = next_route(view, now)
     if route is None:
-        return None
+        return None, None
     wave = observe_wave(view, route, now)
-    if wave is None or view.desired != wave.candidate.revision:
-        return wave
-    return advance(view, route, wave, now)
+    if wave is not None and view.desired == wave.candidate.revision:
+        wave = advance(view, route, wave, now)
+    return place(view, route, wave, now), wave
 
 
-def _is_wanted(wave: Wave, wanted: ModelRouteSpec | None) -> bool:
-    """Return whether the candidate stays one; a refused route keeps it in its role and opens nothing for it."""
-    tried = wanted.candidate if wanted else None
-    return tried is not None and tried.revision == wave.candidate.revision
+def _deleted(
+    view: TargetView, route: ModelRouteSpec | None, kept: Collection[str]
+) -> frozenset[str]:
+    """Return the DaemonSets without a placement in the route; none while the API server refuses the route."""
+    if route is None or view.route_stands:
+        return frozenset()
+    return frozenset(view.daemonsets.keys() - kept)
 
 
 def _revision(role: RouteRevision | RouteCandidate | RoutePrevious | None) -> str | None:

@@ -19,8 +19,7 @@ from skerry.decide.rollout.wave import lost_of, member_nodes, outside_nodes
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from skerry.decide.rollout.model import NodeView, TargetView
-    from skerry.decide.rollout.wave import Wave
+    from skerry.decide.rollout.model import NodeView, TargetView, Wave
 
 FALSE_VERDICTS_PER_NODE = 0.001
 """Of equal builds, per node and rollout: the guard's simulation sees none in 1,000 soaks."""

@@ -1,16 +1,15 @@
 """What the rollout machine sees and what it decides, for one target (EdgeModel x hardware class).
 
 The operator gathers a `TargetView` from its snapshot and writes a `TargetDecision` in this order, each
-write possibly the last (the operator may be killed between any two): 1. the ModelRoute, 2. the
-EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next pass sees only what was
-written, and the machine is right from there.
+write possibly the last (the operator may be killed between any two): 1. the ModelRoute, which holds roles,
+wave and placements, 2. the EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next pass
+sees only what was written, and the machine is right from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
-from types import MappingProxyType
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skerry.api.rollout import Standby
@@ -32,12 +31,10 @@ if TYPE_CHECKING:
         WaveStatus,
     )
     from skerry.api.edgenode import NodeModel
-    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.labels import Selector
+    from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
+    from skerry.api.placement import Placement
     from skerry.api.reasons import Cause
-
-
-Selector = tuple[tuple[str, str], ...]
-"""Node labels, all of which a node carries: sorted pairs of key and value."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class NodeView:
         reachable: the node is Ready and its agent's heartbeat is fresh.
         unreachable_since: when it fell silent; None while reachable, and when nobody saw it alive.
         model: what the node's agent last reported for this EdgeModel; None when it never did.
-            An agent reports every generation of the route that it acts on (`observed_route`).
+            An agent reports the generation of the roles that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         placed_revisions: revisions of this EdgeModel that have a pod there, Ready or not.
         labels: of the Node; rings are told by them.
@@ -117,57 +114,22 @@ class NodeView:
     agent_awaited: bool = False
 
 
-class PlacementKind(Enum):
-    """The form of a DaemonSet's node affinity; the class label is always required beside it."""
-
-    ALL = "All"
-    IN = "In"
-    NOT_IN = "NotIn"
-
-
 @dataclass(frozen=True)
-class Ring:
-    """Nodes with these labels, within some shards: so a ring opens and is let go shard by shard too."""
+class Wave:
+    """The candidate's present wave.
 
-    selector: Selector
-    shards: frozenset[int]
-
-    def covers(self, shard: int | None, labels: Mapping[str, str]) -> bool:
-        """Whether a node with this shard label and these labels is in it."""
-        return shard in self.shards and matches(self.selector, labels)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where the pods of one revision are meant to run, within the class.
-
-    `shards` is empty for ALL. `rings`, sorted by selector, are IN's alone: it covers them beside its
-    shards. As in Kubernetes, a node without the shard label is covered by ALL and NOT_IN and never by
-    IN.
+    Attributes:
+        index: from 0.
+        opened_at: nodes that were offline before are skipped; those lost since hold it.
+        opened: where the candidate's servers are meant to be, as the route says it before this pass.
+        planned: what the wave shall open, `opened` included.
     """
 
-    kind: PlacementKind = PlacementKind.ALL
-    shards: frozenset[int] = frozenset()
-    rings: tuple[Ring, ...] = ()
-
-    def covers(self, shard: int | None, labels: Mapping[str, str] = MappingProxyType({})) -> bool:
-        """Whether a node with this shard label (None: without one) and these labels gets a pod."""
-        if self.kind is PlacementKind.IN:
-            return shard in self.shards or any(ring.covers(shard, labels) for ring in self.rings)
-        return shard not in self.shards
-
-    def holds(self, node: NodeView) -> bool:
-        """Whether the node gets a pod."""
-        return self.covers(node.shard, node.labels)
-
-    def reaches(self, shard: int) -> bool:
-        """Whether some node of the shard may get a pod."""
-        return self.covers(shard) or any(shard in ring.shards for ring in self.rings)
-
-
-def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
-    """Whether the labels hold all pairs of the selector."""
-    return all(labels.get(key) == value for key, value in selector)
+    candidate: RouteCandidate
+    index: int
+    opened_at: datetime
+    opened: Placement
+    planned: Placement
 
 
 @dataclass(frozen=True)
@@ -183,8 +145,7 @@ class TargetView:
         rejections: `status.rejected` (entries of other classes are ignored).
         status: this target's entry of `status.targets` as last written, None when there is none.
         route: `spec` of the ModelRoute as observed, None when there is none.
-        route_generation: `metadata.generation` of that ModelRoute, 0 when there is none.
-        daemonsets: observed placement by revision, of all DaemonSets of this target.
+        daemonsets: what the DaemonSets of this target cover, by revision; they may lag behind the route.
         nodes: all nodes that carry the class.
         policy: how to roll out.
         actions: what a person asked for.
@@ -202,7 +163,6 @@ class TargetView:
     rejections: tuple[Rejection, ...]
     status: TargetStatus | None
     route: ModelRouteSpec | None
-    route_generation: int
     daemonsets: Mapping[str, Placement]
     nodes: tuple[NodeView, ...]
     policy: RolloutPolicy
@@ -212,6 +172,31 @@ class TargetView:
     causes: Mapping[tuple[str, str], Cause] = field(default_factory=dict)
     edge_model_uid: str | None = None
     route_stands: bool = False
+
+    @property
+    def roles_generation(self) -> int:
+        """What an agent acknowledges that acts on the route; 0 when there is none."""
+        return self.route.roles_generation if self.route else 0
+
+    @cached_property
+    def placed(self) -> Mapping[str, Placement]:
+        """Where servers of each revision are meant to be or may still be.
+
+        The route decides for a revision with a role. For any other its DaemonSet counts too: where it lags
+        behind, nodes may still need it. Without a route the DaemonSets decide.
+        """
+        route = self.route
+        if route is None:
+            return self.daemonsets
+        roles = {role.revision for role in (route.stable, route.candidate, route.previous) if role}
+        found = dict(self.daemonsets)
+        for entry in route.placements:
+            covered = found.get(entry.revision)
+            if entry.revision in roles:
+                found[entry.revision] = entry.placement
+            elif covered is not None:
+                found[entry.revision] = entry.placement.union(covered)
+        return found
 
 
 @dataclass(frozen=True)
@@ -241,7 +226,8 @@ class TargetDecision:
             TargetStatus.
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
-        placements: DaemonSets to apply, by revision (unchanged ones included).
+        placements: DaemonSets to apply, by revision (unchanged ones included), as the route says that
+            stands once this pass is written.
         delete: revisions whose DaemonSets go.
         requeue_after: seconds until the passing of time alone can change the decision, None for never.
     """

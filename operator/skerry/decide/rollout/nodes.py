@@ -28,7 +28,7 @@ def runs(node: NodeView, tried: RouteCandidate) -> bool:
 
 
 def has_passed(node: NodeView, attempt: Attempt, generation: int) -> bool:
-    """The node's agent passed this attempt, and has seen the route as it is now."""
+    """The node's agent passed this attempt, and has seen the roles as they are now."""
     tried = _trial(node, attempt)
     if node.model is None or tried is None or has_failed(node, attempt):
         return False

@@ -8,32 +8,32 @@ a node has room for a second copy, and no more nodes at once than may pull.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from skerry.api.labels import matches
+from skerry.api.placement import ALL_SHARDS, Placement, PlacementKind
 from skerry.api.units import parse_count
-from skerry.decide.rollout.model import Placement, PlacementKind, Ring, matches
 from skerry.decide.rollout.nodes import counts_since
-from skerry.decide.rollout.retire import ALL_SHARDS, crowded_shards, stuck_shards
+from skerry.decide.rollout.retire import crowded_shards, stuck_shards
 from skerry.decide.rollout.waves import needed_nodes, open_shards, shard_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from skerry.api.labels import Selector
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.rollout.model import NodeView, Selector, TargetView, WaveStep
-    from skerry.decide.rollout.wave import Wave
+    from skerry.decide.rollout.model import NodeView, TargetView, Wave, WaveStep
 
-NOTHING = Placement(PlacementKind.IN)
+NOTHING = Placement.only()
 
 
 def opened(view: TargetView, revision: str) -> Placement:
-    """Where the candidate's pods are meant to be, as observed."""
-    placement = view.daemonsets.get(revision, NOTHING)
+    """Return where the candidate's servers are meant to be, or still are from an earlier role."""
+    placement = view.placed.get(revision, NOTHING)
     if placement.kind is PlacementKind.IN:
         return placement
-    return Placement(PlacementKind.IN, ALL_SHARDS - placement.shards)
+    return Placement.only(ALL_SHARDS - placement.shards)
 
 
 def plan(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Placement:
@@ -42,13 +42,14 @@ def plan(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> 
     steps = view.policy.waves[: wave.index + 1]
     planned = wave.opened
     for selector in (step.selector for step in steps if step.percent is None):
-        planned = with_ring(planned, selector, _shards_of(view, selector) - stuck)
+        planned = planned.with_ring(selector, _shards_of(view, selector) - stuck)
     counted = [n for n in view.nodes if n.shard is not None and counts_since(n, wave.opened_at)]
-    only_rings = replace(planned, shards=frozenset())
+    only_rings = planned.model_copy(update={"shards": frozenset()})
     others = Counter(n.shard for n in counted if n.shard is not None and not only_rings.holds(n))
     need = _needed(steps, len(counted)) - (len(counted) - others.total())
     order = shard_order(view.edge_model, view.hardware_class)
-    return replace(planned, shards=open_shards(order, others, planned.shards, need, stuck))
+    shards = open_shards(order, others, planned.shards, need, stuck)
+    return planned.model_copy(update={"shards": shards})
 
 
 def index_of(view: TargetView, extent: Placement, opened_at: datetime) -> int:
@@ -83,7 +84,7 @@ def is_passed_over(view: TargetView, step: WaveStep) -> bool:
 
 
 def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
-    """What the candidate's DaemonSet covers after this pass; nothing new while suspended."""
+    """Return the candidate's placement after this pass; nothing new while suspended."""
     if view.policy.suspended:
         return wave.opened
     crowded = crowded_shards(view, route)
@@ -92,7 +93,7 @@ def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
     extent = wave.opened
     pulling = len(pulling_nodes(view, wave.candidate.revision, extent))
     for wider in _bit_by_bit(view, wave, crowded):
-        grown = _union(extent, wider)
+        grown = extent.union(wider)
         fresh = [n for n in view.nodes if _pulls(n) and grown.holds(n) and not extent.holds(n)]
         if fresh and pulling and pulling + len(fresh) > most:
             break
@@ -113,28 +114,14 @@ def _pulls(node: NodeView) -> bool:
     return node.reachable and not node.left_out
 
 
-def with_ring(extent: Placement, selector: Selector, shards: frozenset[int]) -> Placement:
-    """The extent with the ring open in these shards too."""
-    rings = {ring.selector: ring.shards for ring in extent.rings}
-    merged = rings | {selector: rings.get(selector, frozenset()) | shards}
-    kept = tuple(Ring(key, merged[key]) for key in sorted(merged) if merged[key])
-    return replace(extent, rings=kept)
-
-
 def _bit_by_bit(view: TargetView, wave: Wave, crowded: frozenset[int]) -> Iterator[Placement]:
     """What is planned and has room, as the smallest parts, in the order in which they open."""
     order = shard_order(view.edge_model, view.hardware_class)
     for ring in wave.planned.rings:
         for shard in (s for s in order if s in ring.shards and s not in crowded):
-            yield with_ring(NOTHING, ring.selector, frozenset({shard}))
+            yield NOTHING.with_ring(ring.node_selector, frozenset({shard}))
     for shard in (s for s in order if s in wave.planned.shards and s not in crowded):
-        yield replace(NOTHING, shards=frozenset({shard}))
-
-
-def _union(one: Placement, other: Placement) -> Placement:
-    for ring in other.rings:
-        one = with_ring(one, ring.selector, ring.shards)
-    return replace(one, shards=one.shards | other.shards)
+        yield Placement.only(frozenset({shard}))
 
 
 def _shards_of(view: TargetView, selector: Selector) -> frozenset[int]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import CatchingUp
 from skerry.decide.rollout.nodes import serves
 from skerry.decide.rollout.retire import waits_for_stable
-from skerry.decide.rollout.wave import remembered_wave
+from skerry.decide.rollout.wave import reported_wave
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.rollout.model import NodeView, TargetView
-    from skerry.decide.rollout.wave import Wave
+    from skerry.decide.rollout.model import NodeView, TargetView, Wave
 
 
 def progressed_at(
@@ -32,7 +31,7 @@ def progressed_at(
     """
     if view.policy.suspended:
         return None
-    before = remembered_wave(view, wave.candidate.revision)
+    before = reported_wave(view, wave.candidate.revision)
     same = before is not None and before.index == wave.index
     if before is None or not same or before.last_progress_time is None:
         return now

@@ -16,12 +16,11 @@ from skerry.decide.rollout import why
 from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
 from skerry.decide.rollout.model import Story
 from skerry.decide.rollout.nodes import has_failed, serves
-from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes, to_open
+from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes
 from skerry.decide.rollout.progress import behind, catching_up, deadline, progressed_at
 from skerry.decide.rollout.rejected import rejection_of
 from skerry.decide.rollout.retire import holders, leaving, waits_for_stable
 from skerry.decide.rollout.wave import (
-    Wave,
     counted_nodes,
     is_done,
     is_last,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from skerry.api.edgemodel import Rejection
     from skerry.api.modelroute import Halt, ModelRouteSpec
-    from skerry.decide.rollout.model import NodeView, TargetView
+    from skerry.decide.rollout.model import NodeView, TargetView, Wave
 
 OFFENDERS = 3
 BY_HAND = {RULE_ABORTED: RolloutReason.ABORTED, RULE_UNDONE: RolloutReason.UNDONE}
@@ -97,7 +96,7 @@ def wave_status(facts: Facts) -> WaveStatus | None:
     view, wave = facts.view, facts.wave
     if wave is None or facts.route is None:
         return None
-    extent = to_open(view, facts.route, wave)
+    extent = facts.route.placement_of(wave.candidate.revision) or wave.opened
     nodes, passed = sum(map(extent.holds, view.nodes)), len(passed_nodes(view, wave))
     return WaveStatus(
         index=wave.index,

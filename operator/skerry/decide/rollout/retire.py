@@ -11,9 +11,8 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from skerry.api.common import SHARD_COUNT
+from skerry.api.placement import ALL_SHARDS, Placement, PlacementKind
 from skerry.api.rollout import Standby
-from skerry.decide.rollout.model import Placement, PlacementKind, Ring
 from skerry.decide.rollout.nodes import has_let_go, serves, silence_seconds
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ window on; any other (stable is beside it) from the node's silence on."""
 
 COPIES_PER_NODE = 2
 """Revisions of a model that are meant for one node at most."""
-
-ALL_SHARDS = frozenset(range(SHARD_COUNT))
 
 
 def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[str]:
@@ -53,11 +50,11 @@ def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
 def holders(
     view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
 ) -> tuple[NodeView, ...]:
-    """Nodes that still need `revision` where its DaemonSet is meant to run.
+    """Nodes that still need `revision` where its servers are meant to run or still may.
 
     None has let go of anything before the route that says so is written.
     """
-    placement = view.daemonsets[revision]
+    placement = view.placed[revision]
     covered = (node for node in view.nodes if placement.holds(node))
     return tuple(node for node in covered if _needs(view, route, node, revision, now))
 
@@ -65,7 +62,7 @@ def holders(
 def _needs(
     view: TargetView, route: ModelRouteSpec, node: NodeView, revision: str, now: datetime
 ) -> bool:
-    if view.route != route:
+    if view.route is None or view.roles_generation != route.roles_generation:
         return True
     if _has_nothing(node, revision):
         return False
@@ -74,7 +71,7 @@ def _needs(
         return not _answers_without(view, node, revision)
     if _is_overdue(view, route, node, revision, now):
         return False
-    return not has_let_go(node, route, view.route_generation, revision)
+    return not has_let_go(node, route, view.roles_generation, revision)
 
 
 def _has_nothing(node: NodeView, revision: str) -> bool:
@@ -93,7 +90,7 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
     """Whether stable does not come to the node before another revision has left its shard."""
     if route.stable is None:
         return False
-    placement = view.daemonsets.get(route.stable.revision)
+    placement = view.placed.get(route.stable.revision)
     return (
         placement is not None
         and placement.kind is PlacementKind.NOT_IN
@@ -104,9 +101,9 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
 def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
     """Whether the node's agent has seen the route, and another revision that stays there has the traffic."""
     report = node.model
-    if report is None or report.observed_route_generation < view.route_generation:
+    if report is None or report.observed_route_generation < view.roles_generation:
         return False
-    placement = view.daemonsets.get(report.serving or "")
+    placement = view.placed.get(report.serving or "")
     return report.serving != revision and placement is not None and placement.holds(node)
 
 
@@ -156,23 +153,44 @@ def is_held_aside(view: TargetView, route: ModelRouteSpec, revision: str, now: d
 
     An offline node catches up when it returns. A node that is left out, alone in its shard, keeps its only server.
     """
+    return not _shards_waited_for(view, route, revision, now)
+
+
+def is_stopgap(
+    view: TargetView, route: ModelRouteSpec, revision: str, passed: frozenset[str], now: datetime
+) -> bool:
+    """Return whether the revision is held aside, or where stable has no room and the candidate passed.
+
+    Such a node has two revisions, and gets no third when the candidate takes the place of stable.
+
+    Args:
+        view: the state of the target.
+        route: its route.
+        revision: neither stable nor candidate.
+        passed: names of the reachable nodes that passed the candidate.
+        now: UTC.
+    """
+    shards = _shards_waited_for(view, route, revision, now)
+    left = [n for n in holders(view, route, revision, now) if n.shard in shards]
+    served = all(n.name in passed and waits_for_stable(view, route, n) for n in left)
+    return served and {n.shard for n in left} == shards
+
+
+def _shards_waited_for(
+    view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
+) -> frozenset[int]:
     holding = holders(view, route, revision, now)
     aside = (n for n in holding if not n.reachable or _is_kept(view, route, n, revision, now))
     held = {node.shard for node in aside}
-    placement = view.daemonsets[revision]
-    return all(shard in held for shard in ALL_SHARDS if placement.reaches(shard))
+    placement = view.placed[revision]
+    return frozenset(s for s in ALL_SHARDS if placement.reaches(s) and s not in held)
 
 
 def stable_placement(view: TargetView, stable: str) -> Placement:
     """The whole class, but shards where two other revisions still are: it comes when one is let go."""
-    observed = view.daemonsets.get(stable)
-    copies: Counter[int] = Counter()
-    for revision, placement in view.daemonsets.items():
-        if revision != stable:
-            copies.update(shard for shard in ALL_SHARDS if placement.reaches(shard))
+    meant, copies = view.placed.get(stable), _copies(view, frozenset({stable}))
     full = {shard for shard, others in copies.items() if others >= COPIES_PER_NODE}
-    missing = frozenset(s for s in full if observed is None or not observed.reaches(s))
-    return Placement(PlacementKind.NOT_IN, missing) if missing else Placement()
+    return Placement.without(frozenset(s for s in full if meant is None or not meant.reaches(s)))
 
 
 def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | None:
@@ -181,22 +199,26 @@ def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | N
         return None
     held = frozenset(node.shard for node in held_by if node.shard is not None)
     if placement.kind is PlacementKind.IN:
-        rings = (Ring(ring.selector, ring.shards & held) for ring in placement.rings)
+        rings = (r.model_copy(update={"shards": r.shards & held}) for r in placement.rings)
         kept = tuple(ring for ring in rings if ring.shards)
-        return Placement(PlacementKind.IN, placement.shards & held, kept)
-    return Placement(PlacementKind.NOT_IN, placement.shards | (ALL_SHARDS - held))
+        return Placement.only(placement.shards & held, kept)
+    return Placement.without(placement.shards | (ALL_SHARDS - held))
 
 
 def crowded_shards(view: TargetView, route: ModelRouteSpec) -> frozenset[int]:
-    """Shards where the candidate would be a copy too many, by the placements that are observed."""
-    stable = {route.stable.revision} if route.stable else set()
-    candidate = {route.candidate.revision} if route.candidate else set()
+    """Shards where the candidate would be a copy too many."""
+    roles = frozenset(role.revision for role in (route.stable, route.candidate) if role)
+    room = COPIES_PER_NODE - (route.stable is not None)
+    return frozenset(shard for shard, others in _copies(view, roles).items() if others >= room)
+
+
+def _copies(view: TargetView, left_out: frozenset[str]) -> Counter[int]:
+    """Count the revisions that are meant for a shard or still there, but those left out."""
     copies: Counter[int] = Counter()
-    for revision, placement in view.daemonsets.items():
-        if revision not in stable | candidate:
-            copies.update(shard for shard in ALL_SHARDS if placement.reaches(shard))
-    room = COPIES_PER_NODE - len(stable)
-    return frozenset(shard for shard, others in copies.items() if others >= room)
+    for revision in (view.placed.keys() | view.daemonsets.keys()) - left_out:
+        places = [found[revision] for found in (view.placed, view.daemonsets) if revision in found]
+        copies.update(s for s in ALL_SHARDS if any(place.reaches(s) for place in places))
+    return copies
 
 
 def stuck_shards(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[int]:

@@ -18,31 +18,34 @@ from skerry.api.modelroute import (
     RoutePrevious,
     RouteRevision,
 )
+from skerry.api.placement import PlacementKind
 from skerry.api.rollout import Standby
 from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
-from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
-from skerry.decide.rollout.retire import is_held_aside
+from skerry.decide.rollout.retire import is_held_aside, is_stopgap
 from skerry.decide.rollout.situation import Situation, change, way_back
-from skerry.decide.rollout.wave import is_done, is_last, observe_wave
+from skerry.decide.rollout.wave import is_done, is_last, observe_wave, passed_nodes
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from skerry.decide.rollout.model import TargetView
+    from skerry.decide.rollout.model import TargetView, Wave
 
 
 def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
-    """The route that shall be; None while there is none and nothing to put into one."""
+    """Return the roles that shall be; None while there are none and no DaemonSet to retire.
+
+    Wave and placements are still those of the observed route: `placement.py` decides them by the roles.
+    """
     base = view.route or _recovered(view, now)
     situation = Situation(view, base, observe_wave(view, base, now), now)
     checks = (c for c in CHECKS if not (view.policy.suspended and c in HELD_BY_SUSPEND))
     answers = (check(situation) for check in checks)
     route = next((answer for answer in answers if answer is not None), base)
-    if view.route is None and route.stable is None and route.candidate is None:
+    if not (view.route or route.stable or route.candidate or view.daemonsets):
         return None
-    return _with_policy(view, route, now)
+    return _counted(view, _with_policy(view, route, now))
 
 
 def standing_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
@@ -107,7 +110,7 @@ def _promote(now: Situation) -> ModelRouteSpec | None:
         return None
     if not is_last(now.view, wave) or not is_done(now.view, wave, now.now):
         return None
-    if not _only_roles_run(now, tried.revision):
+    if not _is_room(now, tried.revision, wave):
         return None
     if now.view.policy.manual and approval(now.view, tried) is None:
         return None
@@ -173,7 +176,7 @@ def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: dateti
     """
     if is_rejected(view, Attempt(desired, view.attempt)) or not is_recorded(view, route.halted):
         return False
-    left = view.daemonsets.get(desired)
+    left = view.placed[desired] if desired in view.daemonsets else None
     if left is None or left.kind is PlacementKind.IN:
         return True
     return left.kind is PlacementKind.NOT_IN and is_held_aside(view, route, desired, now)
@@ -229,9 +232,21 @@ def _ready_nodes(view: TargetView, revision: str) -> int:
 def _only_roles_run(now: Situation, other: str) -> bool:
     """No third revision is left on any node, but where nobody waits for those that hold it."""
     view, route = now.view, now.route
-    allowed = {other} | ({route.stable.revision} if route.stable else set())
-    third = view.daemonsets.keys() - allowed
-    return all(is_held_aside(view, route, revision, now.now) for revision in third)
+    return all(is_held_aside(view, route, third, now.now) for third in _thirds(now, other))
+
+
+def _is_room(now: Situation, tried: str, wave: Wave) -> bool:
+    """Return whether the promotion leaves no reachable node with a third revision."""
+    view, route = now.view, now.route
+    passed = frozenset(node.name for node in passed_nodes(view, wave) if node.reachable)
+    thirds = _thirds(now, tried)
+    return all(is_stopgap(view, route, third, passed, now.now) for third in thirds)
+
+
+def _thirds(now: Situation, other: str) -> frozenset[str]:
+    """Return the revisions next to stable and `other` of which there is a DaemonSet."""
+    stable = {now.route.stable.revision} if now.route.stable else set()
+    return frozenset(now.view.daemonsets.keys() - {other} - stable)
 
 
 def _kept_warm(now: Situation) -> RoutePrevious | None:
@@ -252,6 +267,18 @@ def _halt(case: Degraded, now: datetime) -> Halt:
         message=message,
         rollback_time=now,
     )
+
+
+def _counted(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
+    """Return the route with the next generation of its roles when agents have anything to learn.
+
+    The generations of a lost route are known from what agents reported.
+    """
+    if route == view.route:
+        return route
+    reported = (node.model.observed_route_generation for node in view.nodes if node.model)
+    last = view.roles_generation if view.route else max(reported, default=0)
+    return change(route, roles_generation=last + 1)
 
 
 def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.modelroute import ModelRouteSpec
-    from skerry.decide.rollout.model import TargetView
-    from skerry.decide.rollout.wave import Wave
+    from skerry.decide.rollout.model import TargetView, Wave
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
 """How far the candidate's wave is: what is open, who passed, who holds it, and what opens next.
 
-The wave's index lies in the status, what it opened in the placement of the candidate's DaemonSet. The
-index is written first; a placement that lags behind is widened by the next pass. Without a status the
-index is read off the placement.
+The route holds all of it: index, time, and what was opened as the candidate's placement. Of a route that
+was lost the status still has index and time, and the DaemonSet the placement.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.api.attempt import Attempt
+from skerry.api.modelroute import RouteWave
+from skerry.decide.rollout.model import Wave
 from skerry.decide.rollout.nodes import counts_since, has_failed, has_passed, silence_seconds
 from skerry.decide.rollout.opening import index_of, is_empty, is_passed_over, opened, plan
 
@@ -18,26 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api.edgemodel import WaveStatus
-    from skerry.api.modelroute import ModelRouteSpec, RouteCandidate
-    from skerry.decide.rollout.model import NodeView, Placement, TargetView
-
-
-@dataclass(frozen=True)
-class Wave:
-    """The candidate's present wave.
-
-    Attributes:
-        index: from 0.
-        opened_at: nodes that were offline before are skipped; those lost since hold it.
-        opened: where the candidate's pods are meant to be, as observed.
-        planned: what the wave shall open, `opened` included.
-    """
-
-    candidate: RouteCandidate
-    index: int
-    opened_at: datetime
-    opened: Placement
-    planned: Placement
+    from skerry.api.modelroute import ModelRouteSpec
+    from skerry.api.placement import Placement
+    from skerry.decide.rollout.model import NodeView, TargetView
 
 
 def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave | None:
@@ -45,7 +29,7 @@ def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave
     if route.candidate is None:
         return None
     extent = opened(view, route.candidate.revision)
-    remembered = remembered_wave(view, route.candidate.revision)
+    remembered = _remembered(view, route.candidate.revision)
     opened_at = remembered.open_time if remembered else now
     index = remembered.index if remembered else index_of(view, extent, opened_at)
     index = min(index, len(view.policy.waves) - 1)
@@ -129,14 +113,24 @@ def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tup
 
 def _passed(view: TargetView, wave: Wave, node: NodeView) -> bool:
     tried = Attempt.of(wave.candidate)
-    return has_passed(node, tried, view.route_generation)
+    return has_passed(node, tried, view.roles_generation)
 
 
-def remembered_wave(view: TargetView, revision: str) -> WaveStatus | None:
-    """The wave that the status remembers of this candidate."""
+def reported_wave(view: TargetView, revision: str) -> WaveStatus | None:
+    """Return what the status says of this candidate's wave."""
     if view.status is None or view.status.candidate != revision:
         return None
     return view.status.wave
+
+
+def _remembered(view: TargetView, revision: str) -> RouteWave | None:
+    """Return the wave that the route has of this candidate; of a lost route, what the status says of it."""
+    route = view.route
+    if route is not None:
+        tried = route.candidate
+        return route.wave if tried is not None and tried.revision == revision else None
+    reported = reported_wave(view, revision)
+    return RouteWave(index=reported.index, open_time=reported.open_time) if reported else None
 
 
 def _planned(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Wave:

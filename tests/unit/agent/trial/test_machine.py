@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.api.attempt import Attempt
-from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
+from skerry.api.edgenode import CandidateState, EdgeNodeSpec, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
 from skerry.judging.guard import Finding
 from skerry_agent.trial import machine, traffic
@@ -175,11 +175,24 @@ def test_traffic_goes_only_where_something_answers(
 
 def test_a_candidate_that_waits_for_its_pod_says_so_and_the_gateway_has_no_message() -> None:
     waits, both = route(**STABLE, **TRYING), frozenset({A, B})
-    found = traffic.awaited(waits, trial(S.WAITING))
+    found = traffic.awaited(waits, trial(S.WAITING), None)
     assert found == f"no pod of candidate {B} answers on this node yet"
     assert traffic.message(waits, trial(S.WAITING), frozenset({A})) == ""
-    assert traffic.awaited(waits, trial(S.SMOKE_CHECK)) == ""
-    assert traffic.awaited(route(**STABLE), trial(S.WAITING)) == ""
-    assert (
-        traffic.awaited(waits, machine.advance(waits, trial(S.WAITING), Observation(0, both))) == ""
-    )
+    assert traffic.awaited(waits, trial(S.SMOKE_CHECK), None) == ""
+    assert traffic.awaited(route(**STABLE), trial(S.WAITING), None) == ""
+    checked = machine.advance(waits, trial(S.WAITING), Observation(0, both))
+    assert traffic.awaited(waits, checked, None) == ""
+
+
+@pytest.mark.parametrize(
+    ("shard", "labels", "waits"),
+    [(3, {}, True), (4, {}, False), (4, {"site": "north"}, True), (None, {}, False)],
+)
+def test_a_device_waits_for_a_candidate_only_where_a_wave_has_opened_for_it(
+    shard: int | None, labels: dict[str, str], *, waits: bool
+) -> None:
+    ring = {"nodeSelector": {"site": "north"}, "shards": [4]}
+    opened = {"revision": B, "kind": "In", "shards": [3], "rings": [ring]}
+    spec = route(**STABLE, **TRYING, placements=[opened])
+    place = EdgeNodeSpec(hardware_class_name="c", shard=shard, labels=labels)
+    assert bool(traffic.awaited(spec, trial(S.WAITING), place)) is waits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from tests.unit.decide.plan_world import World
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-KNOWN = EdgeNode.model_validate({"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "gone"}})
+KNOWN = EdgeNode.model_validate(
+    {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "gone", "shard": 3}}
+)
 
 
 def unchanged(decision: FleetDecision) -> bool:
@@ -70,13 +71,13 @@ def serving(*, answers: bool, offline: bool = False) -> World:
     """A model with a stable revision on its class's one node."""
     world = built().step()
     route = world.snapshot.routes["x86"]
-    candidate = route.spec.candidate
+    candidate = route.candidate
     assert candidate is not None
     stable = RouteRevision(revision=candidate.revision)
-    spec = route.spec.model_copy(update={"candidate": None, "stable": stable})
+    promoted = route.model_copy(update={"candidate": None, "stable": stable})
     model = NodeModel(namespace="assist", name="intent", healthy=answers)
     view = NodeView("x86-1", 0, reachable=not offline, model=model)
-    routes = {"x86": replace(route, spec=spec)}
+    routes = {"x86": promoted}
     return world.with_(routes=routes, nodes={"x86": (view,)}).settle()
 
 
@@ -91,7 +92,7 @@ def test_the_status_says_whether_anything_answers() -> None:
         (serving(answers=False), "answers on no node"),
         (serving(answers=True, offline=True), "answers on no reachable node"),
     ):
-        stable = world.snapshot.routes["x86"].spec.stable
+        stable = world.snapshot.routes["x86"].stable
         assert stable is not None
         reason, message = said(world.with_(classes={}))
         assert reason == BuildReason.CLASS_NOT_FOUND

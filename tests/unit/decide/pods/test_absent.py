@@ -13,8 +13,8 @@ from skerry.controllers.reading import read
 from skerry.controllers.views import event_views, job_view, pod_view, serving_pod
 from skerry.decide.build.stages import trouble
 from skerry.decide.pods.absent import GRACE, causes, lacking
-from skerry.decide.rollout import NodeView, Placement
-from skerry.decide.snapshot import Absence, RouteView
+from skerry.decide.rollout import NodeView
+from skerry.decide.snapshot import Absence
 from tests.unit.decide.plan_world import NOW
 
 if TYPE_CHECKING:
@@ -425,9 +425,9 @@ def test_events_of_a_job_that_runs_by_now_are_old(begun: bool) -> None:  # noqa:
     assert (found is None) is begun
 
 
-def route(**roles: Any) -> RouteView:
-    spec = {"edgeModelName": "tiny", "hardwareClassName": "x86", **roles}
-    return RouteView(ModelRouteSpec.model_validate(spec), 1)
+def route(**fields: Any) -> ModelRouteSpec:
+    spec = {"edgeModelName": "tiny", "hardwareClassName": "x86", **fields}
+    return ModelRouteSpec.model_validate(spec)
 
 
 def test_only_nodes_that_should_have_a_pod_lack_one() -> None:
@@ -435,15 +435,17 @@ def test_only_nodes_that_should_have_a_pod_lack_one() -> None:
         "x86": (
             NodeView("has-it", 1, reachable=True, ready_revisions=frozenset({REVISION})),
             NodeView("lacks-it", 2, reachable=True),
+            NodeView("not-yet", 5, reachable=True),
             NodeView("offline", 3, reachable=False, unreachable_since=NOW),
             NodeView("tainted", 4, reachable=True, left_out="taint a:NoSchedule"),
         )
     }
-    daemonsets = {"x86": {REVISION: Placement()}}
-    routes = {"x86": route(stable={"revision": REVISION})}
-    found = [(one.node.name, one.revision) for one in lacking(routes, daemonsets, nodes)]
+    opened = {"revision": REVISION, "kind": "In", "shards": [1, 2, 3, 4]}
+    routes = {"x86": route(candidate={"revision": REVISION}, placements=[opened])}
+    found = [(one.node.name, one.revision) for one in lacking(routes, nodes)]
     assert found == [("lacks-it", REVISION)]
-    assert not list(lacking(routes, {}, nodes)), "a DaemonSet that is not made yet"
+    nowhere = {"x86": route(candidate={"revision": REVISION})}
+    assert not list(lacking(nowhere, nodes)), "its first wave is not open yet"
 
 
 def test_the_time_is_a_time() -> None:

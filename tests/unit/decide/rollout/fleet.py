@@ -17,10 +17,9 @@ from skerry.api.actions import Mark
 from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
+from skerry.api.placement import Placement, PlacementKind
 from skerry.decide.rollout import (
     NodeView,
-    Placement,
-    PlacementKind,
     RolloutPolicy,
     TargetDecision,
     TargetView,
@@ -34,9 +33,9 @@ from skerry.decide.rollout.waves import needed_nodes
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from skerry.api.labels import Selector
     from skerry.api.modelroute import ModelRouteSpec
     from skerry.api.reasons import Cause
-    from skerry.decide.rollout.model import Selector
 
 MAKEABLE = ("aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc")
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -93,7 +92,6 @@ class Device:
     offline_since: datetime | None = None
     pods: dict[str, bool] = field(default_factory=dict)  # revision -> Ready
     route: ModelRouteSpec | None = None
-    generation: int = 0
     state: CandidateState = CandidateState.WAITING
     trying: tuple[str, int] | None = None
     vetoes: set[tuple[str, int]] = field(default_factory=set)
@@ -169,7 +167,7 @@ class Device:
             Veto(revision=r, attempt=a, failure_time=START) for r, a in sorted(self.vetoes)
         )
         self.reported = NodeModel(
-            namespace="assist", name="intent", observed_route_generation=self.generation,
+            namespace="assist", name="intent", observed_route_generation=route.roles_generation,
             serving=self.serving, stable=stable,
             healthy=stable is not None and self.serving == stable,
             candidate=candidate, vetoes=vetoes[-8:],
@@ -185,7 +183,6 @@ class Fleet:
     desired: str | None = None
     attempt: int = 0
     route: ModelRouteSpec | None = None
-    generation: int = 0
     status: TargetStatus | None = None
     rejections: tuple[Rejection, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
@@ -198,6 +195,7 @@ class Fleet:
     used: set[str] = field(default_factory=set)  # approvals
     other_rings: frozenset[Selector] = frozenset()
     refuses_routes: bool = False  # the API server, by a quota or an admission policy
+    refuses_daemonsets: bool = False
     stands: bool = False  # what the operator remembers of that
 
     # -- the operator ---------------------------------------------------------------------------
@@ -217,7 +215,7 @@ class Fleet:
         return TargetView(
             edge_model="intent", hardware_class="x86", desired=self.desired, attempt=self.attempt,
             rejections=self.rejections, status=self.status, route=self.route,
-            route_generation=self.generation, daemonsets=dict(self.daemonsets), nodes=nodes,
+            daemonsets=dict(self.daemonsets), nodes=nodes,
             policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
             rings_elsewhere=self.other_rings, causes=self.causes, route_stands=self.stands,
         )  # fmt: skip
@@ -243,6 +241,8 @@ class Fleet:
             made = yield from self._written_or_refused(made, route)
         if self._next_status(made) != self.status or made.rejections or made.history:
             yield partial(self._write_status, made)
+        if self.refuses_daemonsets:
+            return
         for revision, placement in made.placements.items():
             if self.daemonsets.get(revision) != placement:
                 yield partial(self._apply, revision, placement)
@@ -268,7 +268,6 @@ class Fleet:
     def _write_route(self, route: ModelRouteSpec) -> None:
         self._check_approved(route)
         self.route = route
-        self.generation += 1
         if route.halted:
             self.taken_back.add((route.halted.revision, route.halted.attempt))
 
@@ -301,13 +300,15 @@ class Fleet:
         self.history += made.history
 
     def _apply(self, revision: str, placement: Placement) -> None:
-        if self.route and self.route.candidate and self.route.candidate.revision == revision:
-            assert self.status is not None, "widened before the status was written"
-            assert self.status.wave is not None, "widened before the wave was in the status"
+        assert self.route is not None, "placed before the route was written"
+        assert self.route.placement_of(revision) == placement, "ahead of the route"
+        if self.route.candidate and self.route.candidate.revision == revision:
+            assert self.route.wave is not None, "widened before the wave was in the route"
         self._check_acknowledged(revision, placement)
         self.daemonsets[revision] = placement
 
     def _delete(self, revision: str) -> None:
+        assert self.route is None or self.route.placement_of(revision) is None, "ahead of the route"
         self._check_acknowledged(revision, None)
         self.daemonsets.pop(revision, None)
 
@@ -374,7 +375,7 @@ class Fleet:
     def watch(self, device: Device) -> None:
         """The agent sees the route as it is now, when it is online."""
         if device.online and device.agent and self.route is not None:
-            device.route, device.generation = self.route, self.generation
+            device.route = self.route
 
     def act(self, device: Device) -> None:
         """One step of the agent, which fails a candidate that is bad there."""
@@ -418,6 +419,10 @@ class Fleet:
         self.used = set()
         halted = self.route.halted if self.route else None
         self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
+
+    def lose_route(self) -> None:
+        """Somebody deletes the ModelRoute; no agent has noticed yet."""
+        self.route = None
 
     def advance(self, seconds: float) -> None:
         """Time passes."""
@@ -485,7 +490,7 @@ def check_widening(view: TargetView, decision: TargetDecision) -> None:
         return
     assert wave is not None
     assert placed.kind is PlacementKind.IN
-    before = view.daemonsets.get(revision, Placement(PlacementKind.IN))
+    before = view.placed.get(revision, Placement.only())
     covered = [node for node in view.nodes if before.holds(node)]
     assert all(placed.holds(node) for node in covered), "a wave closed again"
     steps = view.policy.waves[: wave.index + 1]
@@ -507,7 +512,7 @@ def check_unwanted(view: TargetView, decision: TargetDecision) -> None:
     placed = decision.placements.get(revision or "")
     if revision is None or placed is None or (wanted and wanted.revision == revision):
         return
-    before = view.daemonsets.get(revision, Placement(PlacementKind.IN))
+    before = view.placed.get(revision, Placement.only())
     assert all(before.holds(n) for n in view.nodes if placed.holds(n)), "widened though unwanted"
 
 
@@ -524,7 +529,7 @@ def check_controls(view: TargetView, decision: TargetDecision) -> None:
     placed = decision.placements.get(decision.candidate or "")
     if limit is None or placed is None:
         return
-    before = view.daemonsets.get(decision.candidate or "", Placement(PlacementKind.IN))
+    before = view.placed.get(decision.candidate or "", Placement.only())
     pulling = [
         n for n in view.nodes
         if n.reachable and not n.left_out and placed.holds(n)
@@ -552,6 +557,6 @@ def check_held(view: TargetView, decision: TargetDecision) -> None:
     )
     placed = decision.placements.get(decision.candidate or "")
     if placed is not None:
-        was = view.daemonsets.get(decision.candidate or "")
+        was = view.placed.get(decision.candidate or "")
         assert was is not None, "opened while suspended"
         assert all(was.holds(n) for n in view.nodes if placed.holds(n)), "widened while suspended"

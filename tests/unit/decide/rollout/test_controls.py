@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
+from skerry.api.placement import Placement
 from skerry.api.reasons import RolloutReason
 from skerry.api.rollout import Standby
-from skerry.decide.rollout import Placement, PlacementKind
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
@@ -42,7 +42,7 @@ def reason(made: Fleet) -> str:
 
 
 def covered(made: Fleet, revision: str) -> set[str]:
-    placed = made.daemonsets.get(revision, Placement(PlacementKind.IN))
+    placed = made.daemonsets.get(revision, Placement.only())
     return {d.name for d in made.devices.values() if placed.covers(d.shard, d.labels)}
 
 

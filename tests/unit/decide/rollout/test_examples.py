@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from skerry.api.edgemodel import Outcome, Phase
-from skerry.decide.rollout import NodeView, Placement, PlacementKind, decide_target
+from skerry.api.modelroute import RoutePlacement
+from skerry.api.placement import Placement, PlacementKind, Ring
+from skerry.decide.rollout import NodeView, decide_target
 from skerry.decide.rollout.guard import chance_threshold
-from skerry.decide.rollout.model import Ring
 from skerry.decide.rollout.retire import OFFLINE_GRACE
 from tests.unit.decide.rollout.fleet import Device, Fleet, Waves, policy
 
@@ -65,7 +66,7 @@ def test_each_wave_opens_only_after_the_one_before() -> None:
     made.desired = B
     for _ in range(30):
         made.tick()
-        placed = made.daemonsets.get(B, Placement(PlacementKind.IN))
+        placed = made.daemonsets.get(B, Placement.only())
         seen.append(len(placed.shards) if placed.kind is PlacementKind.IN else 64)
     assert sorted(set(seen)) == [1, 4, 8, 64]
     assert seen == sorted(seen)
@@ -382,11 +383,82 @@ def test_a_lost_status_reads_the_wave_off_the_placement() -> None:
 
 def test_a_lost_route_is_restored_around_what_serves() -> None:
     made = serving(3)
-    made.route = None
+    made.lose_route()
     made.settle()
     assert made.route is not None
     assert made.route.stable is not None
     assert made.route.stable.revision == A
+
+
+def second_wave(made: Fleet) -> Placement:
+    """B's second wave is open; returns what it covers."""
+    made.desired = B
+    while made.route is None or made.route.wave is None or made.route.wave.index < 1:
+        made.tick()
+    return made.daemonsets[B]
+
+
+@pytest.mark.parametrize("status", ["kept", "lost too"])
+def test_a_route_that_is_lost_in_a_wave_goes_on_with_it(status: str) -> None:
+    made = serving(8)
+    opened = second_wave(made)
+    before = made.route
+    assert before is not None
+    made.lose_route()
+    if status == "lost too":
+        made.lose_status()
+    made.full_pass()
+    assert made.route is not None
+    assert made.route.wave is not None
+    assert made.route.placement_of(B) == opened
+    assert made.route.wave.index == 1
+    assert made.route.roles_generation > before.roles_generation, "what agents said was of others"
+    made.settle()
+    assert servers(made) == {B}
+
+
+def test_a_wave_that_opens_asks_no_node_for_another_report() -> None:
+    made = serving(8)
+    second_wave(made)
+    first = made.route
+    assert first is not None
+    assert first.roles_generation == made.view().roles_generation
+    while made.route is not None and made.route.wave == first.wave:
+        made.tick()
+    assert made.route is not None
+    assert made.route.wave is not None
+    assert made.route.wave.index == 2
+    assert made.route.roles_generation == first.roles_generation
+
+
+def test_a_daemonset_follows_the_route_after_a_kill_between_them() -> None:
+    made = serving(8)
+    made.desired = B
+    opened = None
+    while opened is None:
+        route, *_ = made.writes()
+        route()
+        opened = made.route and made.route.placement_of(B)
+    assert B not in made.daemonsets
+    made.full_pass()
+    assert made.daemonsets[B] == opened
+
+
+def test_no_third_copy_comes_while_a_daemonset_lags_behind_the_route() -> None:
+    """B's nodes release it, and its DaemonSet can't be deleted: C has no room before it is."""
+    made = serving(4)
+    in_flight(made, B)
+    made.refuses_daemonsets = True
+    made.desired = C
+    for _ in range(8):
+        made.tick()
+    assert made.route is not None
+    assert made.route.placement_of(B) is None
+    opened = made.route.placement_of(C)
+    assert opened is None or not opened.reaches(next(iter(made.daemonsets[B].shards)))
+    made.refuses_daemonsets = False
+    made.settle()
+    assert servers(made) == {C}
 
 
 def test_killing_the_operator_after_any_write_ends_the_same() -> None:
@@ -568,8 +640,16 @@ def test_a_server_that_a_changed_label_takes_is_nothing_to_rely_on() -> None:
     made.settle()
     made.advance(made.policy.rollback_window_seconds)
     view = made.view()
-    ring = Placement(PlacementKind.IN, rings=(Ring((("ring", "a"),), frozenset({device.shard})),))
-    place = replace(view, daemonsets={**view.daemonsets, B: ring})
+    ring = Placement.only(
+        rings=(Ring(node_selector=(("ring", "a"),), shards=frozenset({device.shard})),)
+    )
+    assert view.route is not None
+    moved = tuple(
+        RoutePlacement.of(B, ring) if entry.revision == B else entry
+        for entry in view.route.placements
+    )
+    route = view.route.model_copy(update={"placements": moved})
+    place = replace(view, route=route, daemonsets={**view.daemonsets, B: ring})
 
     def kept(labels: dict[str, str]) -> bool:
         """Whether the neighbor, which reports that B answers, keeps A."""
@@ -610,3 +690,39 @@ def test_a_candidate_that_should_go_widens_no_more_while_its_route_is_refused(wh
     made.settle()
     assert made.route.candidate is None
     assert servers(made) == {A if why == "failed" else C}
+
+
+def test_what_a_lost_route_leaves_behind_goes() -> None:
+    """A first rollout fails while its DaemonSet can't be deleted; nothing else is known when its route is lost."""
+    made = fleet(2)
+    made.desired, made.bad = A, {A: {"n0", "n1"}}
+    while not made.rejections:
+        made.tick()
+    made.lose_route()
+    made.settle()
+    assert made.daemonsets == {}
+    assert made.route is not None
+    assert (made.route.stable, made.route.candidate) == (None, None)
+
+
+def test_a_stopgap_delays_no_promotion_where_the_candidate_passed() -> None:
+    """C is wanted again while n has B and what was there of C: stable A never had room on it."""
+    made = serving(4)
+    made.desired = B
+    made.settle(deadlines=True)
+    n = in_flight(made, C)
+    made.cut(n)
+    made.advance(1)
+    made.desired = A
+    made.settle()
+    assert made.route is not None
+    assert made.route.stable is not None
+    assert made.route.stable.revision == A
+    assert not made.daemonsets[A].covers(n.shard)
+    made.desired = C
+    for _ in range(3):
+        made.tick()
+    made.mend(n)
+    made.settle(deadlines=True)
+    assert servers(made) == {C}
+    assert made.daemonsets == {C: Placement()}

@@ -181,6 +181,18 @@ class Rollout(RuleBasedStateMachine):
         self.fleet.refuses_routes = refuses
 
     @precondition(lambda self: not self.pending)
+    @rule(refuses=st.sampled_from([False, False, True]))
+    def refuse_daemonsets(self, *, refuses: bool) -> None:
+        """The API server takes no DaemonSet any more, which lag behind the route, or does again."""
+        self.fleet.refuses_daemonsets = refuses
+
+    @precondition(lambda self: not self.pending)
+    @rule()
+    def lose_route(self) -> None:
+        """Somebody deletes it."""
+        self.fleet.lose_route()
+
+    @precondition(lambda self: not self.pending)
     @rule()
     def lose_status(self) -> None:
         """Restored from a backup."""
@@ -293,7 +305,7 @@ class Rollout(RuleBasedStateMachine):
         for device in fleet.devices.values():
             device.unreported_crash = False
         fleet.other_rings = frozenset({RING_A, RING_B})
-        fleet.refuses_routes = False
+        fleet.refuses_routes = fleet.refuses_daemonsets = False
         fleet.policy = replace(fleet.policy, manual=False, suspended=False)
         fleet.desired = fleet.desired or REVISIONS[0]
         fleet.settle(deadlines=True)
@@ -315,8 +327,11 @@ def check_converged(fleet: Fleet) -> None:
     route, desired = fleet.route, fleet.desired
     if not fleet.devices:
         return
-    assert route is not None
     assert desired is not None
+    if route is None:
+        assert is_rejected(fleet.view(), Attempt(desired, fleet.attempt)), "nothing needs one"
+        assert not fleet.daemonsets
+        return
     assert route.candidate is None, f"{route} {fleet.status}"
     stable = route.stable.revision if route.stable else None
     if stable != desired:
