@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.api.artifact import Role
 from skerry.api.reasons import FetchRefusal
 from skerry.jobs.names import DATASET_FILE, SOURCE_FILE
-from skerry.jobs.plans import Role
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from skerry.api.actions import ANNOTATION_RETRY
-from skerry.api.artifact import Artifact
+from skerry.api.artifact import Artifact, Role
 from skerry.api.common import (
     Bool,
     Column,
@@ -32,9 +32,11 @@ from skerry.api.common import (
 )
 from skerry.api.edgemodel_status import (
     Address,
+    ArtifactStatus,
     AssessedDataset,
     Assessment,
     BuildPhase,
+    BuildStatus,
     CatchingUp,
     EdgeModelStatus,
     EngineBuildStatus,
@@ -46,6 +48,7 @@ from skerry.api.edgemodel_status import (
     Outcome,
     Phase,
     Rejection,
+    RolloutStatus,
     TargetStatus,
     WaveStatus,
 )
@@ -219,6 +222,11 @@ class EdgeModelSpec(Model):
         " rolls back a worse candidate.",
     )
 
+    @property
+    def artifacts(self) -> dict[Role, Artifact]:
+        """Return what has to be resolved before anything can be built, by role."""
+        return {Role.SOURCE: self.source, Role.DATASET: self.evaluation.dataset}
+
 
 class EdgeModel(Resource):
     """Keeps the right, proven build of one model on every node of the named hardware classes."""
@@ -231,7 +239,7 @@ class EdgeModel(Resource):
             Column("Phase", ".status.phase"),
             Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
             Column("Reason", ".status.conditions[?(@.type=='Ready')].reason"),
-            Column("Updated", ".status.targets[*].nodes.updated"),
+            Column("Updated", ".status.targets[*].rollout.nodes.updated"),
             Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
@@ -263,9 +271,11 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "Address",
     "Artifact",
+    "ArtifactStatus",
     "AssessedDataset",
     "Assessment",
     "BuildPhase",
+    "BuildStatus",
     "CatchingUp",
     "EdgeModel",
     "EdgeModelSpec",
@@ -289,6 +299,7 @@ __all__ = [
     "Promotion",
     "Rejection",
     "Rollout",
+    "RolloutStatus",
     "Search",
     "Serving",
     "ServingResources",

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from skerry.api.actions import MARK_LENGTH, NONCE_LENGTH
+from skerry.api.artifact import Role
 from skerry.api.common import (
     Bool,
     Conditions,
@@ -164,6 +165,19 @@ class Fetched(Model):
     fetch_time: Time = Field(description="When the files were fetched.")
 
 
+class ArtifactStatus(Model):
+    """What one artifact of the spec was resolved to."""
+
+    role: Role = Field(description="What the artifact is used for: Source or Dataset.")
+    uri: Annotated[str, Field(max_length=512)] = Field(
+        description="The uri in the spec that `digest` was resolved from."
+    )
+    digest: Digest = Field(description="Digest of the manifest.")
+    fetched: Fetched | None = Field(
+        default=None, description="Result of the fetch job; unset when no fetch was needed."
+    )
+
+
 class NodeCounts(Model):
     """Counts of a class's nodes."""
 
@@ -202,23 +216,12 @@ class CatchingUp(Model):
     last_progress_time: Time = Field(description="When the number last fell, or rose from zero.")
 
 
-class TargetStatus(Model):
-    """The state of the model on one hardware class."""
+class BuildStatus(Model):
+    """The build of the model for one hardware class: the engines' builds, and the chosen one."""
 
-    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
-    phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
-    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
-    message: Message = Field(default="", description="The cause in a sentence, for people.")
-    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
-        default=(), description="Engines ranked for this class, best first."
-    )
-    constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
-        default=(),
-        description="Power and network constraints of the class, and their consequences.",
-    )
-    builds: Annotated[tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))] = (
-        Field(default=(), description="One entry for each engine that builds for this class.")
-    )
+    engine_builds: Annotated[
+        tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))
+    ] = Field(default=(), description="One entry for each engine that builds for this class.")
     choice: Message = Field(
         default="", description="Why this build was chosen over the other engines' builds."
     )
@@ -244,6 +247,11 @@ class TargetStatus(Model):
     memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
         default=None, description="Certified share of memory saved; may be negative."
     )
+
+
+class RolloutStatus(Model):
+    """The rollout of the model over the nodes of one hardware class."""
+
     desired: RevisionName | None = Field(
         default=None, description="The revision that the spec requires."
     )
@@ -262,14 +270,34 @@ class TargetStatus(Model):
         default=None,
         description="Value of the promote annotation when it was last used. No value is used twice.",
     )
-    nodes: NodeCounts = Field(default=NodeCounts(), description="Counts of the class's nodes.")
     wave: WaveStatus | None = Field(default=None, description="The open wave, if any.")
     catching_up: CatchingUp | None = Field(
         default=None,
         description="Nodes that do not serve the promoted revision yet; unset when there are none.",
     )
+    nodes: NodeCounts = Field(default=NodeCounts(), description="Counts of the class's nodes.")
     offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
         Field(default=(), description="The first few nodes that failed, are lost or have no pod.")
+    )
+
+
+class TargetStatus(Model):
+    """The state of the model on one hardware class."""
+
+    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
+    phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
+    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
+    message: Message = Field(default="", description="The cause in a sentence, for people.")
+    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
+        default=(), description="Engines ranked for this class, best first."
+    )
+    constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
+        default=(),
+        description="Power and network constraints of the class, and their consequences.",
+    )
+    build: BuildStatus = Field(default=BuildStatus(), description="The build for this class.")
+    rollout: RolloutStatus = Field(
+        default=RolloutStatus(), description="The rollout over the nodes of this class."
     )
 
 
@@ -333,23 +361,8 @@ class EdgeModelStatus(Model):
         default=0, description="metadata.generation that this status was written for."
     )
     phase: Phase = Field(default=Phase.PENDING, description="State of the model in one word.")
-    source_digest: Digest | None = Field(
-        default=None, description="Digest that spec.source was resolved to."
-    )
-    source_uri: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The uri that sourceDigest was resolved from."
-    )
-    source_fetched: Fetched | None = Field(
-        default=None, description="Result of fetching the source; unset when no fetch was needed."
-    )
-    dataset_digest: Digest | None = Field(
-        default=None, description="Digest that spec.evaluation.dataset was resolved to."
-    )
-    dataset_uri: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The uri that datasetDigest was resolved from."
-    )
-    dataset_fetched: Fetched | None = Field(
-        default=None, description="Result of fetching the data set; unset when no fetch was needed."
+    artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=8), ListMap(("role",))] = (
+        Field(default=(), description="What the artifacts of the spec were resolved to.")
     )
     resolved_generation: int = Field(
         default=0, description="metadata.generation that the digests were resolved for."
@@ -382,3 +395,7 @@ class EdgeModelStatus(Model):
         description="Accepted, Optimized, Certified, RolledOut, Available and Ready; Reconciling and"
         " Stalled only while they are true.",
     )
+
+    def artifact(self, role: Role) -> ArtifactStatus | None:
+        """Return what the artifact of this role was resolved to, if it was."""
+        return next((one for one in self.artifacts if one.role is role), None)

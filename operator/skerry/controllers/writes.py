@@ -272,7 +272,7 @@ def _service(plan: Plan) -> Write:
 
 
 def _daemonsets(plan: Plan) -> Iterator[Write]:
-    on_trial = {(t.hardware_class_name, t.candidate) for t in plan.decision.status.targets}
+    on_trial = {(t.hardware_class_name, t.rollout.candidate) for t in plan.decision.status.targets}
     for wanted in plan.decision.daemonsets:
         rendered = _daemonset(plan, wanted)
         if rendered is not None:

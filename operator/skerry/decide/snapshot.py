@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeModel, HardwareClass, ModelRouteSpec, ModelVariant
+    from skerry.api.artifact import Role
     from skerry.api.config import OperatorConfig
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.api.reasons import Cause
     from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView, Placement
-    from skerry.jobs.plans import Role
 
 
 class ContainerPhase(Enum):
@@ -147,23 +147,36 @@ class RouteView:
 
 
 @dataclass(frozen=True)
-class Pins:
-    """The digests that the spec's artifacts stand for.
+class Pin:
+    """An artifact of the spec by its digest.
 
     Attributes:
-        source, dataset: None while not known.
+        fetched: what the fetch job reported; None where none was needed.
+    """
+
+    artifact: PinnedArtifact
+    fetched: Fetched | None = None
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The digests that the spec's artifacts stand for, as far as they are known.
+
+    Attributes:
         state: how far those are that are not known.
         cause: why one is not known; None while the registry is still being asked.
-        fetched: what jobs brought in.
         again_in: seconds until the registry is asked again.
     """
 
-    source: PinnedArtifact | None = None
-    dataset: PinnedArtifact | None = None
+    known: Mapping[Role, Pin] = field(default_factory=dict)
     state: BuildState = BuildState.WAITING
     cause: Cause | None = None
-    fetched: Mapping[Role, Fetched] = field(default_factory=dict)
     again_in: float | None = None
+
+    def artifact(self, role: Role) -> PinnedArtifact | None:
+        """Return the artifact of this role; None while its digest is not known."""
+        pin = self.known.get(role)
+        return pin.artifact if pin else None
 
     @property
     def failed(self) -> bool:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
     Address,
+    ArtifactStatus,
     BuildPhase,
+    BuildStatus,
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
     JobSlot,
     Phase,
+    RolloutStatus,
     TargetStatus,
 )
 from skerry.api.reasons import (
@@ -31,12 +34,11 @@ from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import Finding, conditions
 from skerry.decide.refused import finding
 from skerry.decide.rollout.model import Story
-from skerry.jobs.plans import Role
 from skerry.judging.choose import score
 from skerry.judging.contest import joint_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
@@ -105,21 +107,11 @@ def make_status(
     findings = _findings(snapshot, outcomes)
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
     history = [*model.status.history, *(h for o in outcomes for h in o.rollout.history)]
-    pins = snapshot.pins
-    resolved = pins.source is not None and pins.dataset is not None
+    resolved = snapshot.pins.known.keys() >= model.spec.artifacts.keys()
     return EdgeModelStatus(
         observed_generation=generation,
         phase=phase_of(targets, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
-        source_digest=pins.source.digest if pins.source else model.status.source_digest,
-        source_uri=pins.source.uri if pins.source else model.status.source_uri,
-        source_fetched=pins.fetched.get(Role.SOURCE)
-        if pins.source
-        else model.status.source_fetched,
-        dataset_digest=pins.dataset.digest if pins.dataset else model.status.dataset_digest,
-        dataset_uri=pins.dataset.uri if pins.dataset else model.status.dataset_uri,
-        dataset_fetched=pins.fetched.get(Role.DATASET)
-        if pins.dataset
-        else model.status.dataset_fetched,
+        artifacts=tuple(_artifacts(snapshot)),
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
         awaited_slot=_awaited_slot(outcomes),
@@ -133,6 +125,17 @@ def make_status(
         address=_address(snapshot),
         conditions=conditions(findings, model.status.conditions, generation, now),
     )
+
+
+def _artifacts(snapshot: Snapshot) -> Iterable[ArtifactStatus]:
+    """What each artifact is resolved to; as before, while that is not known again."""
+    for role in snapshot.model.spec.artifacts:
+        pin, before = snapshot.pins.known.get(role), snapshot.model.status.artifact(role)
+        if pin is not None:
+            uri, digest = pin.artifact.uri, pin.artifact.digest
+            yield ArtifactStatus(role=role, uri=uri, digest=digest, fetched=pin.fetched)
+        elif before is not None:
+            yield before
 
 
 def _awaited_slot(outcomes: Sequence[TargetOutcome]) -> JobSlot | None:
@@ -150,23 +153,34 @@ def phase_of(targets: Sequence[TargetStatus], *, conflicted: bool) -> Phase:
 
 
 def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
-    build, rollout = outcome.build, outcome.rollout
-    story = outcome.story
-    status = TargetStatus(
+    build, story = outcome.build, outcome.story
+    return TargetStatus(
         hardware_class_name=build.hardware_class,
         phase=story.phase, reason=story.cause.reason, message=story.cause.message,
         engines=build.engines, constraints=build.constraints,
-        builds=tuple(_engine(snapshot, one) for one in build.builds),
-        choice=build.cause.message if build.is_certified else "", front=_front(snapshot, build),
+        build=_build(snapshot, build), rollout=_rollout(outcome.rollout),
+    )  # fmt: skip
+
+
+def _build(snapshot: Snapshot, build: TargetBuild) -> BuildStatus:
+    status = BuildStatus(
+        engine_builds=tuple(_engine(snapshot, one) for one in build.builds),
+        choice=build.cause.message if build.is_certified else "",
+        front=_front(snapshot, build),
         variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
-        desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
-        candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
-        nodes=rollout.counts, wave=rollout.wave, catching_up=rollout.catching_up,
-        offenders=rollout.offenders,
-    )  # fmt: skip
+    )
     known = _known(snapshot, build.lead) if build.lead else None
     return status.model_copy(update=_measured(known))
+
+
+def _rollout(rollout: TargetDecision) -> RolloutStatus:
+    return RolloutStatus(
+        desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
+        candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
+        wave=rollout.wave, catching_up=rollout.catching_up, nodes=rollout.counts,
+        offenders=rollout.offenders,
+    )  # fmt: skip
 
 
 def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         NodeCounts,
         Phase,
         Rejection,
-        TargetStatus,
+        RolloutStatus,
         WaveStatus,
     )
     from skerry.api.edgenode import NodeModel
@@ -181,7 +181,7 @@ class TargetView:
         attempt: raised by a retry (see `next_attempt`); a rejection holds for its attempt and those
             before it.
         rejections: `status.rejected` (entries of other classes are ignored).
-        status: this target's entry of `status.targets` as last written, None when there is none.
+        status: this target's rollout in the EdgeModel's status as last written, None when there is none.
         route: `spec` of the ModelRoute as observed, None when there is none.
         route_generation: `metadata.generation` of that ModelRoute, 0 when there is none.
         daemonsets: observed placement by revision, of all DaemonSets of this target.
@@ -200,7 +200,7 @@ class TargetView:
     desired: str | None
     attempt: int
     rejections: tuple[Rejection, ...]
-    status: TargetStatus | None
+    status: RolloutStatus | None
     route: ModelRouteSpec | None
     route_generation: int
     daemonsets: Mapping[str, Placement]
@@ -238,7 +238,7 @@ class TargetDecision:
         approved: the approval that was last used, to be kept in the status.
         story: for people. It knows nothing of builds: while `desired` is None the build's own goes first.
         stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders: fields of
-            TargetStatus.
+            RolloutStatus.
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
         placements: DaemonSets to apply, by revision (unchanged ones included).
