@@ -22,7 +22,7 @@ LONGEST_FIRST = (
     "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "cluster", "sources",
     "unit/runtime/test_stages.py", "unit/examples", "unit/optimizer/test_stages.py",
     "unit/judging/guard/test_simulation.py", str(TESTS.parent / "engines/openvino"),
-    "unit/runtime/test_protocol.py", "unit/agent/test_smoke.py", "unit/api/test_schema_agreement.py",
+    "unit/runtime/test_protocol.py", "unit/agent/test_golden.py", "unit/api/test_schema_agreement.py",
     "unit/optimizer", "unit/runtime", "unit/agent", "unit/decide/rollout/test_properties.py", "unit/judging",
 )  # fmt: skip
 """In this order files are given to workers: with a long one at the end, the others would wait for it."""

@@ -1,11 +1,11 @@
-"""The agent's loop: once a second, or when something happens, one pass over all models of the node.
+"""The agent's loop: once a second, or when something happens, it reconciles all models of the node.
 
 mirrors of routes and pods, the gateway's log -> runners -> gateway, disk, EdgeNode.status
 
 Nothing waits for the API server: what is known is on disk, reports are sent when it is there again.
 An agent that knows nothing yet (a new device, not connected) leaves the gateway as it is.
 A rollback goes in this order: the gateway's weights, the report, the disk. What fails costs itself alone:
-one model's pass, one route that can't be read, a disk that is full.
+one model's reconcile, one route that can't be read, a disk that is full.
 """
 
 from __future__ import annotations
@@ -25,30 +25,32 @@ from skerry.api.edgenode import EdgeNodeStatus, NodeModel
 from skerry_agent import golden, metrics
 from skerry_agent.clock import Clock
 from skerry_agent.facts.watch import Watch
-from skerry_agent.gateway.requests import Heard, Requests, keep_listening
+from skerry_agent.gateway.requests import LoggedAnswer, Requests, keep_listening
 from skerry_agent.gateway.state import Backend, GatewayState
 from skerry_agent.golden import Golden
 from skerry_agent.kube import Api, Mirror
-from skerry_agent.plan import Memory
-from skerry_agent.pods import Pod, callers, of_model
-from skerry_agent.report import most_urgent, node_model
-from skerry_agent.reporting import Reporting
+from skerry_agent.kubelet import Pod, Pods
 from skerry_agent.routes import Routes, sentence
 from skerry_agent.runner import Runner
 from skerry_agent.store import Store
 from skerry_agent.supervise import supervised
-from skerry_agent.timeline import tell
+from skerry_agent.timeline import emit
+from skerry_agent.trial.memory import Memory
+from skerry_agent.trial.node_status import most_urgent, node_model
+from skerry_agent.uplink import Uplink
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from skerry.api.modelroute import ModelRoute
     from skerry_agent.gateway.driver import Checks, Gateway
     from skerry_agent.settings import Settings
+    from skerry_agent.times import Reading
+    from skerry_agent.trial.instance import Workloads
 
 log = logging.getLogger(__name__)
 
-PASS_SECONDS = 1.0
+RECONCILE_SECONDS = 1.0
 ROUTES = f"/apis/{API_VERSION}/modelroutes"
 NODES = f"/apis/{API_VERSION}/edgenodes"
 
@@ -57,7 +59,7 @@ class Agent:
     """One device's agent."""
 
     def __init__(self, settings: Settings, api: Api, gateway: Gateway) -> None:
-        """Reads what was kept; nothing runs yet."""
+        """Read what was stored; nothing runs yet."""
         self.settings, self.api, self.gateway = settings, api, gateway
         self.clock = Clock()
         self.jumps = 0
@@ -70,22 +72,21 @@ class Agent:
         self.checks: Checks = {}
         self.mirrors: dict[str, tuple[Mirror, asyncio.Task[None]]] = {}
         self.golden = Golden(settings.state_dir, httpx.AsyncClient(trust_env=False))
-        self.reporting = Reporting(api, settings, self.follow_anew)
+        self.uplink = Uplink(api, settings, self.restart_mirrors)
         self.facts = Watch(settings.places)
-        self.told: dict[str, bool] = {}
         self.reported_vetoes: dict[str, NodeModel] | None = None
 
     async def run(self) -> None:
-        """Runs until SIGTERM or SIGINT; whatever ends before is begun again."""
+        """Run until SIGTERM or SIGINT; restart whatever ends before."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        requests = Requests(self._weights, self._heard, self.wake.set, self.clock)
+        requests = Requests(self._weights, self._record, self.wake.set, self.clock)
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "log": lambda: keep_listening(self.gateway.paths.log, requests),
-            "passes": self._passes,
-            "reports": self.reporting.reports,
-            "beats": self.reporting.beats,
+            "reconciles": self._reconcile_forever,
+            "reports": self.uplink.send_reports,
+            "beats": self.uplink.send_heartbeats,
             "facts": self.facts.run,
         }
         tasks = [asyncio.create_task(supervised(part, work)) for part, work in works.items()]
@@ -102,56 +103,56 @@ class Agent:
             for key, backend in state.backends.items()
         }
 
-    def _heard(self, heard: Heard) -> None:
-        key, revision, answer = heard
+    def _record(self, logged: LoggedAnswer) -> None:
+        key, revision, answer = logged
         if key in self.runners:
-            self.runners[key].hear(revision, answer)
+            self.runners[key].record(revision, answer)
 
-    async def _passes(self) -> None:
-        # what serves goes on, whatever the last word of the kubelet was
+    async def _reconcile_forever(self) -> None:
+        # what serves keeps serving, whatever the kubelet reported last
         self.checks = await self.gateway.look()
         while True:
-            await self._pass()
-            metrics.passed()
+            await self._reconcile()
+            metrics.note_reconcile()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), PASS_SECONDS)
+                await asyncio.wait_for(self.wake.wait(), RECONCILE_SECONDS)
             self.wake.clear()
 
-    async def _pass(self) -> None:
+    async def _reconcile(self) -> None:
         self._follow_what_matters()
         self._take_in()
         if not self._knows():
             return
-        now = self._look_at_clock()
-        pods = list(self.kept.pods.values())
-        self.backends = {key: self._tick(key, now, pods) for key in self.runners}
-        state = GatewayState(self.backends, callers(pods))
+        clock, workloads = self._read_clock(), Pods(self.kept.pods.values())
+        self.backends = {key: self._tick(key, clock, workloads) for key in self.runners}
+        state = GatewayState(self.backends, workloads.callers())
         await self.gateway.flip(state)
-        self._tell_flips()
+        for runner in self.runners.values():
+            runner.note_flip()
         if self.facts.looked:
-            self.reporting.offer(self._status())  # goes out while the files are written
+            self.uplink.offer(self._status())  # sent while the files are written
         checks = await self.gateway.apply(state)
         if checks != self.checks:
             self.checks = checks
-            self.wake.set()  # the next pass goes by them
+            self.wake.set()  # the next reconcile uses them
         await self._keep()
         self._forget()
 
-    def _look_at_clock(self) -> float:
-        now = self.clock.look()
-        if self.clock.jumps != self.jumps:
-            metrics.CLOCK_JUMPS.inc(self.clock.jumps - self.jumps)
-            self.jumps = self.clock.jumps
-            tell("clock_set", by_seconds=round(self.clock.jumped_by, 3))
-        return now
+    def _read_clock(self) -> Reading:
+        clock = self.clock.read()
+        if clock.jumps != self.jumps:
+            metrics.CLOCK_JUMPS.inc(clock.jumps - self.jumps)
+            self.jumps = clock.jumps
+            emit("clock_set", by_seconds=round(clock.jumped_by, 3))
+        return clock
 
-    def _tick(self, key: str, now: float, pods: Iterable[Pod]) -> Backend:
-        """One model's pass; a fault in it leaves that model's traffic as it was, and the others alone."""
+    def _tick(self, key: str, clock: Reading, workloads: Workloads) -> Backend:
+        """Reconcile one model; a fault leaves that model's traffic as it was, and the others alone."""
         runner = self.runners[key]
         namespace, model = key.split(".", 1)
         try:
-            runner.tick(now, of_model(pods, namespace, model), self.checks.get(key, {}))
-            backend = runner.backend()
+            runner.tick(clock, workloads.instances(namespace, model), self.checks.get(key, {}))
+            backend = runner.model.backend()
         except Exception as error:
             metrics.FAULTS.labels("model").inc()
             fault = f"{type(error).__name__}: {error}"
@@ -163,14 +164,14 @@ class Agent:
         return backend
 
     def _knows(self) -> bool:
-        """Whether routes are known, from the API server or from disk."""
+        """Return whether routes are known, from the API server or from disk."""
         return bool(self.kept.hardware_class) and (bool(self.kept.routes) or self._synced("routes"))
 
     def _synced(self, name: str) -> bool:
         return name in self.mirrors and self.mirrors[name][0].synced
 
     def _follow_what_matters(self) -> None:
-        """Keeps one mirror of the own EdgeNode, one of routes, one of pods per namespace."""
+        """Keep one mirror of the own EdgeNode, one of routes, one of pods per namespace."""
         node = {"fieldSelector": f"metadata.name={self.settings.node}"}
         wanted = {"node": (NODES, node)}
         if self.kept.hardware_class:
@@ -191,18 +192,18 @@ class Agent:
         task = asyncio.create_task(supervised("mirror", mirror.run))
         self.mirrors[name] = (mirror, task)
 
-    def follow_anew(self) -> None:
-        """The API server is back: connections from before may be dead without anyone having said so."""
+    def restart_mirrors(self) -> None:
+        """Watch again when the API server is back: earlier connections may be dead without a sign of it."""
         for name, (mirror, task) in list(self.mirrors.items()):
             task.cancel()
             self._begin_mirror(name, mirror)
 
     def _take_in(self) -> None:
-        """Puts what the mirrors show into what is kept."""
+        """Store what the mirrors show."""
         changes: dict[str, Any] = {}
         if self._synced("node"):
             node = next(iter(self.mirrors["node"][0].objects.values()), None)
-            self.reporting.seen(node)
+            self.uplink.observe(node)
             if node is not None:
                 self._take_reported(node)
                 changes["hardware_class"] = _class_of(node) or self.kept.hardware_class
@@ -214,7 +215,7 @@ class Agent:
         self._match_runners()
 
     def _take_reported(self, node: dict[str, Any]) -> None:
-        """Takes once what an earlier agent reported: vetoes outlive a disk that lost them."""
+        """Take once what an earlier agent reported: vetoes outlive a disk that lost them."""
         if self.reported_vetoes is not None:
             return
         self.reported_vetoes = {}
@@ -223,7 +224,7 @@ class Agent:
                 model = NodeModel.model_validate(item)
                 self.reported_vetoes[f"{model.namespace}.{model.name}"] = model
         for key, runner in self.runners.items():
-            runner.memory = self._with_reported(key, runner.memory)
+            runner.model.memory = self._with_reported(key, runner.model.memory)
 
     def _with_reported(self, key: str, memory: Memory) -> Memory:
         found = (self.reported_vetoes or {}).get(key)
@@ -244,60 +245,50 @@ class Agent:
     def _match_runners(self) -> None:
         wanted = self.routes.parsed(self.kept.routes)
         for key, runner in list(self.runners.items()):
-            if key not in wanted or _made_again(runner.memory, wanted[key]):
+            uid = wanted[key].spec.edge_model_uid if key in wanted else None
+            if key not in wanted or runner.model.memory.is_of_another(uid):
                 self._drop(key)
         for key, route in wanted.items():
             if key in self.runners:
-                runner = self.runners[key]
-                runner.route = route
-                runner.memory = _named(runner.memory, route)
+                self.runners[key].model.take_route(route)
             else:
                 memory = self._remembered(key, route)
                 self.runners[key] = Runner(route, memory, self.golden, self.wake, self.clock)
 
     def _remembered(self, key: str, route: ModelRoute) -> Memory:
-        """What is known of the model from before; nothing of an earlier EdgeModel of its name."""
-        memory = self.kept.memories.get(key, Memory())
-        if _made_again(memory, route):
-            tell("made_again", model=key, uid=route.spec.edge_model_uid)
+        """Return what is stored of the model; nothing of an earlier EdgeModel of its name."""
+        memory, uid = self.kept.memories.get(key, Memory()), route.spec.edge_model_uid
+        if memory.is_of_another(uid):
+            emit("model_recreated", model=key, uid=uid)
             memory = Memory()
-        return self._with_reported(key, _named(memory, route))
+        return self._with_reported(key, memory.identified(uid))
 
     def _drop(self, key: str) -> None:
         self.runners.pop(key).stop()
-        self.told.pop(key, None)
         self.backends.pop(key, None)
         metrics.forget_model(key)
 
     def _forget(self) -> None:
-        """Drops samples and labels of revisions that are gone."""
-        kept = {key: runner.revisions for key, runner in self.runners.items()}
+        """Drop samples and labels of revisions that are gone."""
+        kept = {key: runner.model.revisions for key, runner in self.runners.items()}
         metrics.forget(kept)
         self.golden.forget(
             frozenset(
-                golden.key_of(runner.owner, revision)
+                golden.key_of(runner.model.owner, revision)
                 for key, runner in self.runners.items()
                 for revision in kept[key]
             )
         )
 
-    def _tell_flips(self) -> None:
-        for key, runner in self.runners.items():
-            trial = runner.memory.trial
-            failed = trial is not None and runner.memory.vetoed(trial.key)
-            if trial is not None and failed and not self.told.get(key, failed):
-                tell("flipped", model=key, revision=trial.revision, attempt=trial.attempt)
-            self.told[key] = failed
-
     async def _keep(self) -> None:
-        """Writes what changed, off the loop: a report goes out meanwhile."""
-        memories = {key: runner.memory for key, runner in self.runners.items()}
+        """Write what changed, off the loop: a report is sent meanwhile."""
+        memories = {key: runner.model.memory for key, runner in self.runners.items()}
         self.kept = self.kept.model_copy(update={"memories": memories})
         if self.store.lacks(self.kept):
             await asyncio.to_thread(self.store.save, self.kept)
 
     def _status(self) -> EdgeNodeStatus:
-        known = {key: runner.route for key, runner in self.runners.items()}
+        known = {key: runner.model.route for key, runner in self.runners.items()}
         models = [self._reported(key, runner) for key, runner in sorted(self.runners.items())]
         models += self.routes.strangers(known)
         reported = most_urgent(models)
@@ -313,9 +304,9 @@ class Agent:
         )
 
     def _reported(self, key: str, runner: Runner) -> NodeModel:
-        route = runner.route
+        model, route = runner.model, runner.model.route
         name = f"{route.metadata.namespace}/{route.metadata.name}"
-        troubles = [runner.trouble]
+        troubles = [model.trouble]
         if name in self.routes.unreadable:
             troubles.append(sentence(name, self.routes.unreadable[name]))
         if runner.fault:
@@ -323,27 +314,15 @@ class Agent:
         if key in self.gateway.missing and self.gateway.trouble:
             troubles.append(self.gateway.trouble)
         trouble = "; ".join(trouble for trouble in troubles if trouble)
-        return node_model(route, runner.memory, runner.up, trouble)
+        return node_model(route, model.memory, model.up, trouble)
 
 
 def _class_of(node: dict[str, Any]) -> str:
     return str((node.get("spec") or {}).get("hardwareClassName") or "")
 
 
-def _made_again(memory: Memory, route: ModelRoute) -> bool:
-    """Whether the memory is of an earlier EdgeModel of the route's name."""
-    uid = route.spec.edge_model_uid
-    return bool(memory.uid and uid and memory.uid != uid)
-
-
-def _named(memory: Memory, route: ModelRoute) -> Memory:
-    """The memory with its EdgeModel's identity, which an operator of an earlier version does not give."""
-    uid = route.spec.edge_model_uid
-    return memory.model_copy(update={"uid": uid}) if uid and memory.uid != uid else memory
-
-
 def _lean(item: dict[str, Any]) -> dict[str, Any]:
-    """Without what changes nothing here."""
+    """Return a route without what changes nothing here."""
     kept = ("name", "namespace", "generation", "uid")
     metadata = {name: item["metadata"][name] for name in kept if name in item["metadata"]}
     return {**item, "metadata": metadata}

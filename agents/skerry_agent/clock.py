@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
 from skerry.judging.guard import Answer
+from skerry_agent.times import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 JUMP_SECONDS = 1.0
 """A greater step of the wall clock than this is a jump; less is how a time server corrects a clock."""
-LATEST = datetime(2199, 12, 31, tzinfo=UTC)
-"""The last date that is written: neither Python nor the API server takes every year."""
 
 
 @dataclass
@@ -42,7 +40,7 @@ class Clock:
     set_at: float = field(default=-inf, init=False)
 
     def __post_init__(self) -> None:
-        """Takes the clocks as they are."""
+        """Read both clocks."""
         self.ahead = self.wall() - self.monotonic()
 
     def look(self) -> float:
@@ -55,6 +53,11 @@ class Clock:
         self.ahead = ahead
         return now
 
+    def read(self) -> Reading:
+        """Return both clocks as they are now; see `look`."""
+        now = self.look()
+        return Reading(now, self.ahead, self.jumps, self.jumped_by)
+
     def own(self, answer: Answer) -> Answer | None:
         """Return an answer of the wall clock's times by the monotonic clock.
 
@@ -65,8 +68,3 @@ class Clock:
         if started < self.set_at or not started <= answered <= now + JUMP_SECONDS:
             return None
         return Answer(started, answered, answer.failed)
-
-
-def as_date(seconds: float) -> datetime:
-    """Return the date of seconds since the epoch, within the years that everybody can read."""
-    return datetime.fromtimestamp(min(max(seconds, 0.0), LATEST.timestamp()), UTC)

@@ -16,7 +16,7 @@ FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file's content in one step and makes it durable.
+    """Replace a file's content in one step and make it durable.
 
     Raises OSError when the disk refuses; the old file is then as it was, and nothing is left over.
     """

@@ -1,6 +1,6 @@
 """The few calls to the API server that an agent makes, over plain httpx.
 
-Lists and watches go on by themselves: they reconnect with backoff and jitter, start over when the
+Lists and watches recover by themselves: they reconnect with backoff and jitter, start over when the
 server has forgotten their version (410), and end silent connections by TCP keep-alive. Without the
 API server nothing raises: the agent works on with what it has.
 """
@@ -25,7 +25,7 @@ import httpx
 from skerry.api.common import API_VERSION
 from skerry_agent import bounded
 from skerry_agent.addresses import endpoint
-from skerry_agent.clock import as_date
+from skerry_agent.times import as_date
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -83,7 +83,7 @@ class Api:
     _ca: object = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Opens no connection yet."""
+        """Open no connection yet."""
         if self.ca_file is not None:
             self._ca = signature(self.ca_file)
             self.verify = ssl.create_default_context(cafile=str(self.ca_file))
@@ -206,7 +206,7 @@ class Api:
         return written
 
     async def report(self, node: str, status: EdgeNodeStatus) -> dict[str, Any]:
-        """Writes the status of this device's EdgeNode, and returns the EdgeNode."""
+        """Write the status of this device's EdgeNode, and return the EdgeNode."""
         return await self.apply(
             f"/apis/{API_VERSION}/edgenodes/{node}/status",
             {
@@ -254,7 +254,7 @@ class Mirror:
     synced: bool = False
 
     async def run(self) -> None:
-        """Lists and watches until cancelled."""
+        """List and watch until cancelled."""
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             began = monotonic()
@@ -271,7 +271,7 @@ class Mirror:
             backoff = min(2 * backoff, GREATEST_BACKOFF_SECONDS)
 
     async def _follow(self) -> None:
-        """Lists, and watches until something fails; a watch that ends at once is not begun in a hot loop."""
+        """List, and watch until something fails; a watch that ends at once is not restarted in a hot loop."""
         self.objects, version = await self.api.list(self.path, self.query)
         self.synced = True
         self.changed()

@@ -44,7 +44,7 @@ class Ledger:
     """The file; `load` before the first `save`."""
 
     def __init__(self, path: Path) -> None:
-        """Reads nothing yet."""
+        """Read nothing yet."""
         self.path = path
         self._written: Vetoes | None = None
         self._tried: Vetoes | None = None

@@ -16,14 +16,14 @@ from skerry_agent.settings import Settings
 
 
 async def serve(settings: Settings) -> None:
-    """Runs the agent by the pod's own service account."""
+    """Run the agent by the pod's own service account."""
     gateway = Gateway(GatewayPaths(settings.state_dir))
     await Agent(settings, Api.in_cluster(dict(os.environ)), gateway).run()
 
 
 def main() -> None:
-    """The entry point."""
-    os.umask(0o077)  # evaluation samples and the state are nobody else's
+    """Run the agent's process."""
+    os.umask(0o077)  # evaluation samples and the state are for this user alone
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
 from skerry.api.edgenode import VerdictOutcome
-from skerry.api.rollout import ALL_PERCENT
 from skerry.judging.guard import Side
-from skerry_agent import plan, web
+from skerry_agent import web
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from skerry.judging.guard import Answer
-    from skerry_agent.runner import Runner
 
 STUCK_SECONDS = 15.0
 
@@ -35,7 +33,7 @@ VERDICT = Gauge(
     "skerry_agent_verdict", "1 for the current outcome of the guard", ["model", "outcome"]
 )
 VETOES = Gauge("skerry_agent_vetoes", "Revisions and attempts vetoed on this node", ["model"])
-PASSES = Counter("skerry_agent_passes", "Reconciles of the agent's loop")
+RECONCILES = Counter("skerry_agent_reconcile", "Reconciles of the agent's loop")
 CONNECTED = Gauge("skerry_agent_connected", "1 while the API server accepts the heartbeat")
 UNREADABLE = Gauge(
     "skerry_agent_unreadable_routes", "ModelRoutes with a value that this agent does not know"
@@ -50,33 +48,37 @@ GATEWAY_REFUSES = Gauge(
 CLOCK_JUMPS = Counter("skerry_agent_clock_jumps", "How often the device's clock was set")
 FAULTS = Counter("skerry_agent_faults", "Unexpected errors that the agent recovered from", ["part"])
 
-_last_pass = monotonic()
+_last_reconcile = monotonic()
 _counted: dict[str, set[str]] = {}
 
 
 def count(model: str, revision: str, answers: Sequence[Answer]) -> None:
-    """Counts answers of a revision."""
+    """Count answers of a revision."""
     _counted.setdefault(model, set()).add(revision)
     failed = sum(answer.failed for answer in answers)
     ANSWERS.labels(model, revision, "failed").inc(failed)
     ANSWERS.labels(model, revision, "good").inc(len(answers) - failed)
 
 
-def observe(runner: Runner) -> None:
-    """The state of one model after a pass."""
-    key, recent = runner.key, runner.evidence.live.recent
-    share = plan.share_of_candidate(runner.route.spec, runner.memory.trial)
-    SHARE.labels(key).set(share / ALL_PERCENT)
-    WINDOW.labels(key, Side.CANDIDATE.value).set(len(recent.candidate.points))
-    WINDOW.labels(key, Side.STABLE.value).set(len(recent.stable.points))
-    VETOES.labels(key).set(len(runner.memory.vetoes))
-    now = runner.finding.outcome if runner.finding else None
-    for outcome in VerdictOutcome:
-        VERDICT.labels(key, outcome.value).set(outcome is now)
+def observe(
+    model: str,
+    *,
+    traffic: float,
+    window: Mapping[Side, int],
+    vetoes: int,
+    outcome: VerdictOutcome | None,
+) -> None:
+    """Show one model after a reconcile: the candidate's `traffic` from 0 to 1, answers in the `window`."""
+    SHARE.labels(model).set(traffic)
+    for side, samples in window.items():
+        WINDOW.labels(model, side.value).set(samples)
+    VETOES.labels(model).set(vetoes)
+    for each in VerdictOutcome:
+        VERDICT.labels(model, each.value).set(each is outcome)
 
 
 def forget(kept: Mapping[str, set[str]]) -> None:
-    """Drops the labels of models and revisions that are gone; `kept` has the revisions by model."""
+    """Drop the labels of models and revisions that are gone; `kept` has the revisions by model."""
     for model, revisions in list(_counted.items()):
         for revision in revisions - kept.get(model, set()):
             _remove(ANSWERS, (model, revision, "failed"), (model, revision, "good"))
@@ -86,7 +88,7 @@ def forget(kept: Mapping[str, set[str]]) -> None:
 
 
 def forget_model(model: str) -> None:
-    """Drops the labels of a model that left this node."""
+    """Drop the labels of a model that left this node."""
     _remove(SHARE, (model,))
     _remove(VETOES, (model,))
     _remove(WINDOW, *((model, side.value) for side in Side))
@@ -99,23 +101,23 @@ def _remove(metric: Counter | Gauge, *labels: tuple[str, ...]) -> None:
             metric.remove(*values)
 
 
-def passed() -> None:
-    """The loop made a pass: the agent is alive."""
-    global _last_pass  # noqa: PLW0603 - one loop, one process
-    _last_pass = monotonic()
-    PASSES.inc()
+def note_reconcile() -> None:
+    """Note that the loop reconciled: the agent is alive."""
+    global _last_reconcile  # noqa: PLW0603 - one loop, one process
+    _last_reconcile = monotonic()
+    RECONCILES.inc()
 
 
 def serve(port: int, silence_seconds: float = web.SILENCE_SECONDS) -> None:
-    """Serves /metrics and /healthz from threads of their own."""
+    """Serve /metrics and /healthz from threads of their own."""
     exporter = make_wsgi_app()
 
     def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/healthz":
             return list(exporter(environ, start))
-        stuck = monotonic() - _last_pass
+        stuck = monotonic() - _last_reconcile
         alive = stuck < STUCK_SECONDS
         start("200 OK" if alive else "503 Service Unavailable", [("Content-Type", "text/plain")])
-        return [b"ok" if alive else f"no pass of the loop for {stuck:.0f} s".encode()]
+        return [b"ok" if alive else f"no reconcile for {stuck:.0f} s".encode()]
 
     web.serve(port, app, silence_seconds=silence_seconds)

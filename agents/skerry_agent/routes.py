@@ -1,7 +1,7 @@
 """ModelRoutes as the agent acts on them: the last one of each that it can read.
 
-A newer operator may write a value that this agent does not know. Its model then goes on as before; the
-others are not touched. Fields that are not known are ignored.
+A newer operator may write a value that this agent does not know. Its model then keeps serving as before;
+the others are not touched. Fields that are not known are ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the agent is told by its environment."""
+"""The agent's settings, from its environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Settings:
 
     @staticmethod
     def from_environment() -> Settings:
-        """Reads NODE_NAME, POD_NAMESPACE, SKERRY_STATE_DIR, SKERRY_HEARTBEAT_SECONDS.
+        """Read NODE_NAME, POD_NAMESPACE, SKERRY_STATE_DIR, SKERRY_HEARTBEAT_SECONDS.
 
         Raises:
             SystemExit: NODE_NAME is missing.

@@ -16,9 +16,9 @@ from pydantic import Field
 from skerry.api.common import Model
 from skerry_agent import metrics
 from skerry_agent.files import FOLDER_MODE, set_aside, write_atomically
+from skerry_agent.kubelet import Pod
 from skerry_agent.ledger import KeptVeto, Ledger
-from skerry_agent.plan import Memory
-from skerry_agent.pods import Pod
+from skerry_agent.trial.memory import Memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ class Kept(Model):
     memories: dict[str, Memory] = Field(default_factory=dict)
 
     def vetoes(self) -> tuple[KeptVeto, ...]:
-        """All vetoes with the models that they are about."""
+        """Return all vetoes with the models that they are about."""
         return tuple(
             KeptVeto(key=key, uid=memory.uid, veto=veto)
             for key, memory in sorted(self.memories.items())
@@ -64,7 +64,7 @@ class Store:
         self._again_at = 0.0
 
     def load(self) -> Kept:
-        """What was kept, with every veto; empty on a new device, or when the files can't be read."""
+        """Return what was stored, with every veto; empty on a new device, or when the files can't be read."""
         with suppress(OSError):
             self.path.parent.chmod(FOLDER_MODE)  # an earlier version left it open to all users
         kept = self._read()
@@ -89,11 +89,11 @@ class Store:
         return found
 
     def lacks(self, kept: Kept) -> bool:
-        """Whether there is anything to write."""
+        """Return whether there is anything to write."""
         return bool(self.trouble) or kept != self._written or self.ledger.lacks(kept.vetoes())
 
     def save(self, kept: Kept) -> None:
-        """Writes what differs from the last time, vetoes first. Raises nothing: see `trouble`."""
+        """Write what differs from the last time, vetoes first. Raises nothing: see `trouble`."""
         vetoes = kept.vetoes()
         now = monotonic()
         if self.trouble and now < self._again_at and not self.ledger.lacks(vetoes):

@@ -1,4 +1,4 @@
-"""Work that goes on: what ends unexpectedly is logged, counted, and begun again."""
+"""Work without an end: what ends unexpectedly is logged, counted and restarted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREATEST_PAUSE_SECONDS = 30.0
 
 
 async def supervised(part: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run `work` until cancelled; when it ends, begin it again after a pause that grows."""
+    """Run `work` until cancelled; when it ends, restart it after a pause that grows."""
     pause = FIRST_PAUSE_SECONDS
     while True:
         began = monotonic()

@@ -28,7 +28,7 @@ class Server(ThreadingMixIn, WSGIServer):
     request_queue_size = 64
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        """Listens at once."""
+        """Listen at once."""
         self._open: list[Any] = []
         self._lock = threading.Lock()
         super().__init__(*arguments, **options)
@@ -50,14 +50,14 @@ class Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that leaves is no news."""
+        """Ignore a caller that leaves."""
 
 
 class Handler(WSGIRequestHandler):
     """One request each connection, and no patience with a silent one."""
 
     def log_message(self, *_: Any) -> None:
-        """Scrapes are no news."""
+        """Log no scrape."""
 
 
 def serve(

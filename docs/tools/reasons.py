@@ -23,6 +23,6 @@ def render() -> str:
 
 
 def _part(subject: type[Reason]) -> str:
-    title = (subject.__doc__ or "").rstrip(".").replace("`", "")
+    title = (subject.__doc__ or "").partition("\n")[0].rstrip(".")
     rows = [(code(reason.value), reason.meaning) for reason in subject]
     return f"\n## {title}\n\n{table(('reason', 'what it means'), rows)}"

@@ -12,7 +12,7 @@ from skerry.api import KINDS, EdgeModel, EdgeNode, HardwareClass, ModelRoute
 from skerry.api.common import OWN_LABELS
 from skerry.api.crd import open_api_schema
 from skerry.api.edgenode import EdgeNodeStatus
-from skerry_agent.report import most_urgent
+from skerry_agent.trial.node_status import most_urgent
 from tests.cluster.conftest import ROOT
 from tests.cluster.fullest import fullest
 from tests.cluster.manifests import (

@@ -24,7 +24,7 @@ MODEL = "tiny"
 OTHERS = 100
 CHANGE_SECONDS = 0.03
 """Between two changes: several times as often as the operator makes passes."""
-ROLLBACK_SECONDS = 3.0
+ROLLBACK_SECONDS = 8.0
 """A pass makes eight requests and 50 a second are let through: behind all others it would be 16 s."""
 
 

@@ -14,7 +14,7 @@ from skerry.cluster import kinds
 from skerry.cluster.client import Cluster
 from skerry.cluster.connect import kubeconfig_configuration
 from skerry.cluster.errors import ClusterError, NotLeadingError
-from skerry.controllers.fence import fence_of
+from skerry.controllers.fence import fenced
 from skerry.controllers.leader import LEASE_NAME, LEASE_SECONDS, RENEW_DEADLINE_SECONDS
 from skerry.render import rolebindings
 from tests.cluster.operator_process import OperatorProcess
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from skerry.cluster.kinds import Kind
     from tests.lab import Lab
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -229,31 +230,54 @@ async def cluster(control_plane: Lab) -> AsyncIterator[tuple[Cluster, list[bool]
         yield Cluster(api, may_write=lambda: leads[-1]), leads
 
 
-async def test_a_route_that_has_changed_since_it_was_read_is_not_overwritten(
+async def tries(
+    world: World, connection: Cluster, kind: Kind, stale: dict[str, Any], *changes: dict[str, Any]
+) -> int:
+    """Write over what was read, while somebody else makes a change before each try; how many it took."""
+    made = 0
+
+    async def send(fence: dict[str, str]) -> dict[str, Any]:
+        nonlocal made
+        if made < len(changes):
+            world.api.merge(kind, stale, changes[made])
+        made += 1
+        return await connection.apply(kind, applied_over(stale, fence), dry_run=True)
+
+    await fenced(connection, kind, stale, send)
+    return made
+
+
+def touched(number: int) -> dict[str, Any]:
+    return {"metadata": {"annotations": {"touched": str(number)}}}
+
+
+async def test_a_busy_object_is_written_without_another_reconcile(
     served: World, cluster: tuple[Cluster, list[bool]]
 ) -> None:
     connection, _ = cluster
-    stale = served.api.list(kinds.MODEL_ROUTE, served.namespace)[0]
-    served.api.merge(kinds.MODEL_ROUTE, stale, {"metadata": {"annotations": {"touched": "1"}}})
-    body = applied_over(stale, await fence_of(connection, kinds.MODEL_ROUTE, stale))
-    with pytest.raises(ClusterError) as refused:
-        await connection.apply(kinds.MODEL_ROUTE, body)
-    assert refused.value.status == httpx.codes.CONFLICT
+    for kind in (kinds.DAEMON_SET, kinds.MODEL_ROUTE):
+        stale = served.api.list(kind, served.namespace)[0]
+        assert await tries(served, connection, kind, stale) == 1
+        assert await tries(served, connection, kind, stale, touched(1), touched(2)) == 3
+        with pytest.raises(ClusterError) as refused:
+            await tries(served, connection, kind, stale, *map(touched, range(3, 20)))
+        assert refused.value.status == httpx.codes.CONFLICT, "it does not try for ever"
 
 
-async def test_a_daemonset_is_overwritten_though_its_status_changed_and_not_after_its_spec(
+async def test_what_has_changed_since_it_was_decided_is_not_overwritten(
     served: World, cluster: tuple[Cluster, list[bool]]
 ) -> None:
     connection, _ = cluster
-    stale = served.api.list(kinds.DAEMON_SET, served.namespace)[0]
-    served.api.merge(kinds.DAEMON_SET, stale, {"metadata": {"annotations": {"touched": "1"}}})
-    fence = await fence_of(connection, kinds.DAEMON_SET, stale)
-    assert fence["resourceVersion"] != stale["metadata"]["resourceVersion"]
-    served.api.merge(kinds.DAEMON_SET, stale, {"spec": {"minReadySeconds": 1}})
-    with pytest.raises(ClusterError) as refused:
-        await fence_of(connection, kinds.DAEMON_SET, stale)
-    assert refused.value.status == httpx.codes.CONFLICT
-    served.api.merge(kinds.DAEMON_SET, stale, {"spec": {"minReadySeconds": 0}})
+    changes = {
+        kinds.DAEMON_SET: {"minReadySeconds": 1},
+        kinds.MODEL_ROUTE: {"guard": {"minSamples": 77}},
+    }
+    for kind, spec in changes.items():
+        stale = served.api.list(kind, served.namespace)[0]
+        made = tries(served, connection, kind, stale, touched(1), {"spec": spec}, touched(2))
+        with pytest.raises(ClusterError, match="changed since it was read") as refused:
+            await made
+        assert refused.value.status == httpx.codes.CONFLICT
 
 
 async def test_one_that_does_not_lead_reads_and_writes_nothing(

@@ -2,15 +2,14 @@
 
     python -m tests.device.model_server ADDRESS MILLISECONDS
 
-POST /mode with {"mode": "good" | "error" | "wrong" | "slow" | "throttled"} changes how it answers; slow is
-`times` as long, 4 unless said; `throttled` is quick after a rest and else slow, as a CPU limit has it.
+POST /mode with {"mode": "good" | "error" | "wrong" | "slow"} changes how it answers; slow is `times` as
+long, 4 by default.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
 PORT, GRPC_PORT = 8080, 8081
 SERVICE = "inference.GRPCInferenceService"
-SLOWER_TIMES, QUICKER_TIMES = 4, 0.25
-REST_SECONDS = 0.15
+SLOWER_TIMES = 4
 TOLERANCE = {"absolute": 1e-6, "relative": 1e-6, "cosine": None}
 
 
@@ -42,7 +40,6 @@ class Model:
         self.mode = "good"
         self.slower_times = SLOWER_TIMES
         self.turn = asyncio.Lock()
-        self.answered = 0.0
 
     async def infer(self, request: Request) -> Response:
         """Open Inference Protocol: one tensor in, one out."""
@@ -66,14 +63,7 @@ class Model:
 
     async def _work(self) -> None:
         async with self.turn:
-            await asyncio.sleep(self.seconds * self._times())
-            self.answered = time.monotonic()
-
-    def _times(self) -> float:
-        rested = time.monotonic() - self.answered > REST_SECONDS
-        if self.mode == "throttled" and rested:
-            return QUICKER_TIMES
-        return self.slower_times if self.mode in {"slow", "throttled"} else 1
+            await asyncio.sleep(self.seconds * (self.slower_times if self.mode == "slow" else 1))
 
     def _factor(self) -> int:
         return 3 if self.mode == "wrong" else 2

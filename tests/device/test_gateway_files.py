@@ -18,7 +18,7 @@ from skerry_agent import metrics
 from skerry_agent.gateway.config import render
 from skerry_agent.gateway.driver import Gateway
 from skerry_agent.gateway.paths import GatewayPaths
-from skerry_agent.gateway.requests import Heard, Requests, keep_listening
+from skerry_agent.gateway.requests import LoggedAnswer, Requests, keep_listening
 from skerry_agent.gateway.state import Backend, GatewayState, Server
 from tests.unit.agent.raw_server import Running, answering, json_answer
 from tests.waiting import free_port
@@ -261,32 +261,32 @@ async def test_a_code_of_grpc_counts_for_calls_alone(
         writer.write(json_answer(b"{}", *extra, status="200 OK" if ready else status))
         await writer.drain()
 
-    heard: list[Heard] = []
-    requests = Requests(dict, heard.append, lambda: None)
+    logged: list[LoggedAnswer] = []
+    requests = Requests(dict, logged.append, lambda: None)
     listening = asyncio.create_task(keep_listening(node.paths.log, requests))
     async with answering(pretends) as running:
         node.start()
         wanted = state(running)
         got = int(status.split(maxsplit=1)[0])
         await node.until_status(wanted, got)
-        await node.until(wanted, lambda: heard)
+        await node.until(wanted, lambda: logged)
     listening.cancel()
-    assert heard[-1][2].failed is failed
+    assert logged[-1][2].failed is failed
     assert requests.broken == 0
 
 
 async def test_the_log_socket_is_bound_again(node: Node, server: Running) -> None:
-    heard: list[Heard] = []
-    requests = Requests(dict, heard.append, lambda: None)
+    logged: list[LoggedAnswer] = []
+    requests = Requests(dict, logged.append, lambda: None)
     listening = asyncio.create_task(keep_listening(node.paths.log, requests))
     wanted = await serve(node, server)
-    await node.until(wanted, lambda: heard)
+    await node.until(wanted, lambda: logged)
     node.paths.log.unlink()
-    heard.clear()
+    logged.clear()
 
     async def hears() -> bool:
         await node.status()
-        return bool(heard)
+        return bool(logged)
 
     await node.until(wanted, hears, seconds=30)
     listening.cancel()

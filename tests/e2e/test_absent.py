@@ -43,7 +43,9 @@ def message(model: EdgeModel) -> str:
 def test_a_first_revision_serves(world: World, namespace: str) -> None:
     wanted = tiny_model(world.registry, namespace, NAME, [CLASS])
     # Nothing is kept warm: the way back to the first revision is a rollout, and needs no build.
-    wanted["spec"]["rollout"] |= {"standby": "None", "rollbackWindow": "1s"}
+    kept = {"standby": "None", "rollbackWindow": "1s"}
+    # How long and by which shares of traffic a candidate is tried is not what this is about.
+    wanted["spec"]["rollout"] |= {**kept, "traffic": [50], "soak": "3s"}
     world.environment.apply(wanted)
     world.until_ready((namespace, NAME), ROLLOUT_SECONDS)
 

@@ -34,12 +34,14 @@ def test_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_decide_and_render_read_no_clock() -> None:
+def test_what_decides_reads_no_clock() -> None:
     """`datetime` may be imported for its types; asking it for the time is what must not be."""
+    operator = ROOT / "operator" / "skerry"
+    rooms = [operator / name for name in ("decide", "judging", "models", "render")]
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("decide", "judging", "models", "render")
-        for path in sorted((ROOT / "operator" / "skerry" / folder).rglob("*.py"))
+        for room in (*rooms, ROOT / "agents" / "skerry_agent" / "trial")
+        for path in sorted(room.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"}
         if isinstance(node.value, ast.Name) and node.value.id in {"datetime", "date"}
@@ -65,6 +67,11 @@ FORBIDDEN = (
      "skerry_fetcher is not allowed to import skerry_runtime"),
     ("operator/skerry/engines/plugin.py", "import onnxruntime",
      "skerry.engines.plugin -> onnxruntime"),
+    ("agents/skerry_agent/trial/smoke.py", "import time", "skerry_agent.trial.smoke -> time"),
+    ("agents/skerry_agent/trial/local_model.py", "import skerry_agent.clock",
+     "skerry_agent.trial is not allowed to import time"),
+    ("agents/skerry_agent/metrics.py", "import skerry_agent.runner",
+     "skerry_agent.metrics is not allowed to import skerry_agent.runner"),
 )  # fmt: skip
 """A module, what it must not import, and what is said about that."""
 

@@ -3,7 +3,7 @@
 Level-triggered: each pass looks at what runs and at the files, and sends and writes what is missing, so a
 restarted, reloaded or second gateway (during its upgrade) needs no special case, nor does a damaged file.
 A disk that refuses costs the files alone; a configuration that a gateway refuses is reported, and the last
-one that was taken is kept beside it. Weights that changed go first, before the
+one that was taken is kept next to it. Weights that changed go first, before the
 files are written: a flip takes a millisecond. Only a backend that comes or goes needs a reload.
 """
 
@@ -40,9 +40,9 @@ NO_ANSWER = (OSError, TimeoutError, ValueError, LookupError)
 
 Live = dict[str, dict[str, LiveServer]]
 Checks = dict[str, dict[str, bool | None]]
-"""By model and address whether its check is up; None while none has told."""
+"""By model and address whether its health check is up; None before the first result."""
 _CERTAINTY = (False, None, True).index
-"""No, not told yet, yes: all of several is the least of them, any of them the greatest."""
+"""No, no result yet, yes: all of several is the least of them, any of them the greatest."""
 
 
 @dataclass
@@ -203,7 +203,7 @@ class Gateway:
         self._good = pools
 
     async def _converge_maps(self, socket: Path, state: GatewayState) -> None:
-        """Looks each time: a reload that was under way may have read the files of before."""
+        """Compare each time: a reload that was under way may have read the previous files."""
         for path, wanted in (
             (self.paths.callers, state.callers),
             (self.paths.reasons, _reasons(state)),

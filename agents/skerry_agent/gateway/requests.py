@@ -1,6 +1,6 @@
-"""Hears of every request on the datagram socket that HAProxy logs to, and says whose answer it was.
+"""The datagram socket that HAProxy logs every request to, and whose answer each line is.
 
-HAProxy also tells there what its health checks find.
+HAProxy also logs the results of its health checks there.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ GRPC_CALLERS_FAULT = frozenset({"1", "3", "5", "6", "7", "9", "10", "11", "12", 
 RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS, and any text that is no code, which is UNKNOWN for
 gRPC's own clients too."""
 
-Heard = tuple[str, str, Answer]
+LoggedAnswer = tuple[str, str, Answer]
 """Backend (namespace.name), revision, answer."""
 
 
-def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[Heard]:
-    """Whose answers a log line tells of: none, one, or two where a failure was retried.
+def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[LoggedAnswer]:
+    """Return the answers in a log line: none, one, or two where a failure was retried.
 
     `weights` by backend and revision: a retry goes to the other revision that has traffic, and what
     it took there is nobody's latency.
@@ -57,21 +57,21 @@ def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[Heard]:
     first = int(started) / 1e6
     last = int(now if answered == "-" else answered) / 1e6
     failed = int(status) >= SERVER_ERROR or ended[0] in SERVERS_FAULT or _is_failure(code)
-    heard: list[Heard] = []
+    found: list[LoggedAnswer] = []
     if retries.startswith("+"):
         others = [r for r, w in weights.get(backend, {}).items() if w > 0 and r != server]
-        heard += [(backend, other, Answer(first, last, failed=True)) for other in others]
+        found += [(backend, other, Answer(first, last, failed=True)) for other in others]
     # a stream's length is no latency, and neither is what a client made wrong
     no_measure = (
         stream != "-"
         or ended[0] in "cC"
         or int(status) >= CLIENT_ERROR
         or code not in GRPC_FINE
-        or bool(heard)
+        or bool(found)
     )
     if failed or not no_measure:
-        heard.append((backend, server, Answer(first, last, failed)))
-    return heard
+        found.append((backend, server, Answer(first, last, failed)))
+    return found
 
 
 def _is_failure(code: str) -> bool:
@@ -80,20 +80,20 @@ def _is_failure(code: str) -> bool:
 
 @dataclass
 class Requests(asyncio.DatagramProtocol):
-    """Hands on each answer that is heard of, and tells when a health check found something else.
+    """Records each logged answer, and reports when a health check has another result.
 
-    HAProxy's times are of the wall clock; those that are handed on are of the monotonic one.
+    HAProxy's times are of the wall clock; those that are recorded are of the monotonic one.
     """
 
     weights: Callable[[], Mapping[str, Mapping[str, int]]]
-    heard: Callable[[Heard], None]
+    record: Callable[[LoggedAnswer], None]
     checked: Callable[[], None]
     clock: Clock = field(default_factory=Clock)
     lines: int = 0
     broken: int = field(default=0)
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """One line of log."""
+        """Take one line of the log."""
         self.lines += 1
         if data.startswith(OF_CHECKS):
             self.checked()
@@ -106,11 +106,11 @@ class Requests(asyncio.DatagramProtocol):
         for backend, revision, answer in found:
             own = self.clock.own(answer)
             if own is not None:
-                self.heard((backend, revision, own))
+                self.record((backend, revision, own))
 
 
 async def listen(path: Path, protocol: Requests) -> asyncio.DatagramTransport:
-    """Binds the socket anew; HAProxy sends to the path and needs no word of it.
+    """Bind a new socket in place of the last; HAProxy sends to the path, and need not know.
 
     Raises OSError where the disk refuses.
     """
@@ -130,7 +130,7 @@ async def listen(path: Path, protocol: Requests) -> asyncio.DatagramTransport:
 
 
 async def keep_listening(path: Path, protocol: Requests) -> None:
-    """Listens until cancelled, again when the socket was deleted, or once the disk takes it."""
+    """Listen until cancelled, again when the socket was deleted, or once the disk takes it."""
     refused = ""
     while True:
         try:
@@ -150,7 +150,7 @@ async def keep_listening(path: Path, protocol: Requests) -> None:
 
 async def _until_gone(path: Path) -> None:
     bound = _inode(path)
-    while bound is not None and _inode(path) == bound:  # noqa: ASYNC110 - nobody tells of it
+    while bound is not None and _inode(path) == bound:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(LOOK_SECONDS)
 
 

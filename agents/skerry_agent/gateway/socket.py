@@ -70,9 +70,9 @@ class LiveServer:
 
     @property
     def up(self) -> bool | None:
-        """Whether it answers its health check; None while none has told.
+        """Whether it answers its health check; None before the first result.
 
-        A new server is up until a check fails: its first good check is what tells.
+        A new server is up until a check fails: only its first good check is a result.
         """
         if not self.status.startswith("UP"):
             return False

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import openvino as ov
 
 from skerry_openvino.arithmetic import Arithmetic, write_arithmetic
-from skerry_openvino.model import reason_of, version
+from skerry_openvino.errors import reason_of
+from skerry_openvino.model import version
 from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:

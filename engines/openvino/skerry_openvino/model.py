@@ -12,7 +12,9 @@ import numpy as np
 import openvino as ov
 
 from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
+from skerry_openvino.errors import reason_of
 from skerry_openvino.running import run
+from skerry_openvino.shapes import ShapeCheck
 from skerry_runtime.datatypes import TensorSpec
 from skerry_runtime.errors import InputError, ModelError
 
@@ -36,7 +38,8 @@ Not text: the CPU plug-in (2026.4) copies its strings as plain bytes, frees them
 class OpenVinoModel:
     """A compiled model; see `skerry_runtime.engine.LoadedModel`."""
 
-    def __init__(self, compiled: ov.CompiledModel, file: Path) -> None:
+    def __init__(self, compiled: ov.CompiledModel, file: Path, shapes: ShapeCheck) -> None:
+        self._shapes = shapes
         self._request = compiled.create_infer_request()
         self.inputs = tuple(_spec(port, file) for port in compiled.inputs)
         self.outputs = tuple(_spec(port, file) for port in compiled.outputs)
@@ -49,6 +52,7 @@ class OpenVinoModel:
             InputError: The shapes don't go together, as far as OpenVINO sees it.
         """
         _check_rows(inputs)
+        self._shapes.check(inputs)
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
             answer = run(self._request, contiguous)
@@ -85,7 +89,7 @@ def load(file: Path, threads: int) -> OpenVinoModel:
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        return OpenVinoModel(core.compile_model(model, "CPU", options), file)
+        return OpenVinoModel(core.compile_model(model, "CPU", options), file, ShapeCheck(model))
     except RuntimeError as error:
         raise ModelError(f"OpenVINO {version()} can't load {file}: {reason_of(error)}") from error
 
@@ -93,13 +97,6 @@ def load(file: Path, threads: int) -> OpenVinoModel:
 def version() -> str:
     """Return OpenVINO's version without its build."""
     return str(ov.__version__.split("-")[0])
-
-
-def reason_of(error: BaseException) -> str:
-    """Return the telling line of OpenVINO's errors: the last, after the places in its sources."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith("Exception from")]
-    return (telling or lines or [type(error).__name__])[-1][:400]
 
 
 def _is_of_inputs(error: RuntimeError) -> bool:

@@ -238,3 +238,44 @@ def test_text_is_refused_while_it_kills_the_process(tmp_path: Path) -> None:
     file.write_bytes(positions_model(text=True).SerializeToString())
     with pytest.raises(ModelError, match=r"type string, .* ONNX Runtime serves text"):
         load_model("OpenVINO", file, 1)
+
+
+def weighted(kind: str) -> Any:
+    """Rows, as wide as the caller likes, times weights of eight numbers; what comes before stays in memory."""
+    weights = numpy_helper.from_array(np.ones((8, 4), np.float32), "weights")
+    products = {
+        "matrix": [helper.make_node("MatMul", ["moved", "weights"], ["y"])],
+        "einsum": [helper.make_node("Einsum", ["moved", "weights"], ["y"], equation="nk,kh->nh")],
+        "image": [
+            helper.make_node("Flatten", ["moved"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["y"]),
+        ],
+    }
+    axes: list[str | int | None] = ["N", "high", "wide"] if kind == "image" else ["N", "wide"]
+    nodes = [helper.make_node("Tanh", ["x"], ["moved"]), *products[kind]]
+    free = helper.make_tensor_value_info("x", TensorProto.FLOAT, axes)
+    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])
+    return model_of(nodes, [free], [answer], [weights])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("matrix", (1, 8), [(1, 9), (1, 7), (3, 1), (1, 16)]),
+        ("einsum", (1, 8), [(1, 9), (1, 7), (3, 2), (1, 16)]),
+        ("image", (1, 2, 4), [(1, 3, 3), (1, 2, 2), (3, 1, 1), (1, 4, 8)]),
+    ],
+)
+def test_a_width_that_the_weights_do_not_have_is_not_computed_with_what_lies_behind(
+    engine: str, kind: str, right: tuple[int, ...], wrong: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(weighted(kind).SerializeToString())
+    loaded = load_model(engine, file, 1)
+    for shape in wrong:
+        x = np.full(right, shape[-1], np.float32)
+        expected = np.full((1, 4), 8 * np.tanh(np.float32(shape[-1])))
+        np.testing.assert_allclose(loaded.run(["y"], {"x": x})[0], expected, rtol=1e-5)
+        with pytest.raises(Exception, match=r"(?i)matmul|einsum|dimension"):
+            loaded.run(["y"], {"x": np.ones(shape, np.float32)})

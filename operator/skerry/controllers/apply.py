@@ -18,7 +18,7 @@ from skerry.cluster.errors import ClusterError, NameConflictError
 from skerry.cluster.pace import Priority, priority
 from skerry.controllers import events, metrics, writes
 from skerry.controllers.cache import key_of, version_of
-from skerry.controllers.fence import fence_of
+from skerry.controllers.fence import fenced
 from skerry.controllers.refusals import concerning, refused_by
 from skerry.controllers.unlabelled import is_owned
 from skerry.controllers.views import job_finished
@@ -156,9 +156,12 @@ class Applier:
     async def _delete(self, write: Write) -> None:
         """Delete this very object, as it was when that was decided."""
         cluster, uid = self._operator.cluster, write.body["metadata"]["uid"]
-        fence = await fence_of(cluster, write.kind, write.present) if write.present else {}
-        version = fence.get("resourceVersion")
-        await cluster.delete(write.kind, write.namespace, write.name, uid, version)
+
+        async def send(fence: dict[str, str]) -> None:
+            version = fence.get("resourceVersion")
+            await cluster.delete(write.kind, write.namespace, write.name, uid, version)
+
+        await fenced(cluster, write.kind, write.present or write.body, send)
 
     async def _status(self, write: Write) -> None:
         """Apply a status to this very object; `write.present` is what it was decided from.
@@ -188,9 +191,13 @@ class Applier:
 
     async def _update(self, kind: Kind, rendered: Object, present: Object) -> Object:
         """Apply over this very object: with its uid, a new one of that name is refused."""
-        fence = await fence_of(self._operator.cluster, kind, present)
-        metadata = {**rendered["metadata"], "uid": present["metadata"]["uid"], **fence}
-        return await self._operator.cluster.apply(kind, {**rendered, "metadata": metadata})
+        cluster, uid = self._operator.cluster, present["metadata"]["uid"]
+
+        async def send(fence: dict[str, str]) -> Object:
+            metadata = {**rendered["metadata"], "uid": uid, **fence}
+            return await cluster.apply(kind, {**rendered, "metadata": metadata})
+
+        return await fenced(cluster, kind, present, send)
 
     async def _job_in_slot(self, write: Write, most: int) -> None:
         """Start a job of which only so many may run in the whole cluster."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_MANAGED_BY, MANAGED_BY
@@ -134,7 +135,7 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
     if operator.refusals.waiting(write.owner, write.id, write.body) is not None:
         return False
     try:
-        await write.send()
+        await _send(write)
     except NameConflictError as error:
         message = f"{error.where}: {error.what}; {error.todo}"
         cause = Cause(GeneralReason.NAME_CONFLICT, message, stalls=True)
@@ -153,6 +154,16 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
     changed = f"{write.kind.name} {write.name} changed meanwhile"
     logger.warning("%s", refused.cause.message if refused.cause else changed)
     return False
+
+
+async def _send(write: FleetWrite) -> None:
+    """Make a write, and once more where another writer came first: a pass over the fleet costs far more."""
+    try:
+        await write.send()
+    except ClusterError as error:
+        if isinstance(error, NameConflictError) or error.status != HTTPStatus.CONFLICT:
+            raise
+        await write.send()
 
 
 async def _side_by_side(operator: Operator, writes: Iterable[FleetWrite]) -> None:

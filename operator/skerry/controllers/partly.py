@@ -82,7 +82,7 @@ def daemonset_of(item: Object) -> Placed | Partly[Placed]:
 def _of_edge_model(path: Path) -> Path | None:
     """Of a target: what says how things are, and what no decision depends on."""
     match path:
-        case ("status", "conditions" | "phase" | "address", *_):
+        case ("status", "conditions" | "phase" | "address" | "awaitedSlot", *_):
             return path[:2]
         case ("status", "history", int(), *_):
             return path[:3]

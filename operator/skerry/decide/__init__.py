@@ -7,6 +7,7 @@
     nodes/          which class a node belongs to, and what the nodes of a class have in common
     pods/           why a pod is missing or does not start, in the words of Kubernetes
     refused.py      writes that the API server refused; unreadable.py: objects that the operator can't read
+    outcome.py      what was found and decided for one target; findings.py: the conditions made of all of them
     status.py       what the EdgeModel's status says; conditions.py
     decision.py     what comes out: objects, status, events, deletions
 

@@ -4,7 +4,7 @@
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
-    status.py    what is said about it
+    status.py    what is said about it; findings.py its conditions
 
 Every pass looks at the whole state and could be the first. A target whose build is not certified
 still has its rollout looked at: what serves goes on serving, and can still be taken back.
@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Outcome
+from skerry.api.reasons import ConditionType
 from skerry.decide.build.builds import plan_builds
 from skerry.decide.build.engine_builds import served_by, work_of
 from skerry.decide.build.fetches import settle
 from skerry.decide.build.sources import assess_source
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import DaemonSetPlan, Decision, Deletions, Event
+from skerry.decide.outcome import TargetOutcome
 from skerry.decide.pods import absent
 from skerry.decide.refused import holds_route, of_build, of_rollout
 from skerry.decide.rollout import TargetView, actions_from, decide_target, policy_from_spec
 from skerry.decide.rollout.model import matches
 from skerry.decide.rollout.rejected import is_rejected, next_attempt
-from skerry.decide.status import TargetOutcome, make_status
+from skerry.decide.status import make_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -247,11 +249,12 @@ def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     for entry in (entry for entry in after.history if entry not in before.history):
         text = f"{entry.hardware_class_name}: {entry.revision} {entry.message}".strip()
         yield Event(entry.outcome.value, text, warning=entry.outcome is Outcome.ROLLED_BACK)
-    was, ready = condition_of(before.conditions, "Ready"), condition_of(after.conditions, "Ready")
+    was = condition_of(before.conditions, ConditionType.READY)
+    ready = condition_of(after.conditions, ConditionType.READY)
     if ready is None or ready.reason in refusals:
         return
     if was is None or was.reason != ready.reason:
-        stalled = condition_of(after.conditions, "Stalled") is not None
+        stalled = condition_of(after.conditions, ConditionType.STALLED) is not None
         yield Event(ready.reason, ready.message, warning=stalled)
 
 

@@ -77,7 +77,6 @@ class JobPlan(Plan):
     namespace: str
     hardware_class: str
     features: tuple[str, ...] = ()
-    node: str | None = None
     build_key: str = Field(description="64 hex digits; see skerry.decide.build.identity.")
     evidence_key: str = Field(description="64 hex digits: build key, limits, gates and weights.")
     engine: EngineName

@@ -30,7 +30,7 @@ def test_image_starts_with_the_agents_own_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "heard"),
+    ("line", "answers"),
     [
         (f"{KEY} {B} 200 -- 0 1000000 1500000 1600000 - -", [(B, False)]),
         (f"{KEY} {B} 404 -- 0 1000000 1500000 1600000 - -", []),
@@ -50,8 +50,8 @@ def test_image_starts_with_the_agents_own_configuration() -> None:
         (f"{KEY} <NOSRV> 503 SC 0 1000000 - 1600000 - -", []),
     ],
 )
-def test_log_lines(line: str, heard: list[tuple[str, bool]]) -> None:
-    assert [(revision, answer.failed) for _, revision, answer in parse(line, BOTH)] == heard
+def test_log_lines(line: str, answers: list[tuple[str, bool]]) -> None:
+    assert [(revision, answer.failed) for _, revision, answer in parse(line, BOTH)] == answers
 
 
 def test_times_are_the_servers() -> None:
@@ -167,10 +167,10 @@ def live_b() -> LiveServer:
     return server("UP", "10.0.0.2:8080")
 
 
-def test_what_checks_find_is_told_at_once_and_is_no_answer() -> None:
-    told: list[str] = []
+def test_a_result_of_a_check_is_reported_at_once_and_is_no_answer() -> None:
+    calls: list[str] = []
     requests = Requests(
-        lambda: BOTH, lambda _heard: told.append("answer"), lambda: told.append("check")
+        lambda: BOTH, lambda _answer: calls.append("answer"), lambda: calls.append("check")
     )
     for line in (
         f"Health check for server {KEY}/{B} succeeded, reason: Layer7 check passed, code: 200",
@@ -179,4 +179,4 @@ def test_what_checks_find_is_told_at_once_and_is_no_answer() -> None:
         f"backend {KEY} has no server available!",
     ):
         requests.datagram_received(line.encode(), None)
-    assert told == ["check", "check", "answer"]
+    assert calls == ["check", "check", "answer"]

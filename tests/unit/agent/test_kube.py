@@ -15,10 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from skerry.api.edgenode import EdgeNodeStatus
 from skerry_agent.kube import Api, Mirror, pause, retry_after
-from skerry_agent.reporting import Reporting
-from skerry_agent.settings import Settings
 from skerry_agent.supervise import supervised
 from tests.unit.agent.raw_server import answering, json_answer
 
@@ -198,49 +195,3 @@ async def test_a_new_certificate_authority_is_trusted_without_a_restart(tmp_path
             await api.list(PATH, {})
         ca.write_bytes(new.read_bytes())
         assert await api.list(PATH, {}) == ({}, "7")
-
-
-def edge_node(uid: str, version: int, status: object) -> dict[str, Any]:
-    return {
-        "metadata": {"name": "x", "uid": uid, "resourceVersion": str(version)},
-        "status": status,
-    }
-
-
-@pytest.fixture
-def reporting(tmp_path: Path) -> Reporting:
-    """One that has reported to the EdgeNode `one`, in its version 5."""
-    made = Reporting(Api("http://127.0.0.1:9"), Settings("x", "s", tmp_path), lambda: None)
-    made._note(edge_node("one", 5, {"agentVersion": "1"}))
-    made.wanted = made.sent = EdgeNodeStatus(agent_version="1")
-    return made
-
-
-@pytest.mark.parametrize(
-    ("node", "again"),
-    [
-        (edge_node("one", 5, {"agentVersion": "1"}), False),
-        (edge_node("one", 4, {}), False),
-        (edge_node("one", 6, {"agentVersion": "1"}), False),
-        (edge_node("one", 6, {}), True),
-        (edge_node("one", 6, None), True),
-        (edge_node("two", 6, None), True),
-        (edge_node("two", 6, {"agentVersion": "1"}), True),
-        (None, True),
-    ],
-)
-async def test_what_was_sent_is_one_edge_nodes(
-    reporting: Reporting, node: dict[str, Any] | None, *, again: bool
-) -> None:
-    reporting.seen(node)
-    assert (reporting.sent is None) is again
-    assert reporting._news.is_set() is again
-
-
-async def test_two_writers_of_a_status_do_not_race(reporting: Reporting) -> None:
-    reporting.seen(edge_node("one", 6, {}))
-    reporting._note(edge_node("one", 7, {"agentVersion": "1"}))
-    reporting.sent = reporting.wanted
-    reporting._news.clear()
-    reporting.seen(edge_node("one", 8, {}))
-    assert not reporting._news.is_set()

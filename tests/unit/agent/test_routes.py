@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,7 @@ import pytest
 from skerry.api.attempt import Attempt
 from skerry.api.edgenode import (
     CandidateState,
-    EdgeNodeStatus,
-    NodeCandidate,
     NodeModel,
-    Verdict,
-    VerdictOutcome,
     Veto,
 )
 from skerry_agent import metrics
@@ -25,10 +20,12 @@ from skerry_agent.agent import Agent
 from skerry_agent.gateway.driver import Gateway
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.kube import Api
-from skerry_agent.plan import Memory, Trial
-from skerry_agent.report import MOST_BYTES, MOST_MODELS, most_urgent
+from skerry_agent.kubelet import Pods
 from skerry_agent.routes import Routes
 from skerry_agent.settings import Settings
+from skerry_agent.times import Reading
+from skerry_agent.trial.memory import Memory, NodeTrial
+from skerry_agent.trial.node_status import MOST_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +80,7 @@ def test_an_unknown_value_leaves_that_model_as_it_was(
     parsed = routes.parsed(kept)
     assert parsed["assist.intent"].spec.stable is not None
     assert parsed["assist.intent"].spec.stable.revision == A
-    assert parsed["assist.other"].spec.stable is None, "the others go on"
+    assert parsed["assist.other"].spec.stable is None, "the others keep serving"
     assert metrics.UNREADABLE._value.get() == 1
     assert caplog.text.count("can't be read") == 1
     routes.take({key(): raw()}, kept)
@@ -126,46 +123,6 @@ def test_routes_are_not_parsed_again_while_they_stay() -> None:
     assert all(first[name] is again[name] for name in first)
 
 
-def model(number: int, state: CandidateState | None = None, **more: Any) -> NodeModel:
-    candidate = None
-    if state is not None:
-        verdict = Verdict(
-            outcome=VerdictOutcome.FAIL, decision_time=AT, message=more.pop("said", "")
-        )
-        candidate = NodeCandidate(revision=B, attempt=0, state=state, verdict=verdict)
-    return NodeModel(
-        namespace="assist", name=f"m{number:04d}", healthy=True, candidate=candidate, **more
-    )
-
-
-def test_the_most_urgent_models_are_reported_first() -> None:
-    steady = [model(n) for n in range(400)]
-    urgent = [
-        model(900, CandidateState.FAILED),
-        model(901, CandidateState.SOAKING),
-        model(902, CandidateState.WAITING),
-        model(903, message="NoFallback"),
-    ]
-    reported = most_urgent([*steady, *urgent])
-    assert len(reported) == MOST_MODELS
-    assert {one.name for one in urgent} <= {one.name for one in reported}
-    assert [one.name for one in reported] == sorted(one.name for one in reported)
-
-
-def test_a_report_never_grows_beyond_what_the_api_server_takes() -> None:
-    vetoes = tuple(Veto(revision=B, attempt=n, rule="x" * 64, failure_time=AT) for n in range(8))
-    large = [
-        model(
-            n, CandidateState.FAILED, said="\u20ac" * 1024, message="\u20ac" * 1024, vetoes=vetoes
-        )
-        for n in range(MOST_MODELS)
-    ]
-    status = EdgeNodeStatus(models=most_urgent(large), models_not_reported=1)
-    assert 50 < len(status.models) < MOST_MODELS
-    text = json.dumps(status.to_wire(), ensure_ascii=False, separators=(",", ":"))
-    assert 0.9 * MOST_BYTES < len(text.encode()) < 1.1 * MOST_BYTES
-
-
 @pytest.fixture
 def agent(tmp_path: Path) -> Callable[[], Agent]:
     """An agent of this device; each call is another process that begins."""
@@ -186,8 +143,8 @@ async def test_three_hundred_models_on_a_class(agent: Callable[[], Agent]) -> No
     it = agent()
     give(it, *(raw(f"m{n:03d}") for n in range(300)))
     failed = it.runners["assist.m299"]
-    failed.memory = Memory(
-        trial=Trial(revision=B, attempt=0, state=CandidateState.FAILED),
+    failed.model.memory = Memory(
+        trial=NodeTrial(revision=B, attempt=0, state=CandidateState.FAILED),
         vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     status = it._status()
@@ -197,16 +154,16 @@ async def test_three_hundred_models_on_a_class(agent: Callable[[], Agent]) -> No
     assert len(it.runners) == 300, "all are served"
 
 
-async def test_an_unreadable_route_is_told_in_the_report(agent: Callable[[], Agent]) -> None:
+async def test_an_unreadable_route_is_in_the_report(agent: Callable[[], Agent]) -> None:
     it = agent()
     give(it, raw())
     give(it, raw(**UNKNOWN[0]))
-    assert it.runners["assist.intent"].route.spec.stable is not None
+    assert it.runners["assist.intent"].model.route.spec.stable is not None
     assert "does not know" in it._status().models[0].message
 
 
 def vetoed(uid: str) -> Memory:
-    trial = Trial(revision=B, attempt=0, state=CandidateState.FAILED)
+    trial = NodeTrial(revision=B, attempt=0, state=CandidateState.FAILED)
     return Memory(uid=uid, trial=trial, vetoes=(Veto(revision=B, attempt=0, failure_time=AT),))
 
 
@@ -216,11 +173,11 @@ CANDIDATE: dict[str, Any] = {"candidate": {"revision": B, "attempt": 0}}
 async def test_a_model_that_is_made_again_has_no_past(agent: Callable[[], Agent]) -> None:
     it = agent()
     give(it, raw(uid="one", **CANDIDATE))
-    it.runners["assist.intent"].memory = vetoed("one")
+    it.runners["assist.intent"].model.memory = vetoed("one")
     give(it, raw(uid="one", **CANDIDATE))
-    assert it.runners["assist.intent"].memory.vetoed(Attempt(B))
+    assert it.runners["assist.intent"].model.memory.vetoed(Attempt(B))
     give(it, raw(uid="two", **CANDIDATE))
-    memory = it.runners["assist.intent"].memory
+    memory = it.runners["assist.intent"].model.memory
     assert memory == Memory(uid="two")
     assert it._status().models[0].edge_model_uid == "two"
 
@@ -230,14 +187,14 @@ async def test_nor_when_it_was_made_again_while_the_device_was_cut_off(
 ) -> None:
     before = agent()
     give(before, raw(uid="one", **CANDIDATE))
-    before.runners["assist.intent"].memory = vetoed("one")
+    before.runners["assist.intent"].model.memory = vetoed("one")
     await before._keep()
     same = agent()
     give(same, raw(uid="one", **CANDIDATE))
-    assert same.runners["assist.intent"].memory.vetoed(Attempt(B))
+    assert same.runners["assist.intent"].model.memory.vetoed(Attempt(B))
     after = agent()
     give(after, raw(uid="two", **CANDIDATE))
-    assert not after.runners["assist.intent"].memory.vetoed(Attempt(B))
+    assert not after.runners["assist.intent"].model.memory.vetoed(Attempt(B))
 
 
 async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
@@ -245,9 +202,9 @@ async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
 ) -> None:
     it = agent()
     give(it, raw(**CANDIDATE))
-    it.runners["assist.intent"].memory = vetoed("")
+    it.runners["assist.intent"].model.memory = vetoed("")
     give(it, raw(uid="one", **CANDIDATE))
-    memory = it.runners["assist.intent"].memory
+    memory = it.runners["assist.intent"].model.memory
     assert (memory.uid, memory.vetoed(Attempt(B))) == ("one", True)
 
 
@@ -264,7 +221,7 @@ async def test_vetoes_of_the_own_report_outlive_a_lost_disk(
         vetoes=(Veto(revision=B, attempt=0, failure_time=AT),),
     )
     it._take_reported({"status": {"models": [{"name": 5}, reported.to_wire()]}})
-    assert it.runners["assist.intent"].memory.vetoed(Attempt(B)) is taken
+    assert it.runners["assist.intent"].model.memory.vetoed(Attempt(B)) is taken
 
 
 async def test_a_fault_in_one_model_is_no_fault_of_the_others(
@@ -277,7 +234,7 @@ async def test_a_fault_in_one_model_is_no_fault_of_the_others(
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(it.runners["assist.m1"], "tick", broken)
-    backends = {name: it._tick(name, 1.0, []) for name in it.runners}
+    backends = {name: it._tick(name, Reading(1.0), Pods([])) for name in it.runners}
     assert set(backends) == {"assist.m1", "assist.m2"}
     messages = {one.name: one.message for one in it._status().models}
     assert "a defect" in messages["m1"]
@@ -289,7 +246,7 @@ async def test_labels_of_what_is_gone_are_dropped(agent: Callable[[], Agent]) ->
     give(it, raw("labels", **CANDIDATE))
     for revision in (A, B):
         metrics.count("assist.labels", revision, [])
-    metrics.observe(it.runners["assist.labels"])
+    it.runners["assist.labels"].tick(Reading(1.0), {}, {})
     give(it, raw("labels"))
     it._forget()
     labels = [labels for labels in metrics.ANSWERS._metrics if labels[0] == "assist.labels"]

@@ -14,8 +14,8 @@ from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, Veto
 from skerry_agent import files, ledger
 from skerry_agent.ledger import SLOT_BYTES, KeptVeto, Ledger
-from skerry_agent.plan import Memory, Trial
 from skerry_agent.store import Kept, Store
+from skerry_agent.trial.memory import Memory, NodeTrial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ VETO = Veto(revision=B, attempt=0, rule="Errors", failure_time=AT)
 
 
 def kept(*vetoes: Veto, models: int = 1, uid: str = "one") -> Kept:
-    trial = Trial(revision=B, attempt=0, state=CandidateState.SHIFTING)
+    trial = NodeTrial(revision=B, attempt=0, state=CandidateState.SHIFTING)
     memory = Memory(uid=uid, trial=trial, vetoes=vetoes)
     return Kept(hardware_class="x86", memories={f"{KEY}{n or ''}": memory for n in range(models)})
 

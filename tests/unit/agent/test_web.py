@@ -33,7 +33,7 @@ def serving(silence_seconds: float) -> int:
 
 @pytest.fixture(autouse=True)
 def alive() -> None:
-    metrics.passed()
+    metrics.note_reconcile()
 
 
 @pytest.fixture(params=[1, 100])
@@ -77,7 +77,7 @@ def test_head_has_no_body(port: int, path: str) -> None:
 
 
 def test_metrics_are_served(port: int) -> None:
-    assert "skerry_agent_passes_total" in HTTP.get(f"http://127.0.0.1:{port}/metrics").text
+    assert "skerry_agent_reconcile_total" in HTTP.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 def test_other_methods_are_refused(port: int) -> None:

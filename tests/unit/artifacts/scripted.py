@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from urllib3.util import retry
+
+from skerry.artifacts.images import patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import pytest
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -47,6 +53,14 @@ class Clock:
         """Note a pause."""
         self.pauses.append(seconds)
         self.now += seconds
+
+
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let no pause of what moves images take time."""
+    found = Clock()
+    for module in (patience, retry):
+        monkeypatch.setattr(module, "time", found)
+    return found
 
 
 FOUND = Answer(headers={"Docker-Content-Digest": DIGEST})

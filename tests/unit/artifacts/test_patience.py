@@ -7,12 +7,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.util import retry
 
-from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files, patience
+from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
 from skerry.artifacts.images.patience import Patience
 from skerry.jobs.plans import RegistryAccess
-from tests.unit.artifacts.scripted import Answer, Asked, Clock, Scripted, scripted
+from tests.unit.artifacts.scripted import Answer, Asked, Clock, Scripted, scripted, stopped_clock
 from tests.waiting import free_port
 
 if TYPE_CHECKING:
@@ -33,10 +32,7 @@ def server() -> Iterator[Scripted]:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """No pause takes time."""
-    found = Clock()
-    for module in (patience, retry):
-        monkeypatch.setattr(module, "time", found)
-    return found
+    return stopped_clock(monkeypatch)
 
 
 def access(server: Scripted, folder: Path | None = None) -> RegistryAccess:

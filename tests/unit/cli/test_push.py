@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.cli.main import main
+from tests.unit.artifacts.scripted import stopped_clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ def test_what_is_wrong_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     target: str, told: str,
 ) -> None:  # fmt: skip
+    stopped_clock(monkeypatch)
     (tmp_path / "model.onnx").write_text("a model")
     assert told in refused(monkeypatch, capsys, str(tmp_path), target)
 

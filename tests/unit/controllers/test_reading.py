@@ -159,6 +159,7 @@ def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
     failed = {**ended, "attempt": 1, "rule": "Golden", "rollbackTime": at}
     status = {
         "phase": "OfTomorrow",
+        "awaitedSlot": "OfTomorrow",
         "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": NO_TIME}],
         "history": [
             {**ended, "outcome": outcome, "completionTime": at}
@@ -170,6 +171,7 @@ def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
     model, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
     assert model is not None
     assert unreadable is not None
+    assert model.status.awaited_slot is None
     assert [entry.outcome for entry in model.status.history] == ["Promoted"]
     assert (model.status.targets[0].rollout.attempt, len(model.status.rejected)) == (3, 1)
     status["rejected"] = [{**failed, "rollbackTime": NO_TIME}]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from skerry.api.reasons import WriteRefusal
+from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError, from_status
+from skerry.controllers.fleet_writes import FleetWrite, attempt
+from skerry.controllers.operator import Operator
 from skerry.controllers.passes import result_of
 from skerry.controllers.refusals import (
     FLEET,
@@ -17,6 +20,7 @@ from skerry.controllers.refusals import (
     namespace_owner,
     refused_by,
 )
+from tests.unit.decide.plan_world import CONFIG
 
 if TYPE_CHECKING:
     from skerry.decide.refused import Refused
@@ -121,3 +125,20 @@ async def test_the_fleet_loop_is_woken_by_its_own_alone(owner: tuple[str, str]) 
     found.note(owner, JOB, BODY, refused())
     assert found.next_fleet_try() is not None
     assert found.namespaces() == {owner[0]} - {""}
+
+
+@pytest.mark.parametrize(("conflicts", "made"), [(0, True), (1, True), (2, False)])
+async def test_a_conflict_costs_the_fleet_loop_one_more_write_and_no_pass(
+    conflicts: int, *, made: bool
+) -> None:
+    unused: Any = None
+    operator = Operator(CONFIG, unused, unused, unused, unused)
+    answers = iter([CHANGED] * conflicts)
+
+    async def send() -> None:
+        if (error := next(answers, None)) is not None:
+            raise error
+
+    write = FleetWrite(FLEET, "label", kinds.NODE, "n1", {}, send)
+    assert await attempt(operator, write) is made
+    assert (operator.refusals.next_fleet_try() is None) is made

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from skerry.artifacts.images.patience import Patience
 from skerry.jobs.plans import RegistryAccess
 from tests.waiting import free_port, wait_for_answer
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-IMPATIENT = Patience(busy=0.2, away=0.2)
-"""For tests of what is said in the end; how long is waited has tests of its own (test_patience.py)."""
 USER, PASSWORD = "robot", "secret"
 HTPASSWD = f"{USER}:$2b$05$4.3XhmGtGzCdLU5fDljR2exGoJTOqYg/KGUpwiPWkk3ljWqElZGNm\n"
 

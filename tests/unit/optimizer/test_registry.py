@@ -21,7 +21,8 @@ from skerry.artifacts.images import (
     unpack,
 )
 from skerry.jobs.plans import RegistryAccess
-from tests.unit.optimizer.registries import IMPATIENT, Registry, docker_config, running_registry
+from tests.unit.artifacts.scripted import stopped_clock
+from tests.unit.optimizer.registries import Registry, docker_config, running_registry
 from tests.waiting import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -139,16 +140,19 @@ def test_a_damaged_layer_is_noticed(registry: Registry, tmp_path: Path) -> None:
         client.pull(RemoteLayer(layer.digest, layer.size, {}), tmp_path / "out")
 
 
-def test_an_unreachable_registry_is_said_with_its_address(tmp_path: Path) -> None:
+def test_an_unreachable_registry_is_said_with_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_clock(monkeypatch)
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     with pytest.raises(
         RegistryError, match=rf"{address}/a/b: it can't be reached .*registry\.address"
     ):
-        RegistryClient(access, patience=IMPATIENT).find("v1")
+        RegistryClient(access).find("v1")
     layer = pack_folder(folder_with(tmp_path / "in", a="1"), tmp_path / "l.tar")
     with pytest.raises(RegistryError, match="can't be reached"):
-        RegistryClient(access, patience=IMPATIENT).push(Image((layer,)), "v1")
+        RegistryClient(access).push(Image((layer,)), "v1")
 
 
 def test_a_registry_that_can_not_store_says_so(tmp_path: Path) -> None:

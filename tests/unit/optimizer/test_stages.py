@@ -24,6 +24,7 @@ from skerry.jobs.registry import assessment_tag, build_tag, evidence_tag, result
 from skerry.jobs.results import MESSAGE_BYTES, decode_summary
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.models.running import likeness, load, run
+from tests.unit.artifacts.scripted import stopped_clock
 from tests.unit.optimizer.models import (
     DIGEST,
     SAMPLES,
@@ -33,7 +34,6 @@ from tests.unit.optimizer.models import (
     start_job,
     write_validation,
 )
-from tests.unit.optimizer.registries import IMPATIENT
 from tests.waiting import free_port
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def test_an_unreachable_registry_fails_the_stage_with_words_for_people(
     address = f"127.0.0.1:{free_port()}"
     access = RegistryAccess(address=address, repository="a/b", insecure=True)
     job = start_job(tmp_path, monkeypatch, access, classifier())
-    monkeypatch.setattr("skerry_optimizer.stages.find_finished.JOB", IMPATIENT)
+    stopped_clock(monkeypatch)
     assert main(["find-finished"]) == 1
     assert f"registry {address}/a/b: it can't be reached" in job.message
 
@@ -271,6 +271,7 @@ def test_an_assessment_is_kept_and_one_that_cannot_be_is_given_all_the_same(
     assert result_of(json.loads(image.manifest)) == job.message
     nowhere = RegistryAccess(address=f"127.0.0.1:{free_port()}", repository="a/b", insecure=True)
     other = start_job(tmp_path / "not", monkeypatch, nowhere, classifier())
+    stopped_clock(monkeypatch)
     run_stages("assess")
     assert other.message == job.message
 

@@ -14,7 +14,7 @@ from skerry.decide.rollout.model import Placement
 from skerry.render.daemonsets import daemonset
 from skerry.render.image_volumes import delivered
 from skerry.render.jobs import optimisation_job
-from skerry_agent.pods import Pod
+from skerry_agent.kubelet import Pod
 from tests.unit.decide.plan_world import CONFIG, IMAGE
 from tests.unit.render.test_objects import OWNER, SERVED, build_job
 
@@ -53,7 +53,7 @@ def test_every_server_has_its_files_its_ports_and_its_golden_samples(
         assert one["resources"]["limits"].keys() == {"cpu", "memory"}
     metadata = {"namespace": "assist", "name": "intent-x"}
     pod = Pod.of({"metadata": metadata, "spec": workload["spec"]["template"]["spec"]})
-    assert (pod.http_port, pod.grpc_port, pod.golden_port) == (8080, 8081, 8090)
+    assert (pod.ports.http, pod.ports.grpc, pod.ports.golden) == (8080, 8081, 8090)
 
 
 def test_triton_is_started_on_the_repository() -> None:

@@ -45,7 +45,10 @@ class BuildReason(Reason):
 
 
 class JobFailure(Reason):
-    """Failed optimization and fetch jobs; the last three are the Job controller's own words."""
+    """Failed optimization and fetch jobs.
+
+    The last three are the Job controller's own words (batch/v1, JobReason*).
+    """
 
     STAGE_FAILED = "StageFailed", "A stage of the job ended with an error."
     OOM_KILLED = "OOMKilled", "A container of the job needed more memory than its limit."

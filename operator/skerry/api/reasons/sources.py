@@ -39,7 +39,10 @@ class FetchReason(Reason):
 
 
 class FetchRefusal(Reason):
-    """Failed fetches; the message of the failed stage begins with the reason."""
+    """Failed fetches.
+
+    The message of the failed stage begins with the reason.
+    """
 
     NOT_FOUND = (
         "SourceNotFound",

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from skerry.api.artifact import Role
+from skerry.api.reasons import ConditionType
 from skerry.cli.report.advice import bottlenecks, recommendations
 from skerry.cli.report.content import classes
 from skerry.cli.report.plot import pareto_svg
@@ -53,7 +54,7 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
         model=model,
         title=picture.title,
         source=model.status.artifact(Role.SOURCE),
-        ready=condition_of(model.status.conditions, "Ready"),
+        ready=condition_of(model.status.conditions, ConditionType.READY),
         sections=sections,
         history=sorted(model.status.history, key=lambda entry: entry.completion_time, reverse=True),
         now=now,

@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from skerry.api.edgenode import CandidateState, VerdictOutcome
 from skerry.api.modelvariant import StageOutcome
+from skerry.api.reasons import ConditionType
 from skerry.cli.reading import variants_of
 from skerry.cli.status.words import STYLES, age, figure
 from skerry.decide.conditions import condition_of
@@ -51,7 +52,7 @@ def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
 
 def _headline(picture: Picture) -> str:
     model = picture.model
-    ready = condition_of(model.status.conditions, "Ready")
+    ready = condition_of(model.status.conditions, ConditionType.READY)
     said = f"Ready={ready.status} ({ready.reason})" if ready else "no status yet"
     behind = model.status.observed_generation < (model.metadata.generation or 0)
     phase = f"[{STYLES[model.status.phase]}]{model.status.phase}[/]"
@@ -88,7 +89,7 @@ def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime)
 
 def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) -> None:
     status = variant.status
-    certified = condition_of(status.conditions, "Certified")
+    certified = condition_of(status.conditions, ConditionType.CERTIFIED)
     said = certified.reason if certified else "not built yet"
     mark = "  [green]chosen[/]" if chosen else ""
     leaf = branch.add(f"build {variant.metadata.name}  {variant.spec.engine}  {said}{mark}")

@@ -116,8 +116,9 @@ def _is_overdue(
     previous = route.previous
     if previous is not None and previous.revision == revision:
         if now >= previous.expiration_time + OFFLINE_GRACE:
-            # Where it is the only server, only a candidate is worth its room.
-            return route.candidate is not None or not _is_alone(route, node, revision)
+            # Where it is the only server, only a candidate that gets its room is worth it.
+            alone = _is_alone(route, node, revision)
+            return not alone or (route.candidate is not None and _has_use_for_room(view, node))
         if view.policy.standby is Standby.WARM:
             return False
     return silence_seconds(node, now) >= OFFLINE_GRACE.total_seconds()
@@ -131,9 +132,33 @@ def _is_alone(route: ModelRouteSpec, node: NodeView, revision: str) -> bool:
     return serves(node, revision) and stable.revision not in node.ready_revisions
 
 
-def is_held_offline(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
-    """Whether all that keeps the revision anywhere is an offline node, in each of its shards."""
-    held = {n.shard for n in holders(view, route, revision, now) if not n.reachable}
+def _has_use_for_room(view: TargetView, node: NodeView) -> bool:
+    """Return whether a candidate can come to the node's shard: to a node that is not left out."""
+    return any(other.shard == node.shard and not other.left_out for other in view.nodes)
+
+
+def _is_kept(
+    view: TargetView, route: ModelRouteSpec, node: NodeView, revision: str, now: datetime
+) -> bool:
+    """Return whether a node keeps its only server although the time to release it is over."""
+    previous = route.previous
+    if (
+        previous
+        and previous.revision == revision
+        and now < previous.expiration_time + OFFLINE_GRACE
+    ):
+        return False
+    return _is_alone(route, node, revision) and not _has_use_for_room(view, node)
+
+
+def is_held_aside(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
+    """Whether nobody waits for what keeps the revision, in each of its shards.
+
+    An offline node catches up when it returns. A node that is left out, alone in its shard, keeps its only server.
+    """
+    holding = holders(view, route, revision, now)
+    aside = (n for n in holding if not n.reachable or _is_kept(view, route, n, revision, now))
+    held = {node.shard for node in aside}
     placement = view.daemonsets[revision]
     return all(shard in held for shard in ALL_SHARDS if placement.reaches(shard))
 

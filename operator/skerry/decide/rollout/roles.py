@@ -23,7 +23,7 @@ from skerry.decide.rollout.by_hand import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
 from skerry.decide.rollout.model import PlacementKind
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
-from skerry.decide.rollout.retire import is_held_offline
+from skerry.decide.rollout.retire import is_held_aside
 from skerry.decide.rollout.situation import Situation, change, way_back
 from skerry.decide.rollout.wave import is_done, is_last, observe_wave
 
@@ -150,7 +150,8 @@ def _drop_previous(now: Situation) -> ModelRouteSpec | None:
 def _start(now: Situation) -> ModelRouteSpec | None:
     """The spec asks for something new that may be tried: it becomes the candidate.
 
-    The previous revision's window ends with it, since a node holds two copies at most.
+    The previous revision's window ends with it, since a node holds two copies at most. One that is still there
+    after its window gets the same time from now on: until now nobody needed its room.
     """
     view, route, desired = now.view, now.route, now.view.desired
     if desired is None or route.candidate or not view.nodes:
@@ -160,8 +161,7 @@ def _start(now: Situation) -> ModelRouteSpec | None:
         return None
     previous = route.previous
     if previous is not None:
-        until = min(previous.expiration_time, now.now)
-        previous = previous.model_copy(update={"expiration_time": until})
+        previous = previous.model_copy(update={"expiration_time": now.now})
     candidate = RouteCandidate(revision=desired, attempt=view.attempt)
     return change(route, candidate=candidate, previous=previous, halted=None)
 
@@ -169,14 +169,14 @@ def _start(now: Situation) -> ModelRouteSpec | None:
 def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: datetime) -> bool:
     """Not taken back before, every halt remembered, and no pods of it left outside of waves.
 
-    Pods of it that only offline nodes hold count as a part of the first wave.
+    Pods of it that nobody waits for count as a part of the first wave.
     """
     if is_rejected(view, Attempt(desired, view.attempt)) or not is_recorded(view, route.halted):
         return False
     left = view.daemonsets.get(desired)
     if left is None or left.kind is PlacementKind.IN:
         return True
-    return left.kind is PlacementKind.NOT_IN and is_held_offline(view, route, desired, now)
+    return left.kind is PlacementKind.NOT_IN and is_held_aside(view, route, desired, now)
 
 
 CHECKS = (
@@ -227,11 +227,11 @@ def _ready_nodes(view: TargetView, revision: str) -> int:
 
 
 def _only_roles_run(now: Situation, other: str) -> bool:
-    """No third revision is left on any node, but where an offline node holds it: nobody waits for that."""
+    """No third revision is left on any node, but where nobody waits for those that hold it."""
     view, route = now.view, now.route
     allowed = {other} | ({route.stable.revision} if route.stable else set())
     third = view.daemonsets.keys() - allowed
-    return all(is_held_offline(view, route, revision, now.now) for revision in third)
+    return all(is_held_aside(view, route, revision, now.now) for revision in third)
 
 
 def _kept_warm(now: Situation) -> RoutePrevious | None:

@@ -62,6 +62,11 @@ class Recent:
     stable: Series = field(default_factory=Series)
     greatest_age: float = GREATEST_AGE_SECONDS
 
+    def forget(self, now: float) -> None:
+        """Forget what no later window can hold."""
+        for side in (self.candidate, self.stable):
+            side.drop_before(now - self.greatest_age)
+
     def window(self, now: float, least: int) -> Window:
         """The span that ends at `now` (seconds); what lies before it is forgotten."""
         oldest = now - self.greatest_age

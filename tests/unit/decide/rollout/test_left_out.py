@@ -294,3 +294,50 @@ def test_a_tainted_node_that_goes_away_without_the_candidate_is_no_loss_of_it() 
     assert not made.rejections
     assert made.status is not None
     assert made.status.rollout.stable == B
+
+
+DAY = 24 * 3600
+
+
+def alone_on_previous(shards: tuple[int, ...] = (0, 1, 2)) -> Fleet:
+    """n1 had a taint when B came and serves A, more than a day after the window in which A was kept."""
+    made = fleet(3)
+    for number, shard in enumerate(shards):
+        made.devices[f"n{number}"].shard = shard
+    made.desired = A
+    made.settle()
+    made.devices["n1"].tainted = True
+    made.desired = B
+    made.settle(deadlines=True)
+    made.advance(3 * DAY)
+    assert servers(made) == {"n0": B, "n1": A, "n2": B}
+    return made
+
+
+def test_a_node_keeps_its_only_server_while_one_revision_follows_the_other() -> None:
+    made = alone_on_previous()
+    for revision in (C, B, C):
+        made.desired = revision
+        made.settle(deadlines=True)
+        made.advance(3 * DAY)
+        assert made.status is not None
+        assert made.status.rollout.stable == revision
+        assert servers(made) == {"n0": revision, "n1": A, "n2": revision}
+    made.devices["n1"].tainted = False
+    made.settle(deadlines=True)
+    assert servers(made) == dict.fromkeys(made.devices, C)
+    assert set(made.daemonsets) == {C}
+
+
+def test_where_the_shard_has_use_for_its_room_it_goes_a_day_after_the_candidate_began() -> None:
+    made = alone_on_previous(shards=(0, 1, 1))
+    made.desired, began = C, made.now
+    for _ in range(20):
+        made.tick()
+    made.now = began + timedelta(days=1, seconds=-1)
+    assert servers(made)["n1"] == A
+    assert made.status is not None
+    assert "n1" in made.status.message
+    assert A not in made.decide().delete
+    made.now = began + timedelta(days=1, seconds=1)
+    assert A in made.decide().delete

@@ -1,10 +1,9 @@
 """Plays a soak to the guard: the same functions that the agent calls, at a coarser cadence.
 
 The agent asks once a second. Soaks of equal builds are asked every ten virtual seconds, half of the
-span that the shift statistic looks at: 6,000 soaks then fit into two minutes of one core, and with
-`screen` before the guard into twenty seconds. (The first 300 of each kind and share were run at the
-agent's cadence as well: no false verdict.) Faults are looked for at the agent's own cadence from the
-moment when they begin.
+span that the shift statistic looks at: 6,000 soaks then fit into two minutes of one core. (The first 300
+of each kind and share were run at the agent's cadence as well: no false verdict.) Faults are looked for
+at the agent's own cadence from the moment when they begin.
 """
 
 from __future__ import annotations

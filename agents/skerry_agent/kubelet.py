@@ -1,11 +1,11 @@
-"""The node's pods as the agent needs them: which revision answers where, and who calls from where."""
+"""The kubelet's pods as the agent's workloads: which revision answers where, and who calls from where."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION, Model
-from skerry_agent.gateway.state import SERVING_PORT
+from skerry_agent.trial.instance import Instance, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,17 +23,14 @@ class Pod(Model):
     leaving: bool = False
     own_network: bool = True
     created: str = ""
-    http_port: int = SERVING_PORT
-    grpc_port: int | None = None
-    golden_port: int | None = None
+    ports: Ports = Ports()
 
     @staticmethod
     def of(item: dict[str, Any]) -> Pod:
-        """From the API server's object."""
+        """Return a pod of the API server's object."""
         metadata, status = item["metadata"], item.get("status", {})
         labels = _trusted_labels(metadata)
         conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
-        ports = _ports(item.get("spec", {}))
         return Pod(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -45,14 +42,24 @@ class Pod(Model):
             or status.get("phase") in {"Succeeded", "Failed"},
             own_network=not item.get("spec", {}).get("hostNetwork", False),
             created=metadata.get("creationTimestamp", ""),
-            http_port=ports.get("http", SERVING_PORT),
-            grpc_port=ports.get("grpc"),
-            golden_port=ports.get("golden"),
+            ports=_ports(item.get("spec", {})),
+        )
+
+    def instance(self) -> Instance | None:
+        """Return the pod as a server of its revision; None when it is none, or has no address yet."""
+        if not self.revision or not self.address:
+            return None
+        return Instance(
+            revision=self.revision,
+            address=self.address,
+            ports=self.ports,
+            ready=self.ready,
+            leaving=self.leaving,
         )
 
 
 def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
-    """The labels of a pod that its DaemonSet made; nothing of one that only says so.
+    """Return the labels of a pod that its DaemonSet made; nothing of one that only claims it.
 
     Who may create pods may give them any label, and would get a revision's traffic.
     """
@@ -67,30 +74,35 @@ def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _ports(spec: dict[str, Any]) -> dict[str, int]:
-    """Ports by name: Skerry's own runtime has `http` for all, a replaced one has its own for each."""
-    return {
+def _ports(spec: dict[str, Any]) -> Ports:
+    """Return ports by name: Skerry's own runtime has `http` for all, a replaced one has its own for each."""
+    named = {
         port["name"]: port["containerPort"]
         for container in spec.get("containers", ())
         for port in container.get("ports", ())
-        if "name" in port
+        if port.get("name") in Ports.model_fields
     }
+    return Ports(**named)
 
 
-def of_model(pods: Iterable[Pod], namespace: str, model: str) -> dict[str, Pod]:
-    """Pods of one model by revision. Of two, one that stays is taken, then the ready and newer one."""
-    ordered = sorted(pods, key=lambda pod: (not pod.leaving, pod.ready, pod.created))
-    return {
-        pod.revision: pod
-        for pod in ordered
-        if pod.revision and pod.address and (pod.namespace, pod.model) == (namespace, model)
-    }
+class Pods:
+    """Workloads that a kubelet runs."""
 
+    def __init__(self, pods: Iterable[Pod]) -> None:
+        """Of the pods on this node."""
+        # of two pods of a revision the last counts: one that stays, then the ready and newer one
+        self._pods = sorted(pods, key=lambda pod: (not pod.leaving, pod.ready, pod.created))
 
-def callers(pods: Iterable[Pod]) -> dict[str, str]:
-    """Namespaces by address, of pods with an address of their own."""
-    return {
-        pod.address: pod.namespace
-        for pod in pods
-        if pod.own_network and pod.address and not pod.leaving
-    }
+    def instances(self, namespace: str, model: str) -> dict[str, Instance]:
+        """Return the servers of a model by revision."""
+        mine = (pod for pod in self._pods if (pod.namespace, pod.model) == (namespace, model))
+        found = (pod.instance() for pod in mine)
+        return {instance.revision: instance for instance in found if instance}
+
+    def callers(self) -> dict[str, str]:
+        """Return the namespaces of pods with an address of their own, by that address."""
+        return {
+            pod.address: pod.namespace
+            for pod in self._pods
+            if pod.own_network and pod.address and not pod.leaving
+        }

@@ -1,4 +1,4 @@
-"""The trial's state machine: tables of what is seen and what follows."""
+"""The state machine of a trial: tables of what is observed and what follows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRouteSpec
 from skerry.judging.guard import Finding
-from skerry_agent import plan
-from skerry_agent.plan import Memory, Seen, Trial
+from skerry_agent.trial import machine, traffic
+from skerry_agent.trial.machine import Observation
+from skerry_agent.trial.memory import MOST_VETOES, Memory, NodeTrial
 
 A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -33,7 +34,7 @@ WAY_BACK = {"previous": {"revision": A, "expirationTime": NOW}}
 
 
 def trial(state: CandidateState, step: int = 0, **more: Any) -> Memory:
-    return Memory(trial=Trial(revision=B, attempt=0, state=state, step=step, **more))
+    return Memory(trial=NodeTrial(revision=B, attempt=0, state=state, step=step, **more))
 
 
 def veto(revision: str) -> Veto:
@@ -46,26 +47,26 @@ S = CandidateState
 @pytest.mark.parametrize(
     ("before", "seen", "after"),
     [
-        (S.WAITING, Seen(0, frozenset({A})), S.WAITING),
-        (S.WAITING, Seen(0, frozenset({A, B})), S.SMOKE_CHECK),
-        (S.SMOKE_CHECK, Seen(9, frozenset({A, B})), S.SMOKE_CHECK),
-        (S.SMOKE_CHECK, Seen(9, frozenset({A, B}), smoke=PASSES), S.SHIFTING),
-        (S.SMOKE_CHECK, Seen(9, frozenset({A, B}), smoke=FAILS), S.FAILED),
-        (S.SHIFTING, Seen(29, frozenset({A, B}), finding=PASSES, samples=99), S.SHIFTING),
-        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=PASSES, samples=19), S.SHIFTING),
-        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=DOUBTS, samples=99), S.SHIFTING),
-        (S.SHIFTING, Seen(31, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
-        (S.SHIFTING, Seen(1, frozenset({A, B}), finding=FAILS), S.FAILED),
-        (S.SOAKING, Seen(59, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
-        (S.SOAKING, Seen(61, frozenset({A, B}), finding=DOUBTS, samples=99), S.SOAKING),
-        (S.SOAKING, Seen(61, frozenset({A, B}), finding=PASSES, samples=99), S.PASSED),
-        (S.SOAKING, Seen(61, frozenset({A}), finding=PASSES, samples=99), S.WAITING),
-        (S.PASSED, Seen(99, frozenset({A, B}), finding=FAILS), S.FAILED),
+        (S.WAITING, Observation(0, frozenset({A})), S.WAITING),
+        (S.WAITING, Observation(0, frozenset({A, B})), S.SMOKE_CHECK),
+        (S.SMOKE_CHECK, Observation(9, frozenset({A, B})), S.SMOKE_CHECK),
+        (S.SMOKE_CHECK, Observation(9, frozenset({A, B}), smoke=PASSES), S.SHIFTING),
+        (S.SMOKE_CHECK, Observation(9, frozenset({A, B}), smoke=FAILS), S.FAILED),
+        (S.SHIFTING, Observation(29, frozenset({A, B}), finding=PASSES, samples=99), S.SHIFTING),
+        (S.SHIFTING, Observation(31, frozenset({A, B}), finding=PASSES, samples=19), S.SHIFTING),
+        (S.SHIFTING, Observation(31, frozenset({A, B}), finding=DOUBTS, samples=99), S.SHIFTING),
+        (S.SHIFTING, Observation(31, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
+        (S.SHIFTING, Observation(1, frozenset({A, B}), finding=FAILS), S.FAILED),
+        (S.SOAKING, Observation(59, frozenset({A, B}), finding=PASSES, samples=99), S.SOAKING),
+        (S.SOAKING, Observation(61, frozenset({A, B}), finding=DOUBTS, samples=99), S.SOAKING),
+        (S.SOAKING, Observation(61, frozenset({A, B}), finding=PASSES, samples=99), S.PASSED),
+        (S.SOAKING, Observation(61, frozenset({A}), finding=PASSES, samples=99), S.WAITING),
+        (S.PASSED, Observation(99, frozenset({A, B}), finding=FAILS), S.FAILED),
     ],
 )
-def test_way_of_a_candidate(before: S, seen: Seen, after: S) -> None:
+def test_way_of_a_candidate(before: S, seen: Observation, after: S) -> None:
     memory = trial(before, step=1 if before in {S.SOAKING, S.PASSED} else 0)
-    found = plan.advance(route(**STABLE, **TRYING), memory, seen)
+    found = machine.advance(route(**STABLE, **TRYING), memory, seen)
     assert found.trial is not None
     assert found.trial.state is after
     assert found.vetoed(Attempt(B)) is (after is S.FAILED)
@@ -73,19 +74,21 @@ def test_way_of_a_candidate(before: S, seen: Seen, after: S) -> None:
 
 def test_a_candidate_that_keeps_losing_its_check_fails() -> None:
     memory, spec = trial(S.SOAKING, 1), route(**STABLE, **TRYING)
-    for _ in range(plan.LOSSES):
-        memory = plan.advance(
+    for _ in range(machine.LOSSES):
+        memory = machine.advance(
             spec,
             trial(S.SOAKING, 1, losses=memory.trial.losses if memory.trial else 0),
-            Seen(1, frozenset({A})),
+            Observation(1, frozenset({A})),
         )
-    memory = plan.advance(spec, memory, Seen(2, frozenset({A, B})))
+    memory = machine.advance(spec, memory, Observation(2, frozenset({A, B})))
     assert memory.vetoed(Attempt(B))
 
 
-def test_a_pod_that_was_told_to_go_is_no_loss() -> None:
-    memory = plan.advance(
-        route(**STABLE, **TRYING), trial(S.SOAKING, 1), Seen(1, frozenset({A}), frozenset({B}))
+def test_a_pod_that_is_stopped_is_no_loss() -> None:
+    memory = machine.advance(
+        route(**STABLE, **TRYING),
+        trial(S.SOAKING, 1),
+        Observation(1, frozenset({A}), frozenset({B})),
     )
     assert memory.trial is not None
     assert (memory.trial.state, memory.trial.losses) == (S.WAITING, 0)
@@ -115,14 +118,18 @@ def test_a_pod_that_was_told_to_go_is_no_loss() -> None:
 def test_shares(
     roles: dict[str, Any], memory: Memory, up: set[str], shares: dict[str, int]
 ) -> None:
-    assert plan.shares(route(**roles), memory, frozenset(up)) == shares
+    assert traffic.shares(route(**roles), memory, frozenset(up)) == shares
 
 
 def test_after_promotion_the_guard_stays_armed_while_there_is_a_way_back() -> None:
     promoted = route(stable={"revision": B}, **WAY_BACK)
-    memory = plan.advance(promoted, trial(S.PASSED, 1), Seen(1, frozenset({A, B}), finding=FAILS))
-    assert plan.shares(promoted, memory, frozenset({A, B})) == {A: 100}
-    final = plan.advance(route(stable={"revision": B}), trial(S.PASSED, 1), Seen(1, frozenset({B})))
+    memory = machine.advance(
+        promoted, trial(S.PASSED, 1), Observation(1, frozenset({A, B}), finding=FAILS)
+    )
+    assert traffic.shares(promoted, memory, frozenset({A, B})) == {A: 100}
+    final = machine.advance(
+        route(stable={"revision": B}), trial(S.PASSED, 1), Observation(1, frozenset({B}))
+    )
     assert final.trial is None
 
 
@@ -152,9 +159,11 @@ def test_traffic_goes_only_where_something_answers(
         now += 10
         spec = route(**roles)
         before = memory.vetoes
-        memory = plan.advance(spec, memory, Seen(now, up, frozenset(), smoke, finding, samples))
-        assert set(before) <= set(memory.vetoes) or len(memory.vetoes) == plan.MOST_VETOES
-        given_shares = plan.shares(spec, memory, up)
+        memory = machine.advance(
+            spec, memory, Observation(now, up, frozenset(), smoke, finding, samples)
+        )
+        assert set(before) <= set(memory.vetoes) or len(memory.vetoes) == MOST_VETOES
+        given_shares = traffic.shares(spec, memory, up)
         assert set(given_shares) <= up
         assert sum(given_shares.values()) in {0, 100}
         if spec.stable is not None and spec.stable.revision in up:
@@ -164,11 +173,13 @@ def test_traffic_goes_only_where_something_answers(
             assert B not in given_shares, "a veto sticks"
 
 
-def test_a_candidate_that_waits_for_its_pod_says_so_and_the_gateway_is_told_nothing() -> None:
+def test_a_candidate_that_waits_for_its_pod_says_so_and_the_gateway_has_no_message() -> None:
     waits, both = route(**STABLE, **TRYING), frozenset({A, B})
-    told = plan.awaited(waits, trial(S.WAITING))
-    assert told == f"no pod of candidate {B} answers on this node yet"
-    assert plan.message(waits, trial(S.WAITING), frozenset({A})) == ""
-    assert plan.awaited(waits, trial(S.SMOKE_CHECK)) == ""
-    assert plan.awaited(route(**STABLE), trial(S.WAITING)) == ""
-    assert plan.awaited(waits, plan.advance(waits, trial(S.WAITING), Seen(0, both))) == ""
+    found = traffic.awaited(waits, trial(S.WAITING))
+    assert found == f"no pod of candidate {B} answers on this node yet"
+    assert traffic.message(waits, trial(S.WAITING), frozenset({A})) == ""
+    assert traffic.awaited(waits, trial(S.SMOKE_CHECK)) == ""
+    assert traffic.awaited(route(**STABLE), trial(S.WAITING)) == ""
+    assert (
+        traffic.awaited(waits, machine.advance(waits, trial(S.WAITING), Observation(0, both))) == ""
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from skerry.api.common import LABEL_MODEL, LABEL_REVISION
 from skerry.render.daemonsets import daemonset_name
-from skerry_agent.pods import Pod, callers, of_model
+from skerry_agent.kubelet import Pod, Pods
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 
@@ -41,7 +41,7 @@ def pod(*owners: dict[str, Any], name: str = "p", revision: str = A) -> Pod:
 
 
 def test_a_pod_of_its_daemonset_serves() -> None:
-    assert of_model([pod(owner())], "assist", "intent").keys() == {A}
+    assert Pods([pod(owner())]).instances("assist", "intent").keys() == {A}
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,46 @@ def test_a_pod_of_its_daemonset_serves() -> None:
 )
 def test_a_pod_with_the_labels_alone_gets_no_request(owners: list[dict[str, Any]]) -> None:
     thief = pod(*owners)
-    assert of_model([thief], "assist", "intent") == {}
-    assert callers([thief]) == {"10.0.0.2": "assist"}, "it may ask, as any pod of its namespace"
+    assert Pods([thief]).instances("assist", "intent") == {}
+    assert Pods([thief]).callers() == {"10.0.0.2": "assist"}, (
+        "it may ask, as any pod of its namespace"
+    )
 
 
 def test_the_thief_does_not_stand_before_the_real_one() -> None:
-    found = of_model([pod(owner(), name="real"), pod(name="thief")], "assist", "intent")
-    assert found[A].name == "real"
+    real = pod(owner(), name="real").model_copy(update={"address": "10.0.0.9"})
+    for pods in ([real, pod(name="thief")], [pod(name="thief"), real]):
+        assert Pods(pods).instances("assist", "intent")[A].address == "10.0.0.9"
+
+
+def one(address: str, **fields: Any) -> Pod:
+    return pod(owner()).model_copy(update={"address": address, **fields})
+
+
+@pytest.mark.parametrize(
+    ("other", "chosen"),
+    [
+        ({"leaving": True}, "first"),
+        ({"ready": False}, "first"),
+        ({"created": "2026-11-30T00:00:01Z"}, "other"),
+        ({"created": "2026-11-29T23:59:59Z"}, "first"),
+        ({"model": "another"}, "first"),
+        ({"namespace": "another"}, "first"),
+        ({"address": ""}, "first"),
+    ],
+)
+def test_of_two_pods_of_a_revision(other: dict[str, Any], chosen: str) -> None:
+    pods = [one("first"), one(**{"address": "other", **other})]
+    for ordered in (pods, pods[::-1]):
+        assert Pods(ordered).instances("assist", "intent")[A].address == chosen
+
+
+def test_a_pod_without_an_address_of_its_own_names_no_caller() -> None:
+    pods = [one("10.0.0.3"), one("10.0.0.4", own_network=False), one("10.0.0.5", leaving=True)]
+    assert Pods(pods).callers() == {"10.0.0.3": "assist"}
+
+
+def test_ports_by_name() -> None:
+    found = pod(owner()).instance()
+    assert found is not None
+    assert (found.ports.http, found.ports.grpc, found.ports.golden) == (9999, None, None)

@@ -1,17 +1,17 @@
-"""The node's word on its models, as it stands in EdgeNode.status; pure."""
+"""What the node reports of its models, as it stands in EdgeNode.status."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel
-from skerry_agent import plan
+from skerry_agent.trial import traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skerry.api.modelroute import ModelRoute, ModelRouteSpec
-    from skerry_agent.plan import Memory
+    from skerry_agent.trial.memory import Memory
 
 
 MOST_MODELS = 256
@@ -25,9 +25,9 @@ _UNDER_WAY = frozenset(
 def node_model(
     route: ModelRoute, memory: Memory, up: frozenset[str], trouble: str = ""
 ) -> NodeModel:
-    """What the operator reads of this model on this node; `trouble` is told where nothing worse is."""
+    """Return what the operator reads of this model on this node; `trouble` comes last in its message."""
     spec = route.spec
-    given = plan.shares(spec, memory, up)
+    given = traffic.shares(spec, memory, up)
     stable = spec.stable.revision if spec.stable else None
     return NodeModel(
         namespace=route.metadata.namespace or "",
@@ -44,12 +44,12 @@ def node_model(
 
 
 def _message(spec: ModelRouteSpec, memory: Memory, up: frozenset[str], trouble: str) -> str:
-    said = plan.message(spec, memory, up) or plan.awaited(spec, memory)
+    said = traffic.message(spec, memory, up) or traffic.awaited(spec, memory)
     return "; ".join(part for part in (said, trouble) if part)
 
 
 def _candidate(route: ModelRoute, memory: Memory, given: dict[str, int]) -> NodeCandidate | None:
-    """The trial; one of a promoted revision only once it failed."""
+    """Return the trial; one of a promoted revision only once it failed."""
     trial = memory.trial
     if trial is None or (route.spec.candidate is None and trial.state is not CandidateState.FAILED):
         return None

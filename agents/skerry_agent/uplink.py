@@ -1,6 +1,6 @@
-"""What goes up to the API server: the EdgeNode's status on transitions, and the heartbeat.
+"""What the agent sends to the API server: the EdgeNode's status on transitions, and the heartbeat.
 
-What was sent belongs to one EdgeNode by its uid. One that is made again gets the whole report, and so does
+What was sent belongs to one EdgeNode by its uid. One that is created again gets the whole report, and so does
 one whose stored status somebody else changed.
 """
 
@@ -17,7 +17,7 @@ import httpx
 
 from skerry_agent import metrics
 from skerry_agent.kube import pause
-from skerry_agent.timeline import tell
+from skerry_agent.timeline import emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ CORRECTION_SECONDS = 10.0
 NOT_TAKEN = (httpx.HTTPError, OSError, ValueError, LookupError, TypeError)
 
 
-class Reporting:
+class Uplink:
     """Sends the last status offered, until it has arrived.
 
     Attributes:
@@ -59,13 +59,13 @@ class Reporting:
         self._connected = True
 
     def offer(self, status: EdgeNodeStatus) -> None:
-        """The status as it is now; sent only when it differs from what was sent."""
+        """Take the current status; it is sent only when it differs from what was sent."""
         self.wanted = status
         if status != self.sent:
             self._news.set()
 
-    def seen(self, node: dict[str, Any] | None) -> None:
-        """The EdgeNode as the API server has it; None when there is none."""
+    def observe(self, node: dict[str, Any] | None) -> None:
+        """Compare the EdgeNode that the API server has (None: there is none) with what was sent."""
         if node is None:
             self._send_again("")
             return
@@ -91,8 +91,8 @@ class Reporting:
             self._news.set()
             self._hurry.set()
 
-    async def reports(self) -> None:
-        """Reports until cancelled."""
+    async def send_reports(self) -> None:
+        """Send reports until cancelled."""
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             await self._news.wait()
@@ -112,7 +112,7 @@ class Reporting:
                 continue
             backoff = FIRST_BACKOFF_SECONDS
             self.sent = status
-            tell("reported", models=[_brief(model) for model in status.to_wire().get("models", [])])
+            emit("reported", models=[_brief(model) for model in status.to_wire().get("models", [])])
 
     def _note(self, written: dict[str, Any]) -> None:
         metadata = written["metadata"]
@@ -120,13 +120,13 @@ class Reporting:
         self.stored = written.get("status")
 
     async def _wait(self, seconds: float) -> None:
-        """Waits for the next try, or until there is somebody to report to again."""
+        """Wait for the next try, or until there is an API server or an EdgeNode again."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), seconds)
         self._hurry.clear()
 
-    async def beats(self) -> None:
-        """Renews the Lease until cancelled."""
+    async def send_heartbeats(self) -> None:
+        """Renew the Lease until cancelled."""
         while True:
             seconds = self.settings.heartbeat_seconds
             try:
@@ -142,17 +142,17 @@ class Reporting:
     def _set_connected(self, *, connected: bool) -> None:
         metrics.CONNECTED.set(connected)
         if connected and not self._connected:
-            tell("connected")
+            emit("connected")
             self.back()
             self._news.set()
             self._hurry.set()
         elif self._connected and not connected:
-            tell("disconnected")
+            emit("disconnected")
         self._connected = connected
 
 
 def _version(metadata: dict[str, Any]) -> int:
-    """The order of an object's versions."""
+    """Return a number by which an object's versions are ordered."""
     try:
         return int(metadata.get("resourceVersion", 0))
     except ValueError:
