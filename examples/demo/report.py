@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from skerry.api import ModelVariant
-    from skerry.api.edgemodel_status import TargetStatus
     from skerry.api.modelvariant import Interval
+    from skerry.api.target_status import TargetStatus
     from tests.lab.client.timeline import Timeline
 
 MEGABYTE = 1e6

@@ -2,7 +2,7 @@
 
 Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
 evaluation's, the rollout's and the guard's parts of the spec are in `skerry.api.evaluation`, `rollout` and
-`guard`, the status in `skerry.api.edgemodel_status`.
+`guard`, the status in `skerry.api.edgemodel_status` and `target_status`.
 """
 
 from __future__ import annotations
@@ -35,27 +35,29 @@ from skerry.api.edgemodel_status import (
     ArtifactStatus,
     AssessedDataset,
     Assessment,
-    BuildPhase,
-    BuildStatus,
-    CatchingUp,
     EdgeModelStatus,
-    EngineBuildStatus,
-    EngineRank,
-    FrontEntry,
     HistoryEntry,
     JobSlot,
-    NodeCounts,
     Outcome,
-    Phase,
     Rejection,
-    RolloutStatus,
-    TargetStatus,
-    WaveStatus,
 )
 from skerry.api.evaluation import Evaluation, Metric
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
 from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
+from skerry.api.target_status import (
+    BuildPhase,
+    BuildStatus,
+    CatchingUp,
+    EngineBuildStatus,
+    EngineRank,
+    FrontEntry,
+    NodeCounts,
+    Phase,
+    RolloutStatus,
+    TargetStatus,
+    WaveStatus,
+)
 from skerry.api.units import parse_ratio
 
 MAX_NAME_LENGTH = 40

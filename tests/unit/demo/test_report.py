@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from examples.demo.report import agreement
-from skerry.api.edgemodel_status import BuildPhase, BuildStatus, EngineBuildStatus, TargetStatus
+from skerry.api.target_status import BuildPhase, BuildStatus, EngineBuildStatus, TargetStatus
 
 XEON = "Xeon 8370C"
 
