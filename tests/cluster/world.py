@@ -68,6 +68,18 @@ class World:
         assert tried is not None
         return tried
 
+    def seconds_to_rollback(self, hardware_class: str, revision: str) -> float:
+        """Wait until a class is rolled back; returns how long after the device's first Fail."""
+        halted = wait_for(
+            f"the rollback of {hardware_class}",
+            lambda: self.route(hardware_class).spec.halted,
+            lambda found: found is not None,
+            ROLLOUT_SECONDS,
+        )
+        assert halted is not None
+        took: float = (halted.rollback_time - self.devices.failed_at[revision]).total_seconds()
+        return took
+
     def patch(self, change: dict[str, Any], name: str = NAME) -> int:
         """Change the spec; returns the new generation."""
         item = self.api.get(kinds.EDGE_MODEL, self.namespace, name)
