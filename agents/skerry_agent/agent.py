@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from skerry.api.modelroute import ModelRoute
     from skerry_agent.gateway.driver import Checks, Gateway
+    from skerry_agent.gateway.state import Server
     from skerry_agent.settings import Settings
     from skerry_agent.times import Reading
     from skerry_agent.trial.instance import Workloads
@@ -81,7 +82,7 @@ class Agent:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        requests = Requests(self._weights, self._record, self.wake.set, self.clock)
+        requests = Requests(self._servers, self._record, self.wake.set, self.clock)
         works: dict[str, Callable[[], Awaitable[None]]] = {
             "log": lambda: keep_listening(self.gateway.paths.log, requests),
             "reconciles": self._reconcile_forever,
@@ -96,12 +97,9 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, *mirrors, return_exceptions=True)
 
-    def _weights(self) -> dict[str, dict[str, int]]:
+    def _servers(self) -> dict[str, dict[str, Server]]:
         state = self.gateway.state or GatewayState()
-        return {
-            key: {revision: server.weight for revision, server in backend.servers.items()}
-            for key, backend in state.backends.items()
-        }
+        return {key: backend.servers for key, backend in state.backends.items()}
 
     def _record(self, logged: LoggedAnswer) -> None:
         key, revision, answer = logged

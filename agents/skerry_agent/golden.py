@@ -13,13 +13,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from skerry.api.common import Model
+from skerry.engines.server import GOLDEN_PATH
 from skerry.jobs.files import Tolerance
 from skerry.judging.guard import Answer, Side
-from skerry.judging.guard.golden import difference
 from skerry_agent import bounded
 from skerry_agent.addresses import endpoint
 from skerry_agent.files import set_aside, write_atomically
 from skerry_agent.gateway.state import SERVING_PORT
+from skerry_agent.protocols import OPEN_INFERENCE, protocol_of
 from skerry_agent.trial import smoke
 from skerry_agent.trial.smoke import Replay
 
@@ -39,14 +40,17 @@ OK = 200
 
 
 class Sample(Model):
-    """A request of the Open Inference Protocol and the output tensors that are certified for it."""
+    """A request of the Open Inference Protocol and the output tensors that are certified for it.
+
+    A server of another protocol is asked the same in its own words.
+    """
 
     request: dict[str, Any]
     outputs: list[dict[str, Any]]
 
 
 class GoldenSet(Model):
-    """What a pod serves at /skerry/golden."""
+    """What a pod serves at `GOLDEN_PATH`."""
 
     tolerance: Tolerance
     samples: list[Sample]
@@ -62,6 +66,7 @@ class Target(NamedTuple):
     port: int = SERVING_PORT
     golden_port: int = SERVING_PORT
     owner: str = ""
+    protocol: str = OPEN_INFERENCE.name
 
     @property
     def key(self) -> str:
@@ -74,7 +79,7 @@ class Target(NamedTuple):
 
     def golden_url(self) -> str:
         """Where the samples are: a replaced server has a port of their own next to it."""
-        return f"http://{endpoint(self.address, self.golden_port)}/skerry/golden"
+        return f"http://{endpoint(self.address, self.golden_port)}{GOLDEN_PATH}"
 
 
 class Golden:
@@ -90,7 +95,11 @@ class Golden:
         self._remembered: frozenset[str] | None = None
 
     async def get(self, target: Target) -> GoldenSet:
-        """Return the revision's samples; raises httpx.HTTPError, OSError or ValueError when they can't be had."""
+        """Return the revision's samples.
+
+        Raises httpx.HTTPError, OSError or ValueError when they can't be had, or replayed by this agent.
+        """
+        protocol_of(target.protocol)
         if target.key not in self._sets:
             path = self.directory / f"{target.key}.json"
             self._sets[target.key] = _read(path) or await self._fetch(target, path)
@@ -131,21 +140,23 @@ class Golden:
 
     async def replay(self, target: Target, sample: Sample, tolerance: Tolerance) -> Replay:
         """Ask the pod itself, by the route that every request takes."""
+        protocol = protocol_of(target.protocol)
+        asked = protocol.question(target.model, sample.request)
         started = self.now()
         try:
             answer = await bounded.fetch(
                 self.client,
                 "POST",
-                target.url(f"/v2/models/{target.model}/infer"),
+                target.url(asked.path),
                 seconds=TIMEOUT_SECONDS,
-                json=sample.request,
+                json=asked.body,
                 timeout=TIMEOUT_SECONDS,
             )
             answered = self.now()
             if answer.head.status_code != OK:
                 failed = f"status {answer.head.status_code}: {answer.text[:80]}"
                 return Replay(Answer(started, answered, failed=True), failed)
-            wrong = difference(sample.outputs, bounded.parse(answer.body)["outputs"], tolerance)
+            wrong = protocol.difference(sample.outputs, bounded.parse(answer.body), tolerance)
         except Exception as error:  # noqa: BLE001 - whatever a server on trial makes of an answer is its fault
             failed = f"no answer: {type(error).__name__}"
             return Replay(Answer(started, self.now(), failed=True), failed)

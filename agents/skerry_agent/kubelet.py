@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from skerry.api.common import LABEL_MODEL, LABEL_REVISION, Model
+from skerry.api.common import ANNOTATION_PROTOCOL, LABEL_MODEL, LABEL_REVISION, Model
+from skerry.engines.server import OPEN_INFERENCE
+from skerry_agent.protocols import known_protocols
 from skerry_agent.trial.instance import Instance, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_PLAIN_PATH = r"/[A-Za-z0-9._~/-]{0,200}"
 
 
 class Pod(Model):
@@ -24,6 +29,8 @@ class Pod(Model):
     own_network: bool = True
     created: str = ""
     ports: Ports = Ports()
+    protocol: str = OPEN_INFERENCE
+    ready_path: str | None = None
 
     @staticmethod
     def of(item: dict[str, Any]) -> Pod:
@@ -43,6 +50,8 @@ class Pod(Model):
             own_network=not item.get("spec", {}).get("hostNetwork", False),
             created=metadata.get("creationTimestamp", ""),
             ports=_ports(item.get("spec", {})),
+            protocol=(metadata.get("annotations") or {}).get(ANNOTATION_PROTOCOL, OPEN_INFERENCE),
+            ready_path=_ready_path(item.get("spec", {})),
         )
 
     def instance(self) -> Instance | None:
@@ -55,7 +64,13 @@ class Pod(Model):
             ports=self.ports,
             ready=self.ready,
             leaving=self.leaving,
+            protocol=self.protocol,
+            check_path=self.ready_path or self._usual_path(),
         )
+
+    def _usual_path(self) -> str:
+        known = known_protocols().get(self.protocol)
+        return "/" if known is None else known.ready
 
 
 def _trusted_labels(metadata: dict[str, Any]) -> dict[str, str]:
@@ -83,6 +98,18 @@ def _ports(spec: dict[str, Any]) -> Ports:
         if port.get("name") in Ports.model_fields
     }
     return Ports(**named)
+
+
+def _ready_path(spec: dict[str, Any]) -> str | None:
+    """Return the path of the kubelet's probe of readiness, which the gateway asks too.
+
+    It becomes part of the gateway's configuration, so it is taken in plain letters only.
+    """
+    for container in spec.get("containers", ()):
+        path = container.get("readinessProbe", {}).get("httpGet", {}).get("path", "")
+        if re.fullmatch(_PLAIN_PATH, path):
+            return str(path)
+    return None
 
 
 class Pods:

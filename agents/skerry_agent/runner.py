@@ -154,6 +154,7 @@ class Runner:
             ports.http,
             ports.golden or ports.http,
             self.model.owner,
+            instance.protocol,
         )
 
 

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.common import ResourceLimits
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.decide.decision import BuildJob, JobTry
-from skerry.engines import find_engine
+from skerry.engines import find_engine, installed_engines
+from skerry.engines.plugin import baseline_among
 from skerry.jobs.plans import JobPlan, RegistryAccess
 from skerry.jobs.scratch import Workspace
 from skerry.render.jobs import optimisation_job
 from skerry.render.parts import Owner
+from skerry.tasks import Metric
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,7 @@ class Work:
             edge_model=OWNER.name, namespace=OWNER.namespace, hardware_class="this-machine",
             build_key=key, evidence_key=key, engine=engine, engine_version=plugin.version(),
             recipe_set=plugin.recipe_set,
+            baseline_engine=baseline_among(installed_engines(), engine),
             source=PinnedArtifact(uri="oci://benchmarks/source:1", digest="sha256:" + "1" * 64),
             evaluation=EvaluationPlan(
                 dataset=dataset, metric=Metric.NEAREST_NEIGHBORS, calibration_samples=CALIBRATION,

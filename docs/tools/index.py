@@ -11,6 +11,7 @@ from skerry.api.actions import (
     ANNOTATION_UNDO,
 )
 from skerry.api.common import (
+    ANNOTATION_PROTOCOL,
     LABEL_CLASS,
     LABEL_MODEL,
     LABEL_REVISION,
@@ -56,6 +57,10 @@ ANNOTATIONS = {
     ANNOTATION_RETRY: "Any new text retries what failed or was rolled back, and resolves tags again.",
 }
 
+OF_PODS = {
+    ANNOTATION_PROTOCOL: "How the agent asks the server, such as OpenInference.",
+}
+
 LABELS = {
     NODE_LABEL_CLASS: "The HardwareClass of a node. Only Skerry sets it.",
     NODE_LABEL_SHARD: "The 64th of the class that a node belongs to. Only Skerry sets it.",
@@ -87,6 +92,8 @@ def render() -> str:
         + table(("of", "condition", "true when"), conditions)
         + "\n## Annotations of an EdgeModel\n\n"
         + table(("annotation", "what it does"), [(code(k), t) for k, t in ANNOTATIONS.items()])
+        + "\n## Annotation of a serving pod\n\n"
+        + table(("annotation", "what it says"), [(code(k), t) for k, t in OF_PODS.items()])
         + "\n## Labels\n\n"
         + table(("label", "what it is"), [(code(k), t) for k, t in LABELS.items()])
     )

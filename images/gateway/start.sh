@@ -24,13 +24,13 @@ begin_with() {
 }
 
 mkdir -p "$state/run"
-for map in callers reasons; do
+for map in callers reasons checks; do
     [ -e "$state/$map.map" ] || : > "$state/$map.map"
 done
 if [ -e "$config" ] && ! accepted "$config"; then
     if ! accepted "$default"; then
         # then it is not the configuration: a map, which both read
-        for map in callers reasons; do
+        for map in callers reasons checks; do
             say "$state/$map.map is kept as $map.map.refused; the agent writes it again"
             mv "$state/$map.map" "$state/$map.map.refused"
             : > "$state/$map.map"

@@ -31,7 +31,7 @@ def served_by_mlserver(world: World) -> Iterator[str]:
     registry = world.environment.registry
     build = (sys.executable, "images/build.py", "--json", "--push", registry, "--insecure")
     (built,) = json.loads(run(*build, "mlserver-onnx"))
-    runtime = {"engine": "ONNXRuntime", "image": built["reference"], "protocol": "MLServer"}
+    runtime = {"engine": "ONNXRuntime", "image": built["reference"], "flavor": "MLServer"}
     patch(world, [runtime])
     yield built["reference"]
     patch(world, [])

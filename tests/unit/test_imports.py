@@ -63,7 +63,7 @@ FORBIDDEN = (
      "skerry_runtime.artifact -> skerry.jobs.files"),
     ("images/runtime/skerry_runtime/engine.py", "import skerry_optimizer.engine",
      "skerry_runtime is not allowed to import skerry_optimizer"),
-    ("images/fetcher/skerry_fetcher/sink.py", "import skerry_runtime.errors",
+    ("images/fetcher/skerry_fetcher/sink.py", "import skerry_runtime.limits",
      "skerry_fetcher is not allowed to import skerry_runtime"),
     ("operator/skerry/engines/plugin.py", "import onnxruntime",
      "skerry.engines.plugin -> onnxruntime"),

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry_agent.gateway.state import model_of
+from skerry_agent.protocols import OPEN_INFERENCE, known_protocols
 
 if TYPE_CHECKING:
     from skerry_agent.gateway.paths import GatewayPaths
@@ -96,11 +97,6 @@ frontend models
 {two_ports}    use_backend %[var(txn.model)]
 """  # noqa: E501 - HAProxy knows no continued lines
 
-SERVICE = "/inference.GRPCInferenceService/"
-"""The protocol's gRPC service. Its calls are one message each, but Triton's ModelStreamInfer."""
-UNARY = " ".join(
-    SERVICE + method for method in ("Server", "ModelInfer", "ModelReady", "ModelMetadata")
-)
 BARE_GRPC = (
     'the authority "%[req.hdr(host),json(utf8s)]" names no EdgeModel on its own: say which namespace, as in'
     " NAME.NAMESPACE.svc (most clients: the channel argument grpc.default_authority)"
@@ -127,7 +123,8 @@ BACKEND = """\
 
 backend {name}
     balance roundrobin
-    option httpchk GET /v2/health/ready
+    option httpchk
+    http-check send meth GET uri-lf %[srv_name,map_str({checks},{ready})]
     http-check expect status 200
     option log-health-checks
     http-request set-var(txn.reason) str("no revision of it can answer now")
@@ -159,7 +156,7 @@ def render(
         no_path=_with_served(NO_PATH, state),
         bare_grpc=BARE_GRPC,
         unknown_grpc=UNKNOWN_GRPC,
-        unary=UNARY,
+        unary=" ".join(method for one in known_protocols().values() for method in one.unary),
         two_ports=_two_ports(state),
     )
     parts = [_backend(name, servers, paths) for name, servers in sorted(state.pools().items())]
@@ -199,7 +196,14 @@ def _backend(name: str, pool: dict[str, Server], paths: GatewayPaths) -> str:
         f"    server {revision} {server.endpoint} {options(server)}\n"
         for revision, server in sorted(pool.items())
     )
-    return BACKEND.format(name=name, key=model_of(name), reasons=paths.reasons) + servers
+    head = BACKEND.format(
+        name=name,
+        key=model_of(name),
+        reasons=paths.reasons,
+        checks=paths.checks,
+        ready=OPEN_INFERENCE.ready,
+    )
+    return head + servers
 
 
 def options(server: Server) -> str:

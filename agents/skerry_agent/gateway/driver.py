@@ -70,7 +70,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         """Nothing is written yet."""
-        paths = (self.paths.callers, self.paths.reasons, self.paths.config)
+        paths = (self.paths.callers, self.paths.reasons, self.paths.checks, self.paths.config)
         self._held = tuple(Held(path) for path in paths)
 
     @property
@@ -121,11 +121,12 @@ class Gateway:
                     socket.name,
                 )
 
-    def _rendered(self, state: GatewayState) -> tuple[str, str, str]:
+    def _rendered(self, state: GatewayState) -> tuple[str, str, str, str]:
         """The files' texts, in the order of `_held`."""
         return (
             config.lines_of_map(state.callers),
             config.lines_of_map(_reasons(state)),
+            config.lines_of_map(state.checks()),
             config.render(state, self.paths, self.port, self.metrics_port),
         )
 
@@ -158,10 +159,11 @@ class Gateway:
                 await self._reload(socket)
             else:
                 self._note_taken(socket, state)
+            # A server that is added is checked at once, by the path that the map has.
+            await self._converge_maps(socket, state)
             commands = converge(live, state)
             if commands:
                 await ask(socket, commands)
-            await self._converge_maps(socket, state)
         except NO_ANSWER as error:
             self._drop_stale(socket, error)
             return {}
@@ -207,6 +209,7 @@ class Gateway:
         for path, wanted in (
             (self.paths.callers, state.callers),
             (self.paths.reasons, _reasons(state)),
+            (self.paths.checks, state.checks()),
         ):
             commands = map_commands(
                 path, parse_map(await ask(socket, [f"show map {path}"])), wanted

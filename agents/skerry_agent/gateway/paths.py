@@ -36,6 +36,11 @@ class GatewayPaths:
         return self.directory / "reasons.map"
 
     @property
+    def checks(self) -> Path:
+        """Map of revisions to the path of their health check, where it is not the usual one."""
+        return self.directory / "checks.map"
+
+    @property
     def run(self) -> Path:
         """Sockets."""
         return self.directory / "run"

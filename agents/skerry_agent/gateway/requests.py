@@ -14,68 +14,48 @@ from typing import TYPE_CHECKING
 from skerry.judging.guard import Answer
 from skerry_agent.clock import Clock
 from skerry_agent.gateway.state import model_of
+from skerry_agent.protocols import OPEN_INFERENCE, Line, protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from skerry_agent.gateway.state import Server
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 """Between two looks at whether the socket is still there."""
 RECEIVE_BUFFER_BYTES = 4 << 20
-FIELDS = 10
 OF_CHECKS = (b"Health check for ", b"Server ")
 """What HAProxy's own words on a server begin with; a request's line begins with its backend."""
-SERVERS_FAULT = frozenset("sSPD")
-"""First letter of HAProxy's termination state: server timed out (s), reset (S), sent nonsense (P), or
-went down meanwhile (D). C and c are clients that left."""
-SERVER_ERROR, CLIENT_ERROR = 500, 400
-GRPC_FINE = frozenset({"0", "-"})
-"""Absent where the call was answered: its code then comes behind the answer, out of the gateway's sight, and
-is 0 for a call of one message."""
-GRPC_CALLERS_FAULT = frozenset({"1", "3", "5", "6", "7", "9", "10", "11", "12", "16"})
-"""gRPC's codes that are not the server's fault. The others are: UNKNOWN, DEADLINE_EXCEEDED,
-RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS, and any text that is no code, which is UNKNOWN for
-gRPC's own clients too."""
-
 LoggedAnswer = tuple[str, str, Answer]
 """Backend (namespace.name), revision, answer."""
 
 
-def parse(line: str, weights: Mapping[str, Mapping[str, int]]) -> list[LoggedAnswer]:
+def parse(line: str, pools: Mapping[str, Mapping[str, Server]]) -> list[LoggedAnswer]:
     """Return the answers in a log line: none, one, or two where a failure was retried.
 
-    `weights` by backend and revision: a retry goes to the other revision that has traffic, and what
-    it took there is nobody's latency.
+    `pools` are servers by backend and revision: a retry goes to the other revision that has traffic, and
+    what it took there is nobody's latency. What an answer says is a matter of the server's protocol.
     """
-    parts = line.split()
-    if len(parts) != FIELDS or parts[1] == "<NOSRV>":
+    logged = Line.of(line)
+    if logged is None:
         return []
-    name, server, status, ended, retries, started, answered, now, code, stream = parts
-    backend = model_of(name)
-    first = int(started) / 1e6
-    last = int(now if answered == "-" else answered) / 1e6
-    failed = int(status) >= SERVER_ERROR or ended[0] in SERVERS_FAULT or _is_failure(code)
+    backend = model_of(logged.pool)
+    servers = pools.get(backend, {})
+    server = servers.get(logged.revision)
+    protocol = OPEN_INFERENCE if server is None else protocol_of(server.protocol)
+    reading = protocol.read(logged)
     found: list[LoggedAnswer] = []
-    if retries.startswith("+"):
-        others = [r for r, w in weights.get(backend, {}).items() if w > 0 and r != server]
-        found += [(backend, other, Answer(first, last, failed=True)) for other in others]
-    # a stream's length is no latency, and neither is what a client made wrong
-    no_measure = (
-        stream != "-"
-        or ended[0] in "cC"
-        or int(status) >= CLIENT_ERROR
-        or code not in GRPC_FINE
-        or bool(found)
-    )
-    if failed or not no_measure:
-        found.append((backend, server, Answer(first, last, failed)))
+    if logged.retried:
+        others = [r for r, s in servers.items() if s.weight > 0 and r != logged.revision]
+        failed = Answer(logged.started, logged.answered, failed=True)
+        found += [(backend, other, failed) for other in others]
+    if reading.failed or (reading.measured and not found):
+        answer = Answer(logged.started, logged.answered, reading.failed)
+        found.append((backend, logged.revision, answer))
     return found
-
-
-def _is_failure(code: str) -> bool:
-    return code not in GRPC_FINE and code not in GRPC_CALLERS_FAULT
 
 
 @dataclass
@@ -85,7 +65,7 @@ class Requests(asyncio.DatagramProtocol):
     HAProxy's times are of the wall clock; those that are recorded are of the monotonic one.
     """
 
-    weights: Callable[[], Mapping[str, Mapping[str, int]]]
+    pools: Callable[[], Mapping[str, Mapping[str, Server]]]
     record: Callable[[LoggedAnswer], None]
     checked: Callable[[], None]
     clock: Clock = field(default_factory=Clock)
@@ -99,7 +79,7 @@ class Requests(asyncio.DatagramProtocol):
             self.checked()
             return
         try:
-            found = parse(data.decode(), self.weights())
+            found = parse(data.decode(), self.pools())
         except (ValueError, IndexError):
             self.broken += 1
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from skerry_agent.addresses import endpoint
+from skerry_agent.protocols import OPEN_INFERENCE
 
 SERVING_PORT = 8080
 GRPC_SUFFIX = ":grpc"
@@ -23,6 +24,8 @@ class Server:
     grpc_port: int | None = None
     http2: bool = False
     check_port: int = SERVING_PORT
+    check_path: str = OPEN_INFERENCE.ready
+    protocol: str = OPEN_INFERENCE.name
 
     @property
     def endpoint(self) -> str:
@@ -64,6 +67,15 @@ class GatewayState:
                     revision: server.for_grpc() for revision, server in backend.servers.items()
                 }
         return pools
+
+    def checks(self) -> dict[str, str]:
+        """The paths of health checks by revision, of those that differ from what is usual."""
+        return {
+            revision: server.check_path
+            for backend in self.backends.values()
+            for revision, server in backend.servers.items()
+            if server.check_path != OPEN_INFERENCE.ready
+        }
 
 
 def model_of(pool: str) -> str:

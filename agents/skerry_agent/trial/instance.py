@@ -6,10 +6,11 @@ from typing import Protocol
 
 from skerry.api.common import Model
 from skerry_agent.gateway.state import SERVING_PORT, Server
+from skerry_agent.protocols.open_inference import OPEN_INFERENCE
 
 
 class Ports(Model):
-    """Where a server listens. Skerry's own runtime has one port for all; a replaced one has one for each."""
+    """Where a server listens. Skerry's own runtime has one port for all; others have one for each."""
 
     http: int = SERVING_PORT
     grpc: int | None = None
@@ -17,17 +18,29 @@ class Ports(Model):
 
 
 class Instance(Model):
-    """A server of one revision. `ready` is the word of what started it; `leaving`: it is being stopped."""
+    """A server of one revision. `ready` is the word of what started it; `leaving`: it is being stopped.
+
+    `check_path` is what a ready server answers, `protocol` how it is asked.
+    """
 
     revision: str
     address: str
     ports: Ports = Ports()
     ready: bool = False
     leaving: bool = False
+    protocol: str = OPEN_INFERENCE.name
+    check_path: str = OPEN_INFERENCE.ready
 
     def as_server(self, weight: int) -> Server:
         """Return it as the gateway's server, with its share of the traffic."""
-        return Server(self.address, weight, self.ports.http, self.ports.grpc)
+        return Server(
+            self.address,
+            weight,
+            self.ports.http,
+            self.ports.grpc,
+            check_path=self.check_path,
+            protocol=self.protocol,
+        )
 
 
 class Workloads(Protocol):

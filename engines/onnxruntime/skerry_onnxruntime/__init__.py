@@ -3,9 +3,17 @@
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """
 
-from skerry.engines import EnginePlugin, Recipe
-from skerry.models.assess import Family
-from skerry.precision import Precision
+from dataclasses import replace
+
+from skerry.engines import (
+    SKERRY_RUNTIME,
+    EnginePlugin,
+    Family,
+    Hardware,
+    Precision,
+    Rank,
+    Recipe,
+)
 
 _RECIPES = "skerry_onnxruntime.recipes"
 
@@ -31,6 +39,17 @@ ORDER: dict[Family, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+_ANYWHERE = "runs on any CPU, int8 and int4"
+RANKS = (
+    Rank(Hardware.X86, 3, _ANYWHERE),
+    Rank(Hardware.NVIDIA, 3, "on the CPU"),
+    Rank(Hardware.APPLE, 3, _ANYWHERE),
+    Rank(Hardware.NPU, 3, "on the CPU"),
+    Rank(Hardware.EDGE_TPU, 2, "on the board's CPU; OpenVINO has no plug-in for the Edge TPU"),
+    Rank(Hardware.ARM, 1, "int8, except for language models"),
+    Rank(Hardware.OTHER, 1, _ANYWHERE),
+)
+
 ENGINE = EnginePlugin(
     name="ONNXRuntime",
     title="ONNX Runtime",
@@ -51,5 +70,8 @@ ENGINE = EnginePlugin(
     loader="skerry_onnxruntime.model:load",
     converter="skerry_onnxruntime.building:convert",
     optimiser="skerry_onnxruntime.building:optimise",
+    server=replace(SKERRY_RUNTIME, environment=(("ORT_DISABLE_TELEMETRY", "1"),)),
+    ranks=RANKS,
+    baseline=True,
 )
 """What the entry point names."""

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def convert(source: Path, target: Path) -> str:
-    """Take the prepared ONNX file as it is; see `skerry_optimizer.engine.Converter`."""
+    """Take the prepared ONNX file as it is; see `skerry.engines.Converter`."""
     shutil.move(source, target)
     return ""
 
 
 def optimise(file: Path, optimised: Path) -> OnnxModel:
-    """Write the graph as ONNX Runtime optimises it; see `skerry_optimizer.engine.Optimiser`.
+    """Write the graph as ONNX Runtime optimises it; see `skerry.engines.Optimiser`.
 
     Fused operators start a revision two to four times sooner and load with less memory.
     """

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
 
-from skerry_runtime.datatypes import BY_ONNX, TensorSpec
-from skerry_runtime.errors import InputError, ModelError, first_line
+from skerry.engines import InputError, ModelError, TensorSpec, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +19,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ERRORS_ONLY = 3
+DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8", "tensor(uint16)": "UINT16", "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64", "tensor(int8)": "INT8", "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32", "tensor(int64)": "INT64", "tensor(float16)": "FP16",
+    "tensor(float)": "FP32", "tensor(double)": "FP64", "tensor(string)": "BYTES",
+}  # fmt: skip
+"""ONNX Runtime's names of number types, and the protocol's."""
 
 
 class OnnxModel:
-    """A loaded model; see `skerry_runtime.engine.LoadedModel`."""
+    """A loaded model; see `skerry.engines.LoadedModel`."""
 
     def __init__(self, session: ort.InferenceSession, file: Path) -> None:
         self._session = session
@@ -45,7 +52,7 @@ class OnnxModel:
 
 
 def load(file: Path, threads: int) -> OnnxModel:
-    """Open an ONNX file; see `skerry_runtime.engine.Loader`."""
+    """Open an ONNX file; see `skerry.engines.Loader`."""
     return OnnxModel(open_session(file, _options(threads)), file)
 
 
@@ -74,14 +81,12 @@ def _options(threads: int) -> ort.SessionOptions:
 
 
 def _specs(nodes: Sequence[Any], file: Path) -> tuple[TensorSpec, ...]:
-    unknown = [node.type for node in nodes if node.type not in BY_ONNX]
+    unknown = [node.type for node in nodes if node.type not in DATATYPES]
     if unknown:
         raise ModelError(
             f"{file} has tensors of type {', '.join(unknown)}, which the protocol can't carry"
         )
-    return tuple(
-        TensorSpec(node.name, BY_ONNX[node.type].protocol, _shape(node.shape)) for node in nodes
-    )
+    return tuple(TensorSpec(node.name, DATATYPES[node.type], _shape(node.shape)) for node in nodes)
 
 
 def _shape(axes: Sequence[Any]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import skerry_onnxruntime as engine
-from skerry_optimizer.recipe import NotSupported
+from skerry.engines import NotSupported
 from tests.unit.optimizer.candidates import kitchen
 from tests.unit.optimizer.models import classifier, convolutional
 

@@ -3,9 +3,7 @@
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """
 
-from skerry.engines import EnginePlugin, Recipe
-from skerry.models.assess import Family
-from skerry.precision import Precision
+from skerry.engines import EnginePlugin, Family, Hardware, Precision, Rank, Recipe
 
 _RECIPES = "skerry_openvino.recipes"
 
@@ -31,6 +29,13 @@ ORDER: dict[Family, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+RANKS = (
+    Rank(Hardware.X86, 1, "int8 with VNNI or AMX where the CPU has them"),
+    Rank(Hardware.NVIDIA, 2, "on the CPU"),
+    Rank(Hardware.NPU, 1, "int8 with fallback to the CPU"),
+    Rank(Hardware.ARM, 3, "second choice"),
+)
+
 ENGINE = EnginePlugin(
     name="OpenVINO",
     title="OpenVINO",
@@ -52,5 +57,6 @@ ENGINE = EnginePlugin(
     order=ORDER,
     loader="skerry_openvino.model:load",
     converter="skerry_openvino.building:convert",
+    ranks=RANKS,
 )
 """What the entry point names."""

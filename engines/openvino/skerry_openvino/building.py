@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import openvino as ov
 
+from skerry.engines import ModelError
 from skerry_openvino.arithmetic import Arithmetic, write_arithmetic
 from skerry_openvino.errors import reason_of
 from skerry_openvino.model import version
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def convert(source: Path, target: Path) -> str:
-    """Convert an ONNX file; see `skerry_optimizer.engine.Converter`."""
+    """Convert an ONNX file; see `skerry.engines.Converter`."""
     try:
         model = ov.Core().read_model(str(source))
     except RuntimeError as error:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openvino as ov
 
+from skerry.engines import InputError, ModelError, TensorSpec
 from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
 from skerry_openvino.errors import reason_of
 from skerry_openvino.running import run
 from skerry_openvino.shapes import ShapeCheck
-from skerry_runtime.datatypes import TensorSpec
-from skerry_runtime.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +35,7 @@ Not text: the CPU plug-in (2026.4) copies its strings as plain bytes, frees them
 
 
 class OpenVinoModel:
-    """A compiled model; see `skerry_runtime.engine.LoadedModel`."""
+    """A compiled model; see `skerry.engines.LoadedModel`."""
 
     def __init__(self, compiled: ov.CompiledModel, file: Path, shapes: ShapeCheck) -> None:
         self._shapes = shapes
@@ -64,7 +63,7 @@ class OpenVinoModel:
 
 
 def load(file: Path, threads: int) -> OpenVinoModel:
-    """Open an OpenVINO or ONNX file; see `skerry_runtime.engine.Loader`.
+    """Open an OpenVINO or ONNX file; see `skerry.engines.Loader`.
 
     Raises:
         ModelError: It can't be read, or this CPU lacks its arithmetic.

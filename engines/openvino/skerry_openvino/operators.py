@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from skerry.models.assess import Family, family_of
+from skerry.engines import Family, family_of
 
 if TYPE_CHECKING:
     import openvino as ov

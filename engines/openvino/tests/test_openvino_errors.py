@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from skerry.engines import InputError, ModelError
 from skerry_openvino.building import convert
 from skerry_runtime.artifact import read_artifact
 from skerry_runtime.batcher import Batcher
 from skerry_runtime.engine import load_model
-from skerry_runtime.errors import InputError, ModelError
 from skerry_runtime.measure.process import ModelFile, WorkerError, started
 from skerry_runtime.model import Model
 from skerry_runtime.service import Request, Service

@@ -8,10 +8,10 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from skerry.engines import InputError, ModelError
 from skerry_openvino.arithmetic import Arithmetic, lacks
 from skerry_openvino.building import convert, save
 from skerry_runtime.engine import load_model
-from skerry_runtime.errors import InputError, ModelError
 from skerry_runtime.session import Session
 from tests.unit.optimizer.candidates import encoder
 from tests.unit.runtime.conftest import encoder_model, many_types_model

@@ -10,12 +10,12 @@ import openvino as ov
 import pytest
 
 import skerry_openvino as engine
+from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import HINT, Arithmetic, arithmetic_of, lacks
 from skerry_openvino.building import read
 from skerry_openvino.operators import is_transformer
 from skerry_openvino.recipes.accuracy_control import MOST_DROP, fidelity
 from skerry_optimizer.models.running import load, run
-from skerry_optimizer.recipe import NotSupported
 from tests.unit.optimizer.candidates import encoder, kitchen
 from tests.unit.optimizer.models import classifier, convolutional
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.artifact import Role
 from skerry.api.reasons import FetchRefusal
-from skerry.jobs.names import DATASET_FILE, SOURCE_FILE
+from skerry.tasks import TENSOR_INFERENCE
 from skerry_fetcher.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -21,25 +20,7 @@ BEGINNING = 512
 _ZIP = b"PK\x03\x04"
 
 
-@dataclass(frozen=True)
-class Format:
-    """A format of a source or a data set.
-
-    Attributes:
-        main: The file that jobs look for.
-        suffix: By which the main file is known under another name.
-        words: For people.
-    """
-
-    main: str
-    suffix: str
-    words: str
-
-
-FORMATS = {
-    Role.SOURCE: Format(SOURCE_FILE, ".onnx", "an ONNX model"),
-    Role.DATASET: Format(DATASET_FILE, ".npz", "NumPy arrays, as numpy.savez writes them"),
-}
+FORMATS = {Role.SOURCE: TENSOR_INFERENCE.source, Role.DATASET: TENSOR_INFERENCE.dataset}
 OTHERS = {
     b"<!doctype": "a web page, such as one to log in", b"<html": "a web page, such as one to log in",
     b"<?xml": "XML, such as a server's error", b"{": "JSON", b"\x80\x02": "a Python pickle",

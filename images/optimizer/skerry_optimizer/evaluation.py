@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skerry.api.modelvariant import EvaluationPlan
+    from skerry.engines import LoadedModel
     from skerry_runtime.dataset import Dataset
-    from skerry_runtime.engine import LoadedModel
 
 ASKED = 4
 """Samples that the source answers, to see whether its answers suit the metric."""

@@ -23,6 +23,7 @@ from skerry.jobs.registry import (
     evidence_tag,
 )
 from skerry.jobs.results import JobSummary
+from skerry.tasks import TENSOR_INFERENCE
 from skerry_optimizer.builds import model_layer
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) ->
     }
     if summary.chosen is not None and validation.served is not None:
         served = _written(folder / names.SERVED_FILE, validation.served.to_wire())
-        files |= {names.SERVED_FILE: served, names.GOLDEN_FILE: workspace.golden}
+        files |= {names.SERVED_FILE: served, TENSOR_INFERENCE.golden_file: workspace.golden}
     annotations = {ANNOTATION_PART: PART_EVIDENCE, ANNOTATION_RESULT: json.dumps(summary.to_wire())}
     return pack_files(files, workspace.work / "evidence.tar", annotations)
 

@@ -6,9 +6,9 @@ import logging
 import sys
 import time
 
+from skerry.engines import ModelError
 from skerry_runtime.artifact import read_artifact
 from skerry_runtime.engine import engine_named, load_model
-from skerry_runtime.errors import ModelError
 from skerry_runtime.limits import thread_count
 from skerry_runtime.model import Model
 from skerry_runtime.server import serve

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.jobs.names import GOLDEN_FILE, INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE
-from skerry_runtime.errors import ModelError
+from skerry.engines import ModelError
+from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE
+from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def read_golden(directory: Path) -> tuple[Arrays, Arrays]:
     Raises:
         ModelError: The file is missing or broken.
     """
-    file = directory / GOLDEN_FILE
+    file = directory / TENSOR_INFERENCE.golden_file
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}

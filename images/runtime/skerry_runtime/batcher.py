@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry.engines import TensorSpec
+    from skerry_runtime.datatypes import Arrays
 
     Compute = Callable[[Mapping[str, NDArray[Any]], Sequence[str]], Arrays]
 

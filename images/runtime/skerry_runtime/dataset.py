@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skerry.tasks import TENSOR_INFERENCE, Metric
 from skerry_runtime.datatypes import BY_PROTOCOL
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
     from skerry_runtime.datatypes import TensorLike
 
 LABELS = "labels"
-
-# Samples in each of choice and certification, at least. NearestNeighbors: a share of 0.95 can only be
-# told from 0.93 with some hundreds of items. Accuracy: the interval of the ratio is then 5 % wide.
-LEAST_EVALUATION = {"NearestNeighbors": 500, "Accuracy": 200, "F1": 200, "RMSE": 200}
-
-_CLASSES = "the right class of each sample as integers"
-# What the labels of a metric are, for those that need them.
-LABELS_FOR = {"Accuracy": _CLASSES, "F1": _CLASSES, "RMSE": "the right values as numbers"}
 
 # What numpy and zipfile raise of archives that are broken, encrypted or packed in another way.
 UNREADABLE = (
@@ -133,7 +126,7 @@ def load_dataset(path: Path, inputs: Sequence[TensorLike], *, metric: str | None
     arrays = _read(path)
     found = {info.name: _fitted(info, arrays, path) for info in inputs}
     labels = arrays.get(LABELS)
-    if metric in LABELS_FOR:
+    if metric is not None and TENSOR_INFERENCE.metrics[metric].labels:
         _check_labels(metric, labels, path)
     _check_lengths(found | ({LABELS: labels} if labels is not None else {}), path)
     return Dataset(found, labels)
@@ -223,20 +216,20 @@ def _check_shape(info: TensorLike, array: NDArray[Any], path: Path) -> None:
 
 
 def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
-    wanted = LABELS_FOR[metric]
+    wanted = TENSOR_INFERENCE.metrics[metric].labels
     if labels is None:
         raise DatasetError(
             f"{path} has no array `{LABELS}`, which the metric {metric} needs: add {wanted}, or use"
-            " the metric NearestNeighbors"
+            f" the metric {Metric.NEAREST_NEIGHBORS}"
         )
-    if metric == "RMSE":
+    if metric == Metric.RMSE:
         fits = labels.ndim > 0 and labels.dtype.kind in "iuf" and bool(np.isfinite(labels).all())
     else:
         fits = labels.ndim == 1 and labels.dtype.kind in "iub"
     if not fits:
         raise DatasetError(
             f"{path}: `{LABELS}` holds {labels.dtype} of shape {labels.shape}; the metric {metric}"
-            f" needs {wanted}{', all finite' if metric == 'RMSE' else ', one each'}"
+            f" needs {wanted}{', all finite' if metric == Metric.RMSE else ', one each'}"
         )
 
 
@@ -254,5 +247,5 @@ def _check_lengths(arrays: dict[str, NDArray[Any]], path: Path) -> None:
 
 def sizes_for(evaluation: EvaluationPlan) -> SplitSizes:
     """Return the split sizes for the metric and the counts of an evaluation."""
-    least = LEAST_EVALUATION[evaluation.metric]
+    least = TENSOR_INFERENCE.metrics[evaluation.metric].least_samples
     return SplitSizes(evaluation.golden_samples, evaluation.calibration_samples, least)

@@ -1,66 +1,15 @@
-"""What serving and measuring ask of an engine, and how a model is opened with one.
-
-`skerry.engines.EnginePlugin.loader` names the function that each engine brings.
-"""
+"""Finds the engine that a plan or an artifact names, and opens a model with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from skerry.engines import EngineNotFound, find_engine
-from skerry_runtime.errors import ModelError
+from skerry.engines import EngineNotFound, ModelError, find_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from skerry.engines import EnginePlugin
-    from skerry_runtime.datatypes import TensorSpec
-
-
-class LoadedModel(Protocol):
-    """A model in its engine."""
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """What it takes."""
-
-    @property
-    def outputs(self) -> tuple[TensorSpec, ...]:
-        """What it answers."""
-
-    @property
-    def version(self) -> str:
-        """The engine's version."""
-
-    def run(
-        self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]
-    ) -> Sequence[NDArray[Any]]:
-        """Compute the named outputs; called by one thread at a time.
-
-        Raises:
-            InputError: The values are refused: the caller's fault, not the model's.
-        """
-
-
-class Loader(Protocol):
-    """Opens a model on the CPU."""
-
-    def __call__(self, file: Path, threads: int) -> LoadedModel:
-        """Open the first of a model's files, in the engine's format or ONNX as it came.
-
-        ONNX is computed in float32; a candidate of the engine's own in the precision that its recipe
-        wrote into it, never in what the engine prefers on the CPU at hand.
-
-        Args:
-            file: Of the model; other files lie beside it.
-            threads: Threads of one inference.
-
-        Raises:
-            ModelError: The engine can't load it on this CPU; the message is for people.
-        """
+    from skerry.engines import EnginePlugin, LoadedModel
 
 
 def engine_named(name: str) -> EnginePlugin:

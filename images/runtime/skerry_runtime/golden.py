@@ -14,8 +14,9 @@ from skerry_runtime.tensors import json_tensors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skerry.engines import TensorSpec
     from skerry_runtime.artifact import Artifact
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry_runtime.datatypes import Arrays
 
 
 def replay_set(

@@ -12,11 +12,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-PATH = "/skerry/golden"
+from skerry.engines.server import GOLDEN_PATH
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET /skerry/golden with the file."""
+    """Answers GET of `GOLDEN_PATH` with the file."""
 
     file: Path
     timeout = 10
@@ -30,8 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
-        if self.path != PATH:
-            self.send_error(HTTPStatus.NOT_FOUND, f"only {PATH} is served here")
+        if self.path != GOLDEN_PATH:
+            self.send_error(HTTPStatus.NOT_FOUND, f"only {GOLDEN_PATH} is served here")
             return
         with self.file.open("rb") as samples:
             self.send_response(HTTPStatus.OK)

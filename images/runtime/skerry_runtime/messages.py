@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry.engines import TensorSpec
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.open_inference_pb2 import ModelInferRequest
 
 # The field of InferTensorContents for each type; 16-bit floats have none.

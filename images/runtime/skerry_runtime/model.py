@@ -6,10 +6,10 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from skerry.engines import InputError
 from skerry_runtime.admission import Admission, Busy
 from skerry_runtime.batcher import Batcher
 from skerry_runtime.engine import engine_named
-from skerry_runtime.errors import InputError
 from skerry_runtime.metrics import Metrics
 from skerry_runtime.tensors import RequestError
 

@@ -1,4 +1,4 @@
-"""`python -m skerry_runtime.repository PROTOCOL FOLDER`: lays an artifact out for a server of others.
+"""`python -m skerry_runtime.repository LAYOUT FOLDER`: lays an artifact out for a server of others.
 
 Runs once, before the server: writes the model repository and configuration that the server reads,
 with links into the artifact, which stays read-only and verified where it is, and the golden samples
@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skerry.engines import Layout, ModelError, TensorSpec
 from skerry.jobs.names import SERVED_FILE
 from skerry_runtime.artifact import read_artifact
-from skerry_runtime.datatypes import TensorSpec
-from skerry_runtime.errors import ModelError
 from skerry_runtime.golden import replay_set
 from skerry_runtime.limits import MOST_ROWS, thread_count
 
@@ -28,8 +27,8 @@ GOLDEN_FILE = "golden.json"
 _TRITON_BACKENDS = {"ONNXRuntime": "onnxruntime", "OpenVINO": "openvino"}
 
 
-def lay_out(protocol: str, model: str, artifact_folder: Path, folder: Path, threads: int) -> None:
-    """Write what a server of `protocol` reads of the artifact, and the golden samples.
+def lay_out(layout: Layout, model: str, artifact_folder: Path, folder: Path, threads: int) -> None:
+    """Write what a server reads of the artifact, and the golden samples.
 
     Raises:
         ModelError: The artifact is not what this release writes, or the server can't serve it.
@@ -40,16 +39,16 @@ def lay_out(protocol: str, model: str, artifact_folder: Path, folder: Path, thre
     files = sorted(path for path in artifact_folder.glob("model.*") if path.is_file())
     samples = replay_set(artifact, inputs, outputs)
     (folder / GOLDEN_FILE).write_text(json.dumps(samples))
-    if protocol == "MLServer":
+    if layout is Layout.MLSERVER:
         settings = _mlserver(model, files[0], inputs, outputs)
         (folder / "model-settings.json").write_text(json.dumps(settings, indent=2))
-    if protocol in ("Triton", "OpenVINOModelServer"):
+    if layout in (Layout.TRITON, Layout.MODEL_VERSIONS):
         version = folder / model / "1"
         version.mkdir(parents=True, exist_ok=True)
         for file in files:
             (version / file.name).unlink(missing_ok=True)
             (version / file.name).symlink_to(file)
-    if protocol == "Triton":
+    if layout is Layout.TRITON:
         text = triton_config(
             model, artifact.engine, inputs, outputs, batching=artifact.batching, threads=threads
         )
@@ -123,13 +122,13 @@ def _specs(wire: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
 
 def main() -> int:
     """Lay out as the command line and the pod's environment say; returns the exit code."""
-    protocol, folder = sys.argv[1], Path(sys.argv[2])
+    layout, folder = Layout(sys.argv[1]), Path(sys.argv[2])
     threads = thread_count(float(os.environ.get("SKERRY_CPU_LIMIT") or 1))
     artifact = Path(os.environ.get("SKERRY_MODEL_DIR", "/model"))
     try:
-        lay_out(protocol, os.environ["SKERRY_MODEL_NAME"], artifact, folder, threads)
+        lay_out(layout, os.environ["SKERRY_MODEL_NAME"], artifact, folder, threads)
     except ModelError as error:
-        sys.stderr.write(f"cannot prepare for {protocol}: {error}\n")
+        sys.stderr.write(f"cannot prepare for {layout}: {error}\n")
         return 1
     return 0
 

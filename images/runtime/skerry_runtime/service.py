@@ -10,13 +10,15 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from skerry.engines.server import GOLDEN_PATH
 from skerry_runtime import golden, metrics
 from skerry_runtime.tensors import RequestError, encode_outputs, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry.engines import TensorSpec
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.model import Model
     from skerry_runtime.tensors import InferRequest
 
@@ -82,7 +84,7 @@ class Service:
             "v2/health/live": lambda: success({"live": True}),
             "v2/health/ready": self._readiness,
             "metrics": lambda: Response(200, self.model.metrics.text(), metrics.CONTENT_TYPE),
-            "skerry/golden": self._golden,
+            GOLDEN_PATH.strip("/"): self._golden,
         }
         if path not in routes:
             raise RequestError(f"there is nothing at /{path}", 404)

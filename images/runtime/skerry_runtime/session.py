@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
-    from skerry_runtime.engine import LoadedModel
+    from skerry.engines import LoadedModel, TensorSpec
+    from skerry_runtime.datatypes import Arrays
 
 
 class Session:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from skerry_runtime.errors import ModelError
+from skerry.engines import ModelError
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry_runtime.datatypes import BY_PROTOCOL, Datatype, TensorSpec
+from skerry_runtime.datatypes import BY_PROTOCOL, Datatype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from skerry.engines import TensorSpec
 
 _LENGTH = struct.Struct("<I")
 

@@ -37,6 +37,7 @@ NODE_LABEL_CLASS = "skerry.node-restriction.kubernetes.io/hardware-class"
 NODE_LABEL_SHARD = "skerry.node-restriction.kubernetes.io/shard"
 
 LABEL_MODEL = "skerry.dev/model"
+ANNOTATION_PROTOCOL = "skerry.dev/protocol"  # how a serving pod is asked
 LABEL_CLASS = "skerry.dev/hardware-class"
 LABEL_REVISION = "skerry.dev/revision"
 LABEL_NAME = "app.kubernetes.io/name"

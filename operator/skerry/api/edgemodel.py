@@ -41,7 +41,7 @@ from skerry.api.edgemodel_status import (
     Outcome,
     Rejection,
 )
-from skerry.api.evaluation import Evaluation, Metric
+from skerry.api.evaluation import Evaluation
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
 from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
@@ -293,7 +293,6 @@ __all__ = [
     "GuardRule",
     "HistoryEntry",
     "JobSlot",
-    "Metric",
     "NodeCounts",
     "Optimization",
     "Outcome",

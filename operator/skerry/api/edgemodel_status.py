@@ -25,9 +25,9 @@ from skerry.api.common import (
     Time,
     cut,
 )
-from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap
 from skerry.api.target_status import Phase, TargetStatus
+from skerry.tasks import Metric
 
 
 class JobSlot(StrEnum):

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydantic import Field
 
 from skerry.api.artifact import Artifact
 from skerry.api.common import Int, Model
-
-
-class Metric(StrEnum):
-    """How quality is measured, compared with the baseline: the unoptimized source in float32.
-
-    Accuracy: share of correct labels, as a ratio to the baseline's.
-    F1: macro-averaged F1 score, so that rare classes count, as a ratio to the baseline's.
-    RMSE: root mean square error; the baseline's divided by the build's, so higher is better.
-    NearestNeighbors: share of nearest neighbors kept, with a mean cosine of at least 0.99 (for embeddings).
-    """
-
-    ACCURACY = "Accuracy"
-    F1 = "F1"
-    RMSE = "RMSE"
-    NEAREST_NEIGHBORS = "NearestNeighbors"
+from skerry.tasks import Metric
 
 
 class Evaluation(Model):

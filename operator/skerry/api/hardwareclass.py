@@ -21,27 +21,19 @@ from skerry.api.common import (
 from skerry.api.facts import ClassFacts, PowerSource
 from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
+from skerry.engines.flavors import Flavor
 
 
-class ServingProtocol(StrEnum):
-    """The server in a serving image, which decides the files, arguments and ports that it expects."""
-
-    OPEN_INFERENCE = "OpenInference"
-    MLSERVER = "MLServer"
-    OPENVINO_MODEL_SERVER = "OpenVINOModelServer"
-    TRITON = "Triton"
-
-
-class ReplacedRuntime(Model):
-    """A serving image that replaces Skerry's own for the builds of one engine."""
+class ServingRuntime(Model):
+    """A server in place of the engine's own, for the builds of one engine."""
 
     engine: EngineName = Field(description="The engine whose builds the image serves.")
     image: PinnedImage = Field(description="The image by digest, HOST/NAME@sha256:...")
     args: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=32)] = (
-        Field(default=(), description="Arguments to append to those of the protocol.")
+        Field(default=(), description="Arguments to append to those of the flavor.")
     )
-    protocol: ServingProtocol = Field(
-        default=ServingProtocol.OPEN_INFERENCE,
+    flavor: Flavor = Field(
+        default=Flavor.OPEN_INFERENCE,
         description="The server in the image. OpenInference: it gets the artifact at /model and the"
         " environment of Skerry's own runtime, and must answer REST on port 8080 and gRPC on 8081."
         " MLServer, OpenVINOModelServer, Triton: they get their own layout, configuration and arguments.",
@@ -100,9 +92,9 @@ class HardwareClassSpec(Model):
         " the build key, so a change starts new builds. Unset: engines are ranked by what the agents"
         " detect.",
     )
-    runtimes: Annotated[tuple[ReplacedRuntime, ...], Field(max_length=8)] = Field(
+    runtimes: Annotated[tuple[ServingRuntime, ...], Field(max_length=8)] = Field(
         default=(),
-        description="Serving images that replace Skerry's own, at most one for each engine. Builds are"
+        description="Servers in place of the engines' own, at most one for each engine. Builds are"
         " still measured in Skerry's image; golden samples verify the answers on each device. A change"
         " makes a new revision of every model that the image serves.",
     )

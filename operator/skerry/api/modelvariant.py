@@ -28,10 +28,10 @@ from skerry.api.common import (
     Time,
 )
 from skerry.api.edgemodel_status import AssessedDataset
-from skerry.api.evaluation import Metric
 from skerry.api.rules import ListMap, Rule
 from skerry.precision import Precision
 from skerry.stage import Stage
+from skerry.tasks import Metric
 
 BuildKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 Decimal = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=24)]

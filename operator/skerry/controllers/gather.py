@@ -90,6 +90,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     snapshot = Snapshot(
         model=model,
         config=operator.config,
+        plugins=operator.plugins,
         classes={c.metadata.name: c for c in operator.fleet.classes.values()},
         nodes=node_views(operator.fleet, key, model.metadata.uid, Moment.now()),
         routes=routes,

@@ -13,8 +13,11 @@ from skerry.controllers.queue import WorkQueue
 from skerry.controllers.refusals import Refusals, namespace_owner
 from skerry.controllers.unreadable import Unreadables
 from skerry.decide.nodes.taints import tolerated
+from skerry.engines import installed_engines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from skerry.api.config import OperatorConfig
     from skerry.cluster.client import Cluster, Object
     from skerry.controllers.absence import Memory
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from skerry.controllers.lookups import Lookups
     from skerry.controllers.pins import Pinner
     from skerry.decide.refused import Refused
+    from skerry.engines import EnginePlugin
 
 RESYNC_PER_SECOND = 4.0
 """EdgeModels that are looked at although nothing has happened: each costs some eight requests."""
@@ -32,6 +36,7 @@ class Operator:
     """The parts that handlers, workers and the fleet loop share.
 
     Attributes:
+        plugins: the descriptions of engines in this image, by name.
         leading: set while this process is the one that acts.
         filled: set once the caches were filled by lists.
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
@@ -51,6 +56,7 @@ class Operator:
     pinner: Pinner
     lookups: Lookups
     crash: CrashPoint
+    plugins: Mapping[str, EnginePlugin] = field(default_factory=installed_engines)
     fleet: Fleet = field(default_factory=Fleet)
     queue: WorkQueue = field(default_factory=WorkQueue)
     leading: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from skerry.engines.server import SKERRY_RUNTIME
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from skerry.api import EdgeModelStatus, ModelRouteSpec, ModelVariantSpec, ModelVariantStatus
     from skerry.api.common import ResourceLimits
-    from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.api.modelvariant import PinnedArtifact
     from skerry.decide.rollout.model import Placement
+    from skerry.engines.server import Server
     from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan
 
 
@@ -28,9 +30,9 @@ class ServedRevision:
         revision: name, ten hex digits.
         hardware_class: class of the target.
         image: the certified artifact, HOST/REPOSITORY@sha256:...
-        runtime_image: Skerry's server for the engine, by digest.
+        runtime_image: the engine's, by digest; helpers run in it, too.
         limits: of the serving container.
-        replaced: the server that the class has in its place, if any.
+        server: the engine's, or the one that the class has in its place.
     """
 
     revision: str
@@ -38,7 +40,7 @@ class ServedRevision:
     image: str
     runtime_image: str
     limits: ResourceLimits
-    replaced: ReplacedRuntime | None = None
+    server: Server = SKERRY_RUNTIME
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skerry.api.reasons import Cause
     from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView, Placement
+    from skerry.engines import EnginePlugin
 
 
 class ContainerPhase(Enum):
@@ -227,6 +228,7 @@ class Snapshot:
     Attributes:
         model: with its last written status.
         config: the operator's settings.
+        plugins: the descriptions of engines in the operator's image, by name.
         classes: all HardwareClasses, by name.
         nodes: nodes that carry a class, by class.
         routes: ModelRoutes of the model, by class.
@@ -248,6 +250,7 @@ class Snapshot:
 
     model: EdgeModel
     config: OperatorConfig
+    plugins: Mapping[str, EnginePlugin] = field(default_factory=dict)
     classes: Mapping[str, HardwareClass] = field(default_factory=dict)
     nodes: Mapping[str, tuple[NodeView, ...]] = field(default_factory=dict)
     routes: Mapping[str, RouteView] = field(default_factory=dict)

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from skerry.engines.ranking import rank_among
+from skerry.engines.server import SKERRY_RUNTIME
 from skerry.models.assess import Family
+from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from skerry.engines.ranking import Hardware, Rank
+    from skerry.engines.server import Server
     from skerry.precision import Precision
+    from skerry.tasks import Task
 
 SOURCE = "source"
 """The recipe of the converted source: it needs no making, and what the engine makes of it may win."""
@@ -30,7 +36,7 @@ class Recipe:
     Attributes:
         name: In trials and artifacts; lower case with dashes.
         precision: Of the candidate. Precision is always named, never the engine's own default.
-        maker: `module:function`; called with `skerry_optimizer.recipe.Ingredients`, it writes the
+        maker: `module:function`; called with `skerry.engines.Ingredients`, it writes the
             candidate or raises (`NotSupported` when this CPU can't run it).
     """
 
@@ -57,11 +63,17 @@ class EnginePlugin:
             recipe makes needs a new version.
         recipes: All but `source`.
         order: By family of model, the recipes in the order in which they are tried.
-        loader: `module:function` of `skerry_runtime.engine.Loader`: opens a model to serve and to
+        loader: `module:function` of `skerry.engines.Loader`: opens a model to serve and to
             measure it. It also opens the source as it came.
-        converter: `module:function` of `skerry_optimizer.engine.Converter`: source to own format.
-        optimiser: `module:function` of `skerry_optimizer.engine.Optimiser`, for an engine whose
+        converter: `module:function` of `skerry.engines.Converter`: source to own format.
+        optimiser: `module:function` of `skerry.engines.Optimiser`, for an engine whose
             graph optimisation can be stored; None where it is done while loading.
+        task: What its models are asked.
+        server: What answers for its builds: Skerry's own runtime, which calls `loader`, or another.
+            It is part of no revision's name, so a change needs a new runtime image.
+        ranks: Where the engine stands for the kinds of hardware that it suits. It also builds for
+            others, ranked last.
+        baseline: Whether all engines of the task are compared with the source in float32 on this one.
     """
 
     name: str
@@ -75,6 +87,14 @@ class EnginePlugin:
     loader: str
     converter: str
     optimiser: str | None = None
+    task: Task = TENSOR_INFERENCE
+    server: Server = SKERRY_RUNTIME
+    ranks: tuple[Rank, ...] = ()
+    baseline: bool = False
+
+    def rank(self, hardware: Hardware, family: str) -> Rank | None:
+        """Return where the engine stands for a family of models on some hardware; None where nowhere."""
+        return rank_among(self.ranks, hardware, family)
 
     def recipe(self, name: str) -> Recipe:
         """Return a recipe by name; KeyError if there is none."""
@@ -97,9 +117,16 @@ class EnginePlugin:
         return version(self.distribution)
 
     def load(self, *arguments: Any) -> Any:
-        """Open a model; see `skerry_runtime.engine.Loader`."""
+        """Open a model; see `skerry.engines.Loader`."""
         return pkgutil.resolve_name(self.loader)(*arguments)
 
     def convert(self, *arguments: Any) -> str:
-        """Turn a source into the engine's own format; see `skerry_optimizer.engine.Converter`."""
+        """Turn a source into the engine's own format; see `skerry.engines.Converter`."""
         return str(pkgutil.resolve_name(self.converter)(*arguments))
+
+
+def baseline_among(plugins: Mapping[str, EnginePlugin], engine: str) -> str:
+    """Return the engine that builds of `engine` are compared with; itself where its task has none."""
+    task = plugins[engine].task if engine in plugins else TENSOR_INFERENCE
+    same = {name: plugin for name, plugin in plugins.items() if plugin.task is task}
+    return next((name for name, plugin in same.items() if plugin.baseline), engine)

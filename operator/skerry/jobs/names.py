@@ -28,20 +28,14 @@ TERMINATION_LOG_VARIABLE = "SKERRY_TERMINATION_LOG"
 NODE_VARIABLE = "NODE_NAME"
 """The node that a job's pod runs on."""
 
-SOURCE_FILE = "model.onnx"
-"""The source, whatever the engine, at the root of its folder or image."""
-DATASET_FILE = "dataset.npz"
-"""The data set, likewise."""
-
 FOUND_FOLDER = "found"
 """Below /scratch: there when an earlier job has done the work."""
 
 # What lies with a certified model in its image.
 SERVED_FILE = "skerry.json"
-GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.json"
 BLOCKS_FILE = "blocks.json"
 
 INPUT_PREFIX = "input."
 OUTPUT_PREFIX = "output."
-"""Of the arrays in GOLDEN_FILE: the tensor's name follows."""
+"""Of the arrays of golden samples: the tensor's name follows."""

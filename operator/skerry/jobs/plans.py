@@ -15,10 +15,6 @@ from skerry.jobs.errors import StageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BASELINE_ENGINE = "ONNXRuntime"
-"""Every engine is compared with the source in float32 on this one: else their ratios could not be
-compared with each other (docs/adr/0013)."""
-
 
 class RegistryAccess(Model):
     """Where the job pushes. Credentials, if any, are a mounted docker config."""
@@ -82,7 +78,10 @@ class JobPlan(Plan):
     engine: EngineName
     engine_version: str
     recipe_set: str
-    baseline_engine: EngineName = BASELINE_ENGINE
+    baseline_engine: EngineName = Field(
+        description="Every engine is compared with the source in float32 on this one: else their ratios"
+        " could not be compared with each other (docs/adr/0013)."
+    )
     source: PinnedArtifact
     evaluation: EvaluationPlan
     trials: int

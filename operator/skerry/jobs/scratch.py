@@ -36,6 +36,7 @@ from skerry.jobs.errors import StageError
 from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Screening, Validation
 from skerry.jobs.results import JobSummary
 from skerry.jobs.stages import BASELINE_MEASUREMENT, QUALITY, VALIDATION
+from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +72,12 @@ class Workspace:
     @property
     def source_file(self) -> Path:
         """The source as it came; others of its files may lie next to it."""
-        return self.source / names.SOURCE_FILE
+        return self.source / TENSOR_INFERENCE.source.main
 
     @property
     def dataset_file(self) -> Path:
         """The data set."""
-        return self.dataset / names.DATASET_FILE
+        return self.dataset / TENSOR_INFERENCE.dataset.main
 
     @property
     def temporary(self) -> Path:
@@ -195,7 +196,7 @@ class Workspace:
     @property
     def golden(self) -> Path:
         """The golden samples of what was certified."""
-        return self.measure / names.GOLDEN_FILE
+        return self.measure / TENSOR_INFERENCE.golden_file
 
     def write_baseline(self, found: BaselineFile) -> None:
         """Write what the baseline came to."""

@@ -11,15 +11,25 @@ bound of at least 1: it is a test of non-inferiority with a margin of 5 %.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import GateProfile, Gates
 from skerry.api.modelvariant import GateOutcome, GateResult, Interval, Trial, TrialOutcome
 from skerry.api.units import parse_bytes, say_bytes
+from skerry.tasks.task import Form
+from skerry.tasks.tensor_inference import (
+    COSINE,
+    MEMORY,
+    QUALITY,
+    SIZE,
+    SPEEDUP,
+    TENSOR_INFERENCE,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from skerry.tasks.task import Figure
 
 AIM_SPEEDUP = "2.0"
 AIM_MEMORY_REDUCTION = "0.5"
@@ -28,37 +38,18 @@ NOT_HUNGRIER = "-0.05"
 LEAST_COSINE = "0.99"  # facts: cosine alone misses lost neighbours, neighbours alone miss scale
 
 
-class Form(Enum):
-    """What a figure is, and so how it is said to people."""
-
-    RATIO = "ratio to the baseline"
-    SHARE = "share of the baseline saved"
-    ABSOLUTE = "as it is"
-    BYTES = "bytes"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One figure of a trial that can be gated: where it is, which way is good, what it is."""
-
-    label: str
-    form: Form
-    read: Callable[[Trial], Interval | None]
-    more_is_better: bool = True
-
-
 @dataclass(frozen=True)
 class Gate:
-    """One threshold for the measure that the name says."""
+    """One threshold for the figure that the name says."""
 
     name: str
     threshold: str
     required: bool = True
 
     @property
-    def measure(self) -> Measure:
+    def figure(self) -> Figure:
         """What is compared with the threshold."""
-        return _MEASURES[self.name]
+        return TENSOR_INFERENCE.gates[self.name]
 
 
 def _size(trial: Trial) -> Interval:
@@ -66,20 +57,12 @@ def _size(trial: Trial) -> Interval:
     return Interval(value=text, low=text, high=text)
 
 
-QUALITY = Measure("quality", Form.RATIO, lambda trial: trial.quality)
-COSINE = Measure("cosine", Form.ABSOLUTE, lambda trial: trial.cosine)
-SPEEDUP = Measure("speed-up", Form.RATIO, lambda trial: trial.speedup)
-MEMORY = Measure("memory saved", Form.SHARE, lambda trial: trial.memory_reduction)
-SIZE = Measure("size", Form.BYTES, _size, more_is_better=False)
-# By the name of the gate.
-_MEASURES = {
-    "quality": QUALITY,
-    "cosine": COSINE,
-    "speedup": SPEEDUP,
-    "speedupAim": SPEEDUP,
-    "memoryReduction": MEMORY,
-    "memoryReductionAim": MEMORY,
-    "artifactSize": SIZE,
+_READ: Mapping[Figure, Callable[[Trial], Interval | None]] = {
+    QUALITY: lambda trial: trial.quality,
+    COSINE: lambda trial: trial.cosine,
+    SPEEDUP: lambda trial: trial.speedup,
+    MEMORY: lambda trial: trial.memory_reduction,
+    SIZE: _size,
 }
 
 
@@ -140,14 +123,14 @@ def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[
 
 def told(result: GateResult) -> GateResult:
     """Return the result with its whole message, which a job's summary cuts for want of bytes."""
-    measure, observed = _MEASURES[result.name], result.observed
-    bound = "required" if measure.more_is_better else "allowed"
-    wanted = f"{bound if result.required else 'goal of'} {_figure(measure, result.threshold)}"
+    figure, observed = TENSOR_INFERENCE.gates[result.name], result.observed
+    bound = "required" if figure.more_is_better else "allowed"
+    wanted = f"{bound if result.required else 'goal of'} {_said(figure, result.threshold)}"
     if observed is None:
-        message = f"{measure.label} was not measured ({wanted})"
+        message = f"{figure.label} was not measured ({wanted})"
     else:
-        verb = _VERBS[result.outcome, measure.more_is_better]
-        message = f"{measure.label} {_span(measure, observed)} {verb} the {wanted}"
+        verb = _VERBS[result.outcome, figure.more_is_better]
+        message = f"{figure.label} {_span(figure, observed)} {verb} the {wanted}"
     return result.model_copy(update={"message": message})
 
 
@@ -178,7 +161,7 @@ def _aimed(
 
 
 def _judge(gate: Gate, trial: Trial) -> GateResult:
-    observed = gate.measure.read(trial)
+    observed = _READ[gate.figure](trial)
     outcome = GateOutcome.FAIL if observed is None else _compare(gate, observed)
     return told(
         GateResult(
@@ -192,7 +175,7 @@ def _judge(gate: Gate, trial: Trial) -> GateResult:
 
 
 def _compare(gate: Gate, observed: Interval) -> GateOutcome:
-    sign = 1 if gate.measure.more_is_better else -1
+    sign = 1 if gate.figure.more_is_better else -1
     threshold = sign * float(gate.threshold)
     worst, best = sorted((sign * float(observed.low), sign * float(observed.high)))
     if worst >= threshold:
@@ -211,17 +194,17 @@ _VERBS = {
 }
 
 
-def _span(measure: Measure, observed: Interval) -> str:
-    value = _figure(measure, observed.value)
+def _span(figure: Figure, observed: Interval) -> str:
+    value = _said(figure, observed.value)
     if observed.low == observed.high:
         return value
-    return f"{value} ({_figure(measure, observed.low)} to {_figure(measure, observed.high)})"
+    return f"{value} ({_said(figure, observed.low)} to {_said(figure, observed.high)})"
 
 
-def _figure(measure: Measure, text: str) -> str:
+def _said(figure: Figure, text: str) -> str:
     number = float(text)
-    if measure.form is Form.BYTES:
+    if figure.form is Form.BYTES:
         return say_bytes(number)
-    if measure.form is Form.SHARE:
+    if figure.form is Form.SHARE:
         return f"{number * 100:.0f} %"
-    return f"{number:.2f}x" if measure is SPEEDUP else f"{number:.3f}"
+    return f"{number:.2f}x" if figure.form is Form.TIMES else f"{number:.3f}"

@@ -12,20 +12,11 @@ from typing import TYPE_CHECKING
 
 from skerry.api.common import LABEL_CLASS, LABEL_REVISION, NODE_LABEL_CLASS, NODE_LABEL_SHARD
 from skerry.decide.rollout.model import Placement, PlacementKind, Ring
-from skerry.render import parts, replaced
+from skerry.render import parts, servers
 
 if TYPE_CHECKING:
-    from skerry.api.hardwareclass import ReplacedRuntime
     from skerry.decide.decision import ServedRevision
     from skerry.render.parts import Object, Owner
-
-PORT = 8080
-MODEL_DIRECTORY = "/model"
-READY_PATH = "/v2/health/ready"
-PROBE_SECONDS = 2
-STARTUP_SECONDS = 120
-DRAIN_SECONDS = 30
-LET_GO_SECONDS = 5
 
 _OPERATORS = {PlacementKind.IN: "In", PlacementKind.NOT_IN: "NotIn"}
 _KINDS = {operator: kind for kind, operator in _OPERATORS.items()}
@@ -51,7 +42,10 @@ def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Obj
             "selector": {"matchLabels": selector},
             "updateStrategy": {"type": "OnDelete"},
             "template": {
-                "metadata": {"labels": labelled},
+                "metadata": {
+                    "labels": labelled,
+                    "annotations": servers.pod_annotations(served.server),
+                },
                 "spec": _pod(owner, served, placement),
             },
         },
@@ -117,82 +111,13 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
 
 
 def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
-    replacement = served.replaced
-    pod: Object = {
+    return {
         "affinity": parts.class_affinity(served.hardware_class, *_terms(placement)),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": parts.pod_security(),
-        "terminationGracePeriodSeconds": DRAIN_SECONDS,
-        "containers": [_container(owner, served)],
-        "volumes": [
-            parts.image_volume("model", served.image),
-            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
-        ],
+        **servers.containers(owner.name, served),
     }
-    if replacement is None:
-        return pod
-    return {
-        **pod,
-        "initContainers": [replaced.prepare(owner.name, served, replacement)],
-        "containers": [_replacement(owner, served, replacement), replaced.golden(served)],
-        "volumes": [*pod["volumes"], *replaced.volumes()],
-    }
-
-
-def _environment(owner: Owner, served: ServedRevision) -> dict[str, str]:
-    return {
-        "SKERRY_MODEL_NAME": owner.name,
-        "SKERRY_REVISION": served.revision,
-        "SKERRY_MODEL_DIR": MODEL_DIRECTORY,
-        "SKERRY_CPU_LIMIT": parts.cores(served.limits),
-        "SKERRY_ARTIFACT_DIGEST": served.image.rpartition("@")[2],
-        "ORT_DISABLE_TELEMETRY": "1",
-    }
-
-
-def _container(owner: Owner, served: ServedRevision) -> Object:
-    return {
-        "name": "runtime",
-        "image": served.runtime_image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-m", "skerry_runtime"],
-        "env": parts.environment(_environment(owner, served)),
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "resources": parts.serving_resources(served.limits),
-        "securityContext": parts.container_security(),
-        **_PROBES,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "model", "mountPath": MODEL_DIRECTORY, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - inside the container
-        ],
-    }
-
-
-def _replacement(owner: Owner, served: ServedRevision, runtime: ReplacedRuntime) -> Object:
-    """A server that does not drain by itself: the pod waits while the gateways let go of it."""
-    wait = {"preStop": {"sleep": {"seconds": LET_GO_SECONDS}}}
-    return {
-        **replaced.server(served, runtime, _environment(owner, served)),
-        **_PROBES,
-        "lifecycle": wait,
-    }
-
-
-def _probe(failures: int) -> Object:
-    return {
-        "httpGet": {"path": READY_PATH, "port": "http"},
-        "periodSeconds": PROBE_SECONDS,
-        "timeoutSeconds": PROBE_SECONDS,
-        "failureThreshold": failures,
-    }
-
-
-_PROBES = {
-    "startupProbe": _probe(STARTUP_SECONDS // PROBE_SECONDS),
-    "readinessProbe": _probe(2),
-}
 
 
 def _terms(placement: Placement) -> list[list[Object]]:

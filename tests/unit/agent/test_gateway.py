@@ -17,7 +17,7 @@ from skerry_agent.golden import Target
 
 ROOT = Path(__file__).parents[3]
 KEY, A, B = "assist.intent", "aaaaaaaaaa", "bbbbbbbbbb"
-BOTH = {KEY: {A: 90, B: 10}}
+BOTH = {KEY: {A: Server("10.0.0.1", 90), B: Server("10.0.0.2", 10)}}
 
 
 def state(a: int, b: int) -> GatewayState:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from skerry.api.common import LABEL_MODEL, LABEL_REVISION
+from skerry.api.common import ANNOTATION_PROTOCOL, LABEL_MODEL, LABEL_REVISION
 from skerry.render.daemonsets import daemonset_name
+from skerry_agent.gateway.state import Backend, GatewayState, Server
 from skerry_agent.kubelet import Pod, Pods
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
@@ -101,3 +102,32 @@ def test_ports_by_name() -> None:
     found = pod(owner()).instance()
     assert found is not None
     assert (found.ports.http, found.ports.grpc, found.ports.golden) == (9999, None, None)
+
+
+def probed(path: str, **annotations: str) -> Server:
+    """The server of a pod that has a probe of readiness."""
+    probe = {"httpGet": {"path": path, "port": "http"}}
+    found = Pod.of(
+        {
+            "metadata": {"namespace": "assist", "name": "p", "annotations": annotations},
+            "spec": {"containers": [{"name": "golden"}, {"readinessProbe": probe}]},
+            "status": {"podIP": "10.0.0.2"},
+        }
+    )
+    instance = found.model_copy(update={"revision": A}).instance()
+    assert instance is not None
+    return instance.as_server(7)
+
+
+def test_the_gateway_asks_what_the_pods_probe_asks_by_the_pods_protocol() -> None:
+    server = probed("/health", **{ANNOTATION_PROTOCOL: "Verse"})
+    assert (server.weight, server.check_path, server.protocol) == (7, "/health", "Verse")
+    assert GatewayState({"assist.intent": Backend({A: server})}).checks() == {A: "/health"}
+    usual = probed("/v2/health/ready")
+    assert usual.protocol == "OpenInference"
+    assert GatewayState({"assist.intent": Backend({A: usual})}).checks() == {}
+
+
+@pytest.mark.parametrize("path", ["", "health", "/a b", "/a\nb", "/%[env(HOME)]", "/" + "a" * 300])
+def test_a_path_that_could_be_more_than_a_path_is_not_taken(path: str) -> None:
+    assert probed(path).check_path == "/v2/health/ready"

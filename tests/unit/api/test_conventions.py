@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from skerry.api.common import OWN_LABELS
-from skerry.decide.nodes.select import BY_ARCHITECTURE, BY_FEATURE
 from skerry.engines import installed_engines
+from skerry.engines.catalog import CATALOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,7 @@ def _root(crd: dict[str, Any]) -> dict[str, Any]:
 
 FIELDS = [field for crd in CRDS for field in _fields(_root(crd), crd["spec"]["names"]["kind"])]
 NAMED_FIELDS = [field for field in FIELDS if field.name]
-ROWS = (*BY_ARCHITECTURE.values(), *(row for _, row in BY_FEATURE))
-ENGINES = {engine for row in ROWS for engine, _ in row.choices} | installed_engines().keys()
+ENGINES = {engine.name for engine in CATALOG} | installed_engines().keys()
 VALUES = {value for field in FIELDS for value in field.schema.get("enum", ())}
 
 

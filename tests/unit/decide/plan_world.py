@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
 from skerry.api.artifact import Role
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import ArtifactStatus, Assessment, Metric
+from skerry.api.edgemodel import ArtifactStatus, Assessment
 from skerry.api.modelvariant import (
     EvaluationPlan,
     GateOutcome,
@@ -34,9 +34,11 @@ from skerry.decide.snapshot import (
     RouteView,
     Snapshot,
 )
+from skerry.engines import installed_engines
 from skerry.jobs.results import JobSummary
 from skerry.jobs.stages import STAGES
 from skerry.precision import Precision
+from skerry.tasks import Metric
 
 if TYPE_CHECKING:
     from skerry.decide.decision import Decision
@@ -57,6 +59,7 @@ CONFIG = OperatorConfig.model_validate(
         },
     }
 )  # fmt: skip
+PLUGINS = installed_engines()
 MAIN = {FetchJob: "fetch", AssessJob: "assess", BuildJob: "pack"}
 EVALUATION = EvaluationPlan(
     dataset=DATASET, metric=Metric.ACCURACY, calibration_samples=128, golden_samples=8
@@ -260,6 +263,7 @@ def world(*classes: str, **spec: Any) -> World:
         Snapshot(
             model=edge_model(*names, **spec),
             config=CONFIG,
+            plugins=PLUGINS,
             classes={name: hardware_class(name) for name in names},
             nodes={name: (NodeView(f"{name}-1", 0, reachable=True),) for name in names},
             pins=Pins({Role.SOURCE: Pin(SOURCE), Role.DATASET: Pin(DATASET)}),

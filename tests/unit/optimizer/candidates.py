@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.engines import SOURCE, find_engine
+from skerry.engines import SOURCE, Ingredients, find_engine
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.models.running import likeness, load, run
-from skerry_optimizer.recipe import Ingredients
 from tests.unit.optimizer.test_examples import random_weights
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
-from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
-from skerry.engines import find_engine
+from skerry.engines import find_engine, installed_engines
+from skerry.engines.plugin import baseline_among
 from skerry.jobs.files import (
     BaselineFile,
     MeasuredTrial,
@@ -25,6 +26,7 @@ from skerry.jobs.files import (
 from skerry.jobs.plans import AssessPlan, JobPlan
 from skerry.jobs.scratch import Workspace
 from skerry.precision import Precision
+from skerry.tasks import Metric
 from skerry_runtime.dataset import load_evaluation, sizes_for, split_dataset
 from skerry_runtime.measure.files import samples_of
 
@@ -162,6 +164,7 @@ def make_plan(
         engine=engine.name,
         engine_version=engine.version(),
         recipe_set=engine.recipe_set,
+        baseline_engine=baseline_among(installed_engines(), engine.name),
         source=pinned,
         evaluation=EvaluationPlan(
             dataset=pinned, metric=Metric.ACCURACY, calibration_samples=16, golden_samples=2

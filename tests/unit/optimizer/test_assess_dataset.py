@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from skerry.api.edgemodel import Metric
 from skerry.jobs.errors import EXIT_EVALUATION, EXIT_SOURCE
 from skerry.jobs.plans import AssessPlan
+from skerry.tasks import Metric
 from skerry_optimizer.__main__ import main
 from tests.unit.optimizer.models import CLASSES, SAMPLES, Job, classifier, start_job
 

@@ -1,6 +1,6 @@
 """An engine that nobody here knows: a distribution of its own, found by its entry point, used by all stages.
 
-It computes with ONNX's reference implementation, so it is slow and right. Nothing of Skerry names it.
+How it is served, by a protocol of its own: tests/unit/runtime/test_other_server.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 
 from skerry.jobs.plans import AssessPlan
 from skerry.jobs.results import decode_summary
+from tests.foreign import install
 from tests.unit.optimizer.models import DIGEST, classifier, make_plan, start_job
 
 if TYPE_CHECKING:
@@ -25,65 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(120)  # dozens of processes
 
-DESCRIPTION = """
-from skerry.models.assess import Family
-from skerry.engines import EnginePlugin, Recipe
-from skerry.precision import Precision
-
-ENGINE = EnginePlugin(
-    name="Reference", title="ONNX Reference", platform="reference_onnx", distribution="homemade",
-    model_files=("model.onnx",),
-    recipe_set="reference/1",
-    recipes=(Recipe("rounded", Precision.FLOAT16, "homemade.code:build_rounded"),),
-    order={family: ("rounded",) for family in Family},
-    loader="homemade.code:load", converter="homemade.code:convert",
-)
-"""
-CODE = """
-import shutil
-
-import numpy as np
-import onnx
-from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
-
-from skerry_runtime.datatypes import TensorSpec
-
-
-class Model:
-    version = onnx.__version__
-
-    def __init__(self, file):
-        model = onnx.load(file)
-        self._evaluator = ReferenceEvaluator(model)
-        self.inputs = tuple(map(_spec, model.graph.input))
-        self.outputs = tuple(map(_spec, model.graph.output))
-
-    def run(self, names, inputs):
-        return self._evaluator.run(list(names), dict(inputs))
-
-
-def _spec(value):
-    dims = value.type.tensor_type.shape.dim
-    return TensorSpec(value.name, "FP32", tuple(dim.dim_value or -1 for dim in dims))
-
-
-def load(file, threads):
-    return Model(file)
-
-
-def convert(source, target):
-    shutil.move(source, target)
-    return "as it is"
-
-
-def build_rounded(ingredients):
-    model = onnx.load(ingredients.source)
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
-        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    onnx.save(model, ingredients.target)
-"""
 ONE_AFTER_THE_OTHER = """
 import importlib
 import sys
@@ -98,21 +40,10 @@ for stage in sys.argv[2:]:
 """
 
 
-def install(site: Path) -> None:
-    """Lay a distribution out as pip would."""
-    package, metadata = site / "homemade", site / "homemade-3.2.1.dist-info"
-    package.mkdir(parents=True)
-    metadata.mkdir()
-    (package / "__init__.py").write_text(DESCRIPTION)
-    (package / "code.py").write_text(CODE)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: homemade\nVersion: 3.2.1\n")
-    (metadata / "entry_points.txt").write_text("[skerry.engines]\nReference = homemade:ENGINE\n")
-
-
 def run(job: Job, site: Path, module: str, *stages: str) -> str:
     """Run stages in a process that has the distribution; returns the last one's message."""
     environment = os.environ | {
-        "PYTHONPATH": str(site),
+        "PYTHONPATH": os.pathsep.join((str(site), os.environ.get("PYTHONPATH", ""))),
         "SKERRY_PLAN": job.plan.model_dump_json(by_alias=True),
     }
     command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, module, *stages]

@@ -9,34 +9,38 @@ from typing import Any
 import pytest
 
 from skerry.api.config import ArtifactSettings, Delivery
-from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
 from skerry.decide.rollout.model import Placement
+from skerry.engines.flavors import FLAVORS, Flavor, flavored
+from skerry.engines.server import SKERRY_RUNTIME
 from skerry.render.daemonsets import daemonset
 from skerry.render.image_volumes import delivered
 from skerry.render.jobs import optimisation_job
 from skerry_agent.kubelet import Pod
+from tests.kubelet import expanded
 from tests.unit.decide.plan_world import CONFIG, IMAGE
 from tests.unit.render.test_objects import OWNER, SERVED, build_job
 
 OTHER_IMAGE = "reg.example/others/server@sha256:" + "b" * 64
 
 
-def rendered(protocol: ServingProtocol, *args: str) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine="ONNXRuntime", image=OTHER_IMAGE, args=args, protocol=protocol)
-    served = dataclasses.replace(SERVED, replaced=runtime)
+def rendered(flavor: Flavor, *args: str) -> dict[str, Any]:
+    server = flavored(SKERRY_RUNTIME, flavor, OTHER_IMAGE, args)
+    served = dataclasses.replace(SERVED, server=server)
     return daemonset(OWNER, served, Placement())
 
 
 def containers(workload: dict[str, Any]) -> dict[str, Any]:
+    """Containers by name, arguments and variables as the kubelet expands them."""
     pod = workload["spec"]["template"]["spec"]
-    return {one["name"]: one for one in (*pod.get("initContainers", ()), *pod["containers"])}
+    found = (*pod.get("initContainers", ()), *pod["containers"])
+    return {one["name"]: expanded(one) for one in found}
 
 
-@pytest.mark.parametrize("protocol", ServingProtocol)
+@pytest.mark.parametrize("flavor", Flavor)
 def test_every_server_has_its_files_its_ports_and_its_golden_samples(
-    protocol: ServingProtocol,
+    flavor: Flavor,
 ) -> None:
-    workload = rendered(protocol, "--log-level=1")
+    workload = rendered(flavor, "--log-level=1")
     by_name = containers(workload)
     assert by_name["runtime"]["image"] == OTHER_IMAGE
     assert by_name["runtime"]["args"][-1] == "--log-level=1"
@@ -44,7 +48,7 @@ def test_every_server_has_its_files_its_ports_and_its_golden_samples(
     assert by_name["runtime"]["readinessProbe"]["httpGet"]["path"] == "/v2/health/ready"
     assert by_name["prepare"]["command"][2:] == [
         "skerry_runtime.repository",
-        protocol.value,
+        FLAVORS[flavor].layout,
         "/repository",
     ]
     assert {by_name["prepare"]["image"], by_name["golden"]["image"]} == {IMAGE}
@@ -57,14 +61,14 @@ def test_every_server_has_its_files_its_ports_and_its_golden_samples(
 
 
 def test_triton_is_started_on_the_repository() -> None:
-    args = containers(rendered(ServingProtocol.TRITON))["runtime"]["args"]
+    args = containers(rendered(Flavor.TRITON))["runtime"]["args"]
     assert args[:4] == [
         "tritonserver", "--model-repository=/repository", "--http-port=8080", "--grpc-port=8081",
     ]  # fmt: skip
 
 
 def test_openvino_model_server_is_started_on_the_model() -> None:
-    args = containers(rendered(ServingProtocol.OPENVINO_MODEL_SERVER))["runtime"]["args"]
+    args = containers(rendered(Flavor.OPENVINO_MODEL_SERVER))["runtime"]["args"]
     options = dict(zip(args[::2], args[1::2], strict=True))
     assert options["--model_path"] == "/repository/intent"
     assert (options["--rest_port"], options["--port"]) == ("8080", "8081")

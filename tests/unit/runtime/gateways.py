@@ -14,7 +14,7 @@ import httpx
 import tritonclient.grpc as triton
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from skerry_agent.gateway.config import render
+from skerry_agent.gateway.config import lines_of_map, render
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.gateway.state import Backend, GatewayState, Server
 from tests.waiting import HTTP, free_port
@@ -28,10 +28,11 @@ AUTHORITY = "encoder.demo.svc"
 
 @dataclass(frozen=True)
 class Running:
-    """A gateway's port and process."""
+    """A gateway's port, process and files."""
 
     port: int
     process: subprocess.Popen[bytes]
+    paths: GatewayPaths
 
 
 @contextmanager
@@ -51,10 +52,11 @@ def gateway_process(*models: tuple[str, Server]) -> Iterator[Running]:
         for file in (paths.callers, paths.reasons):
             file.write_text("")
         port = free_port()
-        backends = {key: Backend({REVISION: server}) for key, server in models}
-        paths.config.write_text(render(GatewayState(backends), paths, port, free_port()))
+        state = GatewayState({key: Backend({REVISION: server}) for key, server in models})
+        paths.checks.write_text(lines_of_map(state.checks()))
+        paths.config.write_text(render(state, paths, port, free_port()))
         with _haproxy(paths.config, paths.directory / "haproxy.log", port) as process:
-            yield Running(port, process)
+            yield Running(port, process, paths)
 
 
 @contextmanager

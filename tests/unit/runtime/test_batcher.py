@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from skerry.engines import InputError, TensorSpec
 from skerry_runtime.batcher import Batcher
-from skerry_runtime.datatypes import TensorSpec
-from skerry_runtime.errors import InputError
 from skerry_runtime.limits import MOST_ROWS
 
 if TYPE_CHECKING:

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from skerry.api.edgemodel import Metric
 from skerry.jobs.files import TensorInfo
+from skerry.tasks import TENSOR_INFERENCE, Metric
 from skerry_runtime.dataset import (
-    LABELS_FOR,
-    LEAST_EVALUATION,
     DatasetError,
     Split,
     SplitSizes,
@@ -148,8 +146,9 @@ def test_labels_that_the_metric_can_use(tmp_path: Path, metric: str, labels: Arr
 
 
 def test_each_metric_knows_its_sizes_and_whether_it_needs_labels() -> None:
-    assert LEAST_EVALUATION.keys() == set(Metric)
-    assert LABELS_FOR.keys() == set(Metric) - {Metric.NEAREST_NEIGHBORS}
+    metrics = TENSOR_INFERENCE.metrics
+    assert metrics.keys() == set(Metric)
+    assert {name for name, one in metrics.items() if not one.labels} == {Metric.NEAREST_NEIGHBORS}
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])

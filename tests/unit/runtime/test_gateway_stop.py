@@ -11,8 +11,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from skerry_agent.gateway.config import SERVICE
 from skerry_agent.gateway.state import Server
+from skerry_agent.protocols.open_inference import SERVICE
 from tests.unit.runtime.gateways import AUTHORITY, gateway_process
 
 if TYPE_CHECKING:

@@ -26,11 +26,13 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 from image_build.inputs import dependencies
 from image_build.spec import read_spec
 from skerry.api.edgenode import VerdictOutcome
-from skerry.api.hardwareclass import ReplacedRuntime, ServingProtocol
 from skerry.decide.rollout.model import Placement
+from skerry.engines.flavors import Flavor, flavored
+from skerry.engines.server import SKERRY_RUNTIME
 from skerry.render.daemonsets import daemonset
 from skerry_agent.gateway.state import Server
 from skerry_agent.golden import Golden, Target
+from tests.kubelet import expanded
 from tests.unit.decide.plan_world import IMAGE
 from tests.unit.render.test_objects import OWNER, SERVED
 from tests.unit.runtime.conftest import WIDTH, encoder_model, write_artifact
@@ -57,11 +59,11 @@ class Pod:
     golden: int
 
 
-def containers(protocol: ServingProtocol) -> dict[str, Any]:
-    runtime = ReplacedRuntime(engine="ONNXRuntime", image=IMAGE, protocol=protocol)
-    served = dataclasses.replace(SERVED, replaced=runtime)
+def containers(flavor: Flavor) -> dict[str, Any]:
+    served = dataclasses.replace(SERVED, server=flavored(SKERRY_RUNTIME, flavor, IMAGE))
     pod = daemonset(OWNER_OF_ENCODER, served, Placement())["spec"]["template"]["spec"]
-    return {one["name"]: one for one in (*pod["initContainers"], *pod["containers"])}
+    found = (*pod["initContainers"], *pod["containers"])
+    return {one["name"]: expanded(one) for one in found}
 
 
 def environment(container: dict[str, Any], paths: dict[str, str]) -> dict[str, str]:
@@ -80,7 +82,7 @@ def pod(encoder_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "8080": str(ports.http), "8081": str(ports.grpc), "8082": str(free_port()),
         "8090": str(ports.golden), "/tmp": str(repository),  # noqa: S108 - the pod's
     }  # fmt: skip
-    by_name = containers(ServingProtocol.MLSERVER)
+    by_name = containers(Flavor.MLSERVER)
     prepare = by_name["prepare"]
     variables = environment(prepare, paths) | {"SKERRY_MODEL_DIR": str(encoder_artifact)}
     subprocess.run(command(prepare, paths), env=variables, check=True)
@@ -173,7 +175,7 @@ def test_what_triton_is_given(tmp_path: Path, *, batching: bool) -> None:
     np.savez(artifact / "golden.npz", **{"input.x": ROWS, "output.embedding": expected()})
     folder = tmp_path / "repository"
     folder.mkdir()
-    prepare = command(containers(ServingProtocol.TRITON)["prepare"], {"/repository": str(folder)})
+    prepare = command(containers(Flavor.TRITON)["prepare"], {"/repository": str(folder)})
     variables = os.environ | {"SKERRY_MODEL_NAME": "encoder", "SKERRY_MODEL_DIR": str(artifact)}
     subprocess.run(prepare, env=variables, check=True)
     assert (folder / "encoder/1/model.onnx").read_bytes() == (artifact / "model.onnx").read_bytes()

@@ -23,7 +23,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
-from skerry.api.edgemodel import Gates, Metric, Weights
+from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
 from skerry.jobs.errors import EXIT_EVALUATION
 from skerry.jobs.files import CandidateFile, Validation
@@ -31,6 +31,7 @@ from skerry.jobs.plans import JobPlan, RegistryAccess
 from skerry.jobs.scratch import Workspace
 from skerry.jobs.stages import QUALITY, VALIDATION
 from skerry.precision import Precision
+from skerry.tasks import Metric
 from skerry_runtime.artifact import read_artifact, read_golden
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.__main__ import main
@@ -135,7 +136,7 @@ def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
     )
     defaults = {
         "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
-        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "ONNXRuntime",
+        "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "ONNXRuntime", "baseline_engine": "ONNXRuntime",
         "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
         "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": GATES, "weights": Weights(),

@@ -13,15 +13,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from skerry.engines import ModelError, NotSupported
 from skerry_onnxruntime.model import load
 from skerry_optimizer.models.describing import nodes_of
-from skerry_optimizer.recipe import NotSupported
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 NARROW = TensorProto.BFLOAT16
 WIDE = TensorProto.FLOAT

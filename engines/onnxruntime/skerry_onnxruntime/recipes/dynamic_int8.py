@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 if TYPE_CHECKING:
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 
 def build_dynamic_int8(ingredients: Ingredients) -> None:

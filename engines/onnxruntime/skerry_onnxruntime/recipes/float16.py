@@ -13,15 +13,14 @@ import onnx
 from onnx import TensorProto
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from skerry.engines import ModelError, NotSupported
 from skerry_onnxruntime.building import optimise
 from skerry_optimizer.models.describing import nodes_of
-from skerry_optimizer.recipe import NotSupported
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 COMPUTING = frozenset({"MatMul", "FusedMatMul", "Gemm", "FusedGemm", "Conv", "FusedConv"})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 DOT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
 """CPUs with these multiply int8 exactly; x86 without adds pairs in 16 bits, which overflow."""

@@ -14,10 +14,10 @@ from onnxruntime.quantization.matmul_nbits_quantizer import (
     MatMulNBitsQuantizer,
 )
 
-from skerry_optimizer.recipe import NotSupported
+from skerry.engines import NotSupported
 
 if TYPE_CHECKING:
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 INT8_ARITHMETIC = 4
 OPERATOR = "MatMulNBits"

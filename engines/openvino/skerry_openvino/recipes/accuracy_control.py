@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 MOST_DROP = 0.002
 """Share of the variation that may be lost."""

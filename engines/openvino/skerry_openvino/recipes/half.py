@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import openvino as ov
 
+from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import Arithmetic, lacks
 from skerry_openvino.building import read, save
-from skerry_optimizer.recipe import NotSupported
 
 if TYPE_CHECKING:
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 
 def build_weight_float16(ingredients: Ingredients) -> None:

@@ -17,7 +17,7 @@ from skerry_openvino.operators import is_transformer
 if TYPE_CHECKING:
     import openvino as ov
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 
 def build_int8(ingredients: Ingredients) -> None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import nncf
 
+from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import Arithmetic
 from skerry_openvino.building import read, save
-from skerry_optimizer.recipe import NotSupported
 
 if TYPE_CHECKING:
     import openvino as ov
 
-    from skerry_optimizer.recipe import Ingredients
+    from skerry.engines import Ingredients
 
 GROUP = 64
 """Weights that share a scale in 4 bits: divides the widths of almost all transformers."""

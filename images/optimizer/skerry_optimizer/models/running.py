@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skerry.engines import ModelError
 from skerry.jobs.ending import first_line
 from skerry_runtime.engine import load_model
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry.engines import EnginePlugin
-    from skerry_runtime.engine import LoadedModel
+    from skerry.engines import EnginePlugin, LoadedModel
 
 Arrays = dict[str, "NDArray[Any]"]
 

@@ -10,18 +10,17 @@ import os
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import JOB, RegistryClient
+from skerry.engines import ModelError
 from skerry.jobs.plans import JobPlan
 from skerry_optimizer.builds import push_build
 from skerry_optimizer.engine import engine_of, optimiser_of
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
-    from skerry.engines import EnginePlugin
+    from skerry.engines import EnginePlugin, Optimiser
     from skerry.jobs.files import CandidateFile
     from skerry.jobs.scratch import Workspace
-    from skerry_optimizer.engine import Optimiser
     from skerry_optimizer.samples import Sample
 
 LEAST_LIKENESS = 0.999

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.api.edgemodel import Assessment
-    from skerry.engines import EnginePlugin
+    from skerry.engines import EnginePlugin, LoadedModel
     from skerry.jobs.scratch import Workspace
-    from skerry_runtime.engine import LoadedModel
 
 logger = logging.getLogger(__name__)
 

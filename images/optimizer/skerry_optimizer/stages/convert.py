@@ -15,7 +15,7 @@ import onnx
 from onnx import version_converter
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.engines import SOURCE
+from skerry.engines import SOURCE, ModelError
 from skerry.jobs.errors import StageError
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.plans import JobPlan
@@ -25,17 +25,15 @@ from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
 from skerry_optimizer.stages.assess import open_source
-from skerry_runtime.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from onnx import ModelProto
 
-    from skerry.engines import EnginePlugin
+    from skerry.engines import EnginePlugin, LoadedModel
     from skerry.jobs.scratch import Workspace
     from skerry_optimizer.samples import Sample
-    from skerry_runtime.engine import LoadedModel
 
 LEAST_OPSET = 13
 """From here on scales per channel can be written down."""

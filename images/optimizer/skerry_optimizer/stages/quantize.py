@@ -17,7 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from skerry.api.modelvariant import TrialOutcome
-from skerry.engines import SOURCE
+from skerry.engines import SOURCE, Ingredients, NotSupported
 from skerry.jobs.ending import first_line
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.names import TERMINATION_LOG_VARIABLE
@@ -28,7 +28,6 @@ from skerry_optimizer.engine import engine_of
 from skerry_optimizer.models.describing import nodes_of
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, load, run
-from skerry_optimizer.recipe import Ingredients, NotSupported
 from skerry_optimizer.samples import calibration_samples
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 
 from skerry.jobs.files import Tolerance
 from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX
-from skerry_runtime.measure.quality import NEAREST_NEIGHBORS
+from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,8 @@ def write_golden(
     arrays = {INPUT_PREFIX + name: array for name, array in samples.inputs().items()}
     arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}
     np.savez(bench.workspace.golden, allow_pickle=False, **arrays)
-    return tolerance_of(certified, runs[1:], with_cosine=bench.metric == NEAREST_NEIGHBORS)
+    vectors = TENSOR_INFERENCE.metrics[bench.metric].vectors
+    return tolerance_of(certified, runs[1:], with_cosine=vectors)
 
 
 def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: bool) -> Tolerance:

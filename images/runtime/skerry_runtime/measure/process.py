@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from skerry_runtime.datatypes import Arrays, TensorSpec
+    from skerry.engines import TensorSpec
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.memory import Memory
 
 

@@ -10,6 +10,7 @@ import logging
 import os
 import pkgutil
 
+from skerry.engines import ModelError
 from skerry.jobs.ending import end
 from skerry.jobs.errors import EXIT_EVALUATION, StageError
 from skerry.jobs.plans import JobPlan
@@ -17,7 +18,6 @@ from skerry.jobs.results import MESSAGE_BYTES
 from skerry.jobs.scratch import Workspace
 from skerry.jobs.stages import StageImage, stages_in
 from skerry_runtime.dataset import DatasetError
-from skerry_runtime.errors import ModelError
 from skerry_runtime.measure.bench import Bench
 from skerry_runtime.measure.candidate import BaselineError
 from skerry_runtime.measure.process import WorkerError

@@ -20,14 +20,13 @@ from skerry.judging.intervals import (
     paired_ratio,
     wilson,
 )
+from skerry.tasks import TENSOR_INFERENCE, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-NEAREST_NEIGHBORS = "NearestNeighbors"
-RMSE = "RMSE"
 # Answers that differ by less than this share of their length are the same but for rounding.
 SAME_ANSWER = 1e-3
 
@@ -69,7 +68,7 @@ def judge(
             baseline is never right.
     """
     _check_finite(candidate)
-    if metric == NEAREST_NEIGHBORS:
+    if TENSOR_INFERENCE.metrics[metric].vectors:
         return nearest_neighbors(baseline, candidate)
     return _BY_LABELS[metric](baseline, candidate, _needed(metric, labels))
 
@@ -88,9 +87,9 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
     if answers.dtype.kind in "OSU":
         raise QualityError("the first output is text, and the metrics compare numbers")
     _check_finite(answers)
-    if metric == NEAREST_NEIGHBORS:
+    if TENSOR_INFERENCE.metrics[metric].vectors:
         _unit_rows(answers)
-    elif metric == RMSE:
+    elif metric == Metric.RMSE:
         _squared_errors(answers, _needed(metric, labels)[: len(answers)])
     else:
         _check_classes(answers, _needed(metric, labels))
@@ -116,7 +115,7 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
         if len(fractions):
             raise QualityError(
                 f"the first output is one number a sample and no class ({fractions[0]:g}): let the"
-                f" model give the class or a score for each, or use the metric {RMSE}"
+                f" model give the class or a score for each, or use the metric {Metric.RMSE}"
             )
     elif least < 0 or most >= scores:
         raise QualityError(
@@ -202,9 +201,9 @@ def rmse(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) 
 
 
 _BY_LABELS: dict[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Quality]] = {
-    "Accuracy": accuracy,
-    "F1": f1,
-    RMSE: rmse,
+    Metric.ACCURACY: accuracy,
+    Metric.F1: f1,
+    Metric.RMSE: rmse,
 }
 
 
@@ -224,7 +223,7 @@ def _unit_rows(answers: NDArray[Any]) -> NDArray[np.float64]:
     rows = answers.reshape(len(answers), -1).astype(np.float64)
     if rows.shape[1] < 2:  # noqa: PLR2004 - a direction needs two numbers
         raise QualityError(
-            "the metric NearestNeighbors needs a vector per sample as the first output"
+            f"the metric {Metric.NEAREST_NEIGHBORS} needs a vector per sample as the first output"
         )
     unit: NDArray[np.float64] = rows / np.maximum(
         np.linalg.norm(rows, axis=1, keepdims=True), 1e-12
@@ -245,7 +244,7 @@ def _squared_errors(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.f
     if given.shape != wanted.shape:
         raise QualityError(
             f"the first output has {given.shape[1]} numbers a sample and the labels have"
-            f" {wanted.shape[1]}: the metric RMSE compares them one by one"
+            f" {wanted.shape[1]}: the metric {Metric.RMSE} compares them one by one"
         )
     errors: NDArray[np.float64] = np.square(given - wanted).mean(axis=1)
     return errors

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skerry.engines import InputError, ModelError, first_line
 from skerry_runtime.engine import load_model
-from skerry_runtime.errors import InputError, ModelError, first_line
 from skerry_runtime.measure.memory import Memory, memory_now
 from skerry_runtime.session import Session
 

@@ -16,6 +16,7 @@ from skerry.cli.plan.source import NO_DIGEST
 from skerry.decide.build.changes import changes
 from skerry.decide.nodes.device import device_of
 from skerry.decide.nodes.select import rank_engines
+from skerry.engines import installed_engines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,12 +87,12 @@ def _class(
     config: OperatorConfig | None,
 ) -> Plan:
     name = target.hardware_class_name
-    device = device_of(classes[name])
+    device, plugins = device_of(classes[name]), installed_engines()
     if config is None:
-        first = rank_engines(assessment, device, {})
-        ranks = rank_engines(assessment, device, {r.engine: _any() for r in first})
+        first = rank_engines(assessment, device, {}, plugins)
+        ranks = rank_engines(assessment, device, {r.engine: _any() for r in first}, plugins)
     else:
-        ranks = rank_engines(assessment, device, config.engines)
+        ranks = rank_engines(assessment, device, config.engines, plugins)
     table = Table(
         "", "engine", "installed", "why", title=f"Engines for {name}", title_justify="left"
     )

@@ -144,7 +144,7 @@ def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime)
     if assessed.assessment is None:
         return TargetBuild(name, assessed.state, assessed.cause)
     device = device_of(hardware_class)
-    ranks = rank_engines(assessed.assessment, device, snapshot.config.engines)
+    ranks = rank_engines(assessed.assessment, device, snapshot.config.engines, snapshot.plugins)
     engines = _engines(target, ranks)
     if not engines:
         cause = Cause(BuildReason.ENGINE_NOT_INSTALLED, _missing(target, ranks))

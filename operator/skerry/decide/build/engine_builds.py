@@ -20,6 +20,9 @@ from skerry.decide.build.state import BuildState
 from skerry.decide.build.tries import gates_key, job_for, next_try, short_key
 from skerry.api.units import parse_duration
 from skerry.decide.build.variants import from_finished, from_job, regated, remembered
+from skerry.engines.flavors import flavored
+from skerry.engines.plugin import baseline_among
+from skerry.engines.server import SKERRY_RUNTIME
 from skerry.jobs.plans import JobPlan
 from skerry.jobs.registry import evidence_tag
 
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import HardwareClass, ModelVariant, ModelVariantStatus
-    from skerry.api.hardwareclass import ReplacedRuntime
+    from skerry.api.hardwareclass import ServingRuntime
     from skerry.api.modelvariant import Trial
     from skerry.decide.snapshot import Snapshot
+    from skerry.engines.server import Server
     from skerry.decide.build.variants import VariantState
 
 @dataclass(frozen=True)
@@ -92,20 +96,31 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
         update={"resources": serving.resources.model_copy(update={"limits": limits})}
     )
     hardware_class = variant.spec.hardware_class_name
-    replaced = _replaced(snapshot, variant)
+    runtime = _runtime(snapshot, variant)
     name = identity.revision(
-        artifact.digest, serving, engine.runtime_image, hardware_class, replaced
+        artifact.digest, serving, engine.runtime_image, hardware_class, runtime
     )
     return ServedRevision(
-        name, hardware_class, artifact.image, engine.runtime_image, limits, replaced
+        name,
+        hardware_class,
+        artifact.image,
+        engine.runtime_image,
+        limits,
+        _server(snapshot, variant, runtime),
     )
 
 
-def _replaced(snapshot: Snapshot, variant: ModelVariant) -> ReplacedRuntime | None:
-    """The server that the class has for the variant's engine in place of Skerry's own."""
+def _runtime(snapshot: Snapshot, variant: ModelVariant) -> ServingRuntime | None:
+    """The server that the class has for the variant's engine in place of the engine's own."""
     found = snapshot.classes.get(variant.spec.hardware_class_name)
     runtimes = found.spec.runtimes if found else ()
     return next((one for one in runtimes if one.engine == variant.spec.engine), None)
+
+
+def _server(snapshot: Snapshot, variant: ModelVariant, runtime: ServingRuntime | None) -> Server:
+    plugin = snapshot.plugins.get(variant.spec.engine)
+    own = SKERRY_RUNTIME if plugin is None else plugin.server
+    return own if runtime is None else flavored(own, runtime.flavor, runtime.image, runtime.args)
 
 
 def engine_build(
@@ -229,6 +244,7 @@ def _job(
         hardware_class=spec.hardware_class_name, features=hardware_class.spec.features,
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
+        baseline_engine=baseline_among(snapshot.plugins, spec.engine),
         evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
         gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
         time_limit_seconds=deadline,

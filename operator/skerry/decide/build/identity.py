@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skerry.api.common import ResourceLimits
     from skerry.api.edgemodel import Gates, Serving, Weights
     from skerry.api.facts import ClassFacts
-    from skerry.api.hardwareclass import ReplacedRuntime
+    from skerry.api.hardwareclass import ServingRuntime
     from skerry.api.modelvariant import EvaluationPlan
 
 REVISION_DIGITS = 10
@@ -150,7 +150,7 @@ def revision(
     serving: Serving,
     runtime_image: str,
     hardware_class: str,
-    replaced: ReplacedRuntime | None = None,
+    runtime: ServingRuntime | None = None,
 ) -> str:
     """Name of a revision: 10 hex digits.
 
@@ -159,7 +159,8 @@ def revision(
         serving: `spec.serving`; `1` and `1000m` are the same.
         runtime_image: with its digest, `HOST/REPOSITORY@sha256:...`; only the digest counts.
         hardware_class: of the target.
-        replaced: the server in place of Skerry's; Skerry's own image then counts for nothing.
+        runtime: the class's server in place of the engine's, whose image then counts for nothing. The
+            engine's own `Server` is of the release of its image, and is not counted beside it.
     """
     parts: dict[str, Any] = {
         "artifact": artifact_digest,
@@ -167,10 +168,10 @@ def revision(
         "runtime": runtime_image.rpartition("@")[2],
         "hardwareClass": hardware_class,
     }
-    if replaced is not None:
-        digest = replaced.image.rpartition("@")[2]
+    if runtime is not None:
+        digest = runtime.image.rpartition("@")[2]
         parts["runtime"] = {
-            "image": digest, "args": list(replaced.args), "protocol": str(replaced.protocol)
+            "image": digest, "args": list(runtime.args), "flavor": str(runtime.flavor)
         }  # fmt: skip
     return _sha256(parts)[:REVISION_DIGITS]
 

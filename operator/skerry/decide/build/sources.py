@@ -24,7 +24,8 @@ from skerry.decide.build.state import BuildState
 from skerry.decide.build.stages import failure, last_words, trouble
 from skerry.decide.build.tries import job_for, next_try, short_key
 from skerry.api.units import parse_duration
-from skerry.jobs.plans import BASELINE_ENGINE, AssessPlan
+from skerry.engines.plugin import baseline_among
+from skerry.jobs.plans import AssessPlan
 from skerry.jobs.registry import assessment_tag
 from skerry.jobs.stages import ASSESS
 
@@ -127,7 +128,9 @@ def _reads(job: str, source: PinnedArtifact, plan: AssessPlan, *, begun: bool) -
 def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan) -> AssessPlan:
     engines = snapshot.config.engines
     # What the baseline's engine can't run, no engine's candidates can be compared with.
-    engine = BASELINE_ENGINE if BASELINE_ENGINE in engines else next(iter(engines))
+    first = next(iter(engines))
+    baseline = baseline_among(snapshot.plugins, first)
+    engine = baseline if baseline in engines else first
     key = identity.assessment_key(
         source.digest, evaluation, engine=engine, engine_version=engines[engine].version
     )

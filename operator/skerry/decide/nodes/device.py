@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from skerry.api.facts import AcceleratorKind, LinkKind, PowerSource
 from skerry.api.hardwareclass import LinkCost
+from skerry.engines.ranking import ACCELERATORS
 
 if TYPE_CHECKING:
     from skerry.api.facts import ClassFacts, Share
     from skerry.api.hardwareclass import HardwareClass
 
-ACCELERATORS = ("nvidia", "apple", "edgetpu", "npu")
-"""Accelerators of the decision matrix; a feature means one when it begins so."""
+_ACCELERATORS = tuple(ACCELERATORS)
 
 FOUND_AS = {
     AcceleratorKind.NVIDIA_GPU: "nvidia",
@@ -35,7 +35,7 @@ class Device:
 
     Attributes:
         architecture: in Kubernetes' words.
-        features: instructions, and accelerators as `ACCELERATORS` has them.
+        features: instructions, and accelerators as `skerry.engines.ranking.ACCELERATORS` has them.
         found: of these, those that the spec does not say and agents found.
         reported: nodes that reported; 0 when nothing was found out.
         constraints: what to get by with, each in a sentence with its reason.
@@ -52,8 +52,8 @@ def device_of(hardware: HardwareClass) -> Device:
     """The device of a class, by its spec and its nodes' facts."""
     spec, facts = hardware.spec, hardware.status.facts
     said = tuple(feature.replace("_", "") for feature in spec.features)
-    names_accelerator = any(one.startswith(ACCELERATORS) for one in said)
-    names_instructions = any(not one.startswith(ACCELERATORS) for one in said)
+    names_accelerator = any(one.startswith(_ACCELERATORS) for one in said)
+    names_instructions = any(not one.startswith(_ACCELERATORS) for one in said)
     found: list[str] = []
     if facts is not None and not names_accelerator:
         found += _accelerators(facts)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from skerry.api.common import ResourceLimits
-from skerry.api.edgemodel import Gates, Metric, Serving, ServingResources, Weights
+from skerry.api.edgemodel import Gates, Serving, ServingResources, Weights
+from skerry.tasks import Metric
 from skerry.api.facts import Accelerator, AcceleratorKind, ClassFacts, CpuFacts, DeviceFacts
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.decide.build import identity

@@ -21,6 +21,7 @@ from skerry.decide.nodes.class_facts import findings, sum_up
 from skerry.decide.nodes.device import device_of
 from skerry.decide.nodes.fleet import NodeFacts, decide_fleet
 from skerry.decide.nodes.select import rank_engines
+from skerry.engines import installed_engines
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 VNNI = ("avx2", "avx512_vnni")
@@ -189,7 +190,7 @@ def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple
         version="1", recipe_set="a/1", optimizer_image=image, runtime_image=image
     )
     engines = {"ONNXRuntime": settings, "OpenVINO": settings}
-    ranks = rank_engines(ASSESSMENT, device_of(a_class(said, facts)), engines)
+    ranks = rank_engines(ASSESSMENT, device_of(a_class(said, facts)), engines, installed_engines())
     return [(rank.engine, rank.reason) for rank in ranks]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from skerry.api.config import EngineSettings
-from skerry.api.edgemodel import Assessment
+from skerry.api.edgemodel import Assessment, EngineRank
 from skerry.decide.nodes.device import Device
 from skerry.decide.nodes.select import rank_engines
 from skerry.engines import EnginePlugin, installed_engines
 from skerry.models.assess import Family, family_of, quantizable_share
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLUGINS = installed_engines()
 ASSESSMENT = Assessment(
     source_digest="sha256:" + "0" * 64, format="ONNX, opset 17", bytes=1, parameters=1
 )
@@ -31,6 +35,16 @@ def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
     return {name: EngineSettings.model_validate(given) for name in engines}
 
 
+def ranked(
+    assessment: Assessment,
+    device: Device,
+    settings: Mapping[str, EngineSettings],
+    plugins: Mapping[str, EnginePlugin] = PLUGINS,
+) -> tuple[EngineRank, ...]:
+    """The ranking with the engines of this environment."""
+    return rank_engines(assessment, device, settings, plugins)
+
+
 BOTH = settings("ONNXRuntime", "OpenVINO")
 
 
@@ -46,38 +60,38 @@ BOTH = settings("ONNXRuntime", "OpenVINO")
         (hardware("arm"), "ONNXRuntime", ["ONNXRuntime", "OpenVINO"]),
     ],
 )
-def test_the_ranking_follows_the_decision_matrix(
+def test_the_ranking_follows_what_the_engines_bring(
     device: Device, first: str, built: list[str]
 ) -> None:
-    ranks = rank_engines(ASSESSMENT, device, BOTH)
+    ranks = ranked(ASSESSMENT, device, BOTH)
     assert ranks[0].engine == first
     assert [rank.engine for rank in ranks if rank.installed] == built
 
 
 def test_each_engine_says_why_it_stands_where_it_does_or_is_not_installed() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware(), settings("ONNXRuntime"))
+    ranks = ranked(ASSESSMENT, hardware(), settings("ONNXRuntime"))
     reasons = {rank.engine: rank.reason for rank in ranks}
     assert "choice 1 for x86 CPUs" in reasons["OpenVINO"]
     assert "not installed: the operator's configuration" in reasons["OpenVINO"]
     assert "ONNX, opset 17" in reasons["ONNXRuntime"]
 
 
-def test_an_engine_that_the_matrix_does_not_know_comes_last() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware(), settings("Homemade") | BOTH)
+def test_an_engine_without_a_rank_comes_last() -> None:
+    ranks = ranked(ASSESSMENT, hardware(), settings("Homemade") | BOTH)
     assert ranks[-1].engine == "Homemade"
     assert ranks[-1].installed
-    assert "not in the decision matrix" in ranks[-1].reason
+    assert "not ranked for x86 CPUs" in ranks[-1].reason
 
 
 def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
     engines = settings("OpenVINO", architectures=("amd64",))
-    (rank,) = [r for r in rank_engines(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
+    (rank,) = [r for r in ranked(ASSESSMENT, hardware("arm"), engines) if r.engine in engines]
     assert not rank.installed
     assert "images are for amd64 only" in rank.reason
 
 
 def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
-    ranks = rank_engines(ASSESSMENT, hardware("arm64", "edgetpu"), settings("ONNXRuntime"))
+    ranks = ranked(ASSESSMENT, hardware("arm64", "edgetpu"), settings("ONNXRuntime"))
     assert "has no plug-in" in ranks[1].reason
 
 

@@ -1,4 +1,4 @@
-"""Errors of a model; apart from the session, so that handling them needs no engine."""
+"""Errors and findings of an engine's code; apart from it, so that handling them needs no engine."""
 
 
 class ModelError(Exception):
@@ -7,6 +7,10 @@ class ModelError(Exception):
 
 class InputError(Exception):
     """The engine refused these inputs: the caller's fault, not the model's."""
+
+
+class NotSupported(Exception):  # noqa: N818 - a finding, not a fault: the outcome of the same name
+    """This engine on this CPU can't run what the recipe would make; the message says why."""
 
 
 def first_line(error: BaseException) -> str:

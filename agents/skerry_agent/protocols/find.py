@@ -1,0 +1,41 @@
+"""Finds protocols: Skerry's own, and those of the installed distributions."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from skerry_agent.protocols.open_inference import OPEN_INFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skerry_agent.protocols.protocol import Protocol
+
+GROUP = "skerry.protocols"
+
+
+class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent goes on without the server
+    """Nobody brings the protocol; the message is for people."""
+
+
+@cache
+def known_protocols() -> Mapping[str, Protocol]:
+    """Return the protocols of this environment by name, Skerry's own first."""
+    others: list[Protocol] = [entry.load() for entry in entry_points(group=GROUP)]
+    return {one.name: one for one in (OPEN_INFERENCE, *sorted(others, key=lambda one: one.name))}
+
+
+def protocol_of(name: str) -> Protocol:
+    """Return a protocol by name.
+
+    Raises:
+        UnknownProtocol: It is not Skerry's, and no distribution has an entry point for it.
+    """
+    known = known_protocols()
+    if name not in known:
+        raise UnknownProtocol(
+            f"this agent does not know the protocol {name} (it knows {', '.join(known)})"
+        )
+    return known[name]
