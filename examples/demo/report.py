@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from skerry.api import ModelVariant
-    from skerry.api.edgemodel_status import TargetStatus
     from skerry.api.modelvariant import Interval
+    from skerry.api.target_status import TargetStatus
     from tests.lab.client.timeline import Timeline
 
 MEGABYTE = 1e6
@@ -69,8 +69,8 @@ def engines(targets: Sequence[TargetStatus]) -> Table:
     for heading in ("class", "engine", "is", "best build", "score", "chosen"):
         drawn.add_column(heading)
     for target in targets:
-        for build in target.builds:
-            chosen = build.engine == target.engine
+        for build in target.build.engine_builds:
+            chosen = build.engine == target.build.engine
             drawn.add_row(
                 target.hardware_class_name, build.engine, build.phase, build.recipe or "-", build.score or "-",
                 "*" if chosen else "", style="bold green" if chosen else "",
@@ -87,8 +87,14 @@ def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str
     """
     winners = {}
     for target in targets:
-        recipes = [build.recipe for build in target.builds if build.engine == target.engine]
-        winners[target.hardware_class_name] = f"{target.engine} {', '.join(filter(None, recipes))}"
+        recipes = [
+            build.recipe
+            for build in target.build.engine_builds
+            if build.engine == target.build.engine
+        ]
+        winners[target.hardware_class_name] = (
+            f"{target.build.engine} {', '.join(filter(None, recipes))}"
+        )
     told = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
     if len(set(winners.values())) > 1:
         return f"Different winners. {told}"

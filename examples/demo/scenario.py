@@ -137,7 +137,7 @@ def show_engines(environment: Environment, view: View) -> None:
     targets = view.model.status.targets
     console.print(report.engines(targets))
     for target in targets:
-        console.print(f"[bold]{target.hardware_class_name}[/]: {escape(target.choice)}")
+        console.print(f"[bold]{target.hardware_class_name}[/]: {escape(target.build.choice)}")
     console.print(escape(report.agreement(targets, processors(environment))))
 
 
@@ -150,7 +150,7 @@ def processors(environment: Environment) -> dict[str, set[str]]:
 
 def show_candidates(view: View) -> None:
     """Print trials and gates of the builds that serve, once where classes share a build."""
-    serving = {target.variant_name for target in view.model.status.targets}
+    serving = {target.build.variant_name for target in view.model.status.targets}
     shown: dict[str, str] = {}
     for variant in view.variants:
         artifact = variant.status.artifact
@@ -204,7 +204,7 @@ def roll_out(story: Story, what: str, reached: Callable[[View], bool], seconds: 
     def looked(view: View) -> bool:
         for target in view.model.status.targets:
             name = target.hardware_class_name
-            if target.candidate and name not in added:
+            if target.rollout.candidate and name not in added:
                 nodes = {CLASS_LABEL: name}
                 more = REQUESTS_PER_SECOND - WHILE_BUILDING
                 added[name] = story.load(f"load-{name}", more, nodes)

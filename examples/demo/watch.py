@@ -117,7 +117,11 @@ def target_facts(view: View) -> list[tuple[str, str]]:
     """Phase, wave and message of each class."""
     told = []
     for target in view.model.status.targets:
-        wave = f", wave {target.wave.index + 1} of {target.wave.of}" if target.wave else ""
+        wave = (
+            f", wave {target.rollout.wave.index + 1} of {target.rollout.wave.of}"
+            if target.rollout.wave
+            else ""
+        )
         text = f"[bold]{target.phase}[/]{wave}{roles(target)} {escape(target.message)}"
         told.append((f"{view.model.metadata.name} on {target.hardware_class_name}", text))
     return told
@@ -125,7 +129,11 @@ def target_facts(view: View) -> list[tuple[str, str]]:
 
 def roles(target: TargetStatus) -> str:
     """Which revision has which role, once one has any."""
-    named = {"stable": target.stable, "candidate": target.candidate, "previous": target.previous}
+    named = {
+        "stable": target.rollout.stable,
+        "candidate": target.rollout.candidate,
+        "previous": target.rollout.previous,
+    }
     return "".join(f" {role}={revision}" for role, revision in named.items() if revision)
 
 
@@ -170,10 +178,14 @@ def table(view: View) -> Table:
     for heading in ("class", "phase", "recipe", "wave", "updated", "ready", "message"):
         drawn.add_column(heading)
     for target in view.model.status.targets:
-        wave = f"{target.wave.index + 1}/{target.wave.of}" if target.wave else ""
-        nodes = target.nodes
+        wave = (
+            f"{target.rollout.wave.index + 1}/{target.rollout.wave.of}"
+            if target.rollout.wave
+            else ""
+        )
+        nodes = target.rollout.nodes
         drawn.add_row(
-            target.hardware_class_name, target.phase, target.recipe or "", wave,
+            target.hardware_class_name, target.phase, target.build.recipe or "", wave,
             f"{nodes.updated}/{nodes.desired}", f"{nodes.ready}/{nodes.desired}", target.message[:60],
         )  # fmt: skip
     return drawn

@@ -79,5 +79,5 @@ def test_a_429_is_on_its_way_and_goes_on_by_itself(
     registry.says(FOUND)
     wait_for("the next question", lambda: len(registry.asked), lambda n: n > first, SECONDS)
     assert time.monotonic() - begun > PAUSE_SECONDS / 2
-    wait_for("it to go on", model, lambda m: m["status"].get("sourceDigest"), SECONDS)
+    wait_for("it to go on", model, lambda m: m["status"].get("artifacts"), SECONDS)
     kubectl("delete", "hardwareclass", "op-a")

@@ -110,7 +110,7 @@ def test_a_ring_gets_the_candidate_alone(world: World, cli: Cli) -> None:
 def test_it_waits_for_a_person_class_by_class(world: World, cli: Cli) -> None:
     model = until(world, "AwaitingPromotion", "AwaitingPromotion")
     assert model.status.phase is Phase.PAUSED
-    assert all(target.stable is None for target in model.status.targets)
+    assert all(target.rollout.stable is None for target in model.status.targets)
     said = cli("promote", NAME, "--class", "op-a")
     assert re.search(r"op-a: [0-9a-f]{10} is approved", said)
     assert "op-b" not in said
@@ -122,28 +122,28 @@ def test_it_waits_for_a_person_class_by_class(world: World, cli: Cli) -> None:
 
 
 def test_abort_and_retry(world: World, cli: Cli) -> None:
-    before = [t.stable for t in world.model().status.targets]
+    before = [t.rollout.stable for t in world.model().status.targets]
     world.serve("600m")
     until(world, "AwaitingPromotion", "AwaitingPromotion")
     said = cli("abort", NAME)
     assert said.count("is rolled back") == 2
     model = until(world, "Aborted", "Aborted")
-    assert [t.stable for t in model.status.targets] == before
+    assert [t.rollout.stable for t in model.status.targets] == before
     assert {r.rule for r in model.status.rejected} == {"Aborted"}
     assert {e.outcome for e in model.status.history} == {Outcome.PROMOTED, Outcome.ABORTED}
     assert "retrying after Aborted" in cli("retry", NAME)
     model = until(world, "AwaitingPromotion", "AwaitingPromotion")
-    assert [t.attempt for t in model.status.targets] == [1, 1]
+    assert [t.rollout.attempt for t in model.status.targets] == [1, 1]
 
 
 def test_undo_after_promotion(world: World, cli: Cli) -> None:
-    old = [t.stable for t in world.model().status.targets]
+    old = [t.rollout.stable for t in world.model().status.targets]
     cli("promote", NAME)
     model = until(world, "Serving", "Serving")
-    assert [t.previous for t in model.status.targets] == old
+    assert [t.rollout.previous for t in model.status.targets] == old
     assert cli("undo", NAME).count("back to") == 2
     model = until(world, "Undone", "Undone")
-    assert [t.stable for t in model.status.targets] == old
+    assert [t.rollout.stable for t in model.status.targets] == old
     assert model.status.phase is Phase.ROLLED_BACK
 
 

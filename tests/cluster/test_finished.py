@@ -43,7 +43,7 @@ def push_result(world: World, tag: str, part: str, result: str) -> None:
 
 def keep_results(world: World) -> None:
     """Push what the containers of the jobs, which are only played, would have pushed."""
-    source = world.model().status.source_digest
+    source = world.model().status.artifacts[0].digest
     assert source is not None
     for job in world.api.list(kinds.JOB, world.namespace, f"{LABEL_COMPONENT}=optimizer"):
         variables = environment(job["spec"]["template"]["spec"]["containers"][0])

@@ -187,7 +187,7 @@ def test_gates_that_nothing_passes_ask_for_a_person(world: World, judge: Verdict
         ROLLOUT_SECONDS,
     )
     missed = world.api.get(
-        kinds.MODEL_VARIANT, world.namespace, str(model.status.targets[0].variant_name)
+        kinds.MODEL_VARIANT, world.namespace, str(model.status.targets[0].build.variant_name)
     )
     seen = judge(raw(world), missed)
     assert [one.both for one in seen] == [ACT, ACT]

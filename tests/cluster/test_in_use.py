@@ -65,7 +65,7 @@ def test_a_class_that_is_deleted_in_use_keeps_its_nodes_and_says_so(world: World
         lambda: target(world),
         lambda t: (
             t.reason == "HardwareClassNotFound"
-            and f"{t.stable} continues to serve on 2 of 2 reachable nodes" in t.message
+            and f"{t.rollout.stable} continues to serve on 2 of 2 reachable nodes" in t.message
         ),
         ROLLOUT_SECONDS,
     )
@@ -77,10 +77,10 @@ def test_a_class_that_is_deleted_in_use_keeps_its_nodes_and_says_so(world: World
 
 
 def test_when_it_is_there_again_all_is_as_before_without_a_build(world: World) -> None:
-    stable, jobs = target(world).stable, len(world.api.list(kinds.JOB, world.namespace))
+    stable, jobs = target(world).rollout.stable, len(world.api.list(kinds.JOB, world.namespace))
     apply_class(world)
     world.until_ready(1)
-    assert target(world).stable == stable
+    assert target(world).rollout.stable == stable
     assert len(world.api.list(kinds.JOB, world.namespace)) == jobs
 
 

@@ -108,12 +108,12 @@ def test_pods_that_a_quota_forbids_are_told_and_come_when_there_is_room(world: W
     touch_owners(world)
     model = told(world, NAME, "PodsForbidden", "wave 2 of 2", *words)
     (target,) = model.status.targets
-    assert target.offenders[0] in NODES
-    assert f"{target.offenders[0]}: its pod was refused" in target.message
+    assert target.rollout.offenders[0] in NODES
+    assert f"{target.rollout.offenders[0]}: its pod was refused" in target.message
     assert is_true(model, "Stalled")
     assert is_true(model, "Available")
-    assert target.wave is not None
-    assert "exceeded quota" in target.wave.message
+    assert target.rollout.wave is not None
+    assert "exceeded quota" in target.rollout.wave.message
 
     world.api.delete(QUOTA, world.api.get(QUOTA, world.namespace, "full"))
     touch_owners(world)
@@ -162,13 +162,13 @@ def test_a_revision_whose_image_cannot_be_pulled_names_node_and_words(world: Wor
     """On the first wave's node alone; the model is not stalled before its deadline."""
     pods = (NAME, COMPONENT_RUNTIME)
     world.devices.stuck[pods] = Stuck("ImagePullBackOff", 'Back-off pulling image "x": not found')
-    before = world.model().status.targets[0].stable
+    before = world.model().status.targets[0].rollout.stable
     generation = world.serve("550m")
     model = told(world, NAME, "ImagePullFailed", "cannot start", "not found")
     assert is_true(model, "Available")
     assert condition_of(model.status.conditions, "Stalled") is None
-    assert model.status.targets[0].offenders
-    assert model.status.targets[0].stable == before
+    assert model.status.targets[0].rollout.offenders
+    assert model.status.targets[0].rollout.stable == before
     del world.devices.stuck[pods]
     world.until_ready(generation)
 
@@ -181,7 +181,7 @@ def test_a_tainted_node_is_left_out_and_comes_back_by_itself(world: World) -> No
     model = world.until_ready(world.serve("700m"))
     (target,) = model.status.targets
     assert f"left out: {named}" in target.message
-    assert target.nodes.updated == 1
+    assert target.rollout.nodes.updated == 1
     assert is_true(model, "Available")
     found = world.api.get(kinds.HARDWARE_CLASS, None, CLASS)
     complete = condition_of(HardwareClass.model_validate(found).status.conditions, "Complete")
@@ -194,6 +194,6 @@ def test_a_tainted_node_is_left_out_and_comes_back_by_itself(world: World) -> No
     wait_for(
         "the node to catch up",
         world.model,
-        lambda m: m.status.targets[0].nodes.updated == len(NODES),
+        lambda m: m.status.targets[0].rollout.nodes.updated == len(NODES),
         TOLD_SECONDS,
     )

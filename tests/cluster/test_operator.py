@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api import HardwareClass, ModelVariant
+from skerry.api.artifact import Role
 from skerry.api.common import LABEL_MODEL
 from skerry.api.edgemodel import Outcome, Phase
 from skerry.api.modelvariant import StageOutcome
@@ -36,9 +37,9 @@ def test_first_rollout_to_promotion(world: World) -> None:
         assert is_true(model, kind), kind
     assert {c.type for c in model.status.conditions}.isdisjoint({"Reconciling", "Stalled"})
     assert model.status.assessment is not None
-    assert model.status.source_digest is not None
+    assert {one.role for one in model.status.artifacts} == set(Role)
     assert [t.hardware_class_name for t in model.status.targets] == list(CLASSES)
-    assert [t.nodes.updated for t in model.status.targets] == [2, 1]
+    assert [t.rollout.nodes.updated for t in model.status.targets] == [2, 1]
     assert {e.outcome for e in model.status.history} == {Outcome.PROMOTED}
     assert model.status.address is not None
     assert model.status.address.url == f"http://{NAME}.{world.namespace}.svc"
@@ -82,17 +83,17 @@ def test_nodes_have_class_shard_and_edge_node(world: World) -> None:
 
 def test_second_revision_is_promoted_beside_a_warm_previous(world: World) -> None:
     """Other limits: measured again, rolled out, the one before is kept."""
-    before = [t.stable for t in world.model().status.targets]
+    before = [t.rollout.stable for t in world.model().status.targets]
     model = world.until_ready(world.serve("600m"))
     for target, old in zip(model.status.targets, before, strict=True):
-        assert target.stable != old
-        assert target.previous == old
+        assert target.rollout.stable != old
+        assert target.rollout.previous == old
     assert len(world.daemonsets()) == 2 * len(CLASSES)
 
 
 def test_bad_revision_is_taken_back_in_its_class_alone(world: World) -> None:
     """Rolled back and remembered within a second of the verdict; spec unwritten; others go on."""
-    before = {t.hardware_class_name: t.stable for t in world.model().status.targets}
+    before = {t.hardware_class_name: t.rollout.stable for t in world.model().status.targets}
     generation = world.serve("700m")
     tried = world.candidate("op-a")
     world.devices.bad[tried.revision] = "Errors"
@@ -112,8 +113,8 @@ def test_bad_revision_is_taken_back_in_its_class_alone(world: World) -> None:
     assert [r.hardware_class_name for r in model.status.rejected] == ["op-a"]
     assert model.status.rejected[0].rule == "Errors"
     assert world.route("op-a").spec.stable is not None
-    assert model.status.targets[0].stable == before["op-a"]
-    assert model.status.targets[1].stable != before["op-b"]
+    assert model.status.targets[0].rollout.stable == before["op-a"]
+    assert model.status.targets[1].rollout.stable != before["op-b"]
     assert model.metadata.generation == generation
 
 
@@ -135,13 +136,13 @@ def test_retry_tries_a_rejected_revision_again(world: World) -> None:
     annotation = {"metadata": {"annotations": {"skerry.dev/retry": "1"}}}
     world.api.merge(kinds.EDGE_MODEL, item, annotation)
     model = world.until_ready(item["metadata"]["generation"])
-    assert model.status.targets[0].stable == rejected.revision
-    assert model.status.targets[0].attempt == rejected.attempt + 1
+    assert model.status.targets[0].rollout.stable == rejected.revision
+    assert model.status.targets[0].rollout.attempt == rejected.attempt + 1
 
 
 def test_gates_that_nothing_passes_stop_nothing_that_serves(world: World) -> None:
     """GatesNotMet names the shortfall; the stable revisions stay; lower gates need no other build."""
-    before = [t.stable for t in world.model().status.targets]
+    before = [t.rollout.stable for t in world.model().status.targets]
     world.devices.shortfall = frozenset({"ONNXRuntime"})
     generation = world.serve("800m")
     model = wait_for(
@@ -156,7 +157,7 @@ def test_gates_that_nothing_passes_stop_nothing_that_serves(world: World) -> Non
     assert "quality 0.900" in ready.message
     assert is_true(model, "Stalled")
     assert is_true(model, "Available")
-    assert [t.stable for t in model.status.targets] == before
+    assert [t.rollout.stable for t in model.status.targets] == before
     world.devices.shortfall = frozenset()
 
 
@@ -215,18 +216,18 @@ def test_killed_after_a_write_it_ends_as_without(world: World, killed: str, writ
     """Ended right after each kind of write of a rollout and started again, it ends as one that was not."""
     world.operator.stop()
     world.operator.start(crash_after=f"{write}:1")
-    before = world.model(killed).status.targets[0].stable
+    before = world.model(killed).status.targets[0].rollout.stable
     generation = world.serve(f"{300 + len(world.model(killed).status.history)}m", killed)
     assert world.operator.ended(ROLLOUT_SECONDS) == CRASH_EXIT_CODE
     world.operator.start()
     model = world.until_ready(generation, killed)
     target = model.status.targets[0]
-    assert target.stable == target.desired != before
-    assert (target.candidate, target.previous) == (None, before)
+    assert target.rollout.stable == target.rollout.desired != before
+    assert (target.rollout.candidate, target.rollout.previous) == (None, before)
     promoted = [e.revision for e in model.status.history if e.outcome is Outcome.PROMOTED]
-    assert promoted[-1] == target.stable
+    assert promoted[-1] == target.rollout.stable
     assert len(promoted) == len(set(promoted))
-    expected = {f"{killed}-{target.stable}", f"{killed}-{target.previous}"}
+    expected = {f"{killed}-{target.rollout.stable}", f"{killed}-{target.rollout.previous}"}
     wait_for(
         "stable and previous are all that is kept",
         lambda: world.daemonsets(killed),
@@ -241,7 +242,7 @@ def test_a_class_that_leaves_the_spec_is_withdrawn(world: World) -> None:
     generation = world.patch({"targets": [{"hardwareClassName": "op-a"}]})
     model = world.until_ready(generation)
     target = model.status.targets[0]
-    expected = {f"{NAME}-{r}" for r in (target.stable, target.previous) if r}
+    expected = {f"{NAME}-{r}" for r in (target.rollout.stable, target.rollout.previous) if r}
     wait_for("op-b is withdrawn", world.daemonsets, lambda d: d == expected, ROLLOUT_SECONDS)
     routes = world.api.list(kinds.MODEL_ROUTE, world.namespace, f"{LABEL_MODEL}={NAME}")
     assert [r["spec"]["hardwareClassName"] for r in routes] == ["op-a"]

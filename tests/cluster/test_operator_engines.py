@@ -50,9 +50,11 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     world.kubectl.apply(wanted(world, NAME))
     model = world.until_ready(1, NAME)
     (target,) = model.status.targets
-    assert target.engine == "OpenVINO"
-    assert target.choice.startswith("OpenVINO weight-int8-block128 is better than ONNXRuntime")
-    assert {build.engine: build.phase for build in target.builds} == {
+    assert target.build.engine == "OpenVINO"
+    assert target.build.choice.startswith(
+        "OpenVINO weight-int8-block128 is better than ONNXRuntime"
+    )
+    assert {build.engine: build.phase for build in target.build.engine_builds} == {
         "OpenVINO": "Certified",
         "ONNXRuntime": "Certified",
     }
@@ -61,9 +63,9 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     variants = [ModelVariant.model_validate(item) for item in items]
     assert {v.spec.engine for v in variants} == {"OpenVINO", "ONNXRuntime"}
     assert {v.status.front for v in variants} == {("weight-int8-block128",)}
-    chosen = next(v for v in variants if v.metadata.name == target.variant_name)
+    chosen = next(v for v in variants if v.metadata.name == target.build.variant_name)
     assert chosen.status.artifact is not None
-    assert target.image == chosen.status.artifact.image
+    assert target.build.image == chosen.status.artifact.image
     assert len(world.daemonsets(NAME)) == 1
 
 
@@ -96,7 +98,10 @@ def test_naming_the_other_engine_serves_the_build_that_is_there(world: World) ->
     targets = [{"hardwareClassName": c, "engine": "ONNXRuntime"} for c in CLASSES]
     model = world.until_ready(world.patch({"targets": targets}, NAME), NAME)
     (target,) = model.status.targets
-    assert (target.engine, target.stable == before.stable) == ("ONNXRuntime", False)
+    assert (target.build.engine, target.rollout.stable == before.rollout.stable) == (
+        "ONNXRuntime",
+        False,
+    )
     items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
     assert len(items) == 2
 
@@ -126,5 +131,7 @@ def test_measurement_alone_decides(world: World) -> None:
     world.devices.speedups = {"OpenVINO": "1.2", "ONNXRuntime": "2.6"}
     world.kubectl.apply(wanted(world, name))
     (target,) = world.until_ready(1, name).status.targets
-    assert target.engine == "ONNXRuntime"
-    assert target.choice.startswith("ONNXRuntime weight-int8-block128 is better than OpenVINO")
+    assert target.build.engine == "ONNXRuntime"
+    assert target.build.choice.startswith(
+        "ONNXRuntime weight-int8-block128 is better than OpenVINO"
+    )

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.artifact import Role
 from skerry.api.placement import Placement, Ring
 from skerry.cluster.compare import is_applied
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob
-from skerry.decide.snapshot import Pins
+from skerry.decide.snapshot import Pin, Pins
 from skerry.render.daemonsets import daemonset
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.jobs import assess_job, optimisation_job
@@ -42,7 +43,9 @@ def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, 
     assert isinstance(assess, AssessJob)
     bucket = world(source={"uri": "s3://models/intent/", "credentialsSecretName": "reader"})
     claim = world(source={"uri": "pvc://models/intent/"})
-    fetches = [w.with_(pins=Pins(dataset=DATASET)).decide().jobs[0] for w in (bucket, claim)]
+    fetches = [
+        w.with_(pins=Pins({Role.DATASET: Pin(DATASET)})).decide().jobs[0] for w in (bucket, claim)
+    ]
     fetch_bucket, fetch_claim = [job for job in fetches if isinstance(job, FetchJob)]
     assert isinstance(build, BuildJob)
     assert served is not None

@@ -128,18 +128,21 @@ def test_a_rollback_is_written_while_the_route_of_another_class_is_refused(world
             assert condition(model, "Stalled").reason == "AdmissionDenied"
             assert "cannot write ModelRoute tiny.op-a" in condition(model, "Stalled").message
             assert "ValidatingAdmissionPolicy no-route" in condition(model, "Stalled").message
-            assert (stood.stable, stood.candidate) == (before["op-a"].stable, None)
+            assert (stood.rollout.stable, stood.rollout.candidate) == (
+                before["op-a"].rollout.stable,
+                None,
+            )
             assert stood.reason == "AdmissionDenied"
-            assert stood.desired not in {None, stood.stable}
+            assert stood.rollout.desired not in {None, stood.rollout.stable}
             assert [r.revision for r in model.status.rejected] == [tried.revision]
-            assert taken.stable == before["op-b"].stable
+            assert taken.rollout.stable == before["op-b"].rollout.stable
             assert not is_true(model, "Ready")
             assert is_true(model, "Available")
             assert len(events(here, "AdmissionDenied")) == 1
         model = wait_for(
             "op-a promoted once it may be",
             here.model,
-            lambda m: m.status.targets[0].stable == stood.desired,
+            lambda m: m.status.targets[0].rollout.stable == stood.rollout.desired,
             2 * ROLLOUT_SECONDS,
         )
         promoted = [e.revision for e in model.status.history if e.outcome is Outcome.PROMOTED]
@@ -173,7 +176,7 @@ def test_a_daemonset_that_is_refused_is_reported_and_stops_no_other_class(world:
                 here.model,
                 lambda m: (
                     m.status.observed_generation == generation
-                    and m.status.targets[1].desired == m.status.targets[1].stable
+                    and m.status.targets[1].rollout.desired == m.status.targets[1].rollout.stable
                     and m.status.targets[0].reason == "AdmissionDenied"
                 ),
                 ROLLOUT_SECONDS,

@@ -131,11 +131,11 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
     assert operator.find(SECRET, kubectl.namespace, READER)
     kubectl("annotate", "edgemodel", NAME, "skerry.dev/retry=now")
     serving = until("serving", lambda m: m.status.phase is Phase.SERVING)
-    source, dataset = serving.status.source_fetched, serving.status.dataset_fetched
+    source, dataset = (one.fetched for one in serving.status.artifacts)
     assert source is not None
     assert dataset is not None
     assert (source.bytes, dataset.bytes) == (len(MODEL), len(DATA))
-    assert source.digest == serving.status.source_digest
+    assert source.digest == serving.status.artifacts[0].digest
     assert dataset.resolved.startswith('"'), "nginx's ETag"
     repository = f"skerry/{kubectl.namespace}/{NAME}"
     assert source.image == f"{control_plane.registry}/{repository}"
@@ -145,15 +145,15 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
     selector = f"app.kubernetes.io/component={COMPONENT_FETCHER}"
     kubectl("annotate", "--overwrite", "edgemodel", NAME, "skerry.dev/retry=again")
     again = until("another look", lambda m: m.status.retry_nonce == "again")
-    assert again.status.source_digest == source.digest
-    stable = again.status.targets[0].stable
+    assert again.status.artifacts[0].digest == source.digest
+    stable = again.status.targets[0].rollout.stable
     until("still serving", lambda m: m.status.phase is Phase.SERVING)
 
     patch = '--patch={"spec":{"source":{"uri":"s3://models/v2/"}}}'
     kubectl("patch", "edgemodel", NAME, "--type=merge", patch)
     wrong = until("the bad address", lambda m: reason(m) == "SourceNotFound")
-    assert wrong.status.targets[0].stable == stable
+    assert wrong.status.targets[0].rollout.stable == stable
     assert f"{stable} continues to serve" in wrong.status.targets[0].message
-    assert wrong.status.source_digest == source.digest
+    assert wrong.status.artifacts[0].digest == source.digest
     assert operator.list(kinds.JOB, kubectl.namespace, selector)
     kubectl("delete", "edgemodel", NAME)

@@ -69,7 +69,7 @@ def test_a_full_quota_is_told_by_node_and_the_rollout_goes_on_when_it_is_gone(
     assert condition(model, "Available") == "True"
     (target,) = model.status.targets
     assert target.reason == "PodsForbidden"
-    assert f"{target.offenders[0]}: its pod was refused" in target.message
+    assert f"{target.rollout.offenders[0]}: its pod was refused" in target.message
     kubectl("-n", namespace, "delete", "quota", "full")
     # The DaemonSet's controller backs off for up to 17 minutes; any change makes it try at once.
     kubectl("-n", namespace, "annotate", "daemonsets", "--all", "touched=yes")
@@ -113,12 +113,12 @@ def test_a_node_with_a_taint_and_no_agent_holds_no_rollout_and_is_named(
     where = (namespace, NAME)
     model = world.until("it is promoted", where, lambda m: is_ready(m, generation), ROLLOUT_SECONDS)
     assert f"left out: {named}" in message(model)
-    assert model.status.targets[0].nodes.updated == 1
+    assert model.status.targets[0].rollout.nodes.updated == 1
 
     lift(world, tainted)
     world.until(
         "the node catches up",
         where,
-        lambda m: m.status.targets[0].nodes.updated == len(world.nodes_of(CLASS)),
+        lambda m: m.status.targets[0].rollout.nodes.updated == len(world.nodes_of(CLASS)),
         LISTED_SECONDS + ROLLOUT_SECONDS,
     )

@@ -86,7 +86,7 @@ def test_a_new_revision_reaches_tainted_nodes(
     model = world.until(
         "promotion", (namespace, NAME), lambda m: is_ready(m, wanted), ROLLOUT_SECONDS
     )
-    assert [t.nodes.updated for t in model.status.targets] == [len(tainted)]
+    assert [t.rollout.nodes.updated for t in model.status.targets] == [len(tainted)]
 
 
 def test_a_class_that_is_deleted_in_use_loses_no_request(
@@ -104,7 +104,7 @@ def test_a_class_that_is_deleted_in_use_loses_no_request(
 
         def says(model: EdgeModel) -> bool:
             (target,) = model.status.targets
-            told = f"{target.stable} continues to serve on 2 of 2 reachable nodes"
+            told = f"{target.rollout.stable} continues to serve on 2 of 2 reachable nodes"
             return target.reason == "HardwareClassNotFound" and told in target.message
 
         world.until("the status says it", where, says, SEEN_SECONDS)

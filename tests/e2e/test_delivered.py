@@ -111,22 +111,25 @@ def test_both_engines_build_and_a_person_is_waited_for(
         pods = world.serving_pods(namespace, NAME)
         nodes = {p["spec"].get("nodeName", "") for p in pods} - {""}
         # Read after the pods: the next wave was not open when they were listed.
-        if any(t.wave and t.wave.index == 0 for t in world.model(namespace, NAME).status.targets):
+        if any(
+            t.rollout.wave and t.rollout.wave.index == 0
+            for t in world.model(namespace, NAME).status.targets
+        ):
             seen_in_ring.append(nodes)
         return condition(model, "Ready") == "False: AwaitingPromotion"
 
     model = world.until("a person is asked", (namespace, NAME), waits, ROLLOUT_SECONDS)
     (target,) = model.status.targets
-    outcomes = {build.engine: build.phase for build in target.builds}
+    outcomes = {build.engine: build.phase for build in target.build.engine_builds}
     assert set(outcomes) == {"ONNXRuntime", "OpenVINO"}, "each installed engine has built"
     assert outcomes["ONNXRuntime"] == "Certified"
     # So small a model weighs less than what an engine needs itself: OpenVINO may miss the memory gate.
     assert outcomes["OpenVINO"] in {"Certified", "Failed"}
-    assert "OpenVINO" in target.choice, "and what became of it is told"
+    assert "OpenVINO" in target.build.choice, "and what became of it is told"
     for variant in world.environment.get("-n", namespace, "modelvariants")["items"]:
         failed = [t for t in variant["status"]["trials"] if t["outcome"] == "Failed"]
         assert not failed, "each recipe runs in the image that it is built into"
-    assert target.choice.startswith(target.engine or "none"), target.choice
+    assert target.build.choice.startswith(target.build.engine or "none"), target.build.choice
     assert seen_in_ring, "the ring was a wave of its own"
     assert all(nodes <= {bench} for nodes in seen_in_ring), "nobody else before the ring was done"
 

@@ -113,7 +113,7 @@ def test_an_example_is_applied_becomes_ready_and_answers(
     name: str, world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
     model = world.until_ready((namespace, name), ROLLOUT_SECONDS)
-    assert {target.nodes.updated for target in model.status.targets} == {2}
+    assert {target.rollout.nodes.updated for target in model.status.targets} == {2}
     right_answers(world, lab, (namespace, name), applied[name])
 
 

@@ -87,7 +87,7 @@ WRITES = (("job", "route", "delete"), ("variant-status", "status", "daemonset"))
 def test_killed_after_a_write_it_ends_as_without(
     world: World, namespace: str, served: str, writes: tuple[str, ...]
 ) -> None:
-    before = world.model(namespace, served).status.targets[0].stable
+    before = world.model(namespace, served).status.targets[0].rollout.stable
     crash_after(world, writes)
     # Other limits: measured again, a new revision; going back to an old one would need no rollout.
     limits = {"memory": f"{310 + WRITES.index(writes)}Mi"}
@@ -104,13 +104,13 @@ def test_killed_after_a_write_it_ends_as_without(
         crash_never(world)
 
     def promoted(model: EdgeModel) -> bool:
-        return is_ready(model, wanted) and model.status.targets[0].stable != before
+        return is_ready(model, wanted) and model.status.targets[0].rollout.stable != before
 
     after = world.until("promotion", (namespace, served), promoted, ROLLOUT_SECONDS)
     assert after.status.rejected == ()
     ends = [
         entry.outcome
         for entry in after.status.history
-        if entry.revision == after.status.targets[0].stable
+        if entry.revision == after.status.targets[0].rollout.stable
     ]
     assert ends[-1:] == ["Promoted"]

@@ -59,7 +59,7 @@ def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -
     for name in ("Accepted", "Optimized", "Certified", "RolledOut", "Available"):
         assert condition(model, name) == "True"
     assert model.status.phase == "Serving"
-    assert {t.nodes.updated for t in model.status.targets} == {2}
+    assert {t.rollout.nodes.updated for t in model.status.targets} == {2}
 
 
 def test_every_device_tells_what_it_is(world: World) -> None:

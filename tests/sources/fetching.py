@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from skerry.api.artifact import Role
 from skerry.artifacts.images import RegistryClient
-from skerry.jobs.plans import FetchPlan, Role
+from skerry.jobs.plans import FetchPlan
 from skerry.jobs.results import FetchReport
 from skerry.jobs.scratch import Workspace
 from skerry_fetcher.stages import fetch, look

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.jobs.plans import FetchPlan, Role
+from skerry.api.artifact import Role
 from tests.sources.conftest import DATA, FILES, MODEL
 from tests.sources.fetching import Job
 from tests.sources.line import breaking_line
@@ -27,6 +27,7 @@ from tests.sources.servers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from skerry.jobs.plans import FetchPlan
     from tests.unit.optimizer.registries import Registry
 
 S3_SECRET = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": f"{SECRET_KEY}\n"}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.artifact import Role
 from skerry.api.reasons import FetchRefusal
 from skerry.artifacts.images.client import SHORT
-from skerry.jobs.plans import Role
 from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from skerry.api.artifact import Role
 from skerry.api.reasons import FetchRefusal
-from skerry.jobs.plans import Role
 from skerry.tasks import TENSOR_INFERENCE
 from skerry_fetcher.errors import RefusedError
 

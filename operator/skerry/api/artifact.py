@@ -7,6 +7,7 @@ Skerry's own registry (docs/adr/0018-sources-become-images.md); from then on bot
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -79,6 +80,13 @@ Region = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)]
 def scheme_of(uri: str) -> str:
     """Return the part before ://."""
     return uri.partition("://")[0]
+
+
+class Role(StrEnum):
+    """What an EdgeModel uses an artifact for."""
+
+    SOURCE = "Source"
+    DATASET = "Dataset"
 
 
 class Artifact(Model):

@@ -222,8 +222,6 @@ class OwnerReference(Model):
     kind: str
     name: str
     uid: str
-    controller: bool | None = None
-    block_owner_deletion: bool | None = None
 
 
 class Metadata(Model):

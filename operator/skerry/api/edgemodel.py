@@ -2,7 +2,7 @@
 
 Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
 evaluation's, the rollout's and the guard's parts of the spec are in `skerry.api.evaluation`, `rollout` and
-`guard`, the status in `skerry.api.edgemodel_status`.
+`guard`, the status in `skerry.api.edgemodel_status` and `target_status`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from skerry.api.actions import ANNOTATION_RETRY
-from skerry.api.artifact import Artifact
+from skerry.api.artifact import Artifact, Role
 from skerry.api.common import (
     Bool,
     Column,
@@ -32,27 +32,32 @@ from skerry.api.common import (
 )
 from skerry.api.edgemodel_status import (
     Address,
+    ArtifactStatus,
     AssessedDataset,
     Assessment,
-    BuildPhase,
-    CatchingUp,
     EdgeModelStatus,
-    EngineBuildStatus,
-    EngineRank,
-    FrontEntry,
     HistoryEntry,
     JobSlot,
-    NodeCounts,
     Outcome,
-    Phase,
     Rejection,
-    TargetStatus,
-    WaveStatus,
 )
 from skerry.api.evaluation import Evaluation
 from skerry.api.guard import DEFAULT_RULES, Guard, GuardMetric, GuardRule
 from skerry.api.rollout import Promotion, Rollout, Standby, Wave
 from skerry.api.rules import ListMap, Rule
+from skerry.api.target_status import (
+    BuildPhase,
+    BuildStatus,
+    CatchingUp,
+    EngineBuildStatus,
+    EngineRank,
+    FrontEntry,
+    NodeCounts,
+    Phase,
+    RolloutStatus,
+    TargetStatus,
+    WaveStatus,
+)
 from skerry.api.units import parse_ratio
 
 MAX_NAME_LENGTH = 40
@@ -219,6 +224,11 @@ class EdgeModelSpec(Model):
         " rolls back a worse candidate.",
     )
 
+    @property
+    def artifacts(self) -> dict[Role, Artifact]:
+        """Return what has to be resolved before anything can be built, by role."""
+        return {Role.SOURCE: self.source, Role.DATASET: self.evaluation.dataset}
+
 
 class EdgeModel(Resource):
     """Keeps the right, proven build of one model on every node of the named hardware classes."""
@@ -231,7 +241,7 @@ class EdgeModel(Resource):
             Column("Phase", ".status.phase"),
             Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
             Column("Reason", ".status.conditions[?(@.type=='Ready')].reason"),
-            Column("Updated", ".status.targets[*].nodes.updated"),
+            Column("Updated", ".status.targets[*].rollout.nodes.updated"),
             Column("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
@@ -263,9 +273,11 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "Address",
     "Artifact",
+    "ArtifactStatus",
     "AssessedDataset",
     "Assessment",
     "BuildPhase",
+    "BuildStatus",
     "CatchingUp",
     "EdgeModel",
     "EdgeModelSpec",
@@ -288,6 +300,7 @@ __all__ = [
     "Promotion",
     "Rejection",
     "Rollout",
+    "RolloutStatus",
     "Search",
     "Serving",
     "ServingResources",

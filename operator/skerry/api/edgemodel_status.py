@@ -1,6 +1,6 @@
 """`EdgeModel.status`: what the operator reports about a model. Only the operator writes it.
 
-It holds counts and the first few offenders, never a list of nodes, so that it stays small for any fleet.
+What it says of each hardware class is in `skerry.api.target_status`.
 """
 
 from __future__ import annotations
@@ -10,48 +10,24 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from skerry.api.actions import MARK_LENGTH, NONCE_LENGTH
+from skerry.api.actions import NONCE_LENGTH
+from skerry.api.artifact import Role
 from skerry.api.common import (
-    Bool,
     Conditions,
     Digest,
     DnsLabel,
-    EngineName,
     Int,
     Message,
     Model,
     Note,
     Ratio,
-    Reason,
     RevisionName,
     Time,
     cut,
 )
 from skerry.api.rules import ListMap
-from skerry.precision import Precision
+from skerry.api.target_status import Phase, TargetStatus
 from skerry.tasks import Metric
-
-
-class Phase(StrEnum):
-    """The state in one word. With several classes: the first of these that applies to any class."""
-
-    FAILED = "Failed"
-    ROLLED_BACK = "RolledBack"
-    PAUSED = "Paused"
-    ROLLING_OUT = "RollingOut"
-    OPTIMIZING = "Optimizing"
-    PENDING = "Pending"
-    SERVING = "Serving"
-
-
-class BuildPhase(StrEnum):
-    """The state of one engine's build in one word."""
-
-    FAILED = "Failed"
-    PAUSED = "Paused"
-    OPTIMIZING = "Optimizing"
-    PENDING = "Pending"
-    CERTIFIED = "Certified"
 
 
 class JobSlot(StrEnum):
@@ -59,50 +35,6 @@ class JobSlot(StrEnum):
 
     FETCH = "Fetch"
     BUILD = "Build"
-
-
-class EngineRank(Model):
-    """One row of the ranking of engines for a class."""
-
-    engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
-    installed: Bool = Field(description="This installation has the engine.")
-    reason: Note = Field(description="Why it has this place in the ranking.")
-
-
-class EngineBuildStatus(Model):
-    """The progress of one engine's build for a class, and its score once it is certified."""
-
-    engine: EngineName = Field(description="The engine that builds.")
-    variant_name: Annotated[str, Field(max_length=253)] = Field(
-        description="Name of the ModelVariant with all recipe results, gates and stages."
-    )
-    phase: BuildPhase = Field(description="State of this build in one word.")
-    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
-    recipe: Annotated[str, Field(max_length=40)] | None = Field(
-        default=None, description="Recipe of the certified build."
-    )
-    score: Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]+$", max_length=12)] | None = Field(
-        default=None,
-        description="Mean of the logarithms of its ratios, weighted by optimization.search.weights; 0 is"
-        " the baseline.",
-    )
-
-
-class FrontEntry(Model):
-    """A recipe result that no other, of any engine, beats in speed, quality and memory at once."""
-
-    engine: EngineName = Field(description="The engine that made it.")
-    recipe: Annotated[str, Field(max_length=40)] = Field(description="The recipe that made it.")
-    speedup: Ratio | None = Field(
-        default=None, description="p50 speed-up, measured before certification."
-    )
-    quality: Ratio | None = Field(
-        default=None, description="Quality ratio, measured before certification."
-    )
-    memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
-        default=None,
-        description="Share of memory saved, measured before certification; may be negative.",
-    )
 
 
 class AssessedDataset(Model):
@@ -164,112 +96,16 @@ class Fetched(Model):
     fetch_time: Time = Field(description="When the files were fetched.")
 
 
-class NodeCounts(Model):
-    """Counts of a class's nodes."""
+class ArtifactStatus(Model):
+    """What one artifact of the spec was resolved to."""
 
-    desired: int = Field(default=0, description="Nodes of the class.")
-    updated: int = Field(default=0, description="Nodes that serve the desired revision.")
-    ready: int = Field(default=0, description="Nodes where a good revision answers.")
-    degraded: int = Field(default=0, description="Nodes whose agent reported Fail.")
-    offline: int = Field(
-        default=0,
-        description="Nodes that are unreachable, or excluded because of a taint or a missing agent.",
+    role: Role = Field(description="What the artifact is used for: Source or Dataset.")
+    uri: Annotated[str, Field(max_length=512)] = Field(
+        description="The uri in the spec that `digest` was resolved from."
     )
-
-
-class WaveStatus(Model):
-    """The progress of a rollout over a class, as a report of `spec.wave` of the ModelRoute."""
-
-    index: int = Field(description="Index of the wave, from 0.")
-    of: int = Field(description="Number of waves.")
-    open_time: Time = Field(description="When the wave opened.")
-    nodes: int = Field(default=0, description="Nodes in the wave's shards.")
-    denominator: int = Field(
-        default=0, description="Nodes that were reachable when the wave opened."
-    )
-    passed: int = Field(default=0, description="Of these, nodes whose guard reported Pass.")
-    last_progress_time: Time | None = Field(
-        default=None,
-        description="When a node last joined the wave or passed it; unset while suspended.",
-    )
-    message: Note = Field(default="", description="What the wave is waiting for.")
-
-
-class CatchingUp(Model):
-    """Reachable nodes that do not serve the promoted revision yet, or no longer do."""
-
-    nodes: int = Field(description="Number of these nodes.")
-    last_progress_time: Time = Field(description="When the number last fell, or rose from zero.")
-
-
-class TargetStatus(Model):
-    """The state of the model on one hardware class."""
-
-    hardware_class_name: DnsLabel = Field(description="Name of the HardwareClass.")
-    phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
-    reason: Reason = Field(default="", description="The cause as one CamelCase word.")
-    message: Message = Field(default="", description="The cause in a sentence, for people.")
-    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
-        default=(), description="Engines ranked for this class, best first."
-    )
-    constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
-        default=(),
-        description="Power and network constraints of the class, and their consequences.",
-    )
-    builds: Annotated[tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))] = (
-        Field(default=(), description="One entry for each engine that builds for this class.")
-    )
-    choice: Message = Field(
-        default="", description="Why this build was chosen over the other engines' builds."
-    )
-    front: Annotated[tuple[FrontEntry, ...], Field(max_length=16)] = Field(
-        default=(),
-        description="The Pareto front of all engines' recipe results, regardless of gates: no other"
-        " result beats these in speed, quality and memory at once.",
-    )
-    variant_name: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None,
-        description="Name of the chosen ModelVariant, or of the one that explains why none is chosen.",
-    )
-    engine: EngineName | None = Field(default=None, description="Engine of the chosen build.")
-    recipe: Annotated[str, Field(max_length=40)] | None = Field(
-        default=None, description="Recipe of the chosen build."
-    )
-    precision: Precision | None = Field(default=None, description="Precision of the chosen build.")
-    image: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Image of the certified build, by digest."
-    )
-    speedup: Ratio | None = Field(default=None, description="Certified p50 speed-up.")
-    quality: Ratio | None = Field(default=None, description="Certified quality ratio.")
-    memory_reduction: Annotated[str, Field(max_length=12)] | None = Field(
-        default=None, description="Certified share of memory saved; may be negative."
-    )
-    desired: RevisionName | None = Field(
-        default=None, description="The revision that the spec requires."
-    )
-    attempt: int = Field(
-        default=0, description="Number of the attempt; each retry increases it by one."
-    )
-    stable: RevisionName | None = Field(
-        default=None, description="The revision that was promoted last."
-    )
-    candidate: RevisionName | None = Field(default=None, description="The revision on trial.")
-    previous: RevisionName | None = Field(
-        default=None,
-        description="The stable revision before this one, kept during the rollback window.",
-    )
-    approved: Annotated[str, Field(max_length=MARK_LENGTH)] | None = Field(
-        default=None,
-        description="Value of the promote annotation when it was last used. No value is used twice.",
-    )
-    nodes: NodeCounts = Field(default=NodeCounts(), description="Counts of the class's nodes.")
-    wave: WaveStatus | None = Field(default=None, description="The open wave, if any.")
-    catching_up: CatchingUp | None = Field(
-        default=None,
-        description="Nodes that do not serve the promoted revision yet; unset when there are none.",
-    )
-    offenders: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=3)] = (
-        Field(default=(), description="The first few nodes that failed, are lost or have no pod.")
+    digest: Digest = Field(description="Digest of the manifest.")
+    fetched: Fetched | None = Field(
+        default=None, description="Result of the fetch job; unset when no fetch was needed."
     )
 
 
@@ -333,23 +169,8 @@ class EdgeModelStatus(Model):
         default=0, description="metadata.generation that this status was written for."
     )
     phase: Phase = Field(default=Phase.PENDING, description="State of the model in one word.")
-    source_digest: Digest | None = Field(
-        default=None, description="Digest that spec.source was resolved to."
-    )
-    source_uri: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The uri that sourceDigest was resolved from."
-    )
-    source_fetched: Fetched | None = Field(
-        default=None, description="Result of fetching the source; unset when no fetch was needed."
-    )
-    dataset_digest: Digest | None = Field(
-        default=None, description="Digest that spec.evaluation.dataset was resolved to."
-    )
-    dataset_uri: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="The uri that datasetDigest was resolved from."
-    )
-    dataset_fetched: Fetched | None = Field(
-        default=None, description="Result of fetching the data set; unset when no fetch was needed."
+    artifacts: Annotated[tuple[ArtifactStatus, ...], Field(max_length=8), ListMap(("role",))] = (
+        Field(default=(), description="What the artifacts of the spec were resolved to.")
     )
     resolved_generation: int = Field(
         default=0, description="metadata.generation that the digests were resolved for."
@@ -382,3 +203,7 @@ class EdgeModelStatus(Model):
         description="Accepted, Optimized, Certified, RolledOut, Available and Ready; Reconciling and"
         " Stalled only while they are true.",
     )
+
+    def artifact(self, role: Role) -> ArtifactStatus | None:
+        """Return what the artifact of this role was resolved to, if it was."""
+        return next((one for one in self.artifacts if one.role is role), None)

@@ -133,7 +133,6 @@ class RoutePlacement(Placement):
 class ModelRouteSpec(Model):
     """The roles of a model's revisions on the nodes of one class."""
 
-    schema_version: int = Field(default=1, description="Version of this schema for agents.")
     edge_model_name: DnsLabel = Field(description="Name of the EdgeModel, in the same namespace.")
     edge_model_uid: Uid | None = Field(
         default=None,

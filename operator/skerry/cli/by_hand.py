@@ -149,7 +149,11 @@ def _has_ended(picture: Picture, target: TargetStatus) -> bool:
     if rejection_of(picture.model, target) is not None:
         return True
     stalled = condition_of(picture.model.status.conditions, ConditionType.STALLED)
-    if stalled is None or target.candidate is not None or target.catching_up is not None:
+    if (
+        stalled is None
+        or target.rollout.candidate is not None
+        or target.rollout.catching_up is not None
+    ):
         return False
     builds = [picture.variant(name) for name in variants_of(target)]
     return target.reason == stalled.reason or (bool(builds) and all(map(has_failed, builds)))

@@ -42,9 +42,9 @@ def _retry(model: EdgeModel, hardware_class: str, revision: str, outcome: Outcom
     )
     if (
         target is None
-        or target.desired != revision
-        or target.candidate
-        or target.stable == revision
+        or target.rollout.desired != revision
+        or target.rollout.candidate
+        or target.rollout.stable == revision
     ):
         return ""
     return " [the spec still requires it: `retry`, or change the spec]".replace("[", "\\[")

@@ -67,17 +67,18 @@ class Picture:
 
 def variants_of(target: TargetStatus) -> tuple[str, ...]:
     """Names of the variants that are built for a class now."""
-    named = tuple(build.variant_name for build in target.builds)
-    return named or ((target.variant_name,) if target.variant_name else ())
+    build = target.build
+    named = tuple(one.variant_name for one in build.engine_builds)
+    return named or ((build.variant_name,) if build.variant_name else ())
 
 
 def rejection_of(model: EdgeModel, target: TargetStatus) -> Rejection | None:
     """Return the rejection that keeps the revision of the spec from this class, if there is one."""
-    if target.desired == target.stable:
+    if target.rollout.desired == target.rollout.stable:
         return None
-    wanted = (target.hardware_class_name, target.desired)
+    wanted = (target.hardware_class_name, target.rollout.desired)
     found = (r for r in model.status.rejected if (r.hardware_class_name, r.revision) == wanted)
-    return next((r for r in found if r.attempt >= target.attempt), None)
+    return next((r for r in found if r.attempt >= target.rollout.attempt), None)
 
 
 def has_failed(variant: ModelVariant | None) -> bool:

@@ -56,12 +56,6 @@ def model_variant_of(item: Object) -> ModelVariant | Partly[ModelVariant]:
     return without_faults(ModelVariant, item, _of_status)
 
 
-_FOUND_AGAIN = {
-    "phase", "engines", "constraints", "builds", "front", "precision", "nodes", "offenders",
-}  # fmt: skip
-"""Fields of EdgeModel.status.targets[] that say how things are, and that no decision depends on."""
-
-
 @dataclass(frozen=True)
 class Placed:
     """A DaemonSet: which revision it runs for which class, and where."""
@@ -91,13 +85,16 @@ def daemonset_of(item: Object) -> Placed | Partly[Placed]:
 
 
 def _of_edge_model(path: Path) -> Path | None:
+    """Of a target: what says how things are, and what no decision depends on."""
     match path:
         case ("status", "conditions" | "phase" | "address" | "awaitedSlot", *_):
             return path[:2]
         case ("status", "history", int(), *_):
             return path[:3]
-        case ("status", "targets", int(), str(part), *_) if part in _FOUND_AGAIN:
+        case ("status", "targets", int(), "phase" | "engines" | "constraints" | "build", *_):
             return path[:4]
+        case ("status", "targets", int(), "rollout", "nodes" | "offenders", *_):
+            return path[:5]
     return None
 
 

@@ -22,13 +22,13 @@ from skerry.artifacts.registry import RegistryError
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 from skerry.decide.build.fetches import needs_job
 from skerry.decide.build.state import BuildState
-from skerry.decide.snapshot import Pins
+from skerry.decide.snapshot import Pin, Pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.api import EdgeModel
-    from skerry.api.artifact import Artifact
+    from skerry.api.artifact import Role
     from skerry.artifacts.registry import Registry
 
 FIRST_PAUSE_SECONDS = 20.0
@@ -92,7 +92,7 @@ class Pinner:
     async def pins(self, key: Key, model: EdgeModel) -> Pins:
         """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
         known = self._pins(key, model)
-        if known.cause or (known.source and known.dataset):
+        if known.cause or known.known.keys() >= model.spec.artifacts.keys():
             return known
         now = asyncio.get_running_loop().time()
         asked = [one for (of, _, _), one in self._asked.items() if of == key]
@@ -103,17 +103,12 @@ class Pinner:
         return self._pins(key, model)
 
     def _pins(self, key: Key, model: EdgeModel) -> Pins:
-        status = model.status
         self._drop_others(key, model)
         try:
-            source = self._pin(
-                key, model, model.spec.source, (status.source_uri, status.source_digest)
-            )
-            known = (status.dataset_uri, status.dataset_digest)
-            dataset = self._pin(key, model, model.spec.evaluation.dataset, known)
+            found = {role: self._pin(key, model, role) for role in model.spec.artifacts}
         except _NotNow as missing:
             return _pins_of(missing.failure, asked=missing.asked)
-        return Pins(source, dataset)
+        return Pins({role: Pin(pinned) for role, pinned in found.items() if pinned})
 
     def remembered(self, key: Key) -> set[str]:
         """The uris of the EdgeModel that were asked for."""
@@ -127,15 +122,14 @@ class Pinner:
     def _drop_others(self, key: Key, model: EdgeModel) -> None:
         """Forget what the EdgeModel no longer names: its uris and nonces may change for ever."""
         nonce = retry_asked(model.metadata.annotations) or ""
-        uris = {model.spec.source.uri, model.spec.evaluation.dataset.uri}
+        uris = {artifact.uri for artifact in model.spec.artifacts.values()}
         for asked in [
             a for a in self._asked if a[0] == key and not (a[1] in uris and a[2] == nonce)
         ]:
             self._asked.pop(asked).task.cancel()
 
-    def _pin(
-        self, key: Key, model: EdgeModel, artifact: Artifact, known: tuple[str | None, str | None]
-    ) -> PinnedArtifact | None:
+    def _pin(self, key: Key, model: EdgeModel, role: Role) -> PinnedArtifact | None:
+        artifact = model.spec.artifacts[role]
         if needs_job(artifact):
             return None
         if artifact.digest is not None:
@@ -145,9 +139,9 @@ class Pinner:
                 pull_secret_name=artifact.credentials_secret_name,
             )
         nonce = retry_asked(model.metadata.annotations)
-        uri, digest = known
-        if uri == artifact.uri and digest is not None and nonce == model.status.retry_nonce:
-            return PinnedArtifact(uri=uri, digest=digest)
+        known = model.status.artifact(role)
+        if known and known.uri == artifact.uri and nonce == model.status.retry_nonce:
+            return PinnedArtifact(uri=known.uri, digest=known.digest)
         resolved = self._ask(key, artifact.uri, nonce or "")
         return PinnedArtifact(uri=artifact.uri, digest=resolved) if resolved else None
 

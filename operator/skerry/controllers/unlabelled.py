@@ -52,7 +52,8 @@ def serving_classes(model: Object) -> list[str]:
     """Return the classes in which something serves, as far as the status can be read."""
     targets = _fields(model.get("status")).get("targets")
     entries = [_fields(target) for target in targets] if isinstance(targets, list) else []
-    names = [entry.get("hardwareClassName") for entry in entries if any(map(entry.get, ROLES))]
+    serving = [one for one in entries if any(map(_fields(one.get("rollout")).get, ROLES))]
+    names = [one.get("hardwareClassName") for one in serving]
     return [name for name in names if isinstance(name, str)]
 
 

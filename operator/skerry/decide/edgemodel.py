@@ -96,7 +96,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView:
     """What the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
-    status = next((t for t in model.status.targets if t.hardware_class_name == name), None)
+    status = next((t.rollout for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
     namespace = model.metadata.namespace or "default"
     own = {build.served.revision} if build.served else set()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import EdgeModel, HardwareClass, ModelRouteSpec, ModelVariant
+    from skerry.api.artifact import Role
     from skerry.api.config import OperatorConfig
     from skerry.api.edgemodel_status import Fetched
     from skerry.api.modelvariant import PinnedArtifact
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from skerry.decide.refused import Refused
     from skerry.decide.rollout.model import NodeView
     from skerry.engines import EnginePlugin
-    from skerry.jobs.plans import Role
 
 
 class ContainerPhase(Enum):
@@ -141,23 +141,36 @@ class JobView:
 
 
 @dataclass(frozen=True)
-class Pins:
-    """The digests that the spec's artifacts stand for.
+class Pin:
+    """An artifact of the spec by its digest.
 
     Attributes:
-        source, dataset: None while not known.
+        fetched: what the fetch job reported; None where none was needed.
+    """
+
+    artifact: PinnedArtifact
+    fetched: Fetched | None = None
+
+
+@dataclass(frozen=True)
+class Pins:
+    """The digests that the spec's artifacts stand for, as far as they are known.
+
+    Attributes:
         state: how far those are that are not known.
         cause: why one is not known; None while the registry is still being asked.
-        fetched: what jobs brought in.
         again_in: seconds until the registry is asked again.
     """
 
-    source: PinnedArtifact | None = None
-    dataset: PinnedArtifact | None = None
+    known: Mapping[Role, Pin] = field(default_factory=dict)
     state: BuildState = BuildState.WAITING
     cause: Cause | None = None
-    fetched: Mapping[Role, Fetched] = field(default_factory=dict)
     again_in: float | None = None
+
+    def artifact(self, role: Role) -> PinnedArtifact | None:
+        """Return the artifact of this role; None while its digest is not known."""
+        pin = self.known.get(role)
+        return pin.artifact if pin else None
 
     @property
     def failed(self) -> bool:

@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.edgemodel import (
     Address,
+    ArtifactStatus,
     BuildPhase,
+    BuildStatus,
     EdgeModelStatus,
     EngineBuildStatus,
     FrontEntry,
     JobSlot,
     Phase,
+    RolloutStatus,
     TargetStatus,
 )
 from skerry.decide.build.state import BuildState
 from skerry.decide.conditions import conditions
 from skerry.decide.findings import findings
 from skerry.decide.outcome import PHASE_ORDER
-from skerry.jobs.plans import Role
 from skerry.judging.choose import score
 from skerry.judging.contest import joint_front
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from skerry.decide.build.engine_builds import EngineBuild
     from skerry.decide.build.sources import Assessed
     from skerry.decide.outcome import TargetOutcome
+    from skerry.decide.rollout.model import TargetDecision
     from skerry.decide.snapshot import Snapshot
 
 HISTORY_LENGTH = 32
@@ -52,21 +55,11 @@ def make_status(
     generation = model.metadata.generation or 0
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
     history = [*model.status.history, *(h for o in outcomes for h in o.rollout.history)]
-    pins = snapshot.pins
-    resolved = pins.source is not None and pins.dataset is not None
+    resolved = snapshot.pins.known.keys() >= model.spec.artifacts.keys()
     return EdgeModelStatus(
         observed_generation=generation,
         phase=_phase_of(outcomes, conflicted=bool(snapshot.conflicts or snapshot.unreadable)),
-        source_digest=pins.source.digest if pins.source else model.status.source_digest,
-        source_uri=pins.source.uri if pins.source else model.status.source_uri,
-        source_fetched=pins.fetched.get(Role.SOURCE)
-        if pins.source
-        else model.status.source_fetched,
-        dataset_digest=pins.dataset.digest if pins.dataset else model.status.dataset_digest,
-        dataset_uri=pins.dataset.uri if pins.dataset else model.status.dataset_uri,
-        dataset_fetched=pins.fetched.get(Role.DATASET)
-        if pins.dataset
-        else model.status.dataset_fetched,
+        artifacts=tuple(_artifacts(snapshot)),
         resolved_generation=generation if resolved else model.status.resolved_generation,
         assessment=assessed.assessment or model.status.assessment,
         awaited_slot=_awaited_slot(outcomes),
@@ -84,6 +77,17 @@ def make_status(
     )
 
 
+def _artifacts(snapshot: Snapshot) -> Iterable[ArtifactStatus]:
+    """What each artifact is resolved to; as before, while that is not known again."""
+    for role in snapshot.model.spec.artifacts:
+        pin, before = snapshot.pins.known.get(role), snapshot.model.status.artifact(role)
+        if pin is not None:
+            uri, digest = pin.artifact.uri, pin.artifact.digest
+            yield ArtifactStatus(role=role, uri=uri, digest=digest, fetched=pin.fetched)
+        elif before is not None:
+            yield before
+
+
 def _awaited_slot(outcomes: Sequence[TargetOutcome]) -> JobSlot | None:
     slots = {BuildState.QUEUED_TO_BUILD: JobSlot.BUILD, BuildState.QUEUED_TO_FETCH: JobSlot.FETCH}
     found = (slots.get(outcome.build.state) for outcome in outcomes)
@@ -99,23 +103,34 @@ def _phase_of(outcomes: Sequence[TargetOutcome], *, conflicted: bool) -> Phase:
 
 
 def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
-    build, rollout = outcome.build, outcome.rollout
-    story = outcome.story
-    status = TargetStatus(
+    build, story = outcome.build, outcome.story
+    return TargetStatus(
         hardware_class_name=build.hardware_class,
         phase=story.phase, reason=story.cause.reason, message=story.cause.message,
         engines=build.engines, constraints=build.constraints,
-        builds=tuple(_engine(snapshot, one) for one in build.builds),
-        choice=build.cause.message if build.is_certified else "", front=_front(snapshot, build),
+        build=_build(snapshot, build), rollout=_rollout(outcome.rollout),
+    )  # fmt: skip
+
+
+def _build(snapshot: Snapshot, build: TargetBuild) -> BuildStatus:
+    status = BuildStatus(
+        engine_builds=tuple(_engine(snapshot, one) for one in build.builds),
+        choice=build.cause.message if build.is_certified else "",
+        front=_front(snapshot, build),
         variant_name=build.lead.variant if build.lead else None,
         engine=build.lead.engine if build.lead else None,
-        desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
-        candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
-        nodes=rollout.counts, wave=rollout.wave, catching_up=rollout.catching_up,
-        offenders=rollout.offenders,
-    )  # fmt: skip
+    )
     known = _known(snapshot, build.lead) if build.lead else None
     return status.model_copy(update=_measured(known))
+
+
+def _rollout(rollout: TargetDecision) -> RolloutStatus:
+    return RolloutStatus(
+        desired=rollout.desired, attempt=rollout.attempt, stable=rollout.stable,
+        candidate=rollout.candidate, previous=rollout.previous, approved=rollout.approved,
+        wave=rollout.wave, catching_up=rollout.catching_up, nodes=rollout.counts,
+        offenders=rollout.offenders,
+    )  # fmt: skip
 
 
 def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:

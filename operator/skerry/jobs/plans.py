@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, ValidationError
 
+from skerry.api.artifact import Role
 from skerry.api.common import Digest, EngineName, Model, ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
@@ -73,7 +73,6 @@ class JobPlan(Plan):
     namespace: str
     hardware_class: str
     features: tuple[str, ...] = ()
-    node: str | None = None
     build_key: str = Field(description="64 hex digits; see skerry.decide.build.identity.")
     evidence_key: str = Field(description="64 hex digits: build key, limits, gates and weights.")
     engine: EngineName
@@ -91,13 +90,6 @@ class JobPlan(Plan):
     gates: Gates
     weights: Weights
     registry: RegistryAccess
-
-
-class Role(StrEnum):
-    """What the files are for; the value is the name of the mount, too."""
-
-    SOURCE = "source"
-    DATASET = "dataset"
 
 
 class FetchPlan(Plan):

@@ -32,19 +32,20 @@ CHOICE = "OpenVINO weight-int8-block128 is better than ONNXRuntime weight-int8-b
 IMAGE = f"registry.example:5000/skerry/demo/minilm@{DIGEST}"
 
 
-def measured_picture(spec: dict[str, Any] | None = None, **target: Any) -> Picture:
-    """The model with its one class and variant; `target` changes what its status says of the class."""
+def measured_picture(message: str = "all is well", **build: Any) -> Picture:
+    """The model with its one class and variant; `build` changes what its status says of the build."""
     name = "minilm-x86-b"
     said = {
-        "hardwareClassName": "x86-b", "phase": "Serving", "reason": "Serving", "message": "all is well",
-        "variantName": name, "desired": "0123456789", "stable": "0123456789", **target,
+        "hardwareClassName": "x86-b", "phase": "Serving", "reason": "Serving", "message": message,
+        "build": {"variantName": name, **build},
+        "rollout": {"desired": "0123456789", "stable": "0123456789"},
     }  # fmt: skip
     written = changed(
         MINIMAL,
         {
             "metadata.name": "minilm", "metadata.namespace": "demo", "metadata.uid": "u1",
             "spec.gates": REPORT["plan"]["gates"], "spec.targets": [{"hardwareClassName": "x86-b"}],
-            "status": {"phase": said["phase"], "targets": [said]}, **(spec or {}),
+            "status": {"phase": said["phase"], "targets": [said]},
         },
     )  # fmt: skip
     model = EdgeModel.model_validate(written)
@@ -88,7 +89,7 @@ def picture_of_two_engines() -> Picture:
     front = [{"engine": "OpenVINO", "recipe": "weight-int8-block128", "speedup": "2.600",
               "quality": "0.981", "memoryReduction": "0.410"}]  # fmt: skip
     said = measured_picture(
-        variantName=OPENVINO, engine="OpenVINO", builds=builds, choice=CHOICE, front=front
+        variantName=OPENVINO, engine="OpenVINO", engineBuilds=builds, choice=CHOICE, front=front
     )
     return Picture(said.model, (), (onnx, openvino), {})
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from skerry.api.artifact import Role
 from skerry.api.reasons import RegistryReason
 from skerry.artifacts.registry import Registry
 from skerry.controllers import pins as pins_module
@@ -96,10 +97,10 @@ async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_the_same_i
     first = await settled(pinner, model(server), woken)
     assert first.cause
     async with asyncio.timeout(10):
-        while not (found := await pinner.pins(KEY, model(server))).source:
+        while not (found := await pinner.pins(KEY, model(server))).known:
             assert found.cause == first.cause
             await asyncio.sleep(0.01)
-    assert (found.source.digest, found.cause) == (DIGEST, None)
+    assert (found.known[Role.SOURCE].artifact.digest, found.cause) == (DIGEST, None)
     assert len(server.asked) == 2
 
 

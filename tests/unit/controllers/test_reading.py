@@ -164,14 +164,14 @@ def test_of_a_status_what_is_found_again_is_left_out_and_nothing_else() -> None:
             for outcome in ("OfTomorrow", "Promoted")
         ],
         "rejected": [failed],
-        "targets": [{"hardwareClassName": "x86", "phase": "OfTomorrow", "attempt": 3}],
+        "targets": [{"hardwareClassName": "x86", "phase": "OfTomorrow", "rollout": {"attempt": 3}}],
     }
     model, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
     assert model is not None
     assert unreadable is not None
     assert model.status.awaited_slot is None
     assert [entry.outcome for entry in model.status.history] == ["Promoted"]
-    assert (model.status.targets[0].attempt, len(model.status.rejected)) == (3, 1)
+    assert (model.status.targets[0].rollout.attempt, len(model.status.rejected)) == (3, 1)
     status["rejected"] = [{**failed, "rollbackTime": NO_TIME}]
     held, unreadable = read("EdgeModel", of(MINIMAL, status=status), partly.edge_model_of)
     assert held is None, "a rejected revision would be tried again"

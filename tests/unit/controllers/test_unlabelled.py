@@ -6,6 +6,8 @@ import pytest
 
 from skerry.controllers.unlabelled import revisions_of, serving_classes
 
+ROLES = {"stable": "r"}
+
 
 @pytest.mark.parametrize(
     ("status", "classes"),
@@ -13,8 +15,9 @@ from skerry.controllers.unlabelled import revisions_of, serving_classes
         (None, []),
         ("x", []),
         ({"targets": "x"}, []),
-        ({"targets": ["x", {"stable": "r"}, {"stable": "r", "hardwareClassName": 5}]}, []),
-        ({"targets": [{"hardwareClassName": "idle"}, {"hardwareClassName": "x86", "stable": "r"}, "x"]}, ["x86"]),
+        ({"targets": ["x", {"rollout": ROLES}, {"rollout": ROLES, "hardwareClassName": 5}]}, []),
+        ({"targets": [{"hardwareClassName": "idle"}, {"hardwareClassName": "x", "rollout": ROLES}, "x"]}, ["x"]),
+        ({"targets": [{"hardwareClassName": "x", "rollout": "r"}]}, []),
     ],
 )  # fmt: skip
 def test_classes_are_found_next_to_what_can_t_be_read(status: object, classes: list[str]) -> None:

@@ -88,7 +88,7 @@ def test_the_conditions_say_it_and_the_rest_of_the_status_stays() -> None:
     before: Manifest = {
         "observedGeneration": 1,
         "phase": "RollingOut",
-        "targets": [{"hardwareClassName": "x86", "stable": "0123456789"}],
+        "targets": [{"hardwareClassName": "x86", "rollout": {"stable": "0123456789"}}],
         "conditions": [
             ready,
             {"type": "Accepted", "status": "True", "lastTransitionTime": at, "reason": "Accepted"},

@@ -179,7 +179,10 @@ def outcome(made: World) -> tuple[object, ...]:
     """What it comes to in the end."""
     settled = made.settle().snapshot
     status: EdgeModelStatus = settled.model.status
-    targets = [(t.reason, t.stable, t.candidate, t.desired, t.variant_name) for t in status.targets]
+    targets = [
+        (t.reason, t.rollout.stable, t.rollout.candidate, t.rollout.desired, t.build.variant_name)
+        for t in status.targets
+    ]
     roles = dict(settled.routes)
     jobs = sorted(job.name for job in settled.jobs)
     return targets, roles, jobs, sorted(settled.variants), settled.daemonsets, status.assessment

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from skerry.api import EdgeModel, EdgeModelStatus, HardwareClass, ModelVariant
+from skerry.api.artifact import Role
 from skerry.api.config import OperatorConfig
-from skerry.api.edgemodel import Assessment
+from skerry.api.edgemodel import ArtifactStatus, Assessment
 from skerry.api.modelvariant import (
     EvaluationPlan,
     GateOutcome,
@@ -27,6 +28,7 @@ from skerry.decide.snapshot import (
     ContainerView,
     Finished,
     JobView,
+    Pin,
     Pins,
     PodView,
     Snapshot,
@@ -260,7 +262,7 @@ def world(*classes: str, **spec: Any) -> World:
             plugins=PLUGINS,
             classes={name: hardware_class(name) for name in names},
             nodes={name: (NodeView(f"{name}-1", 0, reachable=True),) for name in names},
-            pins=Pins(SOURCE, DATASET),
+            pins=Pins({Role.SOURCE: Pin(SOURCE), Role.DATASET: Pin(DATASET)}),
             finished=NothingFinished(),
         )
     )
@@ -269,7 +271,8 @@ def world(*classes: str, **spec: Any) -> World:
 def assessed(*classes: str, **spec: Any) -> World:
     """The same, with the source assessed."""
     made = world(*classes, **spec)
-    status = EdgeModelStatus(assessment=ASSESSMENT, source_digest=SOURCE.digest)
+    source = ArtifactStatus(role=Role.SOURCE, uri=SOURCE.uri, digest=SOURCE.digest)
+    status = EdgeModelStatus(assessment=ASSESSMENT, artifacts=(source,))
     return made.with_(model=made.snapshot.model.model_copy(update={"status": status}))
 
 

@@ -141,12 +141,18 @@ def test_a_certified_build_becomes_the_candidate_of_the_first_rollout() -> None:
     decision = built().decide()
     (target,) = decision.status.targets
     assert target.phase is Phase.ROLLING_OUT
-    assert (target.recipe, target.quality, target.speedup) == ("dynamic-int8", "0.980", "1.900")
+    assert (target.build.recipe, target.build.quality, target.build.speedup) == (
+        "dynamic-int8",
+        "0.980",
+        "1.900",
+    )
     route = decision.routes["x86"]
     assert route.stable is None
     assert route.candidate is not None
-    assert route.candidate.revision == target.desired
-    assert [plan.revision for plan in built().step().decide().daemonsets] == [target.desired]
+    assert route.candidate.revision == target.rollout.desired
+    assert [plan.revision for plan in built().step().decide().daemonsets] == [
+        target.rollout.desired
+    ]
 
 
 def test_a_route_carries_the_uid_of_its_edge_model_also_one_that_was_written_before() -> None:
@@ -198,15 +204,15 @@ def test_a_job_whose_summary_cannot_be_read_is_run_again_once_it_is_deleted() ->
 
 def test_other_gates_are_applied_to_the_stored_trials_without_a_job() -> None:
     made = built().settle()
-    revision = made.snapshot.model.status.targets[0].desired
+    revision = made.snapshot.model.status.targets[0].rollout.desired
     stricter = made.model(gates={"quality": "0.96"})
     assert not stricter.decide().jobs
-    assert stricter.decide().status.targets[0].desired == revision
+    assert stricter.decide().status.targets[0].rollout.desired == revision
     too_strict = made.model(gates={"quality": "0.99"})
     assert ready(too_strict)[1] == "GatesNotMet"
     assert not too_strict.decide().jobs
     back = too_strict.step().model(gates={"quality": "0.95"})
-    assert back.decide().status.targets[0].desired == revision
+    assert back.decide().status.targets[0].rollout.desired == revision
 
 
 def test_another_choice_under_new_gates_is_packed_by_another_job() -> None:

@@ -56,8 +56,8 @@ def test_engines_build_one_after_the_other_in_the_order_of_the_ranking() -> None
     assert next_engine(first) == "ONNXRuntime"
     waiting = target(first)
     assert waiting.phase is Phase.OPTIMIZING
-    assert waiting.desired is None
-    assert {build.engine: build.phase for build in waiting.builds} == {
+    assert waiting.rollout.desired is None
+    assert {build.engine: build.phase for build in waiting.build.engine_builds} == {
         "OpenVINO": "Certified",
         "ONNXRuntime": "Optimizing",
     }
@@ -67,23 +67,31 @@ def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
     made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
     found = target(made)
-    assert (found.engine, found.recipe, found.phase) == ("OpenVINO", "ptq-int8", Phase.ROLLING_OUT)
-    assert found.choice.startswith("OpenVINO ptq-int8 is better than ONNXRuntime weight-int8 (")
-    assert [(one.engine, one.recipe) for one in found.front] == [
+    assert (found.build.engine, found.build.recipe, found.phase) == (
+        "OpenVINO",
+        "ptq-int8",
+        Phase.ROLLING_OUT,
+    )
+    assert found.build.choice.startswith(
+        "OpenVINO ptq-int8 is better than ONNXRuntime weight-int8 ("
+    )
+    assert [(one.engine, one.recipe) for one in found.build.front] == [
         ("OpenVINO", "ptq-int8"),
         ("ONNXRuntime", "weight-int8"),
     ]
     assert len(made.snapshot.variants) == 2
-    assert found.variant_name in made.snapshot.variants
+    assert found.build.variant_name in made.snapshot.variants
 
 
 def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
     made = ends(made, trial("weight-int8")).settle()
     found = target(made)
-    assert (found.engine, found.phase) == ("ONNXRuntime", Phase.ROLLING_OUT)
-    assert found.choice.startswith("ONNXRuntime weight-int8 is the only certified build: ")
-    assert "OpenVINO: quality 0.900 (0.891 to 0.909) is below the required 0.950" in found.choice
+    assert (found.build.engine, found.phase) == ("ONNXRuntime", Phase.ROLLING_OUT)
+    assert found.build.choice.startswith("ONNXRuntime weight-int8 is the only certified build: ")
+    assert (
+        "OpenVINO: quality 0.900 (0.891 to 0.909) is below the required 0.950" in found.build.choice
+    )
 
 
 def test_when_no_engine_passes_each_shortfall_is_told() -> None:
@@ -101,19 +109,19 @@ def test_when_no_engine_passes_each_shortfall_is_told() -> None:
 def test_a_failed_job_leaves_the_target_to_the_other_engine() -> None:
     made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
     made = ends(made, trial("weight-int8")).settle()
-    assert target(made).engine == "ONNXRuntime"
+    assert target(made).build.engine == "ONNXRuntime"
 
 
 def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win() -> None:
     made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
     made = ends(made, trial("weight-int8", speedup=1.5)).settle()
-    before = target(made).desired
+    before = target(made).rollout.desired
     again = made.model(rollout={"soak": "5s"})
     assert next_engine(again) == "OpenVINO"
-    assert target(again).desired == before
+    assert target(again).rollout.desired == before
     won = ends(again, trial("ptq-int8", speedup=2.6))
-    assert target(won).engine == "OpenVINO"
-    assert target(won).desired not in {None, before}
+    assert target(won).build.engine == "OpenVINO"
+    assert target(won).rollout.desired not in {None, before}
 
 
 def test_a_target_that_names_an_engine_builds_with_that_alone() -> None:
@@ -121,7 +129,7 @@ def test_a_target_that_names_an_engine_builds_with_that_alone() -> None:
     assert next_engine(made) == "ONNXRuntime"
     made = ends(made, trial("weight-int8")).settle()
     assert not made.decide().jobs
-    assert target(made).engine == "ONNXRuntime"
+    assert target(made).build.engine == "ONNXRuntime"
 
 
 def test_an_engine_that_is_not_installed_is_named_with_what_is() -> None:
@@ -142,7 +150,7 @@ def test_other_gates_choose_anew_between_the_stored_builds() -> None:
     made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
     stricter = made.model(gates={"quality": "0.97"})
     assert not stricter.decide().jobs
-    assert target(stricter).engine == "ONNXRuntime"
+    assert target(stricter).build.engine == "ONNXRuntime"
 
 
 def test_a_suspended_model_waits_for_its_other_engine_and_fails_nothing() -> None:

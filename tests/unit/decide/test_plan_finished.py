@@ -16,6 +16,7 @@ from tests.unit.decide.plan_world import (
     ASSESSMENT,
     CONFIG,
     DATASET,
+    SOURCE,
     World,
     assessed,
     summary,
@@ -66,7 +67,7 @@ def test_a_source_that_was_read_before_is_not_read_again() -> None:
 def test_without_a_right_assessment_a_job_reads_the_source(found: str | None) -> None:
     (job,) = answered(unasked(world()), found).decide().jobs
     assert isinstance(job, AssessJob)
-    assert job.plan.source_digest == world().snapshot.pins.source.digest  # type: ignore[union-attr]
+    assert job.plan.source_digest == SOURCE.digest
 
 
 def test_another_release_of_the_engine_asks_for_another_assessment() -> None:

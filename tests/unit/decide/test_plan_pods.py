@@ -104,7 +104,7 @@ def rolling_out() -> World:
 
 def absence(made: World, **more: object) -> Absence:
     (target,) = made.snapshot.model.status.targets
-    revision = target.candidate or target.stable or ""
+    revision = target.rollout.candidate or target.rollout.stable or ""
     found = Absence("x86-1", revision, f"intent-{revision}", NOW - GRACE)
     return replace(found, **more)  # type: ignore[arg-type]
 
@@ -121,9 +121,9 @@ def test_a_refused_pod_of_a_revision_is_in_every_condition_that_waits_for_it() -
     assert reason == "NotAnswering"
     assert "0 of 1 reachable nodes answer; x86-1: its pod was refused" in message
     (target,) = decision.status.targets
-    assert target.offenders == ("x86-1",)
-    assert target.wave is not None
-    assert "exceeded quota: full" in target.wave.message
+    assert target.rollout.offenders == ("x86-1",)
+    assert target.rollout.wave is not None
+    assert "exceeded quota: full" in target.rollout.wave.message
     assert len(target.message) < 400
 
 

@@ -114,7 +114,7 @@ def test_a_class_whose_route_was_refused_is_described_by_the_route_that_stands()
     assert decision.routes["x86"].candidate is not None
     assert not decision.daemonsets
     (target,) = decision.status.targets
-    assert target.candidate is None
+    assert target.rollout.candidate is None
     assert target.reason == "AdmissionDenied"
     assert decision.status.history == fresh.snapshot.model.status.history
 

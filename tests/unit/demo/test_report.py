@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from examples.demo.report import agreement
-from skerry.api.edgemodel_status import BuildPhase, EngineBuildStatus, TargetStatus
+from skerry.api.target_status import BuildPhase, BuildStatus, EngineBuildStatus, TargetStatus
 
 XEON = "Xeon 8370C"
 
@@ -22,7 +22,9 @@ def target(hardware_class: str, winner: str) -> TargetStatus:
         )
         for e in ("ONNXRuntime", "OpenVINO")
     )
-    return TargetStatus(hardware_class_name=hardware_class, engine=winner, builds=builds)
+    return TargetStatus(
+        hardware_class_name=hardware_class, build=BuildStatus(engine=winner, engine_builds=builds)
+    )
 
 
 @pytest.mark.parametrize(

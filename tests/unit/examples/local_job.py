@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from skerry.api.artifact import Role
 from skerry.api.config import OperatorConfig
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.artifacts.images import Image, RegistryClient, pack_folder
 from skerry.decide.decision import AssessJob
-from skerry.decide.snapshot import Pins
+from skerry.decide.snapshot import Pin, Pins
 from skerry.jobs.plans import RegistryAccess
 from skerry.render.jobs import assess_job, optimisation_job
 from skerry.render.parts import Owner
@@ -61,14 +62,15 @@ class LocalJobs:
         spec = yaml.safe_load((ROOT / "examples" / manifest).read_text())["spec"]
         registry = {"address": self.registry.address, "insecure": True}
         config = OperatorConfig.model_validate(CONFIG.to_wire() | {"registry": registry})
-        source, dataset = (
-            PinnedArtifact(uri=uri, digest=self._push(folder, uri))
-            for folder, uri in (
-                ("model", spec["source"]["uri"]),
-                ("dataset", spec["evaluation"]["dataset"]["uri"]),
-            )
-        )
-        return world(CLASS, **spec).with_(config=config, pins=Pins(source, dataset))
+        folders = {
+            Role.SOURCE: ("model", spec["source"]["uri"]),
+            Role.DATASET: ("dataset", spec["evaluation"]["dataset"]["uri"]),
+        }
+        known = {
+            role: Pin(PinnedArtifact(uri=uri, digest=self._push(folder, uri)))
+            for role, (folder, uri) in folders.items()
+        }
+        return world(CLASS, **spec).with_(config=config, pins=Pins(known))
 
     def until_built(self, start: World) -> World:
         """Run each job that the operator asks for, until it asks for none."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from skerry.api.artifact import Role
 from skerry.jobs.errors import StageError
-from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan, RegistryAccess, Role
+from skerry.jobs.plans import AssessPlan, FetchPlan, JobPlan, RegistryAccess
 from tests.unit.render.test_objects import build_job
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from skerry.api import EdgeNodeSpec
+from skerry.api.artifact import Role
 from skerry.api.common import NODE_LABEL_CLASS, NODE_LABEL_SHARD, ResourceLimits
 from skerry.api.config import BuildResources
 from skerry.api.modelroute import RoutePlacement
 from skerry.api.placement import ANNOTATION_PLACEMENT, Placement, Ring
 from skerry.api.units import parse_quantity
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob, ServedRevision
-from skerry.decide.snapshot import Pins
+from skerry.decide.snapshot import Pin, Pins
 from skerry.jobs.plans import JobPlan
 from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
@@ -67,7 +68,7 @@ def the_assess_job() -> AssessJob:
 
 def a_fetch_job(uri: str, **source: str) -> FetchJob:
     start = world(source={"uri": uri, **source})
-    (job,) = start.with_(pins=Pins(dataset=DATASET)).decide().jobs
+    (job,) = start.with_(pins=Pins({Role.DATASET: Pin(DATASET)})).decide().jobs
     assert isinstance(job, FetchJob)
     return job
 

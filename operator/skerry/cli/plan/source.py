@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from skerry.api.artifact import Role
 from skerry.api.edgemodel import Assessment
 from skerry.cli.errors import CliError
 
@@ -51,8 +52,8 @@ def remembered(model: EdgeModel, live: EdgeModel | None) -> Assessment | None:
     """The cluster's assessment, when it is of the source that the file names."""
     if live is None or live.status.assessment is None:
         return None
-    wanted = model.spec.source
-    same = wanted.digest == live.status.source_digest if wanted.digest else (
-        wanted.uri == live.status.source_uri
-    )  # fmt: skip
+    wanted, known = model.spec.source, live.status.artifact(Role.SOURCE)
+    if known is None:
+        return None
+    same = wanted.digest == known.digest if wanted.digest else wanted.uri == known.uri
     return live.status.assessment if same else None

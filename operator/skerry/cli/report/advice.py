@@ -143,7 +143,9 @@ def _engine_not_installed(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
-    served = (b for b in content.builds if b.variant.metadata.name == content.target.variant_name)
+    served = (
+        b for b in content.builds if b.variant.metadata.name == content.target.build.variant_name
+    )
     for build in served:
         missed = [
             g.name for g in build.gates if not g.required and g.outcome is not GateOutcome.PASS
@@ -163,7 +165,7 @@ def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
         for one in content.builds
         if has_failed(one.variant) and one.by_gates_of_before
     }
-    for said in content.target.builds:
+    for said in content.target.build.engine_builds:
         if said.variant_name in failed:
             yield (
                 f"{said.engine} built nothing ({said.reason}): `kubectl describe mv {said.variant_name}`"

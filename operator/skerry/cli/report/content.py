@@ -120,7 +120,7 @@ def _points(target: TargetStatus, builds: tuple[Build, ...]) -> tuple[Point, ...
     for build in builds:
         status = build.variant.status
         raw = {trial.recipe: trial for trial in build.evidence.trials} if build.evidence else {}
-        own = build.variant.metadata.name == target.variant_name
+        own = build.variant.metadata.name == target.build.variant_name
         for trial in status.trials:
             name = f"{build.engine} {trial.recipe}" if len(builds) > 1 else trial.recipe
             full = raw.get(trial.recipe, trial).model_copy(update={"recipe": name})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from skerry.api.artifact import Role
 from skerry.api.reasons import ConditionType
 from skerry.cli.report.advice import bottlenecks, recommendations
 from skerry.cli.report.content import classes
@@ -52,6 +53,7 @@ def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) ->
     return environment.get_template(TEMPLATE).render(
         model=model,
         title=picture.title,
+        source=model.status.artifact(Role.SOURCE),
         ready=condition_of(model.status.conditions, ConditionType.READY),
         sections=sections,
         history=sorted(model.status.history, key=lambda entry: entry.completion_time, reverse=True),

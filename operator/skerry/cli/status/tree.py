@@ -70,17 +70,17 @@ def _target(target: TargetStatus) -> str:
 
 def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
     """Each engine's build, which one was chosen and why, and what else was worth a thought."""
-    several = len(target.builds) > 1
+    several = len(target.build.engine_builds) > 1
     for name in variants_of(target):
         variant = picture.variant(name)
         if variant is not None:
-            chosen = several and bool(target.choice) and name == target.variant_name
+            chosen = several and bool(target.build.choice) and name == target.build.variant_name
             _build(branch, variant, now, chosen=chosen)
-    if several and target.choice:
-        branch.add(f"choice: {escape(target.choice)}")
-    if several and target.front:
+    if several and target.build.choice:
+        branch.add(f"choice: {escape(target.build.choice)}")
+    if several and target.build.front:
         front = branch.add("front: no other build is better in speed, quality and memory at once")
-        for one in target.front[:FRONT_SHOWN]:
+        for one in target.build.front[:FRONT_SHOWN]:
             front.add(
                 f"{one.engine} {one.recipe}: {one.speedup or '-'}x as fast, quality"
                 f" {one.quality or '-'}, memory saved {one.memory_reduction or '-'}"
@@ -128,7 +128,7 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
             roles.append(f"previous {spec.previous.revision} ({kept})")
     if roles:
         branch.add(", ".join(roles))
-    wave = target.wave
+    wave = target.rollout.wave
     if wave is not None:
         waves = picture.model.spec.rollout.waves
         step = waves[wave.index] if wave.index < len(waves) else None
@@ -141,7 +141,7 @@ def _rollout(branch: Tree, picture: Picture, target: TargetStatus, now: datetime
 
 
 def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: bool) -> None:
-    counts = target.nodes
+    counts = target.rollout.nodes
     parts = [f"{counts.desired} nodes: {counts.updated} updated, {counts.ready} ready"]
     parts += [f"[red]{counts.degraded} degraded[/]"] if counts.degraded else []
     parts += [f"[yellow]{counts.offline} offline[/]"] if counts.offline else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from skerry.api.artifact import Role
 from skerry.api.modelvariant import ModelVariantSpec
 from skerry.api.reasons import BuildReason, Cause, GeneralReason
 from skerry.decide.build import identity
@@ -204,7 +205,7 @@ def _variant_spec(
     snapshot: Snapshot, hardware_class: HardwareClass, engine: str
 ) -> ModelVariantSpec:
     spec, settings = snapshot.model.spec, snapshot.config.engines[engine]
-    source, dataset = snapshot.pins.source, snapshot.pins.dataset
+    source, dataset = map(snapshot.pins.artifact, (Role.SOURCE, Role.DATASET))
     if source is None or dataset is None:
         raise ValueError("a variant needs resolved digests; assess_source comes first")
     evaluation = evaluation_of(spec.evaluation, dataset)

@@ -22,12 +22,13 @@ from skerry.api.modelvariant import PinnedArtifact
 from skerry.api.reasons import Cause, FetchReason, FetchRefusal
 from skerry.decide.decision import FetchJob, JobTry
 from skerry.decide.build.registry import own_access
-from skerry.decide.snapshot import ContainerPhase, Pins
+from skerry.decide.snapshot import ContainerPhase, Pin, Pins
 from skerry.decide.build.state import BuildState, Failure
 from skerry.decide.build.stages import failure, last_words, trouble
 from skerry.decide.build.tries import retry_of, short_key
 from skerry.api.units import parse_bytes, parse_duration
-from skerry.jobs.plans import FetchPlan, Role
+from skerry.api.artifact import Role
+from skerry.jobs.plans import FetchPlan
 from skerry.jobs.results import FetchReport
 from skerry.jobs.stages import FETCH, LOOK
 
@@ -100,9 +101,8 @@ def fetch_key(artifact: Artifact) -> str:
 
 
 def settle(snapshot: Snapshot, now: datetime) -> Settled:
-    """The pins of source and data set as far as they are known, and the jobs towards the others."""
-    spec = snapshot.model.spec
-    artifacts = {Role.SOURCE: spec.source, Role.DATASET: spec.evaluation.dataset}
+    """The pins of all artifacts as far as they are known, and the jobs towards the others."""
+    artifacts = snapshot.model.spec.artifacts
     free = snapshot.config.sources.max_concurrent - snapshot.slots.fetching
     fetching: dict[Role, Fetching] = {}
     for role, artifact in artifacts.items():
@@ -126,12 +126,11 @@ def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fe
     # The registry's answer about the other artifact comes before what is merely awaited.
     failed = [one for one in fetching.values() if one.state.has_failed]
     missing = [] if pins.failed else [one for one in fetching.values() if one.cause]
-    return replace(
-        pins if not (failed or missing) else _explained(pins, failed or missing),
-        source=_pin(Role.SOURCE, artifacts, fetching) or pins.source,
-        dataset=_pin(Role.DATASET, artifacts, fetching) or pins.dataset,
-        fetched={role: one.fetched for role, one in fetching.items() if one.fetched},
-    )
+    found = {
+        role: _pin(artifacts[role], one.fetched) for role, one in fetching.items() if one.fetched
+    }
+    told = _explained(pins, failed or missing) if failed or missing else pins
+    return replace(told, known={**pins.known, **found})
 
 
 def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
@@ -144,28 +143,24 @@ def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
     return replace(pins, state=state, cause=replace(causes[0], message=told))
 
 
-def _pin(
-    role: Role, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]
-) -> PinnedArtifact | None:
-    fetched = fetching[role].fetched if role in fetching else None
-    if fetched is None:
-        return None
-    artifact = artifacts[role]
-    return PinnedArtifact(
+def _pin(artifact: Artifact, fetched: Fetched) -> Pin:
+    pinned = PinnedArtifact(
         uri=artifact.uri,
         digest=fetched.digest,
         image=fetched.image,
         pull_secret_name=None if fetched.image else artifact.credentials_secret_name,
     )
+    return Pin(pinned, fetched)
 
 
 def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> Fetching:
     model = snapshot.model
     key = fetch_key(artifact)
-    known = model.status.source_fetched if role is Role.SOURCE else model.status.dataset_fetched
+    known = model.status.artifact(role)
+    fetched = known.fetched if known else None
     nonce = retry_asked(model.metadata.annotations)
-    if known is not None and known.key == key and nonce == model.status.retry_nonce:
-        return Fetching(fetched=known)
+    if fetched is not None and fetched.key == key and nonce == model.status.retry_nonce:
+        return Fetching(fetched=fetched)
     if snapshot.config.sources.fetcher_image is None:
         return Fetching(state=BuildState.REJECTED, cause=_NO_FETCHER)
     work = short_key("fetch", role.value, key, nonce or "")
@@ -210,7 +205,7 @@ def _start(
     snapshot: Snapshot, role: Role, work: str, number: int, failed: Iterable[JobView]
 ) -> Fetching:
     model, settings = snapshot.model, snapshot.config.sources
-    artifact = model.spec.source if role is Role.SOURCE else model.spec.evaluation.dataset
+    artifact = model.spec.artifacts[role]
     retry = f"{retry_of(model)}#{number}"
     made = JobTry(f"{model.metadata.name}-{short_key(work, retry)}", work, retry)
     most = parse_bytes(settings.size_limit)

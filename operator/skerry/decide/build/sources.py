@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from skerry.api.artifact import Role
 from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import EvaluationPlan
 from skerry.api.reasons import (
@@ -60,7 +61,7 @@ class Assessed:
 
 def assess_source(snapshot: Snapshot) -> Assessed:
     """The assessment of source and data set, or the step towards it."""
-    source, dataset = snapshot.pins.source, snapshot.pins.dataset
+    source, dataset = map(snapshot.pins.artifact, (Role.SOURCE, Role.DATASET))
     if source is None or dataset is None:
         return _unresolved(snapshot)
     evaluation = evaluation_of(snapshot.model.spec.evaluation, dataset)

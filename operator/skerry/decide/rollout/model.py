@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         NodeCounts,
         Phase,
         Rejection,
-        TargetStatus,
+        RolloutStatus,
         WaveStatus,
     )
     from skerry.api.edgenode import NodeModel
@@ -143,7 +143,7 @@ class TargetView:
         attempt: raised by a retry (see `next_attempt`); a rejection holds for its attempt and those
             before it.
         rejections: `status.rejected` (entries of other classes are ignored).
-        status: this target's entry of `status.targets` as last written, None when there is none.
+        status: this target's rollout in the EdgeModel's status as last written, None when there is none.
         route: `spec` of the ModelRoute as observed, None when there is none.
         daemonsets: what the DaemonSets of this target cover, by revision; they may lag behind the route.
         nodes: all nodes that carry the class.
@@ -161,7 +161,7 @@ class TargetView:
     desired: str | None
     attempt: int
     rejections: tuple[Rejection, ...]
-    status: TargetStatus | None
+    status: RolloutStatus | None
     route: ModelRouteSpec | None
     daemonsets: Mapping[str, Placement]
     nodes: tuple[NodeView, ...]
@@ -223,7 +223,7 @@ class TargetDecision:
         approved: the approval that was last used, to be kept in the status.
         story: for people. It knows nothing of builds: while `desired` is None the build's own goes first.
         stable, candidate, previous, wave, catching_up, desired, attempt, counts, offenders: fields of
-            TargetStatus.
+            RolloutStatus.
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
         placements: DaemonSets to apply, by revision (unchanged ones included), as the route says that

@@ -9,12 +9,12 @@ import pytest
 
 from skerry.api.reasons import Cause, RegistryReason
 from skerry.decide.build.state import BuildState
-from skerry.api.edgemodel import JobSlot, Phase
+from skerry.api.edgemodel import ArtifactStatus, EdgeModelStatus, JobSlot, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, FetchJob
 from skerry.decide.build.fetches import pause_after
-from skerry.decide.snapshot import BuildSlots, ContainerPhase, ContainerView, Pins, PodView
-from skerry.jobs.plans import Role
+from skerry.decide.snapshot import BuildSlots, ContainerPhase, ContainerView, Pin, Pins, PodView
+from skerry.api.artifact import Role
 from skerry.jobs.results import FetchReport
 from skerry.render.parts import pinned_reference
 from tests.unit.decide.plan_world import DATASET, NOW, World, edge_model, ended, world
@@ -27,7 +27,7 @@ DIGEST, CONTENT, OTHER = ("sha256:" + letter * 64 for letter in "123")
 def fetching(**source: Any) -> World:
     """An EdgeModel whose source takes a job."""
     new = world(source={"uri": URI, **source})
-    return new.with_(pins=Pins(dataset=DATASET))
+    return new.with_(pins=Pins({Role.DATASET: Pin(DATASET)}))
 
 
 def report(digest: str = DIGEST) -> str:
@@ -49,6 +49,13 @@ def the_job(found: World) -> FetchJob:
     return job
 
 
+def source_of(status: EdgeModelStatus) -> ArtifactStatus:
+    """Return what the source was resolved to."""
+    found = status.artifact(Role.SOURCE)
+    assert found is not None
+    return found
+
+
 def test_a_source_of_another_scheme_is_fetched_then_assessed_by_the_image() -> None:
     start = fetching(credentialsSecretName="reader", endpoint="https://minio", sizeLimit="1Gi")
     plan = the_job(start).plan
@@ -59,18 +66,18 @@ def test_a_source_of_another_scheme_is_fetched_then_assessed_by_the_image() -> N
     (assess,) = done.jobs
     assert isinstance(assess, AssessJob)
     assert pinned_reference(assess.source) == f"{IMAGE}@{DIGEST}"
-    fetched = done.status.source_fetched
+    fetched = source_of(done.status).fetched
     assert fetched is not None
     assert (fetched.content, fetched.resolved, fetched.bytes) == (CONTENT, '"e7"', 90_000_000)
-    assert done.status.source_digest == DIGEST
+    assert source_of(done.status).digest == DIGEST
 
 
 def test_what_came_in_is_kept_whatever_else_changes() -> None:
     done = fetching().step().job_ends(report()).step()
-    alone = done.with_(jobs=(), pins=Pins(dataset=DATASET))
+    alone = done.with_(jobs=(), pins=Pins({Role.DATASET: Pin(DATASET)}))
     changed = alone.model(rollout={"traffic": [5]}, source={"uri": URI, "credentialsSecretName": "x"})
     assert not [job for job in changed.decide().jobs if isinstance(job, FetchJob)]
-    assert changed.decide().status.source_digest == DIGEST
+    assert source_of(changed.decide().status).digest == DIGEST
 
 
 @pytest.mark.parametrize("changed", [{"uri": f"{URI}x"}, {"digest": OTHER}, {"region": "eu"}])
@@ -78,7 +85,7 @@ def test_another_address_or_pin_is_fetched_anew(changed: dict[str, str]) -> None
     done = fetching().step().job_ends(report()).step().with_(jobs=())
     again = done.model(source={"uri": URI, **changed})
     assert isinstance(again.decide().jobs[0], FetchJob)
-    assert again.decide().status.source_digest == DIGEST, "what served is still told"
+    assert source_of(again.decide().status).digest == DIGEST, "what served is still told"
 
 
 def test_a_retry_looks_again_and_the_same_content_makes_no_other_variant() -> None:
@@ -87,7 +94,7 @@ def test_a_retry_looks_again_and_the_same_content_makes_no_other_variant() -> No
     assert the_job(again).plan.uri == URI
     same = again.step().job_ends(report()).settle()
     assert same.snapshot.model.status.retry_nonce == "1"
-    assert same.snapshot.model.status.source_digest == DIGEST
+    assert source_of(same.snapshot.model.status).digest == DIGEST
     assert not [job for job in same.decide().jobs if isinstance(job, FetchJob)]
 
 
@@ -162,7 +169,7 @@ def test_a_failed_fetch_leaves_what_serves_alone() -> None:
     down = failed(moved, "SourceNotFound: https://host/gone.onnx: no such file").decide()
     assert down.deletions.daemonsets == ()
     assert down.deletions.routes == ()
-    assert down.status.source_digest == DIGEST
+    assert source_of(down.status).digest == DIGEST
 
 
 def test_a_private_tag_is_looked_up_by_a_job_and_pulled_with_the_secret() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.actions import Mark
 from skerry.api.attempt import Attempt
-from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, TargetStatus
+from skerry.api.edgemodel import DEFAULT_RULES, HistoryEntry, Rejection, RolloutStatus, TargetStatus
 from skerry.api.edgenode import CandidateState, NodeCandidate, NodeModel, Veto
 from skerry.api.placement import Placement, PlacementKind
 from skerry.decide.rollout import (
@@ -214,7 +214,8 @@ class Fleet:
         )  # fmt: skip
         return TargetView(
             edge_model="intent", hardware_class="x86", desired=self.desired, attempt=self.attempt,
-            rejections=self.rejections, status=self.status, route=self.route,
+            rejections=self.rejections, route=self.route,
+            status=self.status.rollout if self.status else None,
             daemonsets=dict(self.daemonsets), nodes=nodes,
             policy=self.policy, actions=self.actions, makeable=frozenset(MAKEABLE),
             rings_elsewhere=self.other_rings, causes=self.causes, route_stands=self.stands,
@@ -288,7 +289,12 @@ class Fleet:
     def _next_status(made: TargetDecision) -> TargetStatus:
         return TargetStatus(
             hardware_class_name="x86", phase=made.story.phase, reason=made.story.cause.reason,
-            message=made.story.cause.message,
+            message=made.story.cause.message, rollout=Fleet._rollout_of(made),
+        )  # fmt: skip
+
+    @staticmethod
+    def _rollout_of(made: TargetDecision) -> RolloutStatus:
+        return RolloutStatus(
             desired=made.desired, attempt=made.attempt, stable=made.stable,
             candidate=made.candidate, previous=made.previous, nodes=made.counts, wave=made.wave,
             catching_up=made.catching_up, offenders=made.offenders, approved=made.approved,

@@ -329,7 +329,7 @@ def test_a_node_that_never_catches_up_is_called_stalled_and_settles_later() -> N
     assert "late" in made.status.message
     assert "n0" not in made.status.message
     made.settle()
-    assert (reason(made), made.status.catching_up) == ("Serving", None)
+    assert (reason(made), made.status.rollout.catching_up) == ("Serving", None)
 
 
 def test_a_fleet_that_catches_up_node_by_node_is_not_called_stalled() -> None:

@@ -78,7 +78,7 @@ def test_promotion_keeps_the_previous_revision_until_its_window_ends() -> None:
     made.settle()
     assert made.daemonsets == {A: Placement(), B: Placement()}
     assert made.status is not None
-    assert (made.status.stable, made.status.previous) == (B, A)
+    assert (made.status.rollout.stable, made.status.rollout.previous) == (B, A)
     made.settle(deadlines=True)
     assert made.daemonsets == {B: Placement()}
     assert [entry.outcome for entry in made.history] == [Outcome.PROMOTED, Outcome.PROMOTED]
@@ -157,7 +157,7 @@ def test_a_node_offline_before_is_skipped_and_catches_up() -> None:
     made.desired = B
     made.settle()
     assert made.status is not None
-    assert made.status.stable == B
+    assert made.status.rollout.stable == B
     made.advance(650)
     for _ in range(5):
         made.tick()
@@ -235,7 +235,7 @@ def test_a_node_lost_since_holds_the_wave_when_others_are_lost_too() -> None:
     for _ in range(10):
         made.tick()
     assert made.status is not None
-    assert (made.status.candidate, made.status.reason) == (B, "NodesLost")
+    assert (made.status.rollout.candidate, made.status.reason) == (B, "NodesLost")
     assert not made.rejections
 
 
@@ -370,15 +370,19 @@ def test_a_halted_revision_stays_away_when_the_status_is_lost() -> None:
 def test_a_lost_status_reads_the_wave_off_the_placement() -> None:
     made = serving(8)
     made.desired = B
-    while made.status is None or made.status.wave is None or made.status.wave.index < 1:
+    while (
+        made.status is None
+        or made.status.rollout.wave is None
+        or made.status.rollout.wave.index < 1
+    ):
         made.tick()
     opened = made.daemonsets[B]
     made.lose_status()
     made.full_pass()
     assert made.daemonsets[B] == opened
     assert made.status is not None
-    assert made.status.wave is not None
-    assert made.status.wave.index == 1
+    assert made.status.rollout.wave is not None
+    assert made.status.rollout.wave.index == 1
 
 
 def test_a_lost_route_is_restored_around_what_serves() -> None:
@@ -543,7 +547,7 @@ def test_promotion_does_not_wait_for_an_offline_node_that_holds_a_third_revision
     made.desired = C
     made.settle()
     assert made.status is not None
-    assert (made.status.stable, made.status.reason) == (C, "Serving")
+    assert (made.status.rollout.stable, made.status.reason) == (C, "Serving")
     assert not made.daemonsets[C].holds(node_of(made, device)), "two revisions are held there"
     assert made.daemonsets[B].shards == {device.shard}, "its gateway may still send B traffic"
     made.mend(device)
@@ -571,7 +575,7 @@ def test_a_rollout_starts_though_an_offline_node_holds_what_was_there_of_it() ->
     made.desired = A
     made.settle()
     assert made.status is not None
-    assert made.status.stable == A
+    assert made.status.rollout.stable == A
 
 
 def test_a_rejection_outlives_another_rollout() -> None:

@@ -53,13 +53,13 @@ def test_a_node_that_never_had_an_agent_holds_no_wave_and_is_named(left_out: str
     made.desired = A
     made.settle()
     assert made.status is not None
-    assert (made.status.phase, made.status.stable) == (Phase.SERVING, A)
+    assert (made.status.phase, made.status.rollout.stable) == (Phase.SERVING, A)
     assert f"left out: {left_out}: {TAINT}" in made.status.message
     assert "offline" not in made.status.message
-    assert (made.status.nodes.ready, made.status.nodes.offline) == (2, 1)
+    assert (made.status.rollout.nodes.ready, made.status.rollout.nodes.offline) == (2, 1)
     made.desired = B
     made.settle(deadlines=True)
-    assert made.status.stable == B
+    assert made.status.rollout.stable == B
     assert set(made.daemonsets) == {B}, "it holds no revision that goes"
 
 
@@ -72,7 +72,7 @@ def test_a_node_whose_taint_goes_catches_up_by_itself() -> None:
     assert servers(made) == {"n0": A, "n1": A}
     assert made.status is not None
     assert "left out" not in made.status.message
-    assert made.status.nodes.updated == 2
+    assert made.status.rollout.nodes.updated == 2
 
 
 def test_a_serving_node_that_is_tainted_keeps_its_server_and_holds_no_wave() -> None:
@@ -82,7 +82,7 @@ def test_a_serving_node_that_is_tainted_keeps_its_server_and_holds_no_wave() -> 
     made.settle()
     assert servers(made) == {"n0": B, "n1": A, "n2": B}
     assert made.status is not None
-    assert (made.status.phase, made.status.nodes.ready) == (Phase.SERVING, 3)
+    assert (made.status.phase, made.status.rollout.nodes.ready) == (Phase.SERVING, 3)
     made.devices["n1"].tainted = False
     made.settle()
     assert servers(made) == {"n0": B, "n1": B, "n2": B}
@@ -111,7 +111,7 @@ def test_a_node_without_an_agent_is_never_a_loss_of_the_candidate(joins: str) ->
     made.settle()
     assert not made.rejections
     assert made.status is not None
-    assert made.status.stable == B
+    assert made.status.rollout.stable == B
 
 
 def test_a_class_of_nodes_that_are_all_left_out_says_so() -> None:
@@ -263,7 +263,7 @@ def test_a_node_that_had_nothing_of_a_revision_holds_it_nowhere() -> None:
         made.desired = revision
         made.settle()
         assert made.status is not None
-        assert (made.status.phase, made.status.stable) == (Phase.SERVING, revision)
+        assert (made.status.phase, made.status.rollout.stable) == (Phase.SERVING, revision)
 
 
 def test_a_tainted_node_that_goes_away_with_the_candidate_is_a_loss_of_it() -> None:
@@ -293,7 +293,7 @@ def test_a_tainted_node_that_goes_away_without_the_candidate_is_no_loss_of_it() 
     made.settle()
     assert not made.rejections
     assert made.status is not None
-    assert made.status.stable == B
+    assert made.status.rollout.stable == B
 
 
 DAY = 24 * 3600
@@ -321,7 +321,7 @@ def test_a_node_keeps_its_only_server_while_one_revision_follows_the_other() -> 
         made.settle(deadlines=True)
         made.advance(3 * DAY)
         assert made.status is not None
-        assert made.status.stable == revision
+        assert made.status.rollout.stable == revision
         assert servers(made) == {"n0": revision, "n1": A, "n2": revision}
     made.devices["n1"].tainted = False
     made.settle(deadlines=True)
