@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 HISTORY_LENGTH = 32
 REJECTED_LENGTH = 64
 FRONT_LENGTH = 16
+MOST_SAID = 9_999_999.999
+"""Of a ratio: a job may report any number, and twelve characters are what a figure of the status takes."""
 
 
 def make_status(
@@ -178,11 +180,15 @@ def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
 
 def _ratios(trial: Trial) -> dict[str, str]:
     figures = {
-        "speedup": trial.speedup,
-        "quality": trial.quality,
-        "memory_reduction": trial.memory_reduction,
+        "speedup": (trial.speedup, 0.0),
+        "quality": (trial.quality, 0.0),
+        "memory_reduction": (trial.memory_reduction, -MOST_SAID),
     }
-    return {name: f"{float(interval.value):.3f}" for name, interval in figures.items() if interval}
+    return {
+        name: f"{min(max(least, float(interval.value)), MOST_SAID):.3f}"
+        for name, (interval, least) in figures.items()
+        if interval
+    }
 
 
 def _address(snapshot: Snapshot) -> Address:

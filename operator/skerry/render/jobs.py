@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ANNOTATION_VARIANT = "skerry.dev/variant"
 MEASURING_BYTES = 256 * 2**20
+MOST_MEBIBYTES = 2**43 - 1
+"""Of a quantity that Kubernetes counts in bytes (an int64): no node has what is asked for beyond it."""
 
 
 def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
@@ -143,4 +145,5 @@ def _measuring(serving: ResourceLimits) -> ResourceLimits:
     The stage itself fails a candidate whose own peak is above the serving limit.
     """
     memory = 2 * parse_bytes(serving.memory) + MEASURING_BYTES
-    return serving.model_copy(update={"memory": f"{-(-memory // 2**20)}Mi"})
+    mebibytes = min(-(-memory // 2**20), MOST_MEBIBYTES)
+    return serving.model_copy(update={"memory": f"{mebibytes}Mi"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skerry.api.common import ConditionStatus
-from skerry.api.edgemodel import JobSlot, Phase
+from skerry.api.edgemodel import JobSlot, Phase, TargetStatus
 from skerry.api.modelvariant import Interval
 from skerry.api.reasons import Cause, RegistryReason
 from skerry.decide.build.state import BuildState
@@ -153,6 +153,29 @@ def test_a_certified_build_becomes_the_candidate_of_the_first_rollout() -> None:
     assert [plan.revision for plan in built().step().decide().daemonsets] == [
         target.rollout.desired
     ]
+
+
+@pytest.mark.parametrize(
+    ("reported", "ratio", "share"),
+    [
+        ("1.23456", "1.235", "1.235"),
+        ("-0.0", "0.000", "-0.000"),
+        ("-5", "0.000", "-5.000"),
+        ("9" * 24, "9999999.999", "9999999.999"),
+        ("-" + "9" * 23, "0.000", "-9999999.999"),
+    ],
+)
+def test_whatever_number_a_job_reports_the_status_takes_it(
+    reported: str, ratio: str, share: str
+) -> None:
+    figure = Interval(value=reported, low=reported, high=reported)
+    names = ("speedup", "quality", "memory_reduction")
+    wild = trial().model_copy(update=dict.fromkeys(names, figure))
+    made = assessed().step().job_ends(summary(wild).model_dump_json(by_alias=True))
+    (target,) = made.decide().status.targets
+    shown = TargetStatus.model_validate(target.to_wire()).build
+    for said in (shown, *shown.front):
+        assert (said.speedup, said.quality, said.memory_reduction) == (ratio, ratio, share)
 
 
 def test_a_route_carries_the_uid_of_its_edge_model_also_one_that_was_written_before() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -236,6 +237,27 @@ def test_no_request_is_greater_than_its_limit(cpu: str) -> None:
     for resources in (job_resources(limits), serving_resources(limits)):
         asked = parse_quantity(resources["requests"]["cpu"])
         assert 0 < asked <= parse_quantity(resources["limits"]["cpu"])
+
+
+@pytest.mark.parametrize(
+    ("serving", "measuring"),
+    [
+        ("512Mi", "1280Mi"),
+        ("1", "257Mi"),
+        ("4398046510975Mi", "8796093022206Mi"),
+        ("9999999999999Gi", "8796093022207Mi"),
+        ("999999999999999G", "8796093022207Mi"),
+    ],
+)
+def test_what_measures_gets_a_quantity_that_the_schema_takes(serving: str, measuring: str) -> None:
+    job = build_job()
+    limits = ResourceLimits(cpu="1", memory=serving)
+    job = replace(job, plan=job.plan.model_copy(update={"limits": limits}))
+    pod = optimisation_job(OWNER, job, CONFIG)["spec"]["template"]["spec"]
+    given = {stage["resources"]["limits"]["memory"] for stage in pod["initContainers"]}
+    assert measuring in given
+    for memory in given:
+        ResourceLimits(memory=memory)
 
 
 def test_a_job_never_takes_the_cpu_of_what_serves() -> None:
