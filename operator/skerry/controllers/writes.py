@@ -12,8 +12,9 @@ Before the status:
 The status: it is decided again when one of these was refused, and so describes the routes that are.
 
 After the status:
-7. DaemonSets: each follows a placement of its class's route, which is stored by then. One that lags behind is
-   written by the next pass; nothing else is put in its place before (`decide.rollout.retire`).
+7. DaemonSets: each follows a placement of its class's route, which is stored by then; that of a route that was
+   stored before waits for none. One that lags behind is written by the next pass; nothing else is put in its
+   place before (`decide.rollout.retire`).
 8. Deletions: what is deleted has no placement in a stored route, and its end is in the stored status.
 
 A write that would change nothing is left out.
@@ -279,7 +280,7 @@ def _daemonsets(plan: Plan) -> Iterator[Write]:
             present = plan.present(kinds.DAEMON_SET, rendered["metadata"]["name"])
             yield Write(
                 "daemonset", Verb.APPLY, kinds.DAEMON_SET, rendered, present,
-                needs=frozenset({_stored_route(plan, wanted.hardware_class)}),
+                needs=_stored_route(plan, wanted),
                 concern=Concern.ROLLOUT, hardware_class=wanted.hardware_class,
             )  # fmt: skip
 
@@ -313,9 +314,13 @@ def _stored_status(plan: Plan) -> frozenset[WriteId]:
     return frozenset({(Verb.STATUS.value, kinds.EDGE_MODEL.name, plan.owner.name)})
 
 
-def _stored_route(plan: Plan, hardware_class: str) -> WriteId:
-    name = routes.route_name(plan.owner.name, hardware_class)
-    return Verb.APPLY.value, kinds.MODEL_ROUTE.name, name
+def _stored_route(plan: Plan, wanted: DaemonSetPlan) -> frozenset[WriteId]:
+    """The write of the route that a DaemonSet follows; none where the stored one says the same."""
+    known = plan.gathered.snapshot.routes.get(wanted.hardware_class)
+    if known is not None and known.placement_of(wanted.revision) == wanted.placement:
+        return frozenset()
+    name = routes.route_name(plan.owner.name, wanted.hardware_class)
+    return frozenset({(Verb.APPLY.value, kinds.MODEL_ROUTE.name, name)})
 
 
 def _delete_all(

@@ -17,10 +17,12 @@ from skerry.api.modelroute import (
     RouteRevision,
 )
 from skerry.api.placement import ANNOTATION_PLACEMENT
+from skerry.api.reasons import Cause, WriteRefusal
 from skerry.controllers import writes
 from skerry.controllers.gather import Gathered
 from skerry.controllers.writes import Plan, Write, takes_away
 from skerry.decide.decision import Deletions
+from skerry.decide.refused import Concern, Refused
 from skerry.render import variants as render_variants
 from skerry.render.parts import Owner
 from tests.unit.decide.plan_world import CONFIG, NOW, World, assessed, built, summary, trial, world
@@ -135,6 +137,15 @@ def test_a_daemonset_needs_the_route_of_its_class() -> None:
     assert daemonset.name == f"intent-{entry['revision']}"
     carried = json.loads(daemonset.body["metadata"]["annotations"][ANNOTATION_PLACEMENT])
     assert carried == {key: entry[key] for key in ("kind", "shards", "rings")}
+
+
+def test_a_daemonset_that_is_gone_is_made_again_while_the_route_is_refused() -> None:
+    made = built().step()
+    cause = Cause(WriteRefusal.ADMISSION_DENIED, "no", stalls=True)
+    refused = Refused("ModelRoute", "intent.x86", Concern.ROUTE, "x86", cause)
+    (daemonset,) = writes.after_status(plan_of(made.with_(daemonsets={}, refused=(refused,))))
+    assert daemonset.label == "daemonset"
+    assert daemonset.needs == frozenset()
 
 
 def test_the_first_pass_asks_for_a_job_and_a_service_before_it_reports_them() -> None:
