@@ -203,6 +203,9 @@ class TargetStatus(Model):
     phase: Phase = Field(default=Phase.PENDING, description="State of this class in one word.")
     reason: Reason = Field(default="", description="The cause as one CamelCase word.")
     message: Message = Field(default="", description="The cause in a sentence, for people.")
+    stalled: Bool = Field(
+        default=False, description="It stays in this state until a person changes something."
+    )
     engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
         default=(), description="Engines ranked for this class, best first."
     )

@@ -18,11 +18,9 @@ from skerry.api.actions import (
     marks,
 )
 from skerry.api.attempt import Attempt
-from skerry.api.reasons import ConditionType, RolloutReason
 from skerry.api.rollout import Promotion
 from skerry.cli.errors import CliError
-from skerry.cli.reading import has_failed, rejection_of, variants_of
-from skerry.decide.conditions import condition_of
+from skerry.cli.reading import rejection_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,15 +146,8 @@ def _has_ended(picture: Picture, target: TargetStatus) -> bool:
     """Return whether this class stays as it is until the spec is changed or tried again."""
     if rejection_of(picture.model, target) is not None:
         return True
-    stalled = condition_of(picture.model.status.conditions, ConditionType.STALLED)
-    if (
-        stalled is None
-        or target.rollout.candidate is not None
-        or target.rollout.catching_up is not None
-    ):
-        return False
-    builds = [picture.variant(name) for name in variants_of(target)]
-    return target.reason == stalled.reason or (bool(builds) and all(map(has_failed, builds)))
+    rollout = target.rollout
+    return target.stalled and rollout.candidate is None and rollout.catching_up is None
 
 
 def _routes(picture: Picture, classes: Sequence[str]) -> list[ModelRouteSpec]:
@@ -177,15 +168,14 @@ def _tried(route: ModelRouteSpec) -> Attempt:
 
 
 def _when(picture: Picture, route: ModelRouteSpec) -> str:
-    status = next(
-        (
-            t
-            for t in picture.model.status.targets
-            if t.hardware_class_name == route.hardware_class_name
-        ),
-        None,
+    """Return what an approved candidate still waits for, in words; empty once its last wave has passed."""
+    targets = (
+        target
+        for target in picture.model.status.targets
+        if target.hardware_class_name == route.hardware_class_name
     )
-    if status is not None and status.reason == RolloutReason.AWAITING_PROMOTION:
+    waves = (target.rollout.wave for target in targets if target.rollout.wave)
+    if any(wave.index + 1 == wave.of and wave.passed >= wave.denominator > 0 for wave in waves):
         return ""
     return ": it will be promoted after its last wave"
 

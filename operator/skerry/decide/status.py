@@ -109,6 +109,7 @@ def _target(snapshot: Snapshot, outcome: TargetOutcome) -> TargetStatus:
     return TargetStatus(
         hardware_class_name=build.hardware_class,
         phase=story.phase, reason=story.cause.reason, message=story.cause.message,
+        stalled=story.cause.stalls,
         engines=build.engines, constraints=build.constraints,
         build=_build(snapshot, build), rollout=_rollout(outcome.rollout),
     )  # fmt: skip

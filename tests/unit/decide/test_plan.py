@@ -199,6 +199,7 @@ def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
     )
     assert ready(made) == (ConditionStatus.FALSE, "GatesNotMet", shortfall)
     assert {"Stalled"} <= types(made)
+    assert [target.stalled for target in made.decide().status.targets] == [True]
     certified = condition_of(made.decide().status.conditions, "Certified")
     optimized = condition_of(made.decide().status.conditions, "Optimized")
     assert certified is not None
