@@ -27,6 +27,9 @@ from skerry.api.labels import LabelValue
 from skerry.api.placement import Shard
 from skerry.api.rules import ListMap
 
+MOST_RING_LABELS = 256
+"""Of one node: anybody who may write an EdgeModel chooses keys."""
+
 
 class EdgeNodeSpec(Model):
     """The class that the device belongs to, and its place in the waves of rollouts."""
@@ -35,7 +38,7 @@ class EdgeNodeSpec(Model):
     shard: Shard | None = Field(
         default=None, description="The 64th of the class that the device belongs to."
     )
-    labels: Annotated[dict[str, LabelValue], Field(max_length=256)] = Field(
+    labels: Annotated[dict[str, LabelValue], Field(max_length=MOST_RING_LABELS)] = Field(
         default={}, description="Labels of the Node by which rings of EdgeModels select."
     )
 

@@ -82,6 +82,15 @@ def test_an_edge_node_has_its_shard_and_the_labels_of_rings() -> None:
     ]
 
 
+def test_no_number_of_rings_stops_the_fleet() -> None:
+    labels = {f"key-{number:03}": "x" for number in range(300)}
+    found = node("n1", "a", 3, cpu="x86", **labels)
+    decision = decide_fleet([found], [A], [], {}, NOW, ring_keys=set(labels))
+    ((spec),) = [n.spec for n in decision.edge_nodes]
+    assert spec is not None
+    assert sorted(spec.labels) == sorted(labels)[:256]
+
+
 def test_a_node_that_left_its_class_loses_labels_and_edge_node() -> None:
     known = EdgeNode.model_validate(
         {"metadata": {"name": "n1"}, "spec": {"hardwareClassName": "a"}}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from skerry.api import EdgeNodeSpec, HardwareClassStatus
+from skerry.api.edgenode import MOST_RING_LABELS
 from skerry.api.reasons import Cause, ClassReason, ConditionType, GeneralReason
 from skerry.decide.conditions import Finding, condition_of, conditions
 from skerry.decide.decision import Event
@@ -21,6 +22,7 @@ from skerry.decide.rollout.shards import assign_shards
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from skerry.api import EdgeNode, HardwareClass
@@ -94,7 +96,7 @@ def decide_fleet(
     now: datetime,
     *,
     named: Collection[str] = frozenset(),
-    ring_keys: Collection[str] = frozenset(),
+    ring_keys: AbstractSet[str] = frozenset(),
     refused: Sequence[Refused] = (),
 ) -> FleetDecision:
     """Classes, shards and EdgeNodes for all nodes.
@@ -110,10 +112,9 @@ def decide_fleet(
         refused: writes for nodes that the API server refused at the last try.
     """
     present = {edge_node.metadata.name: edge_node.spec for edge_node in edge_nodes}
-    reported = {name: spec.hardware_class_name for name, spec in present.items()}
     deleted = frozenset(named) - {c.metadata.name for c in classes}
     chosen = {
-        node.name: _kept(node, reported.get(node.name), deleted) or choose_class(node, classes)
+        node.name: _kept(node, present.get(node.name), deleted) or choose_class(node, classes)
         for node in nodes
     }
     assignments = _assign(nodes, chosen, remembered, ring_keys)
@@ -130,9 +131,9 @@ def decide_fleet(
     )  # fmt: skip
 
 
-def _kept(node: NodeFacts, reported: str | None, deleted: Collection[str]) -> str | None:
+def _kept(node: NodeFacts, known: EdgeNodeSpec | None, deleted: Collection[str]) -> str | None:
     """Return the deleted class in use that a node was in, by its label or else by its EdgeNode."""
-    own = node.hardware_class or reported
+    own = node.hardware_class or (known.hardware_class_name if known else None)
     return own if own in deleted else None
 
 
@@ -155,7 +156,7 @@ def _assign(
     nodes: Sequence[NodeFacts],
     chosen: Mapping[str, str | None],
     remembered: Mapping[str, int],
-    ring_keys: Collection[str],
+    ring_keys: AbstractSet[str],
 ) -> list[NodeAssignment]:
     shards: dict[str, int] = {}
     known = {node.name: remembered[node.uid] for node in nodes if node.uid in remembered}
@@ -168,10 +169,16 @@ def _assign(
             node.uid,
             chosen[node.name],
             shards.get(node.name),
-            {key: node.labels[key] for key in sorted(ring_keys) if key in node.labels},
+            _ring_labels(node, ring_keys),
         )
         for node in nodes
     ]
+
+
+def _ring_labels(node: NodeFacts, ring_keys: AbstractSet[str]) -> dict[str, str]:
+    """Return the labels by which rings select, as many as an EdgeNode takes."""
+    found = sorted(ring_keys & node.labels.keys())
+    return {key: node.labels[key] for key in found[:MOST_RING_LABELS]}
 
 
 def _differs(wanted: NodeAssignment, node: NodeFacts) -> bool:

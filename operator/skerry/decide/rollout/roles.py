@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from skerry.decide.rollout.model import TargetView, Wave
 
+MOST_GENERATION = 2**53
+"""Of a route that was lost, so that the API server takes the next one as well."""
+
 
 def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
     """Return the roles that shall be; None while there are none and no DaemonSet to retire.
@@ -272,12 +275,13 @@ def _halt(case: Degraded, now: datetime) -> Halt:
 def _counted(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
     """Return the route with the next generation of its roles when agents have anything to learn.
 
-    The generations of a lost route are known from what agents reported.
+    The generations of a lost route are known from what agents reported. One of them may report any number.
     """
     if route == view.route:
         return route
     reported = (node.model.observed_route_generation for node in view.nodes if node.model)
-    last = view.roles_generation if view.route else max(reported, default=0)
+    likely = (generation for generation in reported if generation <= MOST_GENERATION)
+    last = view.roles_generation if view.route else max(likely, default=0)
     return change(route, roles_generation=last + 1)
 
 

@@ -421,6 +421,20 @@ def test_a_route_that_is_lost_in_a_wave_goes_on_with_it(status: str) -> None:
     assert servers(made) == {B}
 
 
+def test_a_wild_report_does_not_end_the_generations_of_a_lost_route() -> None:
+    made = serving(2)
+    assert made.route is not None
+    before = made.route.roles_generation
+    reported = made.devices["n0"].reported
+    assert reported is not None
+    wild = reported.model_copy(update={"observed_route_generation": 2**63 - 1})
+    made.devices["n0"].reported = wild
+    made.lose_route()
+    made.full_pass()
+    assert made.route is not None
+    assert made.route.roles_generation == before + 1
+
+
 def test_a_wave_that_opens_asks_no_node_for_another_report() -> None:
     made = serving(8)
     second_wave(made)
