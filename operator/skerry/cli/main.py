@@ -248,10 +248,9 @@ def plan(
         )
     for one in plans:
         out.print(one.shown)
-    if failing := [target for one in plans for target in one.failing]:
-        raise CliError(
-            f"would fail: {', '.join(failing)}", ", ".join(filename), "see the plan for the cause"
-        )
+    if failing := ", ".join(target for one in plans for target in one.failing):
+        todo = "see the plan for the cause"
+        raise CliError(f"would fail: {failing}", ", ".join(filename), todo)
 
 
 @app.command()

@@ -76,6 +76,11 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     present |= await unlabelled(operator.cluster, raw, present)
     uid = raw["metadata"]["uid"]
     own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
+    return await _gathered(operator, key, raw, own)
+
+
+async def _gathered(operator: Operator, key: Key, raw: Object, own: Children) -> Gathered | Held:
+    """The state of an EdgeModel, from itself and its own children."""
     pods = await _job_pods(operator, key) if _of(own, "Job") else []
     reading = Reading()
     model = reading.read(kinds.EDGE_MODEL.name, raw, edge_model_of)

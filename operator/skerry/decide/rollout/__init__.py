@@ -13,7 +13,8 @@ EdgeModel's status. The parts, in the order in which a decision runs through the
     retire.py      how a revision leaves the nodes, shard by shard
     placement.py   where each revision's servers are meant to be: the route with wave and placements
     record.py      what the status remembers: rejections and history
-    report.py      phase, reason, message, counts: for people; schedule.py: when to look again
+    report.py      counts and wave, for the status; schedule.py: when to look again
+    stories.py     phase, reason, message: for people; wave_stories.py: while a wave is open
 """
 
 from skerry.decide.rollout.decide import decide_target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skerry.decide.rollout import report
+from skerry.decide.rollout import report, stories
 from skerry.decide.rollout.by_hand import used_approval
 from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.nodes import runs
@@ -52,7 +52,7 @@ def decide_target(view: TargetView, now: datetime) -> TargetDecision:
         route=wanted,
         placements=placements,
         delete=_deleted(view, route, placements.keys()),
-        story=report.tell(facts),
+        story=stories.tell(facts),
         counts=report.count(facts),
         desired=view.desired,
         attempt=view.attempt,

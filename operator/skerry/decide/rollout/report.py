@@ -1,45 +1,29 @@
-"""A target's phase, reason, message and counts: what people read, from what was decided.
-
-Again a chain of small checks; the first that has something to say is the target's reason.
-"""
+"""A target's counts, offenders and wave, as the status says them, from what was decided."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.actions import ANNOTATION_PROMOTE, Mark, join
 from skerry.api.attempt import Attempt
-from skerry.api.edgemodel import NodeCounts, Phase, WaveStatus
-from skerry.api.reasons import Cause, GeneralReason, RolloutReason
+from skerry.api.edgemodel import NodeCounts, WaveStatus
 from skerry.decide.rollout import why
-from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
-from skerry.decide.rollout.model import Story
 from skerry.decide.rollout.nodes import has_failed, serves
-from skerry.decide.rollout.opening import is_empty, is_passed_over, pulling_nodes
-from skerry.decide.rollout.progress import behind, catching_up, deadline, progressed_at
-from skerry.decide.rollout.rejected import rejection_of
-from skerry.decide.rollout.retire import holders, leaving, waits_for_stable
+from skerry.decide.rollout.progress import behind, progressed_at
 from skerry.decide.rollout.wave import (
     counted_nodes,
-    is_done,
-    is_last,
     lost_nodes,
     passed_nodes,
     waiting_nodes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
-    from skerry.api.edgemodel import Rejection
-    from skerry.api.modelroute import Halt, ModelRouteSpec
+    from skerry.api.modelroute import ModelRouteSpec
     from skerry.decide.rollout.model import NodeView, TargetView, Wave
 
 OFFENDERS = 3
-BY_HAND = {RULE_ABORTED: RolloutReason.ABORTED, RULE_UNDONE: RolloutReason.UNDONE}
-USED_NONCE = "again"
 
 
 @dataclass(frozen=True)
@@ -50,12 +34,6 @@ class Facts:
     route: ModelRouteSpec | None
     wave: Wave | None
     now: datetime
-
-
-def tell(facts: Facts) -> Story:
-    """The first story that holds."""
-    told = (check(facts) for check in STORIES)
-    return next(story for story in told if story is not None)
 
 
 def count(facts: Facts) -> NodeCounts:
@@ -110,301 +88,6 @@ def wave_status(facts: Facts) -> WaveStatus | None:
     )
 
 
-def _no_nodes(facts: Facts) -> Story | None:
-    if facts.view.nodes:
-        return None
-    text = (
-        f"class {facts.view.hardware_class} has no nodes: label a node so that the class selects it"
-    )
-    return Story(Phase.PENDING, Cause(GeneralReason.NO_NODES, text), without_nodes=True)
-
-
-def _no_fallback(facts: Facts) -> Story | None:
-    """What was taken back is all that answers somewhere: it stays there until stable is back."""
-    view, route = facts.view, facts.route
-    if route is None or route.stable is None:
-        return None
-    alone = [
-        node
-        for revision in leaving(view, route, facts.now)
-        for node in view.nodes
-        if node.reachable and not node.left_out and serves(node, revision)
-        if node.model and not node.model.healthy
-    ]
-    if not alone:
-        return None
-    text = f"stable {route.stable.revision} does not answer on {_names(alone)}, "
-    text += "so the revision that runs there keeps the traffic"
-    cause = why.told(why.causes(view, alone, route.stable.revision))
-    text += f"; {cause}" if cause else ""
-    rejected = _rejected(facts)
-    phase = rejected.phase if rejected else Phase.ROLLING_OUT
-    return Story(phase, Cause(RolloutReason.NO_FALLBACK, text, stalls=rejected is not None))
-
-
-def _rejected(facts: Facts) -> Story | None:
-    view, route = facts.view, facts.route
-    if view.desired is None or (route and view.desired in _live(route)):
-        return None
-    desired = Attempt(view.desired, view.attempt)
-    recorded, halted = rejection_of(view, view.desired), route.halted if route else None
-    told: Rejection | Halt | None = None
-    if recorded is not None and desired.is_ruled_out_by(recorded):
-        told = recorded
-    if halted and desired.matches(halted):
-        told = halted
-    if told is None:
-        return None
-    text = f"{view.desired} was rolled back: {told.message}."
-    text += f" Change the spec, or run kubectl skerry retry {view.edge_model}"
-    reason = BY_HAND.get(told.rule, RolloutReason.ROLLED_BACK)
-    return Story(Phase.ROLLED_BACK, Cause(reason, text, stalls=True))
-
-
-def _suspended(facts: Facts) -> Story | None:
-    """Only where there is something to hold."""
-    view, route = facts.view, facts.route
-    if not view.policy.suspended or view.desired is None:
-        return None
-    if facts.wave is None and (route and route.stable and route.stable.revision == view.desired):
-        return None
-    held = _wave_words(facts) if facts.wave else f"the rollout of {view.desired}"
-    text = f"{held} is paused while spec.suspend is true; the guard stays active"
-    return Story(Phase.PAUSED, Cause(GeneralReason.SUSPENDED, text))
-
-
-def _awaits_promotion(facts: Facts) -> Story | None:
-    view, wave, route = facts.view, facts.wave, facts.route
-    if not view.policy.manual or wave is None or route is None or view.desired is None:
-        return None
-    tried = wave.candidate
-    if tried.revision != view.desired or approval(view, tried) is not None:
-        return None
-    if not is_last(view, wave) or not is_done(view, wave, facts.now):
-        return None
-    mark = Mark(Attempt.of(tried))
-    passed = len(passed_nodes(view, wave))
-    text = f"{tried.revision} passed on {passed} of {len(view.nodes)} nodes and awaits approval:"
-    text += (
-        f" run kubectl skerry promote {view.edge_model}, or annotate {ANNOTATION_PROMOTE}={mark}"
-    )
-    if any(said.attempt == mark.attempt for said in view.actions.promote):
-        text += f"/{USED_NONCE} (the existing approval was used before)"
-    elif view.actions.promote:
-        said = join(view.actions.promote)
-        text += f" (the annotation names {said}, which does not await approval)"
-    return Story(Phase.PAUSED, Cause(RolloutReason.AWAITING_PROMOTION, text))
-
-
-def _all_left_out(facts: Facts) -> Story | None:
-    view = facts.view
-    if view.desired is None or any(
-        not node.left_out or serves(node, view.desired) for node in view.nodes
-    ):
-        return None
-    text = f"no node of class {view.hardware_class} can run {view.desired}; {why.left_out(view)}"
-    return Story(Phase.PENDING, Cause(GeneralReason.NODES_LEFT_OUT, text, stalls=True))
-
-
-def _ring_without_nodes(facts: Facts) -> Story | None:
-    view, wave = facts.view, facts.wave
-    if wave is None or is_last(view, wave):
-        return None
-    step = view.policy.waves[wave.index]
-    if not is_empty(view, step) or is_passed_over(view, step):
-        return None
-    text = f"{_wave_words(facts)}: no node of any class has these labels; label nodes of class"
-    text += f" {view.hardware_class}, or correct spec.rollout.waves[{wave.index}].nodeSelector"
-    return _rolling_out(RolloutReason.RING_WITHOUT_NODES, text)
-
-
-def _stalled(facts: Facts) -> Story | None:
-    """The wave has not got on for longer than `progressDeadline`: the words of what holds it, if known."""
-    view, wave, route = facts.view, facts.wave, facts.route
-    until = deadline(view)
-    if wave is None or route is None or until is None or facts.now < until:
-        return None
-    if view.desired is None or is_done(view, wave, facts.now):
-        return None
-    status = wave_status(facts)
-    if status is None or status.last_progress_time == facts.now:
-        return None
-    since = f"no progress since {status.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
-    known = _ring_without_nodes(facts) or _wave_lost(facts)
-    if known is not None:
-        return _overdue(f"{known.cause.message}; {since}")
-    waiting = waiting_nodes(view, wave)
-    whom = f"{len(waiting)} of its nodes" if waiting else "a free slot on its nodes"
-    text = f"{_wave_words(facts)} has made {since} and waits for {whom}"
-    cause = why.any_cause(view, waiting, wave.candidate.revision)
-    text += f"; {cause}" if cause else ""
-    text += f". To end it, run kubectl skerry abort {view.edge_model}"
-    return _overdue(text)
-
-
-def _wave_held(facts: Facts) -> Story | None:
-    """Every node that the wave waits for lacks its pod, and it is known why."""
-    view, wave = facts.view, facts.wave
-    if wave is None or view.desired is None:
-        return None
-    waiting = waiting_nodes(view, wave)
-    cause = why.shared(why.causes(view, waiting, wave.candidate.revision), waiting)
-    if cause is None:
-        return None
-    told = replace(cause, message=f"{_wave_words(facts)}; {cause.message}")
-    return Story(Phase.ROLLING_OUT, told)
-
-
-def _wave_lost(facts: Facts) -> Story | None:
-    if facts.wave is None:
-        return None
-    lost = lost_nodes(facts.view, facts.wave, facts.now)
-    if not lost:
-        return None
-    text = f"{_wave_words(facts)} waits for {_names(lost)}, silent since the wave opened: "
-    text += "bring the nodes back, or delete their Node objects if they are gone for good"
-    return _rolling_out(RolloutReason.NODES_LOST, text)
-
-
-def _wave_waits_for_room(facts: Facts) -> Story | None:
-    view, wave, route = facts.view, facts.wave, facts.route
-    if wave is None or route is None or waiting_nodes(view, wave):
-        return None
-    left = leaving(view, route, facts.now)
-    held = [node for rev in sorted(left) for node in holders(view, route, rev, facts.now)]
-    if not left:
-        return None
-    revisions = ", ".join(sorted(left))
-    released = (
-        f"for {_names(held)} to release {revisions}" if held else f"until {revisions} is gone"
-    )
-    text = f"{_wave_words(facts)} waits {released}"
-    outside = why.left_out(view)
-    text += f"; {outside}" if outside else ""
-    return _rolling_out(RolloutReason.RETIRING_REVISION, text)
-
-
-def _wave_waits_for_pulls(facts: Facts) -> Story | None:
-    view, wave = facts.view, facts.wave
-    limit = view.policy.max_concurrent_pulls
-    if wave is None or limit is None or wave.planned == wave.opened:
-        return None
-    pulling = pulling_nodes(view, wave.candidate.revision, wave.opened)
-    text = (
-        f"{_wave_words(facts)}: pulling and starting on {_names(pulling)}, at most {limit} at once"
-    )
-    cause = why.told(why.causes(view, pulling, wave.candidate.revision))
-    text += f"; {cause}" if cause else ""
-    return _rolling_out(RolloutReason.PULLING_CANDIDATE, text) if pulling else None
-
-
-def _wave_runs(facts: Facts) -> Story | None:
-    view, wave = facts.view, facts.wave
-    if wave is None:
-        return None
-    passed = len(passed_nodes(view, wave))
-    waiting = waiting_nodes(view, wave)
-    text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} in progress"
-    cause = why.told(why.causes(view, waiting, wave.candidate.revision))
-    said = (cause, why.without_agent(waiting), why.left_out(view))
-    text += "".join(f"; {words}" for words in said if words)
-    if facts.view.desired is None:
-        text += "; held until the changed spec is built"
-        return _rolling_out(RolloutReason.AWAITING_NEW_BUILD, text)
-    return _rolling_out(RolloutReason.WAVE_IN_PROGRESS, text)
-
-
-def _awaiting_build(facts: Facts) -> Story | None:
-    if facts.view.desired is not None:
-        return None
-    trusted = facts.route is not None and facts.route.stable is not None
-    serving = trusted and count(facts).ready
-    text = "the spec has no certified build yet" + (
-        "; stable continues to serve" if serving else ""
-    )
-    return Story(Phase.PENDING, Cause(RolloutReason.AWAITING_BUILD, text))
-
-
-def _waiting_to_start(facts: Facts) -> Story | None:
-    view, route = facts.view, facts.route
-    if route and route.stable and route.stable.revision == view.desired:
-        return None
-    text = f"{view.desired} waits until nodes release older revisions"
-    return _rolling_out(RolloutReason.RETIRING_REVISION, text)
-
-
-def _catching_up(facts: Facts) -> Story | None:
-    view = facts.view
-    late, before = behind(view, facts.route), catching_up(view, facts.route, facts.now)
-    if before is None or view.desired is None:
-        return None
-    text = f"{view.desired} is promoted; {len(late)} of {len(view.nodes)} nodes still catching up"
-    until = deadline(view)
-    if until is None or facts.now < until or before.last_progress_time == facts.now:
-        return _caught_up_later(facts, late, text)
-    text += f", no progress since {before.last_progress_time:%Y-%m-%d %H:%M:%S} UTC"
-    text += f"; {why.any_cause(view, late, view.desired)}"
-    return _overdue(text)
-
-
-def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
-    """Return the story before the deadline: by name, and why where that is known."""
-    view = facts.view
-    found = why.causes(view, late, view.desired or "")
-    cause = why.shared(found, late)
-    if cause is not None:
-        return Story(Phase.ROLLING_OUT, replace(cause, message=f"{text}; {cause.message}"))
-    said = why.told(found) or _names(late)
-    return _rolling_out(RolloutReason.CATCHING_UP, f"{text}; {said}")
-
-
-def _serving(facts: Facts) -> Story:
-    view = facts.view
-    offline = sum(not node.reachable and not node.left_out for node in view.nodes)
-    text = f"{view.desired} answers on every reachable node"
-    text += f"; {offline} offline nodes catch up when they return" if offline else ""
-    outside = why.left_out(view)
-    text += f"; {outside}" if outside else ""
-    full = _waiting_for_room(facts)
-    if full:
-        text += f"; {_names(full)} can't change until an offline node of the same shard returns"
-    return Story(Phase.SERVING, Cause(RolloutReason.SERVING, text))
-
-
-STORIES = (
-    _no_nodes,
-    _no_fallback,
-    _rejected,
-    _suspended,
-    _awaits_promotion,
-    _all_left_out,
-    _stalled,
-    _ring_without_nodes,
-    _wave_lost,
-    _wave_held,
-    _wave_waits_for_room,
-    _wave_waits_for_pulls,
-    _wave_runs,
-    _awaiting_build,
-    _waiting_to_start,
-    _catching_up,
-    _serving,
-)
-
-
-def _live(route: ModelRouteSpec) -> set[str]:
-    return {role.revision for role in (route.stable, route.candidate) if role}
-
-
-def _rolling_out(reason: RolloutReason, text: str) -> Story:
-    return Story(Phase.ROLLING_OUT, Cause(reason, text))
-
-
-def _overdue(text: str) -> Story:
-    cause = Cause(RolloutReason.DEADLINE_EXCEEDED, text, stalls=True)
-    return Story(Phase.ROLLING_OUT, cause)
-
-
 def _failed(facts: Facts) -> list[NodeView]:
     """Nodes that failed what is under the guard now, or was taken back last."""
     route = facts.route
@@ -416,14 +99,6 @@ def _failed(facts: Facts) -> list[NodeView]:
     return [node for node in facts.view.nodes if has_failed(node, Attempt.of(tried))]
 
 
-def _waiting_for_room(facts: Facts) -> list[NodeView]:
-    """Reachable nodes that stable does not come to yet, since an offline one keeps their shard full."""
-    view, route = facts.view, facts.route
-    if route is None:
-        return []
-    return [n for n in view.nodes if n.reachable and waits_for_stable(view, route, n)]
-
-
 def _answers(node: NodeView) -> bool:
     return node.model is not None and (node.model.healthy or node.model.serving is not None)
 
@@ -431,16 +106,3 @@ def _answers(node: NodeView) -> bool:
 def _expected_to_answer(view: TargetView) -> list[NodeView]:
     """Return the reachable nodes; of those that are left out, the ones that answer all the same."""
     return [node for node in view.nodes if node.reachable and (not node.left_out or _answers(node))]
-
-
-def _names(nodes: Iterable[NodeView]) -> str:
-    return why.names(nodes)
-
-
-def _wave_words(facts: Facts) -> str:
-    wave = facts.wave
-    if wave is None:
-        return "no wave"
-    steps = facts.view.policy.waves
-    step = steps[wave.index]
-    return f"wave {wave.index + 1} of {len(steps)} ({step}) of {wave.candidate.revision}"
