@@ -275,6 +275,8 @@ Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("ty
 
 # Any engine can be installed, so any name is accepted; the status reports one that is not installed.
 EngineName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{1,39}$", max_length=40)]
+MOST_ENGINES = 8
+"""Of an installation: the status of each target has an entry for every one."""
 
 
 class ResourceLimits(Model):

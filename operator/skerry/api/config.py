@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import ConfigDict, Field
 
 from skerry.api.common import (
+    MOST_ENGINES,
     SYSTEM_NAMESPACE,
     CpuQuantity,
     DnsLabel,
@@ -188,7 +189,9 @@ class OperatorConfig(Settings):
     """The whole file."""
 
     registry: RegistrySettings
-    engines: dict[EngineName, EngineSettings]
+    engines: dict[EngineName, EngineSettings] = Field(
+        max_length=MOST_ENGINES, description="The installed engines, by name."
+    )
     builds: BuildSettings = BuildSettings()
     sources: SourceSettings = SourceSettings()
     artifacts: ArtifactSettings = ArtifactSettings()

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from skerry.api.actions import MARK_LENGTH
 from skerry.api.common import (
+    MOST_ENGINES,
     Bool,
     DnsLabel,
     EngineName,
@@ -135,7 +136,7 @@ class BuildStatus(Model):
     """The build of the model for one hardware class: the engines' builds, and the chosen one."""
 
     engine_builds: Annotated[
-        tuple[EngineBuildStatus, ...], Field(max_length=8), ListMap(("engine",))
+        tuple[EngineBuildStatus, ...], Field(max_length=MOST_ENGINES), ListMap(("engine",))
     ] = Field(default=(), description="One entry for each engine that builds for this class.")
     choice: Message = Field(
         default="", description="Why this build was chosen over the other engines' builds."
@@ -206,9 +207,9 @@ class TargetStatus(Model):
     stalled: Bool = Field(
         default=False, description="It stays in this state until a person changes something."
     )
-    engines: Annotated[tuple[EngineRank, ...], Field(max_length=8), ListMap(("engine",))] = Field(
-        default=(), description="Engines ranked for this class, best first."
-    )
+    engines: Annotated[
+        tuple[EngineRank, ...], Field(max_length=2 * MOST_ENGINES), ListMap(("engine",))
+    ] = Field(default=(), description="Engines ranked for this class, best first.")
     constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
         default=(),
         description="Power and network constraints of the class, and their consequences.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
-from skerry.api.config import EngineSettings
-from skerry.api.edgemodel import Assessment, EngineRank
+from skerry.api.config import EngineSettings, OperatorConfig
+from skerry.api.edgemodel import Assessment, EngineRank, TargetStatus
 from skerry.decide.nodes.device import Device
 from skerry.decide.nodes.select import rank_engines
 from skerry.engines import EnginePlugin, installed_engines
@@ -81,6 +82,20 @@ def test_an_engine_without_a_rank_comes_last() -> None:
     assert ranks[-1].engine == "Homemade"
     assert ranks[-1].installed
     assert "not ranked for x86 CPUs" in ranks[-1].reason
+
+
+def test_a_status_takes_the_ranks_of_as_many_engines_as_an_installation_may_have() -> None:
+    names = [f"Engine{letter}" for letter in "ABCDEFGH"]
+    engines = {name: s.model_dump() for name, s in settings(*names).items()}
+    config = OperatorConfig.model_validate({"registry": {"address": "reg"}, "engines": engines})
+    for architecture, feature in (("amd64", ""), ("arm64", "apple"), ("amd64", "nvidia")):
+        device = hardware(architecture, *([feature] if feature else []))
+        ranks = rank_engines(ASSESSMENT, device, config.engines, PLUGINS)
+        status = TargetStatus(hardware_class_name="x86", engines=ranks)
+        assert {rank.engine for rank in status.engines} >= set(names)
+    more = engines | {"OneMore": engines["EngineA"]}
+    with pytest.raises(ValidationError, match="at most 8"):
+        OperatorConfig.model_validate({"registry": {"address": "reg"}, "engines": more})
 
 
 def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
