@@ -33,9 +33,9 @@ def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
 
 
 def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
-    """Read an EdgeNode; leave out the bad fields of a report, and nothing else of it.
+    """Read an EdgeNode; leave out bad fields of a report, and shard and labels, which the operator writes again.
 
-    They count as not reported. What this process read of the same node before is not used in their
+    Those of a report count as not reported. What this process read of the same node before is not used in their
     place: an operator that has just started would decide otherwise, and the old state of a device must
     not pass for its present one.
     """
@@ -91,7 +91,13 @@ def _of_edge_model(path: Path) -> Path | None:
             return path[:2]
         case ("status", "history", int(), *_):
             return path[:3]
-        case ("status", "targets", int(), "phase" | "engines" | "constraints" | "build", *_):
+        case (
+            "status",
+            "targets",
+            int(),
+            "phase" | "stalled" | "engines" | "constraints" | "build",
+            *_,
+        ):
             return path[:4]
         case ("status", "targets", int(), "rollout", "nodes" | "offenders", *_):
             return path[:5]
@@ -106,7 +112,7 @@ def _of_edge_node(path: Path) -> Path | None:
             return path[:4]
         case ("status", "models", int()) | ("status", "models"):
             return path
-        case ("status", _, *_):
+        case ("status", _, *_) | ("spec", "shard" | "labels", *_):
             return path[:2]
     return None
 

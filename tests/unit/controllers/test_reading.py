@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skerry.api import EdgeNodeSpec
 from skerry.api.edgenode import CandidateState
 from skerry.api.modelroute import RouteGuard
 from skerry.api.placement import ANNOTATION_PLACEMENT, Placement
@@ -140,6 +141,16 @@ def test_facts_that_can_not_be_read_cost_no_report() -> None:
     assert edge_node is not None
     assert unreadable is not None
     assert (edge_node.status.facts, len(edge_node.status.models)) == (None, 1)
+
+
+@pytest.mark.parametrize(("field", "bad"), [("shard", 64), ("labels", {"site": "no value"})])
+def test_what_the_fleet_loop_writes_of_an_edge_node_costs_no_report(field: str, bad: Any) -> None:
+    item = of(NODE, status={"models": [report()]}, **{f"spec__{field}": bad})
+    edge_node, unreadable = read("EdgeNode", item, partly.edge_node_of)
+    assert unreadable is not None
+    assert edge_node is not None
+    assert len(edge_node.status.models) == 1
+    assert edge_node.spec == EdgeNodeSpec(hardware_class_name=edge_node.spec.hardware_class_name)
 
 
 def test_the_guards_rules_of_a_route_are_made_again() -> None:
