@@ -1,9 +1,9 @@
 """Refuses indices that a table does not have.
 
-The CPU plug-in shortens them to 32 bits and checks none (2026.4): `Gather` answers zeros for those outside, and
-`GatherND` what lies in memory there. Indices that a model's input holds are compared before the inference. For
-those that are computed, and for tables whose size follows from what the caller sends, the graph gets an output of
-its own that says whether one of them was outside.
+The CPU plug-in shortens them to 32 bits (2026.4). For those outside `Gather` answers zeros, `GatherND` what lies
+in memory there, and ONNX's `ScatterElements` writes there. Indices that a model's input holds are compared before
+the inference. For those that are computed, and for tables whose size follows from what the caller sends, the graph
+gets an output of its own that says whether one of them was outside.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     import openvino as ov
     from numpy.typing import NDArray
+
+AXIS_INPUT = {"Gather": 2, "ScatterElementsUpdate": 3}
+"""Operators whose indices go along one axis, and the input that says along which."""
+
+ROWS = {"GatherND", "ScatterNDUpdate"}
+"""Operators that take a row of indices as one index into several axes."""
 
 RESHAPING = {"Broadcast", "Reshape", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 """Operators that move numbers, but leave none out."""
@@ -54,9 +60,8 @@ class IndexCheck:
         self._first = len(model.outputs)
         self._computed: list[str] = []
         for operator in model.get_ordered_ops():
-            if operator.get_type_name() not in {"Gather", "GatherND"} or _is_constant(operator):
-                continue
-            if (axes := _axes(operator)) is None:
+            axes = _axes(operator)
+            if axes is None or _is_constant(operator):
                 continue
             name, sizes = _input(operator, len(axes)), _sizes(operator, axes)
             if name is not None and sizes is not None:
@@ -95,14 +100,17 @@ def _is_constant(operator: Any) -> bool:
 
 
 def _axes(operator: Any) -> tuple[int, ...] | None:
-    """Return which axes of the table are indexed; None where that is not known before."""
-    if operator.get_type_name() == "Gather":
-        axis = operator.input_value(2).get_node()
+    """Return which axes of the table are indexed; None for none, or where that is not known before."""
+    kind = operator.get_type_name()
+    if kind in AXIS_INPUT:
+        axis = operator.input_value(AXIS_INPUT[kind]).get_node()
         return (int(axis.data.item()),) if axis.get_type_name() == "Constant" else None
+    if kind not in ROWS:
+        return None
     shape = operator.input_value(1).get_partial_shape()
     if shape.rank.is_dynamic or shape[-1].is_dynamic:
         return None
-    first = int(operator.get_attributes()["batch_dims"])
+    first = int(operator.get_attributes().get("batch_dims", 0))
     return tuple(range(first, first + shape[-1].get_length()))
 
 

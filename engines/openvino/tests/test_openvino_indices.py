@@ -115,6 +115,33 @@ def test_an_index_outside_is_the_caller_s_fault_and_one_inside_is_answered(
         np.testing.assert_allclose(answer, wanted(name, right), rtol=1e-5, atol=1e-6)
 
 
+WRITTEN: dict[str, list[Any]] = {
+    "ScatterElements": [
+        node("Unsqueeze", ["ids", "one"], ["column"]),
+        node("Cast", ["column"], ["updates"], to=TensorProto.FLOAT),
+        node("ScatterElements", ["table", "column", "updates"], ["y"], axis=0),
+    ],
+    "ScatterND": [
+        node("Unsqueeze", ["ids", "one"], ["column"]),
+        node("Gather", ["table", "ids"], ["updates"]),
+        node("ScatterND", ["table", "column", "updates"], ["y"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_written_outside_of_a_table(engine: str, name: str, tmp_path: Path) -> None:
+    model = loaded(engine, WRITTEN[name], tmp_path)
+    for index in OUTSIDE[:5]:
+        with pytest.raises(InputError, match=r"index|indices"):
+            model.run(["y"], sent(model, [1, index]))
+        expected = TABLE.copy()
+        if name == "ScatterElements":
+            expected[[1, -1], 0] = [1, -1]
+        np.testing.assert_array_equal(model.run(["y"], sent(model, [1, -1]))[0], expected)
+
+
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return loaded("OpenVINO", PAIRS, tmp_path_factory.mktemp("model"))
