@@ -427,8 +427,9 @@ class Fleet:
         self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
 
     def lose_route(self) -> None:
-        """Somebody deletes the ModelRoute; no agent has noticed yet."""
+        """Somebody deletes the ModelRoute; no agent has noticed yet. What it alone remembered is forgotten."""
         self.route = None
+        self.taken_back &= {(one.revision, one.attempt) for one in self.rejections}
 
     def advance(self, seconds: float) -> None:
         """Time passes."""
