@@ -39,13 +39,13 @@ class Steady:
 
 
 def begin(found: DeviceFacts, now: float) -> Steady:
-    """The first finding."""
+    """Return the first finding."""
     first = in_steps(found, None)
     return Steady(first, now, first, now)
 
 
 def settle(state: Steady, found: DeviceFacts, now: float) -> Steady:
-    """The state after another look."""
+    """Return the state after another look."""
     seen = in_steps(found, state.reported)
     if seen != state.seen:
         state = replace(state, seen=seen, seen_at=now)
@@ -56,7 +56,7 @@ def settle(state: Steady, found: DeviceFacts, now: float) -> Steady:
 
 
 def in_steps(found: DeviceFacts, reported: DeviceFacts | None) -> DeviceFacts:
-    """The finding with its charge rounded down to a step, or as reported while it is near that."""
+    """Return the finding with its charge rounded down to a step, or the reported charge while that is near."""
     if found.power is None or found.power.battery_percent is None:
         return found
     percent, told = found.power.battery_percent, None

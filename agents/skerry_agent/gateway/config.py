@@ -143,7 +143,7 @@ MOST_NAMED = 16
 def render(
     state: GatewayState, paths: GatewayPaths, port: int = PORT, metrics_port: int = METRICS_PORT
 ) -> str:
-    """The whole configuration file."""
+    """Return the whole configuration file."""
     head = GLOBAL.format(
         run=paths.run,
         log=paths.log,
@@ -164,7 +164,7 @@ def render(
 
 
 def lines_of_map(entries: dict[str, str]) -> str:
-    """A map file: one key and its value a line."""
+    """Return a map file with one key and its value per line."""
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
 
 
@@ -207,7 +207,7 @@ def _backend(name: str, pool: dict[str, Server], paths: GatewayPaths) -> str:
 
 
 def options(server: Server) -> str:
-    """What follows a server's address, in the file and on the runtime socket alike."""
+    """Return what follows a server's address, in the file and on the runtime socket alike."""
     if not server.http2:
         return f"{CHECK} weight {server.weight}"
     # the port for gRPC knows no health check of REST
