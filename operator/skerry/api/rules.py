@@ -45,7 +45,7 @@ class Rule:
             raise ValueError(f"{self.field}: {self.message}" if self.field else self.message)
 
     def to_schema(self) -> dict[str, str]:
-        """The rule as an entry of x-kubernetes-validations."""
+        """Return the rule as an entry of x-kubernetes-validations."""
         entry = {"rule": self.expression, "message": self.message}
         return entry | {"fieldPath": f".{self.field}"} if self.field else entry
 
@@ -105,6 +105,6 @@ class ListMap:
 
 
 def with_rules(schema: JsonSchemaValue, rules: Iterable[Rule]) -> JsonSchemaValue:
-    """The schema with the rules added after those that it has."""
+    """Return the schema with the rules added after those that it has."""
     added = [rule.to_schema() for rule in rules]
     return schema | {VALIDATIONS: [*schema.get(VALIDATIONS, []), *added]} if added else schema

@@ -19,7 +19,7 @@ _MOST_DIGITS = 9
 
 
 def may_pass(status: int) -> bool:
-    """Whether another request may have another answer without anybody doing anything."""
+    """Return whether another request may succeed without anybody doing anything."""
     return status in BUSY or status >= 500  # noqa: PLR2004 - the server's own errors
 
 

@@ -26,7 +26,7 @@ BACKOFF_GREATEST_SECONDS = 30.0
 
 
 def backoff_seconds(attempt: int, retry_after: float | None = None) -> float:
-    """Exponential backoff with full jitter, never shorter than what the server asked for.
+    """Return an exponential backoff with full jitter, never shorter than the server asked for.
 
     Args:
         attempt: failures so far, from 1.

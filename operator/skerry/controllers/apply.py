@@ -93,7 +93,7 @@ class Applier:
         return Plan(decision, self._gathered, self._owner, self._operator.config)
 
     def _decided_anew(self, decision: Decision) -> Decision:
-        """The decision that knows what was refused by now: nothing of it is reported as done.
+        """Decide again with the writes refused so far, so that none of them is reported as done.
 
         At the time of the first one, so that it wants the routes that were written.
         """
@@ -227,7 +227,7 @@ class Applier:
         self._operator.crash.written(write)
 
     def _refusals_begun(self) -> Iterable[Event]:
-        """An event for each refusal that was not one before."""
+        """Yield an event for each new refusal."""
         for refused in self.refused.values():
             if refused.cause and refused.identity not in self._known:
                 yield Event(refused.cause.reason, refused.cause.message, warning=True)

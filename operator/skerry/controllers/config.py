@@ -21,7 +21,7 @@ _TODO = (
 
 
 def load_config(path: Path) -> OperatorConfig:
-    """The configuration in `path`.
+    """Return the configuration in `path`.
 
     Raises:
         SkerryError: when it cannot be read, is no YAML, or says something unknown or wrong.

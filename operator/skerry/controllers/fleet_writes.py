@@ -103,7 +103,7 @@ async def bind_agents(operator: Operator) -> None:
 
 
 def _namespaces(operator: Operator) -> set[str]:
-    """The namespaces with an EdgeModel. One that can't be read keeps serving, so agents must see its pods."""
+    """Return the namespaces with an EdgeModel; an unreadable one keeps serving, so agents must see its pods."""
     return _unreadable_namespaces(operator) | {namespace for namespace, _ in operator.fleet.models}
 
 
@@ -112,7 +112,7 @@ def _unreadable_namespaces(operator: Operator) -> set[str]:
 
 
 def bound_namespaces(operator: Operator, bindings: Iterable[Object]) -> set[str]:
-    """The namespaces of Skerry's own RoleBindings.
+    """Return the namespaces of Skerry's own RoleBindings.
 
     One that somebody changed is not counted where it is needed, so that it is written again.
     """

@@ -64,7 +64,7 @@ class Held:
 
 
 async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
-    """The state of one EdgeModel; None when it is gone or going."""
+    """Return the state of one EdgeModel; None when it is deleted or being deleted."""
     namespace, name = key
     raw, present = await asyncio.gather(
         operator.cluster.get(kinds.EDGE_MODEL, namespace, name), _children(operator, key)
@@ -115,7 +115,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
 
 
 async def _children(operator: Operator, key: Key) -> Children:
-    """Everything labelled with the model's name, by kind and name."""
+    """Return everything labeled with the model's name, by kind and name."""
     namespace, name = key
     selector = f"{LABEL_MODEL}={name}"
     lists = await asyncio.gather(
@@ -136,7 +136,7 @@ async def _job_pods(operator: Operator, key: Key) -> list[Object]:
 
 
 async def _gateway(operator: Operator, reading: Reading) -> GatewayAddress:
-    """Addresses of the gateway's Service; none while it is not there."""
+    """Return the addresses of the gateway's Service; none while there is no Service."""
     settings = operator.config.gateway
     service = await operator.cluster.get(kinds.SERVICE, settings.namespace, settings.service)
     found = reading.read(kinds.SERVICE.name, service, _address) if service else None
@@ -187,7 +187,7 @@ def _job(job: Object, pods: list[Object], reading: Reading) -> JobView | None:
 
 
 def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
-    """Optimisation jobs that run, and older EdgeModels that wait for one and are to stay."""
+    """Return the running optimization jobs, and the older EdgeModels that wait for a slot and come first."""
     created = model.metadata.creation_timestamp
     waiting = [
         other

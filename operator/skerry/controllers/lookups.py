@@ -67,14 +67,14 @@ class Lookups:
     _asked: dict[Key, _Asked] = field(default_factory=dict)
 
     def answers(self, key: Key, model: EdgeModel) -> dict[str, Finished | None]:
-        """What is known by now, by tag."""
+        """Return the answers known by now, by tag."""
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry_of(model):
             return {}
         return {tag: task.result() for tag, task in asked.tasks.items() if task.done()}
 
     def says(self, key: Key, model: EdgeModel) -> str:
-        """Why the registry has given no answer yet; empty while it was not heard."""
+        """Return why the registry has given no answer yet; an empty text before the first failure."""
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry_of(model):
             return ""
@@ -104,7 +104,7 @@ class Lookups:
                 del asked.tasks[tag]
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone, or asks for something else."""
+        """Forget an EdgeModel that is deleted or asks for something else."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             asked.end()
@@ -135,7 +135,7 @@ class Lookups:
         return Finished(digest, result) if result is not None else None
 
     async def _find(self, image: str) -> tuple[str, dict[str, Any]] | None:
-        """The registry's answer, in time."""
+        """Return the registry's answer, within the time limit."""
         try:
             return await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
         except TimeoutError as error:

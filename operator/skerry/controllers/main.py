@@ -99,7 +99,7 @@ async def run(config: OperatorConfig) -> int:
 
 def _parts(operator: Operator, election: Election) -> list[asyncio.Task[Any]]:
     async def act() -> None:
-        """The parts that write; they live for one term of leading, and see only what it has read."""
+        """Run the writing parts for one term of leadership; they see only what this term has read."""
         fresh = asyncio.Event()
         acting = [
             asyncio.create_task(run_fleet_loop(operator, fresh), name="fleet loop"),
@@ -136,7 +136,7 @@ def _operator(
 
 
 async def _watch(operator: Operator, told: asyncio.Event) -> None:
-    """kopf, with its own registry.
+    """Run kopf with a registry of its own.
 
     `told` is set on SIGTERM and SIGINT, also after kopf has set its own handlers for them.
     """

@@ -95,7 +95,7 @@ class Operator:
             self.queue.add(key, number / RESYNC_PER_SECOND, Priority.ROUTINE)
 
     def refused(self, key: Key) -> tuple[Refused, ...]:
-        """What is refused of an EdgeModel and of its namespace, to be reported in its status.
+        """Return the refused writes of an EdgeModel and of its namespace, for its status.
 
         Of the status itself nothing: one that can be read was not refused.
         """

@@ -85,7 +85,7 @@ def daemonset_of(item: Object) -> Placed | Partly[Placed]:
 
 
 def _of_edge_model(path: Path) -> Path | None:
-    """Of a target: what says how things are, and what no decision depends on."""
+    """Return the path below a target whose field reports state only, so that no decision depends on it."""
     match path:
         case ("status", "conditions" | "phase" | "address" | "awaitedSlot", *_):
             return path[:2]

@@ -106,7 +106,7 @@ def result_of(refused: Iterable[Refused]) -> str:
 async def _decided(
     operator: Operator, key: Key, snapshot: Snapshot, now: datetime
 ) -> tuple[Snapshot, Decision]:
-    """The decision, with the answers of a registry that answers at once; and what it was made of."""
+    """Return the decision, made with the answers of a registry that answers at once, and its snapshot."""
     decision = decide(snapshot, now)
     while decision.lookups:
         await operator.lookups.ask(key, snapshot.model, decision.lookups)
@@ -121,7 +121,7 @@ async def _decided(
 def _again(
     operator: Operator, key: Key, applier: Applier, requeue_after: float | None
 ) -> float | None:
-    """When to look again; at once when the status does not tell yet what is in the way."""
+    """Return when to reconcile again; at once when the status does not yet report the obstacle."""
     known, conflicts = operator.conflicts.get(key, ()), tuple(applier.conflicts)
     operator.conflicts[key] = conflicts
     if conflicts != known or not applier.is_reported:

@@ -67,7 +67,7 @@ class _Failure:
     again_at: float
 
     def lasts(self, now: float) -> bool:
-        """Whether it takes a person by now."""
+        """Return whether the failure needs a person by now."""
         return not self.passing or now - self.since >= STALLED_SECONDS
 
 
@@ -90,7 +90,7 @@ class Pinner:
     _asked: dict[tuple[Key, str, str], _Asked] = field(default_factory=dict)
 
     async def pins(self, key: Key, model: EdgeModel) -> Pins:
-        """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
+        """Return the digests as far as they are known; a slow one enqueues the EdgeModel when it arrives."""
         known = self._pins(key, model)
         if known.cause or known.known.keys() >= model.spec.artifacts.keys():
             return known
@@ -111,11 +111,11 @@ class Pinner:
         return Pins({role: Pin(pinned) for role, pinned in found.items() if pinned})
 
     def remembered(self, key: Key) -> set[str]:
-        """The uris of the EdgeModel that were asked for."""
+        """Return the EdgeModel's uris that were asked for."""
         return {uri for of, uri, _ in self._asked if of == key}
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone."""
+        """Forget a deleted EdgeModel."""
         for asked in [asked for asked in self._asked if asked[0] == key]:
             self._asked.pop(asked).task.cancel()
 
@@ -146,7 +146,7 @@ class Pinner:
         return PinnedArtifact(uri=artifact.uri, digest=resolved) if resolved else None
 
     def _ask(self, key: Key, uri: str, nonce: str) -> str | None:
-        """The registry's answer; None while it is awaited.
+        """Return the registry's answer; None while it is pending.
 
         Raises:
             _NotNow: it said no, or is busy; it is asked again after a while.
@@ -176,13 +176,13 @@ class Pinner:
 
 
 def pause_after(failures: int, asked: float | None) -> float:
-    """Seconds until the registry is asked again: longer each time, and never less than it asks for."""
+    """Return the seconds until the registry is asked again: longer each time, and at least what it asks for."""
     own = min(FIRST_PAUSE_SECONDS * failures, LONGEST_PAUSE_SECONDS)
     return max(own, asked or 0.0)
 
 
 def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failure:
-    """One more failure in a row; what passes begins anew after what did not."""
+    """Return the failure after one more in a row; a kind of failure that passes starts a new row."""
     known = before if before is not None and before.passing == error.passing else None
     count = known.count + 1 if known else 1
     pause = pause_after(count, error.retry_after)
@@ -192,7 +192,7 @@ def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failu
 
 
 def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
-    """The pins without what is missing; while the registry is asked, its answer sets off the next look."""
+    """Return the pins without what is missing; while the registry is asked, its answer enqueues the EdgeModel."""
     now = asyncio.get_running_loop().time()
     again_in = None if asked else max(failure.again_at - now, 0.0)
     if failure.lasts(now):

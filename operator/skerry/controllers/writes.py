@@ -119,12 +119,12 @@ class Plan:
     config: OperatorConfig
 
     def present(self, kind: Kind, name: str) -> Object | None:
-        """A child as it was gathered."""
+        """Return a child as it was gathered."""
         return self.gathered.present.get((kind.name, name))
 
 
 def before_status(plan: Plan) -> tuple[Write, ...]:
-    """All writes that the status tells of, in order."""
+    """Return all writes that the status reports, in order."""
     found = list(_routes(plan))
     urgent = [write for write in found if write.urgent]
     others = [write for write in found if not write.urgent]
@@ -141,7 +141,7 @@ def before_status(plan: Plan) -> tuple[Write, ...]:
 
 
 def status(plan: Plan) -> Write | None:
-    """The status of the EdgeModel; None when it says already what it shall."""
+    """Return the write of the EdgeModel's status; None when it is up to date."""
     model, owner = plan.gathered.snapshot.model, plan.owner
     if model.status == plan.decision.status:
         return None
@@ -152,13 +152,13 @@ def status(plan: Plan) -> Write | None:
 
 
 def after_status(plan: Plan) -> tuple[Write, ...]:
-    """What may follow once the status is stored."""
+    """Return the writes that may follow once the status is stored."""
     made = (*_daemonsets(plan), *_deletions(plan))
     return tuple(write for write in made if _changes_something(write))
 
 
 def takes_away(before: ModelRouteSpec | None, after: ModelRouteSpec) -> bool:
-    """Whether a route only takes a revision's role away, and gives none to a revision without one."""
+    """Return whether a route only removes a revision's role, and gives none to a revision without one."""
     if before is None or before == after:
         return False
     had, has = _revisions(before), _revisions(after)
@@ -191,7 +191,7 @@ def _routes(plan: Plan) -> Iterator[Write]:
 
 
 def _statuses_of(plan: Plan, hardware_class: str) -> Iterator[WriteId]:
-    """The variant statuses that a class's route is decided from."""
+    """Yield the variant statuses that a class's route is decided from."""
     for name in plan.decision.variant_statuses:
         variant = plan.gathered.snapshot.variants.get(name)
         if variant is not None and variant.spec.hardware_class_name == hardware_class:
@@ -329,5 +329,5 @@ def _delete_all(
 
 
 def _changes_something(write: Write) -> bool:
-    """Whether it is needed at all; a status and a deletion are compared where they are made."""
+    """Return whether the write changes anything; a status and a deletion are compared where they are made."""
     return write.verb is not Verb.APPLY or not is_applied(write.body, write.present)

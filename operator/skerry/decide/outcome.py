@@ -28,7 +28,7 @@ class TargetOutcome:
     rollout: TargetDecision
 
     def __str__(self) -> str:
-        """The class and its message."""
+        """Return the class and its message."""
         return f"{self.name}: {self.story.cause.message}"
 
     @property

@@ -30,7 +30,7 @@ class TensorSpec:
     shape: tuple[int, ...]
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether an array of this shape fits."""
+        """Return whether an array of this shape fits."""
         pairs = zip(self.shape, shape, strict=False)
         return len(shape) == len(self.shape) and all(have in (-1, got) for have, got in pairs)
 

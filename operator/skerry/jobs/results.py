@@ -54,7 +54,7 @@ class JobSummary(Model):
     message: Message = ""
 
     def in_image(self, registry: RegistryAccess, digest: str) -> JobSummary:
-        """The summary with its artifact, where a build was chosen: it can't name the image that it is part of."""
+        """Return the summary with its artifact, when a build was chosen: an image can't name itself."""
         if self.chosen is None:
             return self
         image = f"{registry.address}/{registry.repository}@{digest}"

@@ -55,7 +55,7 @@ def family_of(operators: Mapping[str, int]) -> Family:
 
 
 def quantizable_share(parameters: Mapping[str, int]) -> float:
-    """Share (0 to 1) of the parameters that quantisation can shrink.
+    """Return the share (0 to 1) of the parameters that quantization can shrink.
 
     `parameters` counts the weights by the operator that uses them.
     """

@@ -29,7 +29,7 @@ def daemonset_name(edge_model: str, revision: str) -> str:
 
 
 def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
-    """The DaemonSet of a revision, on the nodes of the placement."""
+    """Return the DaemonSet of a revision, on the nodes of the placement."""
     labelled = {
         **parts.labels(owner, parts.COMPONENT_RUNTIME, served.hardware_class),
         LABEL_REVISION: served.revision,
@@ -56,7 +56,7 @@ def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Obj
 
 
 def identity_of(found: Object) -> tuple[str, str]:
-    """Class and revision of a DaemonSet.
+    """Return the class and revision of a DaemonSet.
 
     Its selector tells them: nobody can change that, where anybody can take a label away.
 
@@ -68,7 +68,7 @@ def identity_of(found: Object) -> tuple[str, str]:
 
 
 def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
-    """The DaemonSet as found, with another placement.
+    """Return the DaemonSet as found, with another placement.
 
     The template stays as it was made, also by another version of the operator: a pod that is replaced
     must be what its revision was certified with.
@@ -106,7 +106,7 @@ def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
 
 
 def _terms(placement: Placement) -> list[list[Object]]:
-    """Of the node affinity, beside the class. An expression must not have an empty list of values."""
+    """Return the terms of the node affinity without the class; no expression may have an empty list of values."""
     terms = [_of_shards(placement.kind, placement.shards)] if placement.shards else []
     for ring in placement.rings:
         labels = [{"key": k, "operator": "In", "values": [v]} for k, v in ring.node_selector]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
-    """The Job of one source or data set."""
+    """Return the Job of one source or data set."""
     claim = _claim(fetch)
     mounts = [
         {"name": "scratch", "mountPath": names.SCRATCH_DIRECTORY},
@@ -84,7 +84,7 @@ def _claim_volume(claim: str) -> Object:
 
 
 def _secret(name: str | None) -> Object:
-    """Optional: that it is missing is told by the fetcher, where a mount would wait without a word."""
+    """Return an optional volume: the fetcher reports a missing Secret, where a mount would wait silently."""
     return {"name": "credentials", "secret": {"secretName": name, "optional": True}}
 
 

@@ -27,7 +27,7 @@ MEASURING_BYTES = 256 * 2**20
 
 
 def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
-    """The Job of one ModelVariant under one set of gates, on a node of its class."""
+    """Return the Job of one ModelVariant under one set of gates, on a node of its class."""
     labelled = {
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
         job_parts.LABEL_WORK: build.made.work,
@@ -56,7 +56,7 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
 
 
 def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Object:
-    """The Job that reads a source and its data set once; it runs on any node."""
+    """Return the Job that reads a source and its data set once; it runs on any node."""
     image = config.engines[assess.plan.engine].optimizer_image
     dataset = assess.plan.evaluation.dataset
     limits = config.builds.resources.limits()
@@ -138,7 +138,7 @@ def _limits(stage: StageSpec, build: BuildJob, builds: ResourceLimits) -> Resour
 
 
 def _measuring(serving: ResourceLimits) -> ResourceLimits:
-    """The CPU that will serve; memory for baseline, candidate and the one that compares them.
+    """Return the CPU that will serve, and memory for baseline, candidate and the process that compares them.
 
     The stage itself fails a candidate whose own peak is above the serving limit.
     """

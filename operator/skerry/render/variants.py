@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def variant(owner: Owner, name: str, spec: ModelVariantSpec) -> Object:
-    """The ModelVariant; immutable, so it is written once."""
+    """Return the ModelVariant; it is immutable, so it is written once."""
     labelled = parts.labels(owner, hardware_class=spec.hardware_class_name)
     return {
         "apiVersion": API_VERSION,

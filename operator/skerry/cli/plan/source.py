@@ -49,7 +49,7 @@ def read_local(file: Path) -> Assessment:
 
 
 def remembered(model: EdgeModel, live: EdgeModel | None) -> Assessment | None:
-    """The cluster's assessment, when it is of the source that the file names."""
+    """Return the cluster's assessment, when it belongs to the source that the file names."""
     if live is None or live.status.assessment is None:
         return None
     wanted, known = model.spec.source, live.status.artifact(Role.SOURCE)

@@ -27,12 +27,12 @@ WIDE_INTERVAL = 0.05
 
 
 def bottlenecks(model: EdgeModel, content: ClassContent) -> list[str]:
-    """What limits the builds of this class."""
+    """Return what limits the builds of this class."""
     return [text for check in BOTTLENECKS for text in check(model, content)]
 
 
 def recommendations(model: EdgeModel, content: ClassContent) -> list[str]:
-    """What a person could do about it."""
+    """Return what a person could do about it."""
     return [text for check in RECOMMENDATIONS for text in check(model, content)]
 
 
@@ -92,7 +92,7 @@ def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """Where nothing is certified: what the nearest miss would pass."""
+    """Yield what the nearest miss would pass, where nothing is certified."""
     for build in content.builds:
         if build.variant.status.artifact:
             continue
@@ -104,7 +104,7 @@ def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _faster_but_for_quality(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """The fastest candidate that was kept away by its quality alone."""
+    """Yield the fastest candidate that was kept away by its quality alone."""
     chosen = _chosen(content)
     least = float(model.spec.gates.quality)
     speed = float(chosen.speedup.value) if chosen and chosen.speedup else 1.0
@@ -158,7 +158,7 @@ def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """An engine whose job ended without figures might have been better than what was chosen."""
+    """Yield engines whose jobs ended without figures: they might be better than what was chosen."""
     name = model.metadata.name
     failed = {
         one.variant.metadata.name

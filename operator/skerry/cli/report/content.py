@@ -88,12 +88,12 @@ class ClassContent:
         return any(build.evidence for build in self.builds)
 
     def told(self, build: Build, text: str) -> str:
-        """A sentence about a build, behind its engine where there are several."""
+        """Return a sentence about a build, after its engine's name where there are several."""
         return f"{build.engine}: {text}" if len(self.builds) > 1 else text[0].upper() + text[1:]
 
 
 def classes(picture: Picture, evidence: Mapping[str, Evidence]) -> tuple[ClassContent, ...]:
-    """All classes of the model; `evidence` by name of the variant."""
+    """Return all classes of the model; `evidence` by name of the variant."""
     return tuple(_class(picture, target, evidence) for target in picture.model.status.targets)
 
 
@@ -115,7 +115,7 @@ def _class(
 
 
 def _points(target: TargetStatus, builds: tuple[Build, ...]) -> tuple[Point, ...]:
-    """Trials of all engines; those of the evidence have the raw figures that a status has no room for."""
+    """Return the trials of all engines; those from the evidence have raw figures, which statuses lack."""
     named: list[tuple[str, Trial, bool]] = []
     for build in builds:
         status = build.variant.status

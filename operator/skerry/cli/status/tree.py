@@ -36,7 +36,7 @@ _STAGE = {
 
 
 def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
-    """The model; of its nodes those that say something, or all."""
+    """Return the tree of the model, with its nodes that have something to report, or all."""
     model = picture.model
     root = Tree(_headline(picture))
     if not model.status.targets:
@@ -69,7 +69,7 @@ def _target(target: TargetStatus) -> str:
 
 
 def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
-    """Each engine's build, which one was chosen and why, and what else was worth a thought."""
+    """Add each engine's build, the chosen one with the reason, and the alternatives."""
     several = len(target.build.engine_builds) > 1
     for name in variants_of(target):
         variant = picture.variant(name)
@@ -158,7 +158,7 @@ def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: b
 
 
 def _node(picture: Picture, node: EdgeNode, *, told: bool) -> Iterator[str]:
-    """A line for a device that has something to say, or `told` to."""
+    """Yield a line for a device that has something to report, or always when `every` is set."""
     name, model = node.metadata.name, picture.on(node)
     if model is None:
         if told:

@@ -87,21 +87,21 @@ class Settled:
 
 
 def needs_job(artifact: Artifact) -> bool:
-    """Whether the operator can't tell the digest by itself."""
+    """Return whether the operator can't tell the digest by itself."""
     if scheme_of(artifact.uri) != "oci":
         return True
     return artifact.credentials_secret_name is not None and artifact.digest is None
 
 
 def fetch_key(artifact: Artifact) -> str:
-    """Names what is asked for; neither credentials nor the size limit make it another thing."""
+    """Return the key of a fetch; neither credentials nor the size limit change it."""
     return short_key(
         artifact.uri, artifact.digest or "", artifact.endpoint or "", artifact.region or ""
     )
 
 
 def settle(snapshot: Snapshot, now: datetime) -> Settled:
-    """The pins of all artifacts as far as they are known, and the jobs towards the others."""
+    """Return the pins of all artifacts as far as they are known, and the jobs towards the others."""
     artifacts = snapshot.model.spec.artifacts
     free = snapshot.config.sources.max_concurrent - snapshot.slots.fetching
     fetching: dict[Role, Fetching] = {}
@@ -122,7 +122,7 @@ def settle(snapshot: Snapshot, now: datetime) -> Settled:
 
 
 def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]) -> Pins:
-    """The pins with those that jobs found, and why others are missing."""
+    """Return the pins with those that jobs found, and why others are missing."""
     # The registry's answer about the other artifact comes before what is merely awaited.
     failed = [one for one in fetching.values() if one.state.has_failed]
     missing = [] if pins.failed else [one for one in fetching.values() if one.cause]
@@ -134,7 +134,7 @@ def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fe
 
 
 def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
-    """The pins with the state and cause of what is missing; what they wait for themselves is said first."""
+    """Return the pins with the state and cause of what is missing; what they wait for comes first."""
     queued = any(one.state is BuildState.QUEUED_TO_FETCH for one in missing)
     state = BuildState.QUEUED_TO_FETCH if queued else missing[0].state
     causes = [one.cause for one in missing if one.cause]
@@ -175,7 +175,7 @@ def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> F
 def _tried(
     snapshot: Snapshot, role: Role, work: str, failed: list[JobView], now: datetime
 ) -> Fetching:
-    """The next try, or why it is not due yet."""
+    """Return the next try, or why it is not due yet."""
     current = retry_of(snapshot.model)
     last = next((job for job in reversed(failed) if job.retry.startswith(f"{current}#")), None)
     if last is None:
@@ -195,7 +195,7 @@ def _tried(
 
 
 def pause_after(tries: int) -> timedelta:
-    """How long to wait after so many failed tries: 1, 2, 4 and so on up to 30 minutes."""
+    """Return the pause after so many failed tries: 1, 2, 4 and so on up to 30 minutes."""
     return min(
         timedelta(seconds=FIRST_PAUSE.total_seconds() * 2.0 ** min(tries - 1, 10)), LONGEST_PAUSE
     )
@@ -226,7 +226,7 @@ def _start(
 
 
 def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
-    """The same without its job when no slot is free."""
+    """Return the same without its job when no slot is free."""
     if found.job is None or free > 0:
         return found
     most = snapshot.config.sources.max_concurrent
@@ -262,7 +262,7 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
 
 
 def _running(job: JobView, artifact: Artifact) -> Cause:
-    """What is known while it runs: how much there is, since its first stage has looked."""
+    """Return the state of a running fetch, with its size once the first stage has listed the files."""
     pod = job.pods[-1] if job.pods else None
     fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
     if pod is None or not pod.begun:
@@ -276,7 +276,7 @@ def _running(job: JobView, artifact: Artifact) -> Cause:
 
 
 def _refusal(job: JobView) -> Failure | None:
-    """What the fetcher itself said, by the word that its message begins with."""
+    """Return the failure that the fetcher reported, by the word that its message begins with."""
     for pod in reversed(job.pods):
         for container in pod.containers:
             word, _, told = container.message.strip().partition(": ")

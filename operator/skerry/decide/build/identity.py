@@ -43,7 +43,7 @@ def build_key(
     recipe_set: str,
     trials: int,
 ) -> str:
-    """SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
+    """Return the SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
 
     The uris are left out: the same digests from another registry are the same build. The order of
     `features` does not matter.
@@ -65,7 +65,7 @@ def build_key(
 def assessment_key(
     source_digest: str, evaluation: EvaluationPlan, *, engine: str, engine_version: str
 ) -> str:
-    """SHA-256, as 64 hex digits, of everything that decides what an assessment says."""
+    """Return the SHA-256, as 64 hex digits, of everything that decides what an assessment says."""
     return _sha256(
         {
             "assessing": ASSESSING,
@@ -190,6 +190,6 @@ def _limits(limits: ResourceLimits) -> dict[str, Any]:
 
 
 def _sha256(value: dict[str, Any]) -> str:
-    """Over canonical JSON: sorted keys, no spaces, ASCII."""
+    """Return the digest of canonical JSON: sorted keys, no spaces, ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ _NVIDIA = "nvidia.com/gpu.present"
 
 
 def default_classes() -> tuple[HardwareClass, ...]:
-    """All of them, the plainest first."""
+    """Return all default classes, the plainest first."""
     return (
         _made("x86-64", "amd64", PLAIN),
         _made("arm64", "arm64", PLAIN),

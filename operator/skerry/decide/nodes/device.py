@@ -49,7 +49,7 @@ class Device:
 
 
 def device_of(hardware: HardwareClass) -> Device:
-    """The device of a class, by its spec and its nodes' facts."""
+    """Return the device of a class, by its spec and its nodes' facts."""
     spec, facts = hardware.spec, hardware.status.facts
     said = tuple(feature.replace("_", "") for feature in spec.features)
     names_accelerator = any(one.startswith(_ACCELERATORS) for one in said)

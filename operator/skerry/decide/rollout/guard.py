@@ -53,7 +53,7 @@ class Degraded:
 
 
 def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
-    """The candidate's case: failures anywhere, and losses where they exceed the rest's.
+    """Return the candidate's case: failures anywhere, and losses where they exceed those of the other nodes.
 
     The rest are the nodes elsewhere that are lost or were heard lately: of others nobody knows. The bar
     is never above the wave's size: a wave in which every node failed can't go on.
@@ -72,14 +72,14 @@ def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
 
 
 def judge_stable(view: TargetView, attempt: Attempt) -> Degraded:
-    """Stable's case while the guard is armed: failures only, silence never counts."""
+    """Return stable's case while the guard is armed: failures only, since silence never counts."""
     failed = _failed(view, attempt)
     bar = _threshold(view, len(view.nodes) * FALSE_VERDICTS_PER_NODE)
     return Degraded(attempt, failed, (), len(view.nodes), bar)
 
 
 def chance_threshold(expected: float) -> int:
-    """The least count that a Poisson variable of that mean reaches with a chance below `CHANCE`."""
+    """Return the least count that a Poisson variable of that mean reaches with a chance below `CHANCE`."""
     if expected > LARGE_MEAN:
         return math.ceil(expected + NORMAL_QUANTILE * math.sqrt(expected)) + 1
     count, term, tail = 0, math.exp(-expected), 1.0
@@ -91,7 +91,7 @@ def chance_threshold(expected: float) -> int:
 
 
 def describe(case: Degraded) -> tuple[str, str, str]:
-    """Rule, node and message (at most 256 characters) of the halt that a case leads to."""
+    """Return rule, node and message (at most 256 characters) of the halt that a case leads to."""
     bad = case.failed or case.lost
     node = bad[0]
     rules = Counter(failing_rule(n, case.attempt) for n in case.failed)

@@ -45,7 +45,7 @@ class WaveStep:
     selector: Selector = ()
 
     def __str__(self) -> str:
-        """For people: `25 %`, or `ring site=north`."""
+        """Return the step for people: `25 %`, or `ring site=north`."""
         if self.percent is not None:
             return f"{self.percent} %"
         return "ring " + ",".join(f"{key}={value}" for key, value in self.selector)

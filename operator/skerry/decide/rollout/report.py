@@ -53,13 +53,13 @@ class Facts:
 
 
 def tell(facts: Facts) -> Story:
-    """The first story that holds."""
+    """Return the first story that holds."""
     told = (check(facts) for check in STORIES)
     return next(story for story in told if story is not None)
 
 
 def count(facts: Facts) -> NodeCounts:
-    """Nodes of the class, as counts."""
+    """Count the nodes of the class."""
     view = facts.view
     counted = _expected_to_answer(view)
     return NodeCounts(
@@ -72,7 +72,7 @@ def count(facts: Facts) -> NodeCounts:
 
 
 def offenders(facts: Facts) -> tuple[str, ...]:
-    """The first few nodes that failed, are lost, or lack a pod that they should have."""
+    """Return the first few nodes that failed, are lost, or lack a pod that they should have."""
     view, wave = facts.view, facts.wave
     bad = [node.name for node in _failed(facts)]
     if wave is not None:
@@ -92,7 +92,7 @@ def unanswered(facts: Facts) -> str:
 
 
 def wave_status(facts: Facts) -> WaveStatus | None:
-    """The wave as the status keeps it: what it will cover once this pass is applied."""
+    """Return the wave for the status: what it covers once this reconcile is applied."""
     view, wave = facts.view, facts.wave
     if wave is None or facts.route is None:
         return None
@@ -120,7 +120,7 @@ def _no_nodes(facts: Facts) -> Story | None:
 
 
 def _no_fallback(facts: Facts) -> Story | None:
-    """What was taken back is all that answers somewhere: it stays there until stable is back."""
+    """Report a rolled-back revision that is all that answers somewhere: it stays there until stable is back."""
     view, route = facts.view, facts.route
     if route is None or route.stable is None:
         return None
@@ -162,7 +162,7 @@ def _rejected(facts: Facts) -> Story | None:
 
 
 def _suspended(facts: Facts) -> Story | None:
-    """Only where there is something to hold."""
+    """Report suspension, only where there is something to hold."""
     view, route = facts.view, facts.route
     if not view.policy.suspended or view.desired is None:
         return None
@@ -219,7 +219,7 @@ def _ring_without_nodes(facts: Facts) -> Story | None:
 
 
 def _stalled(facts: Facts) -> Story | None:
-    """The wave has not got on for longer than `progressDeadline`: the words of what holds it, if known."""
+    """Report a wave without progress for longer than `progressDeadline`, with the cause if it is known."""
     view, wave, route = facts.view, facts.wave, facts.route
     until = deadline(view)
     if wave is None or route is None or until is None or facts.now < until:
@@ -243,7 +243,7 @@ def _stalled(facts: Facts) -> Story | None:
 
 
 def _wave_held(facts: Facts) -> Story | None:
-    """Every node that the wave waits for lacks its pod, and it is known why."""
+    """Report a wave whose nodes all lack their pods for a known cause."""
     view, wave = facts.view, facts.wave
     if wave is None or view.desired is None:
         return None
@@ -406,7 +406,7 @@ def _overdue(text: str) -> Story:
 
 
 def _failed(facts: Facts) -> list[NodeView]:
-    """Nodes that failed what is under the guard now, or was taken back last."""
+    """Return the nodes that failed the guarded revision or the one rolled back last."""
     route = facts.route
     if route is None:
         return []
@@ -417,7 +417,7 @@ def _failed(facts: Facts) -> list[NodeView]:
 
 
 def _waiting_for_room(facts: Facts) -> list[NodeView]:
-    """Reachable nodes that stable does not come to yet, since an offline one keeps their shard full."""
+    """Return the reachable nodes that stable can't reach yet, since an offline one keeps their shard full."""
     view, route = facts.view, facts.route
     if route is None:
         return []
