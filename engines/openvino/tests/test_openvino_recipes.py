@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def perceptron(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    """A small classifier; each of its candidates is made once."""
+    """Return a small classifier; each of its candidates is built once."""
     return kitchen("OpenVINO", classifier(), tmp_path_factory.mktemp("perceptron"))
 
 
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    """A small encoder; each of its candidates is made once."""
+    """Return a small encoder; each of its candidates is built once."""
     return encoder(tmp_path_factory.mktemp("transformer"))
 
 
@@ -41,7 +41,7 @@ INT8 = (engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE, engine.WEIGHT_INT8)
 
 
 def constants(file: Path) -> Counter[str]:
-    """Elements of the model's constants, by number type."""
+    """Count the elements of the model's constants, by number type."""
     counts: Counter[str] = Counter()
     for operator in read(file).get_ops():
         if operator.get_type_name() == "Constant":

@@ -71,7 +71,7 @@ class Sink:
 
 
 def too_large(what: str, size: int | None, allowed: int) -> RefusedError:
-    """The files are more than the size limit lets in."""
+    """Return the error for files that exceed the size limit."""
     has = f"has {human(size)}, and" if size is not None else "is larger than allowed:"
     return RefusedError(
         FetchRefusal.TOO_LARGE,

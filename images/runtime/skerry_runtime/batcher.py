@@ -110,7 +110,7 @@ class Batcher:
         return mine.answer
 
     def _begin(self, mine: _Waiting) -> bool:
-        """Whether nobody else computes, so that this may be computed at once; else it waits."""
+        """Return whether nobody else computes, so that this call may begin at once; otherwise it waits."""
         with self._state:
             if self._busy:
                 self._queue.append(mine)

@@ -228,7 +228,7 @@ def _unpack(file: IO[bytes], folder: Path, digest: str) -> None:
 
 
 def _login(host: str, secrets: Path | None) -> str | None:
-    """The login for a host out of the mounted docker configurations."""
+    """Return the login for a host out of the mounted docker configurations."""
     for file in sorted(secrets.glob("*/config.json")) if secrets else ():
         entry = json.loads(file.read_text()).get("auths", {}).get(host, {})
         if entry.get("auth"):

@@ -100,7 +100,7 @@ def _triton_tensors(kind: str, specs: Sequence[TensorSpec], *, without_rows: boo
 def _mlserver(
     model: str, file: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> dict[str, Any]:
-    """The image says by MLSERVER_MODEL_IMPLEMENTATION which of its classes serves ONNX files."""
+    """Return the model's settings; MLSERVER_MODEL_IMPLEMENTATION in the image names the class for ONNX files."""
     settings: dict[str, Any] = {
         "name": model,
         "platform": "onnx",

@@ -71,7 +71,7 @@ class Bucket:
             self._store = make(bucket, client_options=client, retry_config=_RETRIES, **settings)
 
     def look(self) -> Listing:
-        """Names, sizes and versions; one request for an object, one per 1000 of a folder."""
+        """Return names, sizes and versions: one request for an object, one per 1000 objects of a folder."""
         with self._errors():
             if not self._key.endswith("/"):
                 found = _remote(obstore.head(self._store, self._key), self._key.rpartition("/")[2])
@@ -128,7 +128,7 @@ class Bucket:
             raise self._of_text(error) from error
 
     def _of_text(self, error: Exception) -> RefusedError | BrokenError:
-        """Obstore has one error for all other trouble, with the cause in its text."""
+        """Return the error for Obstore's generic one, which has the cause in its text."""
         text = str(error)
         if "dns error" in text or "failed to lookup address" in text:
             return host_unknown(self._where)
@@ -169,6 +169,6 @@ def _remote(meta: ObjectMeta, name: str) -> RemoteFile:
 
 
 def _told(error: Exception) -> str:
-    """The server's own code, where the answer has one, such as SignatureDoesNotMatch."""
+    """Return the server's own error code, such as SignatureDoesNotMatch, where the answer has one."""
     code = str(error).partition("<Code>")[2].partition("</Code>")[0]
     return code or ("HTTP 401" if isinstance(error, UnauthenticatedError) else "HTTP 403")

@@ -63,7 +63,7 @@ class Hub:
         _trust(credentials, self._scratch)
 
     def look(self) -> Listing:
-        """The files of the commit that the revision names now."""
+        """Return the files of the commit that the revision names now."""
         with self._errors():
             api = HfApi(endpoint=self._endpoint)
             ask = api.dataset_info if self._type == "dataset" else api.model_info
@@ -143,7 +143,7 @@ def _with(secret: str | None) -> str:
 
 
 def _parts(uri: str) -> tuple[str, str, str, str]:
-    """Kind, repository, revision and path of hf://[datasets/]OWNER/NAME[@REVISION][/PATH]."""
+    """Return kind, repository, revision and path of hf://[datasets/]OWNER/NAME[@REVISION][/PATH]."""
     rest = uri.removeprefix("hf://")
     kind = "dataset" if rest.startswith("datasets/") else "model"
     owner, name, *path = rest.removeprefix("datasets/").split("/", 2)

@@ -51,7 +51,7 @@ class WebFile:
         self._where = plan.uri.partition("?")[0]
 
     def look(self) -> Listing:
-        """The file's size and version."""
+        """Return the file's size and version."""
         with self._asked({"Range": "bytes=0-0"}) as answer:
             name = PurePosixPath(unquote(urlsplit(self._uri).path)).name
             file = RemoteFile(name=name, size=_size(answer), validator=_validator(answer))
@@ -115,6 +115,6 @@ def _size(answer: httpx.Response) -> int | None:
 
 
 def _validator(answer: httpx.Response) -> str:
-    """A strong ETag; a weak one does not promise the same bytes (RFC 9110, 8.8.3)."""
+    """Return a strong ETag; a weak one does not promise the same bytes (RFC 9110, 8.8.3)."""
     tag: str = answer.headers.get("ETag", "")
     return "" if tag.startswith("W/") else tag
