@@ -41,7 +41,7 @@ Steps = dict[str, float]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument(
         "--lab", default="benchmarks", help="its name; KUBECONFIG and REGISTRY go before"
     )

@@ -54,7 +54,7 @@ class Run:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument("--model", type=Path, required=True, help="MiniLM's model.onnx")
     parser.add_argument("--dataset", type=Path, required=True, help="its dataset.npz")
     parser.add_argument("--pairs", type=int, default=3)

@@ -57,7 +57,7 @@ class UnlikeError(RuntimeError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument("--model", type=Path, required=True, help="MiniLM's model.onnx")
     parser.add_argument("--dataset", type=Path, required=True, help="its dataset.npz")
     parser.add_argument("--rounds", type=int, default=50, help=f"a multiple of {POOLED}")
@@ -123,7 +123,7 @@ def _check_alike(answers: dict[str, list[float]]) -> None:
 
 
 def _summary(rounds: Rounds) -> dict[str, Any]:
-    """Medians of each side, and what is promised as ratios and differences within the rounds."""
+    """Return the medians of each side, and the promised ratios and differences within the rounds."""
     told: dict[str, Any] = {
         "medians": {
             f"{name}, {clients} clients": medians([_figures(block) for block in blocks])
@@ -150,7 +150,7 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
 
 
 def summary_of_undisturbed(rounds: Rounds) -> dict[str, Any]:
-    """The same of the rounds in which neighbours took next to nothing from any side, by count of clients."""
+    """Return the same for the rounds in which neighbors took next to no CPU time, by count of clients."""
     told: dict[str, Any] = {}
     for clients in CLIENTS:
         sides = {key: blocks for key, blocks in rounds.items() if key[1] == clients}
@@ -169,7 +169,7 @@ def _figures(block: Block) -> dict[str, float]:
 
 
 def _pooled_p99(blocks: list[Block]) -> list[float]:
-    """The 99th percentiles of each ten rounds' calls together."""
+    """Return the 99th percentiles of the calls of ten rounds together, for each ten."""
     starts = range(0, len(blocks) - POOLED + 1, POOLED)
     groups = [blocks[at : at + POOLED] for at in starts]
     return [

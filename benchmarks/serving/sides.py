@@ -102,7 +102,7 @@ def running(side: Side) -> Iterator[RunningSide]:
 
 
 def inputs_of(dataset: Path) -> Inputs:
-    """One sample of the data set, its sequences repeated or cut to TOKENS."""
+    """Return one sample of the data set, its sequences repeated or cut to TOKENS."""
     with np.load(dataset) as archive:
         found = {name: archive[name][:1] for name in archive.files if name != "labels"}
     return {
@@ -157,7 +157,7 @@ class Clients:
 
 
 def raw(file: Path, inputs: Inputs) -> Ask:
-    """The engine itself, one thread, one call after the other, first come, first served."""
+    """Return a function that calls the engine itself: one thread, one call at a time, in order of arrival."""
     from skerry_runtime.engine import load_model
     from skerry_runtime.session import Session
 
@@ -167,7 +167,7 @@ def raw(file: Path, inputs: Inputs) -> Ask:
 
 
 def rest(address: str, inputs: Inputs, *, binary: bool) -> Ask:
-    """REST, with tensors in their binary form or as JSON."""
+    """Return a function that calls by REST, with tensors in their binary form or as JSON."""
     import tritonclient.http as triton
 
     client = triton.InferenceServerClient(address)
@@ -185,7 +185,7 @@ def rest(address: str, inputs: Inputs, *, binary: bool) -> Ask:
 
 
 def grpc(address: str, inputs: Inputs) -> Ask:
-    """GRPC with raw tensors."""
+    """Return a function that calls by gRPC with raw tensors."""
     import tritonclient.grpc as triton
 
     client = triton.InferenceServerClient(address, channel_args=CHANNEL)
@@ -198,7 +198,7 @@ def grpc(address: str, inputs: Inputs) -> Ask:
 
 
 def stub(address: str, inputs: Inputs) -> Ask:
-    """GRPC with raw tensors by a stub of the protocol's messages, as an application has it."""
+    """Return a function that calls by gRPC with raw tensors and a generated stub, as an application does."""
     import grpc as library
     import tritonclient.grpc.service_pb2 as messages
 

@@ -70,7 +70,7 @@ SET_BY_SKERRY = {
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     missing = set(Phase) - set(PHASES)
     if missing:
         raise ValueError(f"docs/tools/index.py tells nothing of the phases {sorted(missing)}")

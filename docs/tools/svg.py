@@ -105,7 +105,7 @@ class Drawing:
         )
 
     def svg(self) -> str:
-        """The file's text."""
+        """Return the file's text."""
         body = "\n".join(self.parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}"'
@@ -116,7 +116,7 @@ class Drawing:
 
 
 def _head(before: Point, tip: Point) -> str:
-    """A triangle at the tip of a line that runs along an axis."""
+    """Return a triangle at the tip of a line that runs along an axis."""
     dx, dy = tip[0] - before[0], tip[1] - before[1]
     long = max(abs(dx), abs(dy))
     ux, uy = dx / long, dy / long

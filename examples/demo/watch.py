@@ -37,7 +37,7 @@ class View:
     nodes: tuple[EdgeNode, ...]
 
     def target(self, hardware_class: str) -> TargetStatus | None:
-        """The status of one class, once the operator has written it."""
+        """Return the status of one class, once the operator has written it."""
         found = [t for t in self.model.status.targets if t.hardware_class_name == hardware_class]
         return found[0] if found else None
 
@@ -109,12 +109,12 @@ class Watcher:
 
 
 def facts(view: View) -> list[tuple[str, str]]:
-    """Each thing worth telling, as (what it is about, how it stands)."""
+    """Return what is worth printing, as (subject, state)."""
     return [*target_facts(view), *stage_facts(view), *node_facts(view)]
 
 
 def target_facts(view: View) -> list[tuple[str, str]]:
-    """Phase, wave and message of each class."""
+    """Return phase, wave and message of each class."""
     told = []
     for target in view.model.status.targets:
         wave = (
@@ -128,7 +128,7 @@ def target_facts(view: View) -> list[tuple[str, str]]:
 
 
 def roles(target: TargetStatus) -> str:
-    """Which revision has which role, once one has any."""
+    """Return which revision has which role, once one has any."""
     named = {
         "stable": target.rollout.stable,
         "candidate": target.rollout.candidate,
@@ -138,7 +138,7 @@ def roles(target: TargetStatus) -> str:
 
 
 def stage_facts(view: View) -> list[tuple[str, str]]:
-    """The stage that each job is in."""
+    """Return the stage that each job is in."""
     told = []
     for variant in view.variants:
         running = [s for s in variant.status.stages if s.outcome in ("Running", "Failed")]
@@ -154,7 +154,7 @@ def stage_facts(view: View) -> list[tuple[str, str]]:
 
 
 def node_facts(view: View) -> list[tuple[str, str]]:
-    """The candidate's state and verdict on each node."""
+    """Return the candidate's state and verdict on each node."""
     told = []
     for node in view.nodes:
         for model in node.status.models:
@@ -173,7 +173,7 @@ def node_facts(view: View) -> list[tuple[str, str]]:
 
 
 def table(view: View) -> Table:
-    """One row per class."""
+    """Return one row per class."""
     drawn = Table(title=f"EdgeModel {view.model.metadata.name}: {view.model.status.phase}")
     for heading in ("class", "phase", "recipe", "wave", "updated", "ready", "message"):
         drawn.add_column(heading)
@@ -192,7 +192,7 @@ def table(view: View) -> Table:
 
 
 def summary(view: View) -> str:
-    """One line of the state, for an error."""
+    """Return one line of the state, for an error."""
     status = view.model.status
     return f"{status.phase}; " + "; ".join(
         f"{t.hardware_class_name}: {t.phase} {t.message}" for t in status.targets
@@ -200,7 +200,7 @@ def summary(view: View) -> str:
 
 
 def is_serving(view: View, generation: int) -> bool:
-    """The spec of this generation answers on every class.
+    """Return whether the spec of this generation answers on every class.
 
     Raises:
         NotReachedError: it was taken back or can't be built, so that waiting longer is of no use.

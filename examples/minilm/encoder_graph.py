@@ -136,7 +136,7 @@ class EncoderGraph:
         return self._normalised(total, f"{prefix}.LayerNorm")
 
     def _tokens(self) -> str:
-        """The length of the texts, as a vector of one number."""
+        """Return the length of the texts, as a vector of one number."""
         return self._node(
             "Slice", self._node("Shape", "input_ids"),
             self._constant("one", [1], "int64"), self._constant("two", [2], "int64"),

@@ -39,7 +39,7 @@ def registry() -> Iterator[Scripted]:
 
 @pytest.fixture
 def api(control_plane: Lab, kubectl: Kubectl, registry: Scripted, tmp_path: Path) -> Iterator[Api]:
-    """An operator whose registry is busy."""
+    """Yield an operator whose registry is busy."""
     system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "skerry-system"}}
     kubectl("apply", "--server-side", "--filename=-", stdin=system)
     process = OperatorProcess(control_plane.kubeconfig, tmp_path, registry.address)

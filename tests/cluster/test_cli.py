@@ -34,7 +34,7 @@ RING = {"example.com/ring": "bench"}
 
 
 def by_hand(registry: str) -> dict[str, Any]:
-    """Rings, and a person who has the last word."""
+    """Return a rollout with rings and manual promotion."""
     model = manifest(registry, NAME)
     waves = [{"nodeSelector": RING}, {"percent": 100}]
     model["spec"]["rollout"] |= {"promotion": "Manual", "waves": waves}
@@ -55,7 +55,7 @@ def until(world: World, *reasons: str) -> EdgeModel:
 
 
 def nodes_with(world: World, revision: str | None) -> set[str]:
-    """Nodes on which the DaemonSet controller has made pods of a revision."""
+    """Return nodes on which the DaemonSet controller has made pods of a revision."""
     pods = world.api.list(kinds.POD, world.namespace, f"{LABEL_REVISION}={revision}")
     return {pod["spec"].get("nodeName", "") for pod in pods}
 

@@ -22,7 +22,7 @@ MARKED = {ANNOTATION_PART: PART_EVIDENCE}
 
 
 async def fetched(registry: str, image: str) -> object:
-    """What a report would get."""
+    """Return the evidence that a report would get."""
     async with httpx.AsyncClient(trust_env=False) as http:
         return await fetch(Registry(http, registry), image)
 

@@ -39,7 +39,7 @@ FACTS = DeviceFacts(
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class of three devices that are alike, and an operator."""
+    """Yield one class of three devices that are alike, and an operator."""
     folder = tmp_path_factory.mktemp("operator")
     with running_world(control_plane, kubectl, folder, classes={CLASS: NODES}) as world:
         for node in NODES:

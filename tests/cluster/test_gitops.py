@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def waits() -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """`kubectl wait` for a condition, started before what it waits for; by condition."""
+    """Yield `kubectl wait` processes by condition, started before the condition can hold."""
     started: dict[str, subprocess.Popen[str]] = {}
     yield started
     for process in started.values():
@@ -45,7 +45,7 @@ def waits() -> Iterator[dict[str, subprocess.Popen[str]]]:
 
 
 def raw(world: World) -> dict[str, Any]:
-    """The EdgeModel as it is."""
+    """Return the EdgeModel as it is."""
     return world.api.get(kinds.EDGE_MODEL, world.namespace, NAME)
 
 
@@ -58,7 +58,7 @@ def routes(world: World) -> list[dict[str, Any]]:
 
 
 def everything(world: World) -> list[dict[str, Any]]:
-    """The objects of the module, and the nodes with whatever else their agents still report."""
+    """Return the objects of the module, and the nodes with whatever else their agents report."""
     classes = [world.api.get(kinds.HARDWARE_CLASS, None, t) for t in CLASSES]
     nodes = [world.api.get(kinds.EDGE_NODE, None, n) for names in CLASSES.values() for n in names]
     return [raw(world), *variants(world), *routes(world), *classes, *nodes]
@@ -310,5 +310,5 @@ def test_the_health_checks_reach_argocd_as_documented(
 
 
 def is_true_in(item: dict[str, Any], kind: str) -> bool:
-    """Whether a condition holds, for whatever generation."""
+    """Return whether a condition holds, for whatever generation."""
     return any(c["type"] == kind and c["status"] == "True" for c in item["status"]["conditions"])

@@ -33,7 +33,7 @@ SPEEDUPS = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One node, and an operator with two engines, one of which comes to nothing."""
+    """Yield one node, and an operator with two engines, one of which builds nothing."""
     folder = tmp_path_factory.mktemp("operator")
     classes: dict[str, tuple[str, ...]] = {CLASS: ("held-a1",)}
     started = running_world(control_plane, kubectl, folder, classes=classes, speedups=SPEEDUPS)
@@ -43,14 +43,14 @@ def world(
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, Any]:
-    """An EdgeModel on the one class."""
+    """Return an EdgeModel on the one class."""
     model = manifest(world.registry, name)
     model["spec"]["targets"] = [{"hardwareClassName": CLASS, "engine": engine}]
     return model
 
 
 def seen_at(world: World, judge: Verdicts, reason: str, name: str = NAME) -> Seen:
-    """The model's verdict as soon as the operator gives this reason for the spec as it is."""
+    """Return the model's verdict as soon as the operator gives this reason for the spec as it is."""
 
     def said(item: dict[str, Any]) -> list[str]:
         status = item.get("status", {})
@@ -150,7 +150,7 @@ def test_what_was_undone_by_hand_asks_for_a_person(world: World, judge: Verdicts
 
 
 def act(world: World, action: str, about: Any) -> None:
-    """What a person annotates, without the command line."""
+    """Annotate the model as a person would without the command line."""
     assert about is not None
     mark = f"skerry.dev/{action}={about.revision}"
     world.kubectl("annotate", "--overwrite", "edgemodel", NAME, mark)

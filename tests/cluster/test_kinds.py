@@ -212,7 +212,7 @@ def test_the_emptiest_status_is_accepted(kubectl: Kubectl) -> None:
 
 
 def worst_route() -> Manifest:
-    """A route with every role taken, all guard rules and a long reason for a rollback."""
+    """Return a route with every role taken, all guard rules and a long reason for a rollback."""
     revision = {"revision": "0123456789", "attempt": 12}
     at = "2026-11-23T12:34:56.123456Z"
     halted = revision | {

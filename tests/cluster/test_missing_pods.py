@@ -40,7 +40,7 @@ TAINT = {"key": "dedicated", "value": "other", "effect": "NoSchedule"}
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class of two nodes, and a model that serves on both."""
+    """Yield one class of two nodes, and a model that serves on both."""
     folder = tmp_path_factory.mktemp("operator")
     with running_world(control_plane, kubectl, folder, classes={CLASS: NODES}) as made:
         apply(made, NAME)
@@ -68,7 +68,7 @@ def told(world: World, name: str, reason: str, *words: str) -> EdgeModel:
 
 
 def quota(world: World, pods: int) -> dict[str, Any]:
-    """A quota for so many pods, once its controller has counted them."""
+    """Return a quota for so many pods, once its controller has counted them."""
     world.kubectl.apply(
         {
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"},

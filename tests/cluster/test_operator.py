@@ -199,7 +199,7 @@ def test_a_source_that_is_not_there_is_told(world: World) -> None:
 
 @pytest.fixture(scope="module")
 def killed(world: World) -> Iterator[str]:
-    """A model of one class that serves, for the tests that end the operator."""
+    """Yield a model of one class that serves, for the tests that end the operator."""
     name = "killed"
     model = manifest(world.registry, name)
     model["spec"]["targets"] = [{"hardwareClassName": "op-b"}]

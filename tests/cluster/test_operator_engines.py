@@ -32,7 +32,7 @@ NAME = "both"
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class, and an operator that has both engines."""
+    """Yield one class, and an operator that has both engines."""
     folder = tmp_path_factory.mktemp("operator")
     speedups = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
     with running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups) as made:
@@ -40,7 +40,7 @@ def world(
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, object]:
-    """An EdgeModel on the one class."""
+    """Return an EdgeModel on the one class."""
     made = manifest(world.registry, name)
     made["spec"]["targets"] = [{"hardwareClassName": c, "engine": engine} for c in CLASSES]
     return made

@@ -32,7 +32,7 @@ DRY = "--dry-run=server"
 
 
 def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
-    """One object of each sort, by name of the sort."""
+    """Return one object of each kind, by name of the kind."""
     owner = Owner("intent", namespace, "00000000-0000-0000-0000-000000000000")
     registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
     config = CONFIG.model_copy(update={"registry": registry})

@@ -31,7 +31,7 @@ POLICY_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def installed(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
-    """The chart installed, two devices without kubelets, and the policies at work."""
+    """Yield a cluster with the chart installed, two devices without kubelets, and the policies in force."""
     words = ("upgrade", "--install", "skerry", str(CHART), "--create-namespace")
     done = helm(control_plane, *words, values={"uninstall.keepDevices": "false"})
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def helm_uninstall(lab: Lab) -> None:
 
 
 def policies_work(kubectl: Kubectl) -> bool:
-    """Both policies refuse what they are for; they take effect a moment after they are written."""
+    """Return whether both policies refuse what they are for; they take effect a moment after they are written."""
     taint = kubectl.tried(
         "taint", "node", OWN, "a=b:NoSchedule", "--dry-run=server", f"--as={OPERATOR}"
     )
@@ -68,25 +68,25 @@ APPLY_STATUS = ("apply", "--server-side", "--subresource=status", "--filename=-"
 
 
 def status_of(node: str) -> dict[str, Any]:
-    """What an agent applies to its EdgeNode."""
+    """Return what an agent applies to its EdgeNode."""
     shell = {"apiVersion": NODE["apiVersion"], "kind": "EdgeNode", "metadata": {"name": node}}
     return shell | {"status": {"agentVersion": "0.1.0"}}
 
 
 def with_token(kubectl: Kubectl, folder: Path, *bound: str) -> Kubectl:
-    """Kubectl with nothing but a fresh token of the agents' service account."""
+    """Return kubectl with nothing but a fresh token of the agents' service account."""
     return kubectl.within(NAMESPACE).as_account("skerry-agent", folder, *bound)
 
 
 @pytest.fixture
 def agent(installed: Kubectl, tmp_path: Path) -> Kubectl:
-    """The agent on the device OWN: its token is bound to its pod, and so names its node."""
+    """Return the agent on the device OWN: its token is bound to its pod, and so names its node."""
     bound = ("--bound-object-kind=Pod", f"--bound-object-name={OWN}")
     return with_token(installed, tmp_path, *bound)
 
 
 def lease(name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
-    """A Lease."""
+    """Return a Lease."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

@@ -51,7 +51,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
 def operator(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
-    """An operator that runs, and a node of the class."""
+    """Yield an operator that runs, and a node of the class."""
     system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "skerry-system"}}
     kubectl("apply", "--server-side", "--filename=-", stdin=system)
     kubectl.apply(

@@ -78,7 +78,7 @@ def test_a_full_quota_is_told_by_node_and_the_rollout_goes_on_when_it_is_gone(
 
 @pytest.fixture
 def tainted(world: World) -> Iterator[str]:
-    """A node with the taint of a control plane, as one that never had an agent."""
+    """Yield a node with the taint of a control plane, which never had an agent."""
     node, kubectl = world.nodes_of(CLASS)[-1], world.environment.kubectl
     kubectl("taint", "node", node, f"{TAINT}=:NoSchedule")
     try:

@@ -42,7 +42,7 @@ ANSWERS = {
 
 
 def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest below examples/ with this registry in place of the one that it names."""
+    """Return a manifest below examples/ with this registry in place of the one that it names."""
     text = (ROOT / "examples" / path).read_text().replace("registry.example:5000", world.registry)
     body: dict[str, Any] = yaml.safe_load(text)
     for part, values in change.items():
@@ -51,7 +51,7 @@ def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, An
 
 
 def quick(world: World, path: str) -> dict[str, Any]:
-    """An example that is about its rollout, with what makes the tests' own rollouts quick."""
+    """Return an example that is about its rollout, with the tests' own quick rollout."""
     pattern = tiny_model(world.registry, "", "", [CLASS])["spec"]
     parts = ("evaluation", "optimization", "gates", "serving", "guard")
     change: dict[str, Any] = {part: pattern[part] for part in parts}
@@ -62,7 +62,7 @@ def quick(world: World, path: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def rings(world: World) -> Iterator[tuple[str, str]]:
-    """The nodes of the class with the labels of the first and of the second ring."""
+    """Yield the nodes of the class with the labels of the first and of the second ring."""
     bench, north = world.nodes_of(CLASS)
     world.environment.kubectl("label", "node", bench, f"{RING}=bench")
     world.environment.kubectl("label", "node", north, f"{REGION}=north")
@@ -75,7 +75,7 @@ def rings(world: World) -> Iterator[tuple[str, str]]:
 def applied(
     world: World, namespace: str, rings: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Everything made, pushed and applied; the data sets by the example."""
+    """Return the data sets by example, with everything made, pushed and applied."""
     assert rings
     datasets = {}
     for name in ANSWERS:

@@ -30,7 +30,7 @@ UNPRIVILEGED = "USER 65532:65532\n"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A checkout that has the builder, the base image and an image `small`."""
+    """Yield a checkout that has the builder, the base image and an image `small`."""
     for part in ("build.py", "image_build", "base"):
         source, target = REPOSITORY / "images" / part, tmp_path / "images" / part
         if source.is_dir():

@@ -94,7 +94,7 @@ class Pods:
 
 @pytest.fixture(scope="module")
 def base_image(lab: Lab) -> str:
-    """The base image, in the lab's registry, by digest."""
+    """Return the base image, in the lab's registry, by digest."""
     build = [sys.executable, "images/build.py", "--push", lab.registry, "--insecure", "base"]
     done = subprocess.run(build, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def base_image(lab: Lab) -> str:
 
 @pytest.fixture(scope="module")
 def pods(lab: Lab, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
-    """A small server on every node, as unprivileged as Kubernetes can make it."""
+    """Yield a small server on every node, as unprivileged as Kubernetes can make it."""
     file = tmp_path_factory.mktemp("volume") / "greeting"
     file.write_text("from an image volume")
     push_program(lab.registry, IMAGE_VOLUME, file)

@@ -27,7 +27,7 @@ ROLLOUT_SECONDS = 420.0
 
 @pytest.fixture(scope="module")
 def served_by_mlserver(world: World) -> Iterator[str]:
-    """The class names MLServer's image for ONNX Runtime's builds."""
+    """Yield a namespace where the class names MLServer's image for ONNX Runtime's builds."""
     registry = world.environment.registry
     build = (sys.executable, "images/build.py", "--json", "--push", registry, "--insecure")
     (built,) = json.loads(run(*build, "mlserver-onnx"))

@@ -34,7 +34,7 @@ ROLLOUT_SECONDS = 420.0
 
 
 def trigger(dataset: Path) -> dict[str, Any]:
-    """A request that only the faulty model fails on."""
+    """Return a request that only the faulty model fails on."""
     request = infer_request(dataset)
     request["inputs"][0]["data"] = [OUT_OF_RANGE] * len(request["inputs"][0]["data"])
     return request
@@ -42,7 +42,7 @@ def trigger(dataset: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def traffic(world: World, tiny: Path, namespace: str) -> Iterator[Traffic]:
-    """Steady load: class x86-a now and then sends what the faulty model fails on, x86-b never does."""
+    """Yield steady load; x86-a now and then sends what the faulty model fails on, x86-b never does."""
     dataset = tiny / "dataset" / "dataset.npz"
     plain = tuple(infer_request(dataset, sample) for sample in range(3))
     with Traffic(world.environment) as followed:
@@ -124,7 +124,7 @@ def test_every_way_reaches_the_callers_own_node(
 
 
 def curl(url: str, body: str) -> list[str]:
-    """A request that prints the answer with its headers."""
+    """Return a request that prints the answer with its headers."""
     return ["curl", "-sS", "-m", "5", "-D-", url, "-d", body]
 
 

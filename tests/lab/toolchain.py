@@ -177,7 +177,7 @@ def _has_version(binary: Binary, file: Path) -> bool:
 
 
 def cache_root() -> Path:
-    """What outlives checkouts and labs: SKERRY_CACHE, else `~/.cache/skerry`."""
+    """Return the folder that outlives checkouts and labs: SKERRY_CACHE, else `~/.cache/skerry`."""
     return Path(os.environ.get("SKERRY_CACHE", Path.home() / ".cache" / "skerry"))
 
 

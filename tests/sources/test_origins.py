@@ -50,14 +50,14 @@ class Origins:
     gs: Store
 
     def port(self, scheme: str) -> int:
-        """The server's."""
+        """Return the server's port."""
         ports = {"https": self.web.tls_port, "s3": self.s3.port, "gs": self.gs.port}
         return ports.get(scheme, self.web.port)
 
     def job(
         self, scheme: str, path: str, port: int | None = None, **more: Any
     ) -> tuple[Job, FetchPlan]:
-        """A job for a file or folder, and its plan; `port` leads to the server."""
+        """Return a job for a file or folder, and its plan; `port` leads to the server."""
         port = port or self.port(scheme)
         secrets = {"https": {"ca.crt": self.web.authority}, "s3": S3_SECRET}
         job = Job(self.folder, self.registry, secrets.get(scheme, {}))

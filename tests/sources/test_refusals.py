@@ -265,7 +265,7 @@ def test_a_private_tag_is_looked_up_with_the_secret_and_only_so(job: Job, tmp_pa
 
 
 def run_stage(job: Job, plan: FetchPlan, stage: str) -> tuple[int, str]:
-    """A stage as its container runs it: the exit code, and the last words."""
+    """Run a stage as its container does; return the exit code and the last words."""
     workspace = job.workspace
     log = job.folder / "termination-log"
     environment: dict[str, Any] = {

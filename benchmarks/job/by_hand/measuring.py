@@ -46,16 +46,16 @@ class Data:
         return len(next(iter(self.arrays.values())))
 
     def one(self, row: int) -> Sample:
-        """A sample as a batch of one."""
+        """Return a sample as a batch of one."""
         return {name: array[row : row + 1] for name, array in self.arrays.items()}
 
     def some(self, rows: Sequence[int]) -> Sample:
-        """Samples as a batch."""
+        """Return samples as a batch."""
         return {name: array[list(rows)] for name, array in self.arrays.items()}
 
 
 def split(file: Path) -> dict[str, Data]:
-    """Share the samples out as the job does, so that quality can be compared to the last neighbour."""
+    """Share out the samples as the job does, so that quality can be compared to the last neighbor."""
     with np.load(file) as archive:
         arrays = {name: archive[name] for name in archive.files}
     digest = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()

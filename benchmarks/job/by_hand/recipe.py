@@ -68,7 +68,7 @@ class Bench:
         return measuring.race(self.runs["baseline"], self.runs[name], self.data[use])
 
     def peaks(self, name: str, work: Path, processes: int) -> list[int]:
-        """Peaks of memory in fresh processes."""
+        """Return the peaks of memory in fresh processes."""
         return measuring.peaks(RUNTIMES, self.files[name], self.data["choice"], work, processes)
 
     def golden(self, name: str, work: Path) -> None:

@@ -23,7 +23,7 @@ RECONNECT_SECONDS = 0.5
 
 
 def infer_request(dataset: Path, sample: int = 0) -> dict[str, Any]:
-    """An Open Inference Protocol request for one sample of a data set (.npz)."""
+    """Return an Open Inference Protocol request for one sample of a data set (.npz)."""
     arrays = np.load(dataset)
     datatypes = {"int64": "INT64", "int32": "INT32", "float32": "FP32"}
     inputs = [
@@ -56,7 +56,7 @@ class Load:
     name: str = "load"
 
     def manifests(self) -> list[dict[str, Any]]:
-        """A ConfigMap with the program and its requests, and a DaemonSet that runs it."""
+        """Return a ConfigMap with the program and its requests, and a DaemonSet that runs it."""
         data = {
             "load.py": (Path(__file__).parent / "load.py").read_text(),
             "requests.json": json.dumps(self.requests),
@@ -124,7 +124,7 @@ class Traffic:
         self._stopping = threading.Event()
 
     def __enter__(self) -> Self:
-        """Nothing is followed before the first `start`."""
+        """Return the traffic; nothing is followed before the first `start`."""
         return self
 
     def __exit__(self, *_: object) -> None:

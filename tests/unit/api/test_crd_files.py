@@ -88,7 +88,7 @@ def test_status_is_bounded_and_told_and_only_says_that_nobody_looked(kind: type[
 
 
 def _bounded(part: Schema) -> bool:
-    """Whether the API server can tell how large a value may be, and so what a rule costs."""
+    """Return whether the API server can tell how large a value may be, and so what a rule costs."""
     if part["type"] == "string":
         return bool(part.keys() & {"maxLength", "enum", "format"})
     if part["type"] == "array":
@@ -97,7 +97,7 @@ def _bounded(part: Schema) -> bool:
 
 
 def _parts(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
-    """Every schema in a schema, with its path."""
+    """Yield every schema in a schema, with its path."""
     yield path, schema
     for name, part in schema.get("properties", {}).items():
         yield from _parts(part, f"{path}.{name}")

@@ -159,7 +159,7 @@ async def test_a_manifest_is_read_up_to_a_bound_and_never_unpacked(
 
 
 def wants_token(realm: str, token: Answer) -> Scripted:
-    """The script of a registry that wants a token from `realm`."""
+    """Return the script of a registry that requires a token from `realm`."""
 
     def script(asked: Asked) -> Answer:
         if not asked.path.startswith("/v2/"):

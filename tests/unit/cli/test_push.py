@@ -46,7 +46,7 @@ def test_an_empty_folder_is_not_pushed(
 def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> str:
-    """What it says when it ends with 1."""
+    """Return the message of a command that ends with 1."""
     monkeypatch.setattr("sys.argv", ["skerry", "push", "--insecure", *words])
     with pytest.raises(SystemExit) as ended:
         main()

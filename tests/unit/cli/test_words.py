@@ -80,7 +80,7 @@ def test_devices_that_may_not_be_seen_are_told() -> None:
 
 
 def device(name: str, shard: int) -> EdgeNode:
-    """A device whose agent waits for a pod of the candidate."""
+    """Return a device whose agent waits for a pod of the candidate."""
     tried = {"revision": "aaaaaaaaaa", "attempt": 0, "state": "Waiting"}
     model = {"namespace": "demo", "name": "minilm", "serving": "0123456789", "candidate": tried}
     spec = {"hardwareClassName": "x86-b", "shard": shard}

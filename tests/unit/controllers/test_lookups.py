@@ -45,7 +45,7 @@ async def lookups(server: Scripted) -> AsyncIterator[Lookups]:
 
 
 async def answer(lookups: Lookups, seconds: float = 10) -> Finished | None:
-    """What is found in the end."""
+    """Return the final answer."""
     async with asyncio.timeout(seconds):
         while TAG not in (found := lookups.answers(KEY, MODEL)):
             await lookups.ask(KEY, MODEL, [TAG])

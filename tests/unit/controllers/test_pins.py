@@ -46,7 +46,7 @@ async def pinner(server: Scripted, woken: asyncio.Event) -> AsyncIterator[Pinner
 
 
 def model(server: Scripted) -> EdgeModel:
-    """A source whose tag is asked for, and a data set that is pinned."""
+    """Return a model with a source whose tag is asked for, and a data set that is pinned."""
     dataset = {"uri": "oci://reg.example/d:1", "digest": DIGEST}
     return edge_model(
         "x86",
@@ -56,7 +56,7 @@ def model(server: Scripted) -> EdgeModel:
 
 
 async def settled(pinner: Pinner, found: EdgeModel, woken: asyncio.Event) -> Pins:
-    """The pins once the registry has answered."""
+    """Return the pins once the registry has answered."""
     await pinner.pins(KEY, found)
     await asyncio.wait_for(woken.wait(), 10)
     return await pinner.pins(KEY, found)

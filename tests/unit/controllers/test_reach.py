@@ -35,23 +35,23 @@ class Watching:
             self.node(name)
 
     def node(self, name: str, uid: str = "", **more: Any) -> None:
-        """A node of the class, or another under its name."""
+        """Add a node of the class, or another under its name."""
         self.version = getattr(self, "version", 0) + 1
         node = FleetNode(name, uid or f"uid-{name}", {}, CLASS, 0, **{"ready": True} | more)
         self.fleet.nodes.put(("", name), self.version, node)
 
     def passes(self, seconds: float, *, wall: float | None = None) -> None:
-        """Time goes by, on the wall clock perhaps more or less."""
+        """Advance the time, on the wall clock perhaps more or less."""
         jump = timedelta(seconds=seconds if wall is None else wall)
         self.now = Moment(self.now.wall + jump, self.now.seconds + seconds)
 
     def renew(self, *names: str, at: str = "") -> None:
-        """These agents renew their Leases."""
+        """Renew the Leases of these agents."""
         self.beats += 1
         self.renewed |= dict.fromkeys(names, at or f"beat {self.beats}")
 
     def list(self) -> frozenset[str]:
-        """A list succeeds."""
+        """Let a list succeed."""
         leases = [
             {
                 "metadata": {"name": f"skerry-agent-{name}", "uid": f"lease-{name}"},
@@ -62,20 +62,20 @@ class Watching:
         return note_leases(self.fleet, leases, self.now)
 
     def minutes(self, count: int, *alive: str) -> None:
-        """So many lists, each after a renewal of those that live."""
+        """Do so many lists, each after a renewal of those that live."""
         for _ in range(count):
             self.passes(LIST_SECONDS)
             self.renew(*alive)
             self.list()
 
     def reach(self, name: str) -> Reach:
-        """What is known of the node."""
+        """Return the reach of the node."""
         node = self.fleet.nodes.get("", name)
         assert node is not None
         return reach_of(self.fleet, node, self.now)
 
     def silent(self) -> set[str]:
-        """Nodes that count as unreachable."""
+        """Return the nodes that count as unreachable."""
         return {n.name for n in self.fleet.nodes.values() if not self.reach(n.name).reachable}
 
 

@@ -33,7 +33,7 @@ CHANGED = from_status(409, "the object has been modified", "PATCH /jobs/a-1")
 
 
 def refused(error: ClusterError = DENIED) -> Refused:
-    """A refusal of a Job."""
+    """Return a refusal of a Job."""
     return refused_by(error, "Job", "a-1")
 
 

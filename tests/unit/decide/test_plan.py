@@ -33,14 +33,14 @@ EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"}
 
 
 def ready(made: World) -> tuple[ConditionStatus, str, str]:
-    """Status, reason and message of Ready after what is decided now."""
+    """Return status, reason and message of Ready after the current decision."""
     found = condition_of(made.decide().status.conditions, "Ready")
     assert found is not None
     return found.status, found.reason, found.message
 
 
 def types(made: World) -> set[str]:
-    """The conditions that there are."""
+    """Return the types of the present conditions."""
     return {condition.type for condition in made.decide().status.conditions}
 
 

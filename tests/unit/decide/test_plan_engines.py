@@ -21,12 +21,12 @@ DIGESTS = {"OpenVINO": "sha256:" + "1" * 64, "ONNXRuntime": "sha256:" + "2" * 64
 
 
 def both(**spec: Any) -> World:
-    """An assessed model on a class for which both engines are installed."""
+    """Return an assessed model on a class for which both engines are installed."""
     return assessed(**spec).with_(config=BOTH)
 
 
 def next_engine(made: World) -> str:
-    """The engine whose job is started now."""
+    """Return the engine whose job is started now."""
     (job,) = made.decide().jobs
     assert isinstance(job, BuildJob)
     assert job.plan.engine == job.engine
@@ -34,7 +34,7 @@ def next_engine(made: World) -> str:
 
 
 def ends(made: World, *trials: Trial, passed: bool = True) -> World:
-    """The job that is started now runs and ends."""
+    """Let the job that is started now run and end."""
     engine = next_engine(made)
     said = summary(*trials, passed=passed)
     if passed:

@@ -28,12 +28,12 @@ DIGEST = "sha256:" + "e" * 64
 
 
 def unasked(made: World) -> World:
-    """The same, before anything was looked up."""
+    """Return the same, before anything was looked up."""
     return made.with_(finished={})
 
 
 def answered(made: World, *results: str | None) -> World:
-    """What is decided, written, and what was to be looked up answered."""
+    """Return the world after its decision is written and its lookups are answered."""
     tags = made.decide().lookups
     assert len(tags) == len(results)
     found = [Finished(DIGEST, result) if result is not None else None for result in results]
@@ -42,7 +42,7 @@ def answered(made: World, *results: str | None) -> World:
 
 
 def result(*, passed: bool = True) -> str:
-    """What a job left: it can't name the image that it is part of."""
+    """Return what a job leaves: an image can't name itself."""
     told = summary(trial(), passed=passed).model_copy(update={"artifact": None})
     return told.model_dump_json(by_alias=True)
 
@@ -131,7 +131,7 @@ FACTS = ClassFacts(
 
 
 def alike(made: World, *, room: int = 2) -> World:
-    """The same, where all classes have the same processor, with room for several jobs."""
+    """Return the same, where all classes have the same processor, with room for several jobs."""
     classes = {
         name: one.model_copy(update={"status": one.status.model_copy(update={"facts": FACTS})})
         for name, one in made.snapshot.classes.items()

@@ -38,7 +38,7 @@ SERVICE = Refused(
 
 
 def reason(made: World, kind: str) -> str | None:
-    """The reason of a condition, if it is there."""
+    """Return the reason of a condition, if it exists."""
     found = condition_of(made.decide().status.conditions, kind)
     return found.reason if found else None
 

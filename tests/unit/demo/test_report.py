@@ -11,7 +11,7 @@ XEON = "Xeon 8370C"
 
 
 def target(hardware_class: str, winner: str) -> TargetStatus:
-    """Both engines certified with int8; one of them chosen."""
+    """Return a target where both engines are certified with int8, and one is chosen."""
     builds = tuple(
         EngineBuildStatus(
             engine=e,

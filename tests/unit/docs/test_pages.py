@@ -81,7 +81,7 @@ def _links(page: Path) -> Iterator[str]:
 
 
 def _anchors(page: Path) -> set[str]:
-    """Names of a page's headings, as Git hosts make them."""
+    """Return the names of a page's headings, as Git hosts make them."""
     if page.suffix != ".md":
         return set()
     tokens = MarkdownIt().parse(page.read_text())

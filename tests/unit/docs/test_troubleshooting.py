@@ -15,7 +15,7 @@ REASONS = {reason.value: reason for subject in SUBJECTS for reason in subject}
 
 
 def rows() -> list[tuple[set[str], str]]:
-    """The reasons in the first cells of the tables, and what the second ones say of them."""
+    """Return the reasons in the first cells of the tables, with the second cells."""
     found = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", PAGE, re.MULTILINE)
     return [(set(re.findall(r"`([A-Z]\w+)`", cell)), meaning) for cell, meaning in found]
 

@@ -119,7 +119,7 @@ def _without_code(text: str) -> str:
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:
-    """The prose under each heading, without the targets of links."""
+    """Yield the prose under each heading, without the targets of links."""
     plain = re.sub(r"(?<=\])\([^)]*\)", "", text)
     for part in re.split(r"^(?=#)", plain, flags=re.MULTILINE):
         heading = part.partition("\n")[0] if part.startswith("#") else "before the first heading"
@@ -127,7 +127,7 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _descriptions(node: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every description below a node of YAML."""
+    """Yield every description below a node of YAML."""
     match node:
         case dict():
             if isinstance(node.get("description"), str):

@@ -58,7 +58,7 @@ class LocalJobs:
     environment: pytest.MonkeyPatch
 
     def world(self, manifest: str) -> World:
-        """The EdgeModel of a manifest below examples/ on a cluster with one node of its class."""
+        """Return the EdgeModel of a manifest below examples/ on a cluster with one node of its class."""
         spec = yaml.safe_load((ROOT / "examples" / manifest).read_text())["spec"]
         registry = {"address": self.registry.address, "insecure": True}
         config = OperatorConfig.model_validate(CONFIG.to_wire() | {"registry": registry})

@@ -31,7 +31,7 @@ BASELINE = BaselineFile(
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """An empty pod."""
+    """Return an empty pod."""
     found = Workspace(*(tmp_path / name for name in ("source", "dataset", "scratch")))
     found.measure.mkdir(parents=True)
     return found

@@ -53,7 +53,7 @@ def test_what_is_in_use_is_counted() -> None:
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with the usual settings, of which a good deal is in use."""
+    """Return a machine with the usual settings, of which a good deal is in use."""
     (tmp_path / INSTANCES.name).write_text("128\n")
     (tmp_path / WATCHES.name).write_text("8192\n")
     monkeypatch.setattr(limits, "SETTINGS", tmp_path)

@@ -52,7 +52,7 @@ def run_stages(*names: str) -> None:
 
 @pytest.fixture(scope="module")
 def built(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job up to its build: another one of its registry, model and key finds what it built."""
+    """Return a job up to its build; another job with its registry, model and key finds the result."""
     with pytest.MonkeyPatch.context() as patched:
         access = registry.access("t/built")
         folder = tmp_path_factory.mktemp("built")

@@ -68,7 +68,7 @@ def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
 
 
 def secrets_mounted(workload: dict[str, Any]) -> dict[str, set[str]]:
-    """The Secrets that each container can read, by its name."""
+    """Return the Secrets that each container can read, by its name."""
     pod = pod_of(workload)
     named = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
     return {
@@ -158,7 +158,7 @@ def test_a_daemonset_that_runs_takes_over_what_the_chart_says_now_and_nothing_el
 
 
 def _stored(workload: dict[str, Any]) -> dict[str, Any]:
-    """The object as the API server keeps it: what is empty is left out."""
+    """Return the object as the API server stores it, without what is empty."""
     pod = {key: value for key, value in pod_of(workload).items() if value not in ([], "")}
     spec = workload["spec"]
     return {**workload, "spec": {**spec, "template": {**spec["template"], "spec": pod}}}

@@ -277,7 +277,7 @@ def test_nodes() -> None:
 
 
 def _is_meant_for(item: dict[str, Any], shard: int | None, labels: dict[str, str]) -> bool:
-    """As Kubernetes reads a node affinity."""
+    """Return whether a node affinity matches, as Kubernetes reads it."""
     pod = item["spec"]["template"]["spec"]
     required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     node = {NODE_LABEL_CLASS: "x86", **labels}

@@ -30,7 +30,7 @@ def rendered(flavor: Flavor, *args: str) -> dict[str, Any]:
 
 
 def containers(workload: dict[str, Any]) -> dict[str, Any]:
-    """Containers by name, arguments and variables as the kubelet expands them."""
+    """Return containers by name, with arguments and variables as the kubelet expands them."""
     pod = workload["spec"]["template"]["spec"]
     found = (*pod.get("initContainers", ()), *pod["containers"])
     return {one["name"]: expanded(one) for one in found}

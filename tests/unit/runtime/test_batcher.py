@@ -47,7 +47,7 @@ class Engine:
 def ask_together(
     batcher: Batcher, engine: Engine, arrays: Sequence[NDArray[Any]]
 ) -> list[NDArray[Any] | Exception]:
-    """The first array alone; while it is computed, the others come to wait in their order."""
+    """Send the first array alone; while it is computed, the others come to wait in their order."""
 
     def ask(array: NDArray[Any]) -> NDArray[Any]:
         return batcher.run({"x": array}, ["y"])["y"]

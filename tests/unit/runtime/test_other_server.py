@@ -47,7 +47,7 @@ QUESTION = {"ask": [{"tensor": "x", "shape": [1, WIDTH], "numbers": ROW.tolist()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the foreign distribution, on the path of this process."""
+    """Yield a folder with the foreign distribution, on the path of this process."""
     folder = tmp_path_factory.mktemp("site")
     install(folder)
     sys.path.insert(0, str(folder))
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def template(site: Path) -> dict[str, Any]:
-    """The pod template of a revision that the foreign engine's server serves."""
+    """Return the pod template of a revision that the foreign engine's server serves."""
     assert site.is_dir()
     served = dataclasses.replace(SERVED, server=find_engine("Reference").server)
     owner = dataclasses.replace(OWNER, name="encoder")
@@ -71,7 +71,7 @@ def template(site: Path) -> dict[str, Any]:
 def pod(
     template: dict[str, Any], site: Path, encoder_artifact: Path, tmp_path_factory: Any
 ) -> Iterator[Instance]:
-    """The pod, running, as the agent sees it; its ports are this machine's."""
+    """Yield the pod, running, as the agent sees it; its ports are this machine's."""
     repository = tmp_path_factory.mktemp("repository")
     ports = {"7000": str(free_port()), "8090": str(free_port())}
     paths = {"/model": str(encoder_artifact), "/repository": str(repository)}
@@ -97,7 +97,7 @@ def pod(
 def here(
     container: dict[str, Any], paths: dict[str, str], ports: dict[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """A container's command and variables with this machine's paths and ports."""
+    """Return a container's command and variables with this machine's paths and ports."""
 
     def local(text: str) -> str:
         for path, own in paths.items():
@@ -134,13 +134,13 @@ def as_the_api_server_has_it(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def mode(pod: Instance, word: str) -> None:
-    """How the server answers from now on."""
+    """Set how the server answers from now on."""
     HTTP.post(f"http://127.0.0.1:{pod.ports.http}/mode", content=word).raise_for_status()
 
 
 @pytest.fixture
 def right(pod: Instance) -> Iterator[Instance]:
-    """The pod; it answers rightly before and after."""
+    """Yield the pod; it answers correctly before and after."""
     yield pod
     mode(pod, "right")
 
@@ -216,7 +216,7 @@ class Lines(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def log_of(path: Path) -> AsyncIterator[asyncio.Queue[str]]:
-    """The lines that the gateway logs to a socket."""
+    """Yield the lines that the gateway logs to a socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.setblocking(False)  # noqa: FBT003 - the standard library's signature
         server.bind(str(path))

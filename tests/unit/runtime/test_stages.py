@@ -106,7 +106,7 @@ class Job:
         return done.returncode, self.told()
 
     def environment(self) -> dict[str, str]:
-        """What the container sets."""
+        """Return the variables that the container sets."""
         return {
             "SKERRY_PLAN": self.plan.model_dump_json(by_alias=True),
             "SKERRY_SOURCE_DIR": str(self.root / "source"),
@@ -116,16 +116,16 @@ class Job:
         }
 
     def told(self) -> str:
-        """The termination message."""
+        """Return the termination message."""
         return (self.root / "termination-log").read_text()
 
     def finalist(self) -> str:
-        """The recipe that answered the samples to certify."""
+        """Return the recipe that answered the samples to certify."""
         (file,) = (self.root / "scratch/measure/quality/certification").glob("*.npy")
         return file.stem
 
     def validation(self) -> Validation:
-        """What the validation stage left."""
+        """Return what the validation stage left."""
         return self.workspace.read_validation()
 
 
@@ -146,7 +146,7 @@ def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
 
 
 def new_job(root: Path) -> Job:
-    """A job with an encoder of four layers and 1,100 samples, before its first stage."""
+    """Return a job with an encoder of four layers and 1,100 samples, before its first stage."""
     for name in ("source", "dataset", "scratch"):
         (root / name).mkdir(parents=True)
     onnx.save(encoder_model(depth=4, width=WIDTH), root / "source/model.onnx")
@@ -157,7 +157,7 @@ def new_job(root: Path) -> Job:
 
 @pytest.fixture(scope="module", autouse=True)
 def short_blocks() -> Iterator[None]:
-    """How exactly a block tells the speed-up is not what these tests are about."""
+    """Shorten the blocks: their precision is not what these tests are about."""
     with pytest.MonkeyPatch.context() as patched:
         measuring.with_short_blocks(patched)
         yield
@@ -165,19 +165,19 @@ def short_blocks() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is, but where a certificate is read, whether memory repeats from process to process."""
+    """Use few processes: only the test of a certificate checks whether memory repeats."""
     measuring.with_one_memory_process(monkeypatch)
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """A job before its first stage."""
+    """Return a job before its first stage."""
     return new_job(tmp_path / "job")
 
 
 @pytest.fixture(scope="module")
 def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job's mounts after its first stage, which is measured once for all tests."""
+    """Return a job's mounts after its first stage, which is measured once for all tests."""
     done = new_job(tmp_path_factory.mktemp("baseline") / "job")
     code, message = done.run_command("baseline")
     assert code == 0, message
@@ -187,14 +187,14 @@ def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def measured(tmp_path: Path, baseline_root: Path) -> Job:
-    """A job after its first stage."""
+    """Return a job after its first stage."""
     shutil.copytree(baseline_root, tmp_path / "job")
     return Job(tmp_path / "job", plan())
 
 
 @pytest.fixture(scope="module")
 def judged_root(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job's mounts after the source itself was judged, which is done once for all tests."""
+    """Return a job's mounts after the source itself was judged, which is done once for all tests."""
     root = tmp_path_factory.mktemp("judged") / "job"
     shutil.copytree(baseline_root, root)
     job = Job(root, plan())
@@ -207,14 +207,14 @@ def judged_root(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def judged(tmp_path: Path, judged_root: Path) -> Job:
-    """A job after its second stage, with the source as the one candidate."""
+    """Return a job after its second stage, with the source as the one candidate."""
     shutil.copytree(judged_root, tmp_path / "job")
     return Job(tmp_path / "job", plan())
 
 
 @pytest.fixture(scope="module")
 def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job after its last stage, which chose the source; for the tests that change nothing."""
+    """Return a job after its last stage, which chose the source; for the tests that change nothing."""
     root = tmp_path_factory.mktemp("certified") / "job"
     shutil.copytree(baseline_root, root)
     job = Job(root, plan())
@@ -371,7 +371,7 @@ def begun_seconds_ago(job: Job, seconds: float) -> None:
 
 
 def burdened(model: Any) -> Any:
-    """The same answers, each after much more work."""
+    """Return the same answers, each after much more work."""
     graph = model.graph
     answer = graph.node[-1].output[0]
     graph.node[-1].output[0] = "unburdened"

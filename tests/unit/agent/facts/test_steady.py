@@ -24,7 +24,7 @@ MAINS, BATTERY = on(PowerSource.MAINS, 90), on(PowerSource.BATTERY, 90)
 
 
 def reports(looks: list[DeviceFacts], seconds: float = LOOK_SECONDS) -> list[DeviceFacts]:
-    """What is reported over looks that far apart, each change once."""
+    """Return the reports over looks that far apart, each change once."""
     state = begin(looks[0], 0)
     told = [state.reported]
     for number, found in enumerate(looks[1:], start=1):

@@ -25,7 +25,7 @@ DIGEST, CONTENT, OTHER = ("sha256:" + letter * 64 for letter in "123")
 
 
 def fetching(**source: Any) -> World:
-    """An EdgeModel whose source takes a job."""
+    """Return an EdgeModel whose source requires a job."""
     new = world(source={"uri": URI, **source})
     return new.with_(pins=Pins({Role.DATASET: Pin(DATASET)}))
 
@@ -37,7 +37,7 @@ def report(digest: str = DIGEST) -> str:
 
 
 def failed(before: World, said: str, **changes: Any) -> World:
-    """The newest job fails with these words."""
+    """Let the newest job fail with these words."""
     pod = PodView("pod-1", before.now, "node-1", containers=(ended("look", said, 3, "Error"),))
     how = ("PodFailurePolicy", "exit code 3")
     return before.job(failure=how, finished_at=before.now, pods=(pod,), **changes)

@@ -43,12 +43,12 @@ def decided(node: NodeFacts, *classes: HardwareClass) -> FleetDecision:
 
 
 def after(decision: FleetDecision, *classes: HardwareClass) -> list[HardwareClass]:
-    """The classes with the statuses that the decision writes."""
+    """Return the classes with the statuses that the decision writes."""
     return [c.model_copy(update={"status": decision.statuses[c.metadata.name]}) for c in classes]
 
 
 def said(decision: FleetDecision, name: str) -> dict[str, tuple[str, str]]:
-    """Status and reason of a class's conditions that are about overlaps."""
+    """Return status and reason of a class's conditions about overlaps."""
     conditions = decision.statuses[name].conditions
     of_overlaps = [c for c in conditions if c.type in {"Distinct", "Stalled"}]
     return {c.type: (c.status.value, c.reason) for c in of_overlaps}

@@ -27,7 +27,7 @@ def hardware(architecture: str = "amd64", *features: str) -> Device:
 
 
 def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
-    """The engines of an operator's configuration."""
+    """Return the engines of an operator's configuration."""
     image = "registry.example/image@sha256:" + "0" * 64
     given = {
         "version": "1", "recipe_set": "a/1", "optimizer_image": image, "runtime_image": image,
@@ -41,7 +41,7 @@ def ranked(
     settings: Mapping[str, EngineSettings],
     plugins: Mapping[str, EnginePlugin] = PLUGINS,
 ) -> tuple[EngineRank, ...]:
-    """The ranking with the engines of this environment."""
+    """Return the ranking with the engines of this environment."""
     return rank_engines(assessment, device, settings, plugins)
 
 

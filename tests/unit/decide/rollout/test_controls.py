@@ -19,7 +19,7 @@ RINGS: Waves = (CANARY, 50, 100)
 
 
 def serving(nodes: int, waves: Waves = (50, 100), canaries: int = 0, **more: Any) -> Fleet:
-    """A is promoted everywhere; the last `canaries` nodes carry the ring's label."""
+    """Return a fleet with A promoted everywhere; the last `canaries` nodes carry the ring's label."""
     made = Fleet(policy=policy(waves, **more))
     made.devices = {f"n{i}": Device(f"n{i}", i) for i in range(nodes)}
     for device in list(made.devices.values())[nodes - canaries :]:
@@ -173,7 +173,7 @@ def test_suspension_says_nothing_where_nothing_is_held() -> None:
 
 
 def suspended_rollout() -> Fleet:
-    """The rollout of B is under way, and suspended."""
+    """Return a fleet whose rollout of B is under way, and suspended."""
     made = serving(4)
     for _ in range(3):
         made.tick()

@@ -30,7 +30,7 @@ def fleet(nodes: int, waves: tuple[int, ...] = (50, 100)) -> Fleet:
 
 
 def without_agent(made: Fleet, *names: str) -> Fleet:
-    """Nodes of a control plane: a taint, and so never an agent."""
+    """Return a fleet with nodes of a control plane: a taint, and so never an agent."""
     for name in names:
         made.devices[name].tainted, made.devices[name].agent = True, False
     return made
@@ -124,7 +124,7 @@ def test_a_class_of_nodes_that_are_all_left_out_says_so() -> None:
 
 
 def decided(made: Fleet, **causes: Cause) -> TargetDecision:
-    """The decision when nodes lack the candidate's pods (or stable's) for these reasons."""
+    """Return the decision when nodes lack the candidate's pods (or stable's) for these reasons."""
     route = made.route
     assert route is not None
     role = route.candidate or route.stable
@@ -134,7 +134,7 @@ def decided(made: Fleet, **causes: Cause) -> TargetDecision:
 
 
 def rolling_out(nodes: int = 2) -> Fleet:
-    """B's only wave is open; no pod of it has come."""
+    """Return a fleet where B's only wave is open and no pod of it exists."""
     made = serving(nodes, waves=(100,))
     made.desired = B
     made.full_pass()
@@ -300,7 +300,7 @@ DAY = 24 * 3600
 
 
 def alone_on_previous(shards: tuple[int, ...] = (0, 1, 2)) -> Fleet:
-    """n1 had a taint when B came and serves A, more than a day after the window in which A was kept."""
+    """Return a fleet where n1, tainted when B came, serves A more than a day after A's window ended."""
     made = fleet(3)
     for number, shard in enumerate(shards):
         made.devices[f"n{number}"].shard = shard

@@ -84,7 +84,7 @@ class Side:
     """The good answers of one side; `own`: without the time in the server's own queue."""
 
     def __init__(self, requests: Requests, failed: Bools, seconds: float, *, own: bool) -> None:
-        """Computes what both statistics of latencies need."""
+        """Compute what both statistics of latencies need."""
         good = ~failed
         started, self.answered = requests.started[good], requests.answered[good]
         begun, self.queued = started, np.zeros(len(started), bool)

@@ -67,7 +67,7 @@ def failures(rng: np.random.Generator, requests: Requests, rate: float) -> NDArr
 
 
 def soak(noise: str, share: float, seed: int) -> Soak:
-    """One of the soaks of equal builds; both tests below play the same ones."""
+    """Return one of the soaks of equal builds; both tests below play the same ones."""
     rng = np.random.default_rng([seed, round(share * 10), noise == "trace"])
     sides = traffic(noise, rng, share, SOAK_SECONDS)
     failing = (failures(rng, sides[0], USUAL_ERRORS), failures(rng, sides[1], USUAL_ERRORS))
