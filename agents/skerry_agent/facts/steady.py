@@ -18,7 +18,7 @@ STEP = 20
 """Per cent of charge."""
 
 SLACK = 5
-"""Per cent beyond a step before the next one is told: a charge around a bound does not go to and fro."""
+"""Percent beyond a step before the next one is reported, so that a charge near a bound does not alternate."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def in_steps(found: DeviceFacts, reported: DeviceFacts | None) -> DeviceFacts:
     """Return the finding with its charge rounded down to a step, or the reported charge while that is near."""
     if found.power is None or found.power.battery_percent is None:
         return found
-    percent, told = found.power.battery_percent, None
+    percent, shown = found.power.battery_percent, None
     if reported is not None and reported.power is not None:
-        told = reported.power.battery_percent
-    if told is None or not told - SLACK <= percent < told + STEP + SLACK:
-        told = min(percent // STEP * STEP, 100)
-    power = found.power.model_copy(update={"battery_percent": told})
+        shown = reported.power.battery_percent
+    if shown is None or not shown - SLACK <= percent < shown + STEP + SLACK:
+        shown = min(percent // STEP * STEP, 100)
+    power = found.power.model_copy(update={"battery_percent": shown})
     return found.model_copy(update={"power": power})

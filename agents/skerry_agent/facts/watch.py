@@ -1,4 +1,4 @@
-"""Looks at the device now and then, beside the agent's loop, and holds what is to be reported."""
+"""Looks at the device now and then, concurrently with the agent's loop, and holds what is to be reported."""
 
 from __future__ import annotations
 
