@@ -35,7 +35,7 @@ class Mark:
 
     Attributes:
         attempt: a mark without a number means the first.
-        nonce: tells two approvals of the same attempt apart.
+        nonce: distinguishes two approvals of the same attempt.
     """
 
     attempt: Attempt

@@ -3,7 +3,7 @@
 `python -m skerry.api.crd crds/` writes a file per kind; with `--check` it only says which of them
 are stale, and exits 1 when one is. The API server takes a subset of JSON Schema ("structural": no
 references, no unions, no nulls); this module turns pydantic's output into that subset and adds what
-a CRD says beside its schema. An optional field becomes one that may be absent: the API server prunes
+a CRD has in addition to its schema. An optional field becomes one that may be absent: the API server prunes
 a null itself.
 """
 
@@ -181,7 +181,7 @@ def _required_form(schema: Schema) -> Schema:
 def _resolve(schema: Schema, definitions: dict[str, Schema]) -> Schema:
     """Return the schema, written out when it is a reference.
 
-    A field's own description takes the place of its type's; an enum's, which tells of the values,
+    A field's own description takes the place of its type's; an enum's, which describes the values,
     is kept below it.
     """
     if "$ref" not in schema:

@@ -1,7 +1,7 @@
 """Rules that a schema can't say, written once for both who check them.
 
 A `Rule` holds a CEL expression, which `skerry.api.crd` writes into the CRD for the API server, and
-the same test in Python, which pydantic runs. `ListMap` does so for lists whose items are told apart
+the same test in Python, which pydantic runs. `ListMap` does so for lists whose items are identified
 by keys. Tests hold both sides against each other: what one refuses, the other refuses.
 """
 

@@ -32,7 +32,7 @@ def pause_asked(header: str | None, now: datetime) -> float | None:
         until = parsedate_to_datetime(text)
     except (ValueError, OverflowError, TypeError):
         return None
-    if until.tzinfo is None:  # "-0000": UTC, from a place that is not told
+    if until.tzinfo is None:  # "-0000": UTC, from an unstated place
         until = until.replace(tzinfo=UTC)
     return _bounded((until - now).total_seconds())
 

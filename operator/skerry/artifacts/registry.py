@@ -388,4 +388,4 @@ def _unreached(error: Exception, uri: str) -> RegistryError:
 
 
 def _refused(uri: str) -> RegistryError:
-    return RegistryError("the registry wants credentials", uri, _TO_BE_READ)
+    return RegistryError("the registry requires credentials", uri, _TO_BE_READ)

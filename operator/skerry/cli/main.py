@@ -289,7 +289,7 @@ def _order(
         return order
 
     order = run(where, work)
-    for line in order.told:
+    for line in order.consequences:
         out.print(line, highlight=False, markup=False)
     out.print(f"to watch it: kubectl skerry status {name} --watch", highlight=False)
 

@@ -23,7 +23,7 @@ HEARTBEATS_MISSED = 3
 GAP_SECONDS = 1.5 * LIST_SECONDS
 """Lists that are further apart count as an outage: this process or the API server stood still."""
 
-HEARD_PERIODS = 2
+RECENT_PERIODS = 2
 """Heartbeats for which an agent that was seen to renew counts as certainly alive."""
 
 FIRST_BEAT_SECONDS = 600.0
@@ -136,12 +136,12 @@ class Heartbeats:
         beat = self._beats.get(name)
         return beat is None or beat.node != uid or beat.seen is not None
 
-    def is_heard(self, name: str, uid: str) -> bool:
+    def renewed_lately(self, name: str, uid: str) -> bool:
         """Return whether the agent on this Node renewed its Lease lately, by this process's own clock."""
         beat = self._beats.get(name)
         if beat is None or beat.node != uid or beat.renewed is None:
             return False
-        return self._listed_after(beat.renewed) <= HEARD_PERIODS * self.period
+        return self._listed_after(beat.renewed) <= RECENT_PERIODS * self.period
 
     def seconds_since_list(self, now: Moment) -> float:
         """Return the age of the last list; what happened since then is unknown."""

@@ -49,7 +49,7 @@ class Priority(Enum):
     NEWS = 0.0
     """Something has happened: the usual case."""
     ROUTINE = -10.0
-    """Everything is looked at again, or a crowd of new nodes is labelled."""
+    """Everything is looked at again, or a crowd of new nodes is labeled."""
 
 
 _priority: ContextVar[Priority] = ContextVar("priority", default=Priority.NEWS)

@@ -20,7 +20,7 @@ from skerry.controllers import events, metrics, writes
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.fence import fenced
 from skerry.controllers.refusals import concerning, refused_by
-from skerry.controllers.unlabelled import is_owned
+from skerry.controllers.unlabeled import is_owned
 from skerry.controllers.views import job_finished
 from skerry.controllers.writes import Plan, Verb, Write, WriteId
 from skerry.decide.decision import Event
@@ -73,7 +73,7 @@ class Applier:
         """
         plan = self._plan(decision)
         await self._write_all(writes.before_status(plan))
-        plan = self._plan(self._decided_anew(decision))
+        plan = self._plan(self._decided_again(decision))
         status = writes.status(plan)
         await self._write_all((status,) if status else ())
         if status is None or status.id not in self._failed:
@@ -85,17 +85,17 @@ class Applier:
 
     @property
     def is_reported(self) -> bool:
-        """Whether the status of this pass tells all that is refused, and nothing else."""
+        """Whether the status of this reconcile reports all that is refused, and nothing else."""
         now = self._operator.refused(self._key)
         return _identities(now) == _identities(self._reported)
 
     def _plan(self, decision: Decision) -> Plan:
         return Plan(decision, self._gathered, self._owner, self._operator.config)
 
-    def _decided_anew(self, decision: Decision) -> Decision:
+    def _decided_again(self, decision: Decision) -> Decision:
         """Decide again with the writes refused so far, so that none of them is reported as done.
 
-        At the time of the first one, so that it wants the routes that were written.
+        It decides at the time of the first decision, so that it asks for the routes that were written.
         """
         snapshot, refused = self._gathered.snapshot, self._operator.refused(self._key)
         self._reported = refused

@@ -1,4 +1,4 @@
-"""Reads the operator's configuration file; a mistake in it is told in one line, with its place."""
+"""Reads the operator's configuration file; reports a mistake in one line, with its place."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What has been made is remembered in a ConfigMap that nobody else writes, not in the classes: one that
 somebody deleted or changed stays as they left it, whatever restarts, upgrades or leads next
-(docs/adr/0020). The ConfigMap is written last: an operator that is killed before goes on where it was.
+(docs/adr/0020). The ConfigMap is written last: an operator that is killed earlier continues where it was.
 """
 
 from __future__ import annotations

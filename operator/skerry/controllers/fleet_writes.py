@@ -46,7 +46,7 @@ class FleetWrite:
 
     Attributes:
         owner: whose refusals it belongs to.
-        doing: in words, and with kind and name what tells the writes of an owner apart.
+        doing: in words; with kind and name it identifies a write of the owner.
         body: what is to be written, to be compared with what was refused.
         send: makes it.
         hardware_class: of the node; empty for what is no node's.
@@ -62,7 +62,7 @@ class FleetWrite:
 
     @property
     def id(self) -> WriteId:
-        """What tells the writes of an owner apart."""
+        """What identifies a write of the owner."""
         return self.doing, self.kind.name, self.name
 
 

@@ -20,7 +20,7 @@ from skerry.cluster.heartbeats import Moment
 from skerry.controllers.absence import with_absences
 from skerry.controllers.partly import daemonset_of, edge_model_of, model_route_of, model_variant_of
 from skerry.controllers.reach import node_views
-from skerry.controllers.unlabelled import Children, is_owned, unlabelled
+from skerry.controllers.unlabeled import Children, is_owned, unlabeled
 from skerry.controllers.unreadable import Reading
 from skerry.controllers.views import is_pod_of, job_view, pod_view
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, Snapshot
@@ -73,7 +73,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         operator.unreadable.note(key, ())
         return None
     operator.recognize(key, raw["metadata"]["uid"])
-    present |= await unlabelled(operator.cluster, raw, present)
+    present |= await unlabeled(operator.cluster, raw, present)
     uid = raw["metadata"]["uid"]
     own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
     pods = await _job_pods(operator, key) if _of(own, "Job") else []

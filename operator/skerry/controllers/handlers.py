@@ -87,7 +87,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
         ("apps", "v1", "daemonsets"): on_daemonset,
     }
     for (group, version, plural), handle in watched.items():
-        # Not a plain function: kopf would run that in a thread, beside the loop.
+        # Not a plain function: kopf would run that in a thread of its own.
         async def noted(event: Any, _handle: Any = handle, **_: Any) -> None:
             _handle(operator, event["type"] == "DELETED", dict(event["object"]))
 

@@ -1,9 +1,9 @@
-"""Finished work, asked for in the registry beside the passes: a job that would only find it need not start.
+"""Looks up finished work in the registry, concurrently with reconciles: no job starts only to find its work done.
 
 A registry that can't be asked without credentials is taken for one that holds nothing: the job looks
-again, with the EdgeModel's own Secret (docs/adr/0019), and tells what is wrong. One that is busy or away
+again, with the EdgeModel's own Secret (docs/adr/0019), and reports what is wrong. One that is busy or away
 is asked again, with pauses: what is finished must not be done again because of it. When that has lasted
-too long, the job tells what is wrong here too.
+too long, the job starts and reports what is wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Asked:
-    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them anew.
+    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them again.
 
     Attributes:
         says: why there is no answer yet, by tag.
@@ -58,7 +58,7 @@ class Lookups:
     Attributes:
         registry: to ask.
         repository: HOST/REPOSITORY that all EdgeModels share.
-        wake: told of an EdgeModel when an answer comes.
+        wake: called with an EdgeModel's key when an answer comes.
     """
 
     registry: Registry

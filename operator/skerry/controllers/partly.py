@@ -45,7 +45,7 @@ def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
 def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
     """Read a ModelRoute; leave out what each pass finds again.
 
-    That is guard rules, which the EdgeModel's spec has, a wave, of which the placements tell how far it is,
+    That is guard rules, which the EdgeModel's spec has, a wave, whose progress the placements show,
     and single placements, which the DaemonSets carry.
     """
     return without_faults(ModelRoute, item, _of_route)

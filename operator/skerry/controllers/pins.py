@@ -1,11 +1,11 @@
-"""Digests of tags, asked for beside the passes: a registry that does not answer delays no rollback.
+"""Resolves tags to digests, concurrently with reconciles: a registry that does not answer delays no rollback.
 
 A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
 digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
 job to look up (`skerry.decide.build.fetches`) is none of this module's.
 
 A registry that is busy or away is waited for: it is asked again with pauses, which it may ask for
-itself, and what it said is told meanwhile. Only what lasts, or takes a person, is a problem.
+itself, and the status reports its answer meanwhile. Only what lasts, or takes a person, is a problem.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ QUICK_SECONDS = 0.25
 
 
 class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for
-    """The registry gave no digest; `failure` says how that is to be told, `asked` that it is asked again."""
+    """The registry gave no digest; `failure` has the message, `asked` says that it is asked again."""
 
     def __init__(self, failure: _Failure, *, asked: bool) -> None:
-        super().__init__(failure.told)
+        super().__init__(failure.message)
         self.failure, self.asked = failure, asked
 
 
@@ -53,14 +53,14 @@ class _Failure:
     """What the registry said instead of a digest.
 
     Attributes:
-        told: for people.
+        message: for people.
         passing: whether it may pass by itself.
         since: when it began to fail; the loop's time, as in `again_at`.
         count: failures in a row.
         again_at: when it is asked again.
     """
 
-    told: str
+    message: str
     passing: bool
     since: float
     count: int
@@ -187,8 +187,8 @@ def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failu
     count = known.count + 1 if known else 1
     pause = pause_after(count, error.retry_after)
     at = datetime.now(UTC) + timedelta(seconds=pause)
-    told = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
-    return _Failure(told, error.passing, known.since if known else now, count, now + pause)
+    message = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
+    return _Failure(message, error.passing, known.since if known else now, count, now + pause)
 
 
 def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
@@ -196,6 +196,6 @@ def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
     now = asyncio.get_running_loop().time()
     again_in = None if asked else max(failure.again_at - now, 0.0)
     if failure.lasts(now):
-        cause = Cause(RegistryReason.NOT_RESOLVED, failure.told)
+        cause = Cause(RegistryReason.NOT_RESOLVED, failure.message)
         return Pins(state=BuildState.REJECTED, cause=cause, again_in=again_in)
-    return Pins(cause=Cause(RegistryReason.WAITING, failure.told), again_in=again_in)
+    return Pins(cause=Cause(RegistryReason.WAITING, failure.message), again_in=again_in)

@@ -44,7 +44,7 @@ class Reach:
     reachable: bool
     since: datetime | None = None
     silent_seconds: float | None = None
-    heard: bool = False
+    renewed_lately: bool = False
 
 
 async def run_lease_loop(operator: Operator) -> None:
@@ -141,7 +141,7 @@ def node_views(
                 left_out=outside,
                 agent_awaited=not outside and is_awaited(fleet, node),
                 silent_seconds=reach.silent_seconds,
-                heard=reach.heard,
+                renewed_lately=reach.renewed_lately,
             )
         )
     return {
@@ -183,7 +183,7 @@ def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
     without = agentless_since(fleet, node, now)
     if without is not None:
         return Reach(reachable=False, since=without, silent_seconds=0.0)
-    return Reach(reachable=True, heard=beats.is_heard(node.name, node.uid))
+    return Reach(reachable=True, renewed_lately=beats.renewed_lately(node.name, node.uid))
 
 
 def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], NodeModel]:

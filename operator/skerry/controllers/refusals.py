@@ -85,7 +85,7 @@ class Refusals:
             self.forget(owner)
 
     def keep(self, owner: Key, writes: Iterable[WriteId]) -> None:
-        """Forget all but these: what nobody wants to write any more is refused no more."""
+        """Forget all but these: a write that is no longer needed is no longer refused."""
         wanted = set(writes)
         kept = {w: e for w, e in self._entries.get(owner, {}).items() if w in wanted}
         self._entries[owner] = kept

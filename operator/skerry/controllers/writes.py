@@ -105,7 +105,7 @@ class Write:
 
     @property
     def id(self) -> WriteId:
-        """What tells the writes of a pass apart."""
+        """What identifies a write of a reconcile."""
         return self.verb.value, self.kind.name, self.name
 
 
@@ -244,7 +244,7 @@ def _job(plan: Plan, job: FetchJob | AssessJob | BuildJob) -> Object:
     if isinstance(job, AssessJob):
         rendered = jobs.assess_job(plan.owner, job, plan.config)
     else:
-        rendered = jobs.optimisation_job(plan.owner, job, plan.config)
+        rendered = jobs.optimization_job(plan.owner, job, plan.config)
     return _delivered(rendered, plan.config)
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes conditions: written anew each pass, with a transition time that moves only with the status."""
+"""Kubernetes conditions: written in each reconcile, with a transition time that moves only with the status."""
 
 from __future__ import annotations
 

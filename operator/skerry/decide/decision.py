@@ -1,4 +1,4 @@
-"""What one pass over one EdgeModel wants written, in words of Skerry; `skerry.render` makes objects of it.
+"""What one reconcile of one EdgeModel has to write, in Skerry's own terms; `skerry.render` makes objects of it.
 
 `skerry.controllers.writes` says in which order. The operator may be killed after any write, and any write
 may be refused: the next pass sees what was written and continues from there.

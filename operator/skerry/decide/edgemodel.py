@@ -4,10 +4,10 @@
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
-    status.py    what is said about it; findings.py its conditions
+    status.py    its status; findings.py its conditions
 
 Every pass looks at the whole state and could be the first. A target whose build is not certified
-still has its rollout looked at: what serves goes on serving, and can still be taken back.
+still has its rollout decided: what serves keeps serving, and can still be rolled back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a pass found and decided for one target, and the story that it tells of it."""
+"""What a reconcile found and decided for one target, and how the status explains it."""
 
 from __future__ import annotations
 

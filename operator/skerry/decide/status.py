@@ -1,6 +1,6 @@
 """`EdgeModel.status`: one small document for people, kubectl, Argo CD and Flux, written once a pass.
 
-Each target tells its own story (its build's until there is a certified one, its rollout's from then);
+Each target has its own story (its build's until there is a certified one, its rollout's from then);
 phase and conditions are made of these alone.
 """
 
@@ -66,7 +66,7 @@ def make_status(
         targets=tuple(_target(snapshot, outcome) for outcome in outcomes),
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
-        # A retry is honoured once the tags are resolved anew, not before.
+        # A retry counts as used once the tags are resolved again, not before.
         retry_nonce=retry_asked(model.metadata.annotations)
         if resolved
         else model.status.retry_nonce,

@@ -47,11 +47,11 @@ def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
         "containers": [_stage(FETCH, fetch, config, mounts)],
         "volumes": volumes,
     }
-    labelled = {
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_FETCHER),
         job_parts.LABEL_WORK: fetch.made.work,
     }
-    return job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
+    return job_parts.job(owner, fetch.made, labeled, pod, fetch.deadline_seconds)
 
 
 def _stage(

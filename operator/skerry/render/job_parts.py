@@ -20,7 +20,7 @@ BACKOFF_LIMIT = 2
 
 
 def job(
-    owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
+    owner: Owner, made: JobTry, labeled: dict[str, str], pod: Object, deadline_seconds: int
 ) -> Object:
     """Return a Job around a pod; a try ended by an eviction does not count, a final one is the last."""
     evicted = {
@@ -32,14 +32,14 @@ def job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            **parts.metadata(owner, made.name, labelled),
+            **parts.metadata(owner, made.name, labeled),
             "annotations": {ANNOTATION_TRY: made.retry},
         },
         "spec": {
             "activeDeadlineSeconds": deadline_seconds,
             "backoffLimit": BACKOFF_LIMIT,
             "podFailurePolicy": {"rules": [evicted, final]},
-            "template": {"metadata": {"labels": labelled}, "spec": pod},
+            "template": {"metadata": {"labels": labeled}, "spec": pod},
         },
     }
 

@@ -1,6 +1,6 @@
 """The two Jobs: one that assesses a source, one that builds, measures and packs a variant.
 
-The stages of the optimisation job are init containers, which run one after the other: their states
+The stages of the optimization job are init containers, which run one after the other: their states
 are the live stages of `ModelVariant.status`, with no token for the API server in the pod. Containers
 that measure run the image that will serve: for time and memory under the limits that will serve, for
 quality with the builds' resources, since no CPU limit changes an answer.
@@ -26,9 +26,9 @@ ANNOTATION_VARIANT = "skerry.dev/variant"
 MEASURING_BYTES = 256 * 2**20
 
 
-def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
+def optimization_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
     """Return the Job of one ModelVariant under one set of gates, on a node of its class."""
-    labelled = {
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
         job_parts.LABEL_WORK: build.made.work,
     }
@@ -50,7 +50,7 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
             *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
-    rendered = job_parts.job(owner, build.made, labelled, pod, build.deadline_seconds)
+    rendered = job_parts.job(owner, build.made, labeled, pod, build.deadline_seconds)
     rendered["metadata"]["annotations"][ANNOTATION_VARIANT] = build.variant
     return rendered
 
@@ -81,11 +81,11 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
             *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
-    labelled = {
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_ASSESSOR),
         job_parts.LABEL_WORK: assess.made.work,
     }
-    return job_parts.job(owner, assess.made, labelled, pod, assess.deadline_seconds)
+    return job_parts.job(owner, assess.made, labeled, pod, assess.deadline_seconds)
 
 
 _SOURCE_MOUNT = {"name": "source", "mountPath": names.SOURCE_DIRECTORY, "readOnly": True}

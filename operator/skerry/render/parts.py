@@ -62,12 +62,12 @@ def labels(owner: Owner, component: str = "", hardware_class: str = "") -> dict[
     return {key: value for key, value in every.items() if value}
 
 
-def metadata(owner: Owner, name: str, labelled: Mapping[str, str]) -> Object:
+def metadata(owner: Owner, name: str, labeled: Mapping[str, str]) -> Object:
     """Return the metadata of a child of the EdgeModel."""
     return {
         "name": name,
         "namespace": owner.namespace,
-        "labels": dict(labelled),
+        "labels": dict(labeled),
         "ownerReferences": [owner.reference()],
     }
 

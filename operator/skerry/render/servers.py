@@ -37,7 +37,7 @@ _TMP_MOUNT = {"name": "tmp", "mountPath": TMP_DIRECTORY}
 
 
 def pod_annotations(server: Server) -> dict[str, str]:
-    """Return annotations that tell agent and Prometheus how to ask the server, where a port's name does not."""
+    """Return annotations by which agent and Prometheus ask the server, where a port's name is not enough."""
     found = {ANNOTATION_PROTOCOL: server.protocol}
     if server.metrics is not None:
         found["prometheus.io/port"] = str(server.metrics.port)

@@ -23,7 +23,7 @@ UNREAD = Assessment(
 
 
 def read_local(file: Path) -> Assessment:
-    """Assess a local ONNX file as the optimiser's job would.
+    """Assess a local ONNX file as the optimizer's job would.
 
     Raises:
         CliError: it can't be used, or what reads it is not installed here.

@@ -46,7 +46,7 @@ def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         name, longest = max(took.items(), key=lambda item: item[1])
         if longest >= LONG_STAGE * whole:
             share = f"{longest:.0f} s of the build's {whole:.0f} s ({longest / whole:.0%})"
-            yield content.told(build, f"{name} took {share}.")
+            yield content.sentence(build, f"{name} took {share}.")
 
 
 def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         for gate in build.gates:
             if gate.outcome is not GateOutcome.PASS:
                 kind = "required" if gate.required else "a goal"
-                yield content.told(build, f"gate {gate.name} ({kind}): {gate.message}.")
+                yield content.sentence(build, f"gate {gate.name} ({kind}): {gate.message}.")
 
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
         if build.variant.status.artifact:
             continue
         if nearest := passing_gates(build.gates, model.spec.gates):
-            yield content.told(
+            yield content.sentence(
                 build,
                 f"the nearest miss would pass {nearest}, if that is good enough for this use.",
             )
@@ -163,7 +163,7 @@ def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     failed = {
         one.variant.metadata.name
         for one in content.builds
-        if has_failed(one.variant) and one.by_gates_of_before
+        if has_failed(one.variant) and one.by_previous_gates
     }
     for said in content.target.build.engine_builds:
         if said.variant_name in failed:
@@ -173,7 +173,7 @@ def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
             )
 
 
-def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+def _rolled_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     rejection = rejection_of(model, content.target)
     if rejection is not None:
         yield (
@@ -190,7 +190,7 @@ BOTTLENECKS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
     _not_supported,
 )
 RECOMMENDATIONS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
-    _taken_back,
+    _rolled_back,
     _gates_to_pass,
     _faster_but_for_quality,
     _narrow_the_interval,

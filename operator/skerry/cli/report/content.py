@@ -50,18 +50,18 @@ class Build:
     """What one engine has made for a class.
 
     Attributes:
-        by_gates_of_before: what it has of gates was judged before they changed.
+        by_previous_gates: its gates were judged before they changed.
         evidence: its raw figures; None where the registry was not reached, or has none.
     """
 
     variant: ModelVariant
-    by_gates_of_before: bool
+    by_previous_gates: bool
     evidence: Evidence | None = None
 
     @property
     def gates(self) -> tuple[GateResult, ...]:
-        """How it came through the gates of now; none while that is not known."""
-        return () if self.by_gates_of_before else self.variant.status.gates
+        """How it passed the current gates; none while that is not known."""
+        return () if self.by_previous_gates else self.variant.status.gates
 
     @property
     def engine(self) -> str:
@@ -87,7 +87,7 @@ class ClassContent:
         """Whether the registry gave the evidence of any build."""
         return any(build.evidence for build in self.builds)
 
-    def told(self, build: Build, text: str) -> str:
+    def sentence(self, build: Build, text: str) -> str:
         """Return a sentence about a build, after its engine's name where there are several."""
         return f"{build.engine}: {text}" if len(self.builds) > 1 else text[0].upper() + text[1:]
 
@@ -105,7 +105,7 @@ def _class(
     builds = tuple(
         Build(
             v,
-            by_gates_of_before=v.status.gates_key != now,
+            by_previous_gates=v.status.gates_key != now,
             evidence=evidence.get(v.metadata.name),
         )
         for v in found

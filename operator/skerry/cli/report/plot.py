@@ -1,4 +1,4 @@
-"""The Pareto front of a class as an SVG: speed across, quality up, memory saved as colour."""
+"""The Pareto front of a class as an SVG: speed across, quality up, memory saved as color."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skerry.cli.report.content import Point
 
 SIZE_INCHES = (8.0, 4.6)
-COLOURS = "viridis"
+COLORS = "viridis"
 CHOSEN_AREA, AREA = 220, 90
 MARKERS = "osD^v"
 
@@ -72,7 +72,7 @@ def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
             fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
         )  # fmt: skip
         drawn = axes.scatter(
-            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLOURS, norm=scale,
+            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLORS, norm=scale,
             s=[CHOSEN_AREA if p.chosen else AREA for p in own], marker=marker, label=engine,
             edgecolors=["black" if p.on_front else "none" for p in own], linewidths=1.5, zorder=3,
         )  # fmt: skip

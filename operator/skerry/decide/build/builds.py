@@ -37,7 +37,7 @@ class TargetBuild:
         state: of the lead, where there is one.
         cause: why it is where it is; when a build is chosen, why this one.
         engines: the ranking, for people.
-        constraints: what the class's devices must get by with, for people.
+        constraints: the power and network constraints of the class's devices, for people.
         builds: of each engine that builds for the target, in the order of the ranking.
         lead: the chosen one; before, the one that is worth looking at; None when none is built.
     """
@@ -189,14 +189,14 @@ def _concluded(snapshot: Snapshot, found: TargetBuild) -> TargetBuild:
 
 
 def _waiting(found: TargetBuild, lead: EngineBuild) -> TargetBuild:
-    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
+    return replace(found, state=lead.state, cause=_joint_cause(found.builds, lead), lead=lead)
 
 
 def _failed(found: TargetBuild) -> TargetBuild:
     # A job that failed may succeed when it is tried again; gates that were missed stay missed.
     faults = [build for build in found.builds if build.state is not BuildState.GATES_NOT_MET]
     lead = (faults or list(found.builds))[0]
-    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
+    return replace(found, state=lead.state, cause=_joint_cause(found.builds, lead), lead=lead)
 
 
 def _chosen(
@@ -216,7 +216,7 @@ def _chosen(
     return replace(found, state=lead.state, cause=cause, lead=lead)
 
 
-def _told(builds: Iterable[EngineBuild], lead: EngineBuild) -> Cause:
+def _joint_cause(builds: Iterable[EngineBuild], lead: EngineBuild) -> Cause:
     """Return the lead's cause with the other engines' causes; a single engine needs no name before it."""
     others = [build for build in builds if build is not lead]
     if not others:

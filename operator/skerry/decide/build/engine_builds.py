@@ -73,7 +73,7 @@ class EngineBuild:
 
     @property
     def certified(self) -> Trial | None:
-        """The build as it was measured afresh; None unless certified."""
+        """The build as validation measured it; None unless certified."""
         if self.served is None or self.status is None or self.status.certificate is None:
             return None
         return self.status.certificate.certified

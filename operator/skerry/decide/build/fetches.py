@@ -87,7 +87,7 @@ class Settled:
 
 
 def needs_job(artifact: Artifact) -> bool:
-    """Return whether the operator can't tell the digest by itself."""
+    """Return whether the operator can't find the digest by itself."""
     if scheme_of(artifact.uri) != "oci":
         return True
     return artifact.credentials_secret_name is not None and artifact.digest is None
@@ -129,8 +129,8 @@ def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fe
     found = {
         role: _pin(artifacts[role], one.fetched) for role, one in fetching.items() if one.fetched
     }
-    told = _explained(pins, failed or missing) if failed or missing else pins
-    return replace(told, known={**pins.known, **found})
+    explained = _explained(pins, failed or missing) if failed or missing else pins
+    return replace(explained, known={**pins.known, **found})
 
 
 def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
@@ -139,8 +139,8 @@ def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
     state = BuildState.QUEUED_TO_FETCH if queued else missing[0].state
     causes = [one.cause for one in missing if one.cause]
     before = [] if state.has_failed or pins.cause is None else [pins.cause.message]
-    told = "; ".join([*before, *(cause.message for cause in causes)])
-    return replace(pins, state=state, cause=replace(causes[0], message=told))
+    message = "; ".join([*before, *(cause.message for cause in causes)])
+    return replace(pins, state=state, cause=replace(causes[0], message=message))
 
 
 def _pin(artifact: Artifact, fetched: Fetched) -> Pin:
@@ -185,10 +185,10 @@ def _tried(
     if now >= again_at:
         return _start(snapshot, role, work, number + 1, failed)
     found = _refusal(last) or failure(last, _DEADLINE)
-    told = f"{found.cause.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
+    message = f"{found.cause.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
     return Fetching(
         state=found.state,
-        cause=replace(found.cause, message=told),
+        cause=replace(found.cause, message=message),
         obsolete=_names(job for job in failed if job is not last),
         again_at=again_at,
     )
@@ -231,8 +231,8 @@ def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
         return found
     most = snapshot.config.sources.max_concurrent
     uri = found.job.plan.uri
-    told = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
-    return Fetching(state=BuildState.QUEUED_TO_FETCH, cause=Cause(FetchReason.QUEUED, told))
+    message = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
+    return Fetching(state=BuildState.QUEUED_TO_FETCH, cause=Cause(FetchReason.QUEUED, message))
 
 
 def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetching:
@@ -242,11 +242,11 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
     try:
         report = FetchReport.model_validate_json(words)
     except ValidationError as error:
-        told = (
+        message = (
             f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
             " delete the job to run it again"
         )
-        cause = Cause(FetchReason.REPORT_UNREADABLE, told)
+        cause = Cause(FetchReason.REPORT_UNREADABLE, message)
         return Fetching(state=BuildState.FAILED, cause=cause)
     return Fetching(
         fetched=Fetched(
@@ -271,17 +271,17 @@ def _running(job: JobView, artifact: Artifact) -> Cause:
         return Cause(FetchReason.FETCHING, f"job {job.name} checks {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
     size = last_words(pod.containers, LOOK.name).strip()
-    told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
-    return Cause(FetchReason.FETCHING, told)
+    message = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
+    return Cause(FetchReason.FETCHING, message)
 
 
 def _refusal(job: JobView) -> Failure | None:
     """Return the failure that the fetcher reported, by the word that its message begins with."""
     for pod in reversed(job.pods):
         for container in pod.containers:
-            word, _, told = container.message.strip().partition(": ")
-            if container.exit_code and told and word in set(FetchRefusal):
-                return Failure(BuildState.REJECTED, Cause(FetchRefusal(word), told))
+            word, _, message = container.message.strip().partition(": ")
+            if container.exit_code and message and word in set(FetchRefusal):
+                return Failure(BuildState.REJECTED, Cause(FetchRefusal(word), message))
     return None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REVISION_DIGITS = 10
 MEASURING = 3
-"""Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
+"""Raised when earlier evidence no longer counts: how things are measured or judged
 has changed. It is part of no name, so finished variants stay as they are."""
 ASSESSING = 2
 """The same for what is read of a source and its data set."""
@@ -160,7 +160,7 @@ def revision(
         runtime_image: with its digest, `HOST/REPOSITORY@sha256:...`; only the digest counts.
         hardware_class: of the target.
         runtime: the class's server in place of the engine's, whose image then counts for nothing. The
-            engine's own `Server` is of the release of its image, and is not counted beside it.
+            engine's own `Server` is of the release of its image, and is not counted in addition.
     """
     parts: dict[str, Any] = {
         "artifact": artifact_digest,

@@ -14,11 +14,11 @@ from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.reasons import BuildReason, Cause, ConditionType
 from skerry.judging.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
-from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.gates import evaluate, passes, shortfalls, with_message
 from skerry.judging.nearest import passing_gates
 from skerry.decide.build.state import BuildState
 from skerry.decide.build.stages import current_stage, failure, last_words, stage_statuses, trouble
-from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.gates import evaluate, passes, shortfalls, with_message
 from skerry.judging.nearest import passing_gates
 from skerry.judging.racing import leader, settled
 from skerry.jobs.results import decode_summary
@@ -60,7 +60,7 @@ def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
         }
     )
     if job.succeeded:
-        return _summarised(variant, live, job, gates, gates_key, now)
+        return _summarized(variant, live, job, gates, gates_key, now)
     if job.failure is not None:
         found = failure(job, _DEADLINE)
         return _state(variant, live, found.state, found.cause, now)
@@ -120,7 +120,7 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
         variant: without anything finished under these keys.
         finished: what was found under the plan's evidence key.
         plan: of the job that would be started else.
-        gates_key: names the gates and weights of now.
+        gates_key: names the current gates and weights.
         now: UTC; when the certificate is issued.
     """
     try:
@@ -137,7 +137,7 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
     return _with_summary(variant, before, summary, plan.gates, now=now, issued_at=now)
 
 
-def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
+def _summarized(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
                 gates_key: str, now: datetime) -> VariantState:  # fmt: skip
     """Return the variant from the job's summary (its last container's termination message).
 
@@ -160,7 +160,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
 
 def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobSummary, gates: Gates,
                   *, now: datetime, issued_at: datetime) -> VariantState:  # fmt: skip
-    results = tuple(told(result) for result in summary.gates)
+    results = tuple(with_message(result) for result in summary.gates)
     status = live.model_copy(
         update={
             "trials": summary.trials,

@@ -38,7 +38,7 @@ class Device:
         features: instructions, and accelerators as `skerry.engines.ranking.ACCELERATORS` has them.
         found: of these, those that the spec does not say and agents found.
         reported: nodes that reported; 0 when nothing was found out.
-        constraints: what to get by with, each in a sentence with its reason.
+        constraints: what the device is limited to, each in a sentence with its reason.
     """
 
     architecture: str

@@ -216,7 +216,7 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
 
 
 def _complete(members: Sequence[NodeFacts]) -> Finding:
-    """Return `Complete`: every node can take part in rollouts; where some can't, the first is told with why."""
+    """Return `Complete`: every node can take part in rollouts, or the first that can't is named with its cause."""
     outside = sorted((node for node in members if node.left_out), key=lambda node: node.name)
     if not outside:
         cause = Cause(ClassReason.COMPLETE, "all nodes of the class take part in rollouts")

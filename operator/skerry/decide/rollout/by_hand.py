@@ -1,6 +1,6 @@
 """What a person does to a rollout: approve, abort, undo. Suspension holds none of these but approval.
 
-An annotation names revision and attempt, and stays as long as its writer wants: an abort or undo that
+An annotation names revision and attempt, and stays as long as its writer leaves it: an abort or undo that
 is done leaves a rejection, after which there is nothing left that it names; an approval is used once,
 which the status remembers.
 """

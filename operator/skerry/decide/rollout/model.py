@@ -92,12 +92,12 @@ class NodeView:
             An agent reports the generation of the roles that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         placed_revisions: revisions of this EdgeModel that have a pod there, Ready or not.
-        labels: of the Node; rings are told by them.
+        labels: of the Node; rings select by them.
         agent_awaited: no agent has beaten yet, and the node is not left out for it so far.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
         silent_seconds: for how long it has been silent, as of the last list that succeeded; None:
             since `unreachable_since`, until now.
-        heard: its agent was seen alive lately, so that its presence says something about losses elsewhere.
+        renewed_lately: its agent renewed its Lease lately, so that it counts against losses elsewhere.
     """
 
     name: str
@@ -110,7 +110,7 @@ class NodeView:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: str = ""
     silent_seconds: float | None = None
-    heard: bool = True
+    renewed_lately: bool = True
     agent_awaited: bool = False
 
 
@@ -134,7 +134,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class TargetView:
-    """Everything that a decision about one target depends on, beside the time.
+    """Everything except the time that a decision about one target depends on.
 
     Attributes:
         edge_model: name of the EdgeModel.

@@ -84,10 +84,10 @@ def counts_since(node: NodeView, opened_at: datetime) -> bool:
     return node.unreachable_since is not None and node.unreachable_since > opened_at
 
 
-def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision: str) -> bool:
+def has_released(node: NodeView, route: ModelRouteSpec, generation: int, revision: str) -> bool:
     """Return whether the node's agent has seen that `revision` leaves, and another revision answers there.
 
-    Without a stable revision in the route (a first rollout that was taken back) nothing can answer;
+    Without a stable revision in the route (a first rollout that was rolled back) nothing can answer;
     that the agent has seen it is enough.
     """
     report = node.model

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.placement import ALL_SHARDS, Placement, PlacementKind
 from skerry.api.rollout import Standby
-from skerry.decide.rollout.nodes import has_let_go, serves, silence_seconds
+from skerry.decide.rollout.nodes import has_released, serves, silence_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView
 
 OFFLINE_GRACE = timedelta(hours=24)
-"""What an offline node is given to let a revision go: a warm previous one from the end of its rollback
-window on; any other (stable is beside it) from the node's silence on."""
+"""How long an offline node may hold a revision: a warm previous one from the end of its rollback
+window on; any other (next to stable) from the node's silence on."""
 
 COPIES_PER_NODE = 2
 """Revisions of a model that are meant for one node at most."""
@@ -52,7 +52,7 @@ def holders(
 ) -> tuple[NodeView, ...]:
     """Return the nodes that still need `revision` where its servers are meant to run or still may.
 
-    None has let go of anything before the route that says so is written.
+    None has released anything before the route that says so is written.
     """
     placement = view.placed[revision]
     covered = (node for node in view.nodes if placement.holds(node))
@@ -71,7 +71,7 @@ def _needs(
         return not _answers_without(view, node, revision)
     if _is_overdue(view, route, node, revision, now):
         return False
-    return not has_let_go(node, route, view.roles_generation, revision)
+    return not has_released(node, route, view.roles_generation, revision)
 
 
 def _has_nothing(node: NodeView, revision: str) -> bool:

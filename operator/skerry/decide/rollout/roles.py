@@ -1,7 +1,7 @@
-"""The next ModelRoute: which revision is stable, candidate and previous, and what is taken back.
+"""The next ModelRoute: which revision is stable, candidate and previous, and what is rolled back.
 
 A chain of small checks, the urgent ones first. Each looks at the situation and returns the route that
-it wants, or None to pass on; the first answer is the decision. One step is made a pass.
+it asks for, or None; the first answer is the decision. A reconcile makes one step.
 """
 
 from __future__ import annotations

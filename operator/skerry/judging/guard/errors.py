@@ -154,7 +154,7 @@ def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | 
 
 
 def _fails_too(candidate: Counts, stable: Counts, now: float) -> bool:
-    """Tell whether stable failed lately, and not surely less often than the candidate."""
+    """Return whether stable failed lately, and not surely less often than the candidate."""
     if stable.last_failure is None or now - stable.last_failure >= RECENT_SECONDS:
         return False
     start = now - RECENT_SECONDS

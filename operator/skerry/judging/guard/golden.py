@@ -1,7 +1,7 @@
 """golden: does a device answer the certified inputs as the certificate says?
 
 The answers are compared with *this variant's own certified outputs*, never with another build's,
-one sample at a time (batching changes what a dynamically quantised model answers). An answer that is
+one sample at a time (batching changes what a dynamically quantized model answers). An answer that is
 off is asked for once more at once; two in a row fail.
 """
 
