@@ -1,4 +1,4 @@
-"""Notes when pods come, start, get ready and end, as the API server tells it."""
+"""Notes when pods come, start, get ready and end, as the API server reports it."""
 
 from __future__ import annotations
 

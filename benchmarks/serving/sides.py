@@ -2,7 +2,7 @@
 
 Every side gets the same arrays and answers the same question, block by block: the latencies of N clients
 that each ask again as soon as they are answered. Each client of a server is a connection of its own. Blocks
-are short and sides take turns: what a neighbour on the machine takes away for seconds, it takes from all.
+are short and sides take turns: what a neighbor on the machine takes away for seconds, it takes from all.
 """
 # ruff: noqa: PLC0415 - a side has nothing of the others in memory
 
@@ -61,7 +61,7 @@ class Side:
 class Block:
     """Calls a second of all clients together, and each call's latency in milliseconds.
 
-    `stolen` is what neighbours on a virtual machine's host took of all processors meanwhile, in seconds.
+    `stolen` is what neighbors on a virtual machine's host took of all processors meanwhile, in seconds.
     """
 
     calls_per_second: float

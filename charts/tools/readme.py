@@ -1,4 +1,4 @@
-"""The chart's README: what is said of its life, and every value with its default, type and comment.
+"""The chart's README: its introduction, and every value with its default, type and comment.
 
 Types and limits are those of values.schema.json, defaults and comments those of values.yaml; where a
 value has no comment, the schema's description stands.

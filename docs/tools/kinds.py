@@ -48,8 +48,8 @@ class FieldRow:
     def cells(self) -> tuple[str, str, str, str]:
         """Return the cells of the field's row in the table."""
         default = "**required**" if self.required else code(self.default)
-        told = "".join(f"<br>*Rule:* {rule}" for rule in self.rules)
-        return code(self.path), self.type, default, self.text + told
+        rule_lines = "".join(f"<br>*Rule:* {rule}" for rule in self.rules)
+        return code(self.path), self.type, default, self.text + rule_lines
 
 
 def render(kind: type[Resource]) -> str:
@@ -74,7 +74,7 @@ def render(kind: type[Resource]) -> str:
 def rows(path: str, schema: Schema, *, required: bool) -> Iterator[FieldRow]:
     """Yield the field and all below it, in the order of the schema."""
     children = _children(schema)
-    # The default of a whole is told by its parts.
+    # The parts of an object show its default.
     default = None if children else schema.get("default")
     yield FieldRow(
         path=path,

@@ -95,16 +95,14 @@ def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str
         winners[target.hardware_class_name] = (
             f"{target.build.engine} {', '.join(filter(None, recipes))}"
         )
-    told = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
+    reported = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
     if len(set(winners.values())) > 1:
-        return f"Different winners. {told}"
+        return f"Different winners. {reported}"
     found = {cpu for name in winners for cpu in cpus.get(name, ())}
     if len(found) == 1:
-        return (
-            f"The classes agree, since their nodes have the same processor ({found.pop()}). {told}"
-        )
+        return f"The classes agree, since their nodes have the same processor ({found.pop()}). {reported}"
     named = ", ".join(sorted(found)) or "not reported"
-    return f"The classes agree, although their processors are {named}. {told}"
+    return f"The classes agree, although their processors are {named}. {reported}"
 
 
 def rollback(timelines: dict[str, Timeline]) -> Table:

@@ -1,4 +1,4 @@
-"""The story that the demonstration tells, step by step, on a cluster that is up.
+"""The story of the demonstration, step by step, on a cluster that is up.
 
 A good revision, a second good one under traffic, and a third that is bad in the field only: it is slow on
 texts that are longer than those of its data set, which callers send now and then.
@@ -40,7 +40,7 @@ EXAMPLE = ROOT / "examples" / "minilm"
 REGISTRY_IN_MANIFESTS = "registry.example:5000"
 CLASSES = ("x86-a", "x86-b")
 
-# Four nodes on two cores: what the machine carries beside the cluster itself, and beside builds, which
+# Four nodes on two cores: what the machine carries in addition to the cluster itself and to builds, which
 # measure again what other work disturbed.
 REQUESTS_PER_SECOND = 16.0
 WHILE_BUILDING = 4.0
@@ -120,9 +120,9 @@ def patch(environment: Environment, change: dict[str, object]) -> int:
 
 
 def first_revision(story: Story) -> None:
-    """Optimise, measure, gate and roll out the first source."""
+    """Optimize, measure, gate and roll out the first source."""
     say(
-        "1. A model is applied: optimised, measured and gated on each class, then rolled out in waves"
+        "1. A model is applied: optimized, measured and gated on each class, then rolled out in waves"
     )
     wanted = apply_example(story.environment)
     view = story.watcher.until(
@@ -236,12 +236,12 @@ def third_revision(story: Story) -> dict[str, Timeline]:
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:3"}
     wanted = patch(story.environment, {"source": source})
 
-    def taken_back(view: View) -> bool:
+    def rolled_back(view: View) -> bool:
         status = view.model.status
         rejected = [rejection_of(view.model, target) is not None for target in status.targets]
         return status.observed_generation >= wanted and all(rejected)
 
-    view = roll_out(story, "the rollback on every class", taken_back, ROLLBACK_SECONDS)
+    view = roll_out(story, "the rollback on every class", rolled_back, ROLLBACK_SECONDS)
     return timelines(story, view)
 
 
@@ -287,17 +287,17 @@ def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
     unanswered = lost(a for a in answers if a.revision not in bad)
     by_switching = lost(a for a in answers if a.revision not in bad and is_within(a, moving))
     console.print(
-        f"{len(answers)} requests in all. Lost by switching: {told(by_switching)}."
-        f" Errors of the bad revision: {told(lost(a for a in answers if a.revision in bad))}."
+        f"{len(answers)} requests in all. Lost by switching: {losses(by_switching)}."
+        f" Errors of the bad revision: {losses(lost(a for a in answers if a.revision in bad))}."
     )
     if elsewhen := unanswered - by_switching:
         console.print(
-            f"Lost while their node switched nothing: {told(elsewhen)}. Four nodes with their builds and"
+            f"Lost while their node switched nothing: {losses(elsewhen)}. Four nodes with their builds and"
             " servers share this machine's processors; answers wait for them."
         )
 
 
-def told(counted: Counter[str]) -> str:
+def losses(counted: Counter[str]) -> str:
     """Return `none`, or how many were lost and what came instead."""
     return f"{counted.total()} ({dict(counted)})" if counted else "none"
 

@@ -62,10 +62,10 @@ class Devices:
 
     Attributes:
         bad: revisions that every agent fails, by rule.
-        found: what else each node's agent reports, by node: {"facts": ...}.
+        found: what each node's agent reports in addition, by node: {"facts": ...}.
         shortfall: engines whose builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
-        speedups: what each engine's build measures; 1.5 where nothing is said.
+        speedups: what each engine's build measures; 1.5 by default.
         stuck: pods that do not begin, by model and component: what their kubelets say.
         reports: how often an agent has written its EdgeNode.
     """

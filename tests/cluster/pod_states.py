@@ -44,7 +44,7 @@ class Stuck:
 
     Attributes:
         reason, message: of the containers' waiting state.
-        event: reason and message of the Warning Event that tells more; none in most cases.
+        event: reason and message of the Warning Event that says more; none in most cases.
     """
 
     reason: str

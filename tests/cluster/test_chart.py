@@ -62,7 +62,7 @@ def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({"images.agent": "registry.example/agent:1"}, "/images/agent"),
         ({"registry.adress": "typo"}, "'adress' not allowed"),
@@ -76,10 +76,10 @@ def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_values_are_refused(control_plane: Lab, value: dict[str, str], told: str) -> None:
+def test_wrong_values_are_refused(control_plane: Lab, value: dict[str, str], message: str) -> None:
     done = helm(control_plane, "template", "skerry", str(CHART), values=value)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_images_must_be_given(control_plane: Lab) -> None:
@@ -237,8 +237,8 @@ def test_host_paths_alone_need_the_privileged_level(
         pods = find(objects, "DaemonSet", workload)
         pods = pods | {"metadata": {"name": workload, "namespace": name}}
         words = ("create", "--dry-run=server", "--filename=-")
-        told = administrator.within(name).tried(*words, stdin=pods).stderr
-        assert re.findall(r'"baseline:latest": (.*)', told) == [why]
+        message = administrator.within(name).tried(*words, stdin=pods).stderr
+        assert re.findall(r'"baseline:latest": (.*)', message) == [why]
     administrator("delete", "namespace", name, "--wait=false")
 
 

@@ -46,7 +46,7 @@ def second(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[Operato
 def test_the_other_operator_takes_over_when_the_leader_is_killed(
     world: World, second: OperatorProcess
 ) -> None:
-    """Killed without a word in the middle of a rollout: its Lease runs out, the rollout goes on."""
+    """Killed without a word in the middle of a rollout: its Lease runs out, the rollout continues."""
     wait_for("the first to lead", lambda: holder(world), lambda h: h == FIRST, START_SECONDS)
     second.start()
     wait_for("the second to stand by", second.is_up, bool, START_SECONDS)

@@ -150,7 +150,7 @@ def test_a_rollout_is_on_its_way(world: World, judge: Verdicts) -> None:
 def test_a_rollback_asks_for_a_person_and_ends_the_wait(
     world: World, judge: Verdicts, waits: dict[str, subprocess.Popen[str]]
 ) -> None:
-    """Degraded for Argo CD, Failed for Flux, while what serves goes on serving."""
+    """Degraded for Argo CD, Failed for Flux, while what serves keeps serving."""
     world.serve("700m")
     waits["Stalled"] = wait_in_background(world.kubectl, NAME, "Stalled")
     world.devices.bad[world.candidate("op-a").revision] = "Errors"
@@ -215,7 +215,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
     assert (
         node["metadata"]["labels"]["skerry.node-restriction.kubernetes.io/hardware-class"] == "op-b"
     )
-    told = wait_for(
+    text = wait_for(
         "the events",
         lambda: {
             e["regarding"]["name"]
@@ -225,7 +225,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
         lambda names: names >= set(both),
         ROLLOUT_SECONDS,
     )
-    assert told >= set(both)
+    assert text >= set(both)
     world.api.merge(kinds.HARDWARE_CLASS, other, {"spec": {"priority": -1}})
     wait_for("both to be well again", seen, lambda found: found == [WELL, WELL], ROLLOUT_SECONDS)
     world.api.delete(kinds.HARDWARE_CLASS, other)
@@ -260,7 +260,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
             "1 models answer",
         ),
     ],
-    ids=["silent", "idle", "not answering", "on trial", "taken back"],
+    ids=["silent", "idle", "not answering", "on trial", "rolled back"],
 )
 def test_devices(
     world: World, judge: Verdicts, status: dict[str, Any] | None, argocd: str, message: str

@@ -69,7 +69,7 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     assert len(world.daemonsets(NAME)) == 1
 
 
-def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
+def test_the_command_line_shows_both_builds_and_why_one_was_chosen(
     world: World, cli: Cli, tmp_path: Path
 ) -> None:
     said = cli("status", NAME)
@@ -79,9 +79,9 @@ def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
     assert "front: no other build is better" in said
     page = tmp_path / "page.html"
     cli("report", NAME, "--output", str(page))
-    told = page.read_text()
-    assert "OpenVINO weight-int8-block128 (chosen)" in told
-    assert "<h3>Stages of ONNXRuntime</h3>" in told
+    text = page.read_text()
+    assert "OpenVINO weight-int8-block128 (chosen)" in text
+    assert "<h3>Stages of ONNXRuntime</h3>" in text
     changed = wanted(world, NAME, "ONNXRuntime")
     file = tmp_path / "model.json"
     file.write_text(json.dumps(changed))

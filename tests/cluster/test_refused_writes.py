@@ -73,7 +73,7 @@ def role_binding(world: World, namespace: str) -> dict[str, Any] | None:
 
 
 def test_a_job_that_a_quota_refuses_is_reported_and_made_when_there_is_room(world: World) -> None:
-    """Stalled with the quota's name; nothing claims that the job runs; one event; then it goes on."""
+    """Stalled with the quota's name; nothing claims that the job runs; one event; then it continues."""
     with another_namespace(world, "no-room") as here:
         with no_room(here.api, here.namespace, "none", **{"count/jobs.batch": "0"}):
             here.kubectl.apply(manifest(here.registry, MODEL))

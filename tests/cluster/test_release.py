@@ -170,8 +170,8 @@ def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
         assert first.returncode == 1
         assert "no operator leads" in first.stderr
         assert "kubectl -n skerry-system logs deploy/skerry-operator" in first.stderr
-        with ThreadPoolExecutor() as beside:
-            waiting = beside.submit(run_hook, account, "check")
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(run_hook, account, "check")
             process.start()
         try:
             assert is_well(waiting.result()), waiting.result().stderr

@@ -123,16 +123,16 @@ def test_an_agent_renews_its_lease_at_a_time_that_the_operator_can_hold(
 
 
 def test_an_agent_writes_no_other_node(agent: Kubectl) -> None:
-    told = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
-    assert "(Forbidden)" in told
-    assert f"this agent may only write edgenodes {OWN}" in told
+    message = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
+    assert "(Forbidden)" in message
+    assert f"this agent may only write edgenodes {OWN}" in message
 
 
 def test_an_agent_renews_no_other_lease(agent: Kubectl) -> None:
     words = ("apply", "--server-side", "--filename=-")
-    told = agent.refused(*words, stdin=lease(f"skerry-agent-{OTHER}"))
-    assert "(Forbidden)" in told
-    assert f"this agent may only write leases skerry-agent-{OWN}" in told
+    message = agent.refused(*words, stdin=lease(f"skerry-agent-{OTHER}"))
+    assert "(Forbidden)" in message
+    assert f"this agent may only write leases skerry-agent-{OWN}" in message
     elsewhere = lease(f"skerry-agent-{OWN}", "default")
     assert "(Forbidden)" in agent.within("default").refused(*words, stdin=elsewhere)
 
@@ -158,8 +158,8 @@ def test_the_policy_holds_where_rbac_would_not(installed: Kubectl, agent: Kubect
     )
     try:
         patch = '--patch={"spec":{"hardwareClassName":"other"}}'
-        told = agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
-        assert "of an EdgeNode an agent writes the status only" in told
+        message = agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
+        assert "of an EdgeNode an agent writes the status only" in message
         assert "an agent deletes nothing" in agent.refused("delete", "edgenode", OTHER)
     finally:
         installed("delete", *words)
@@ -193,9 +193,9 @@ def test_the_operator_writes_nothing_else_of_a_node(
     installed("label", "node", OWN, f"kubernetes.io/hostname={OWN}", "--overwrite")
     installed("taint", "node", OWN, "kept=yes:NoSchedule", "--overwrite")
     words = ("patch", "node", OWN, "--type=merge", f"--patch={json.dumps(patch)}")
-    told = installed.refused(*words, f"--as={OPERATOR}")
-    assert "(Forbidden)" in told
-    assert "of a node the operator writes" in told
+    message = installed.refused(*words, f"--as={OPERATOR}")
+    assert "(Forbidden)" in message
+    assert "of a node the operator writes" in message
 
 
 CAN = [

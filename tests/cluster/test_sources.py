@@ -110,16 +110,16 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
         return found.status.targets[0].reason if found.status.targets else ""
 
     kubectl.apply(manifest(s3, web))
-    told = [
+    text = [
         f"the Secret {name} that credentialsSecretName names is not there"
         for name in (READER, TRUST)
     ]
 
-    def both_told(found: EdgeModel) -> bool:
+    def both_reported(found: EdgeModel) -> bool:
         message = found.status.targets[0].message if found.status.targets else ""
-        return all(words in message for words in told)
+        return all(words in message for words in text)
 
-    stalled = until("both missing Secrets", both_told)
+    stalled = until("both missing Secrets", both_reported)
     assert reason(stalled) == "SourceSecretUnusable"
     accepted = condition_of(stalled.status.conditions, "Accepted")
     assert accepted is not None

@@ -193,7 +193,7 @@ def running_world(
         control_plane: where.
         kubectl: bound to a namespace of the module.
         folder: for the operator's configuration and log.
-        classes: nodes by class; `CLASSES` when nothing is said.
+        classes: nodes by class; `CLASSES` by default.
         speedups: what each engine's build measures; they are the engines that are installed.
     """
     classes, speedups = classes or CLASSES, speedups or {"ONNXRuntime": "1.5"}

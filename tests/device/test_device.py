@@ -104,7 +104,7 @@ def test_good_candidate_passes_and_is_promoted_without_a_lost_request(device: De
 @pytest.mark.parametrize(
     ("mode", "rules"), [("error", {"Errors"}), ("slow", {"LatencyShift", "LatencyTail"})]
 )
-def test_a_bad_candidate_is_taken_back_and_stays_so(
+def test_a_bad_candidate_is_rolled_back_and_stays_so(
     device: Device, mode: str, rules: set[str]
 ) -> None:
     stable_serves(device)

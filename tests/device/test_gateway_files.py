@@ -186,7 +186,7 @@ async def test_a_gateway_that_meets_a_damaged_file_serves_without_the_agent(
     node.stop()
     node.start()
     async with asyncio.timeout(20):
-        while await node.status() != 200:  # noqa: ASYNC110 - nobody tells of it
+        while await node.status() != 200:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0.1)
     assert "haproxy.cfg.good" in node.log
 
@@ -211,7 +211,7 @@ async def test_a_file_is_left_alone_while_it_holds_what_it_shall(
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-async def test_a_refused_reload_is_noticed_and_told(node: Node, server: Running) -> None:
+async def test_a_refused_reload_is_noticed_and_reported(node: Node, server: Running) -> None:
     await serve(node, server)
     good = node.paths.good.read_text()
     both = state(server, KEY, SECOND)

@@ -104,8 +104,8 @@ def test_a_class_that_is_deleted_in_use_loses_no_request(
 
         def says(model: EdgeModel) -> bool:
             (target,) = model.status.targets
-            told = f"{target.rollout.stable} continues to serve on 2 of 2 reachable nodes"
-            return target.reason == "HardwareClassNotFound" and told in target.message
+            text = f"{target.rollout.stable} continues to serve on 2 of 2 reachable nodes"
+            return target.reason == "HardwareClassNotFound" and text in target.message
 
         world.until("the status says it", where, says, SEEN_SECONDS)
         enough = len(traffic.answers) + ANSWERS_LONG_ENOUGH

@@ -125,7 +125,7 @@ def test_both_engines_build_and_a_person_is_waited_for(
     assert outcomes["ONNXRuntime"] == "Certified"
     # So small a model weighs less than what an engine needs itself: OpenVINO may miss the memory gate.
     assert outcomes["OpenVINO"] in {"Certified", "Failed"}
-    assert "OpenVINO" in target.build.choice, "and what became of it is told"
+    assert "OpenVINO" in target.build.choice, "and its outcome is reported"
     for variant in world.environment.get("-n", namespace, "modelvariants")["items"]:
         failed = [t for t in variant["status"]["trials"] if t["outcome"] == "Failed"]
         assert not failed, "each recipe runs in the image that it is built into"

@@ -104,8 +104,8 @@ def right_answers(world: World, lab: Lab, where: tuple[str, str], dataset: Path)
     for node in lab.nodes:
         if node.name in names:
             url = address.node_port_url.replace("NODE", node.ip)
-            told = run(sys.executable, "-m", "examples.ask", str(dataset), url)
-            assert re.search(ANSWERS[where[1]], told, re.MULTILINE), told
+            reported = run(sys.executable, "-m", "examples.ask", str(dataset), url)
+            assert re.search(ANSWERS[where[1]], reported, re.MULTILINE), reported
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -117,7 +117,7 @@ def test_an_example_is_applied_becomes_ready_and_answers(
     right_answers(world, lab, (namespace, name), applied[name])
 
 
-def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
+def test_gates_that_can_not_be_met_stall_and_what_serves_keeps_serving(
     world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
     world.environment.kubectl(
@@ -136,7 +136,7 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
 
 
 @pytest.mark.usefixtures("applied")
-def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
+def test_a_metric_that_does_not_suit_is_reported_before_anything_is_built(
     world: World, namespace: str
 ) -> None:
     body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "RMSE"}})

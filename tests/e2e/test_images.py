@@ -1,4 +1,4 @@
-"""The image builder, on a checkout of one small image beside the real base image."""
+"""The image builder, on a checkout of one small image next to the real base image."""
 
 import json
 import shutil

@@ -143,7 +143,7 @@ def test_pods_reach_services_by_name_and_the_registry(lab: Lab, pods: Pods) -> N
         assert pods.fetch(node.name, f"http://{lab.registry}/v2/") == "{}"
 
 
-def test_a_process_beside_kubernetes_reaches_services(lab: Lab, pods: Pods) -> None:
+def test_a_process_next_to_kubernetes_reaches_services(lab: Lab, pods: Pods) -> None:
     cluster_ip = pods.service("local")["spec"]["clusterIP"]
     node_port = pods.service("everywhere")["spec"]["ports"][0]["nodePort"]
     for node in lab.nodes:
@@ -209,7 +209,7 @@ def test_a_node_that_is_cut_off_is_lost_and_comes_back(lab: Lab, pods: Pods) -> 
     try:
         with pytest.raises(LabError):
             pods.fetch(other.name, pods.url(node.name))
-        url = pods.url(node.name)  # its pod goes on
+        url = pods.url(node.name)  # its pod keeps running
         assert lab.in_node(node, sys.executable, "-c", FETCH, url).strip() == node.name
         wait_for(lambda: _ready(lab, node.name) != "True", f"{node.name} to be missed", 90, 1)
     finally:

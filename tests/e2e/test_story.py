@@ -1,4 +1,4 @@
-"""One model through its life on real kubelets: rolled out, updated, and taken back where it is worse.
+"""One model through its life on real kubelets: rolled out, updated, and rolled back where it is worse.
 
 The tests of this module tell one story, in their order.
 """
@@ -62,7 +62,7 @@ def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -
     assert {t.rollout.nodes.updated for t in model.status.targets} == {2}
 
 
-def test_every_device_tells_what_it_is(world: World) -> None:
+def test_every_device_says_what_it_is(world: World) -> None:
     """Seen from a pod, as from the machine that all devices of the lab share; its link too."""
     places = Places.of_environment({HOST_NET: "/proc/net", HOST_SYS: "/sys"})
     assert {node.status.facts for node in world.nodes().values()} == {find_facts(places)}
@@ -145,7 +145,7 @@ def test_a_second_good_revision_is_promoted_and_loses_no_request(
         assert spec.previous.revision == before[hardware_class].revision  # type: ignore[union-attr]
 
 
-def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
+def test_a_revision_that_fails_in_the_field_is_rolled_back_on_its_class_alone(
     world: World, namespace: str, traffic: Traffic
 ) -> None:
     good = {c: world.route(namespace, NAME, c).spec.stable for c in CLASSES}

@@ -117,7 +117,7 @@ def test_a_broken_line_costs_what_was_lost_and_no_more(origins: Origins, scheme:
         report = job.fetches(plan)
     assert report.content == sha256(MODEL)
     assert line.connections > len(MODEL) / ALLOWANCE
-    assert line.carried < 1.3 * len(MODEL), "it began anew"
+    assert line.carried < 1.3 * len(MODEL), "it began from scratch"
 
 
 def test_a_server_without_ranges_is_asked_for_all_of_it(origins: Origins) -> None:

@@ -73,7 +73,7 @@ FORBIDDEN = (
     ("agents/skerry_agent/metrics.py", "import skerry_agent.runner",
      "skerry_agent.metrics is not allowed to import skerry_agent.runner"),
 )  # fmt: skip
-"""A module, what it must not import, and what is said about that."""
+"""A module, what it must not import, and the message about that."""
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def split(file: Path) -> dict[str, Data]:
 
 @dataclass
 class Quality:
-    """Answers judged against the baseline's: nearest neighbours kept, mean cosine."""
+    """Answers judged against the baseline's: nearest neighbors kept, mean cosine."""
 
     kept: int
     of: int
@@ -85,7 +85,7 @@ class Quality:
 
 
 def judge(baseline: NDArray[Any], answers: NDArray[Any]) -> Quality:
-    """Compare nearest neighbours by cosine."""
+    """Compare nearest neighbors by cosine."""
     theirs, ours = (
         a.reshape(len(a), -1).astype(np.float64) / np.linalg.norm(a, axis=-1, keepdims=True)
         for a in (baseline, answers)

@@ -158,7 +158,7 @@ def test_the_first_request_of_a_loaded_model_has_nothing_to_borrow(
         answered(loaded, Asked(2, 2, 3, wrong=False))
 
 
-def test_a_bad_row_neither_spoils_nor_borrows_from_those_beside_it(session: Session) -> None:
+def test_a_bad_row_neither_spoils_nor_borrows_from_those_next_to_it(session: Session) -> None:
     joined: list[int] = []
     specs = [*session.inputs, *session.outputs]
     batcher = Batcher(session.run, specs, batching=True, observe=joined.append)

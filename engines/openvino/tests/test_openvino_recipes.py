@@ -132,7 +132,7 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
             made.make(recipe)
 
 
-def test_fidelity_is_the_share_of_variation_that_is_told() -> None:
+def test_fidelity_is_the_share_of_variation_that_is_kept() -> None:
     reference = np.array([[0.0, 1.0], [2.0, 3.0]])
     assert fidelity(reference, reference) == 1
     assert fidelity(reference, np.full((2, 2), reference.mean(axis=0))) == 0

@@ -40,8 +40,8 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     by_name = {file.name: file for file in listing.files}
     for name in by_name:
         if name.startswith("/") or ".." in name.split("/") or not name:
-            told = f"{where}: {name!r} is no name of a file in a folder; rename it"
-            raise RefusedError(FetchRefusal.WRONG_FORMAT, told)
+            message = f"{where}: {name!r} is no name of a file in a folder; rename it"
+            raise RefusedError(FetchRefusal.WRONG_FORMAT, message)
     if expected.main in by_name:
         return by_name
     mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]

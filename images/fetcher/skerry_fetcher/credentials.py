@@ -83,12 +83,12 @@ class Credentials:
 
     def unusable(self, what: str, todo: str) -> RefusedError:
         """Return the error for a Secret that can't be used."""
-        told = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
-        return RefusedError(FetchRefusal.SECRET, told)
+        message = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
+        return RefusedError(FetchRefusal.SECRET, message)
 
     @property
     def authority(self) -> str | None:
-        """A certificate authority to trust beside the public ones, in PEM."""
+        """A certificate authority to trust in addition to the public ones, in PEM."""
         return self.get(AUTHORITY)
 
     def trust(self) -> ssl.SSLContext:

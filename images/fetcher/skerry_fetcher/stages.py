@@ -95,11 +95,11 @@ def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
         raise RefusedError(FetchRefusal.REGISTRY, str(error)) from error
     if image is None:
         return None
-    told = image.annotations
+    marks = image.annotations
     update = {
         "digest": image.digest,
-        "content": told.get(ANNOTATION_CONTENT),
-        "bytes": int(told.get(ANNOTATION_BYTES, "0")),
+        "content": marks.get(ANNOTATION_CONTENT),
+        "bytes": int(marks.get(ANNOTATION_BYTES, "0")),
     }
     return listing.model_copy(update=update)
 

@@ -244,7 +244,7 @@ def main() -> int:
     reference, folder = sys.argv[1], Path(sys.argv[2])
     secrets = os.environ.get("SKERRY_PULL_SECRETS")
     insecure = os.environ.get("SKERRY_INSECURE_REGISTRY", "")
-    for left in folder.iterdir():  # a container that was started again begins anew
+    for left in folder.iterdir():  # a container that was started again begins from scratch
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     try:
         pull(reference, folder, insecure_host=insecure, secrets=Path(secrets) if secrets else None)

@@ -2,7 +2,7 @@
 
 Runs once, before the server: writes the model repository and configuration that the server reads,
 with links into the artifact, which stays read-only and verified where it is, and the golden samples
-as the agent wants them. Sources: Triton's model repository and model configuration documents,
+as the agent expects them. Sources: Triton's model repository and model configuration documents,
 OpenVINO Model Server's "Preparing a Model Repository", MLServer's model-settings.json.
 """
 

@@ -280,7 +280,7 @@ class _Stop:
 
     def _drain(self) -> None:
         log.info("shutting down: not ready, still serving for %.0f s", self._seconds)
-        # Not synchronisation: gateways need this long to see that the pod is not ready.
+        # Not synchronization: gateways need this long to see that the pod is not ready.
         time.sleep(self._seconds)
         if not self._model.admission.wait_until_idle(LAST_REQUESTS_SECONDS):
             log.warning("%d requests are cut off", self._model.admission.in_flight)

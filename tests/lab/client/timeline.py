@@ -132,7 +132,7 @@ def rollback_timeline(
     if not met:
         return None
     first_seen = min(a.sent for a in met)
-    beside = [
+    of_others = [
         a.milliseconds
         for a in answers
         if a.node == bad_node
@@ -140,7 +140,7 @@ def rollback_timeline(
         and a.status == HTTP_OK
         and first_seen - SECONDS_BEFORE <= a.sent <= verdict_at
     ]
-    limit = p95(beside)
+    limit = p95(of_others)
     bad = [a for a in met if is_bad(a, limit)]
     on_node = [a for a in answers if a.node == bad_node]
     node_back = max(
@@ -165,7 +165,7 @@ def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
     """Return when each node moved between revisions, by its good answers: from and to, Unix seconds.
 
     It moves from the first answer of a revision on for as long as an older one answers too; of one that is
-    taken back, until its last. `SECONDS_AROUND` is added on both sides.
+    rolled back, until its last. `SECONDS_AROUND` is added on both sides.
     """
     spans: dict[str, dict[str, tuple[float, float]]] = {}
     for answer in sorted(answers, key=lambda a: a.sent):

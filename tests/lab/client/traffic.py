@@ -128,7 +128,7 @@ class Traffic:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the log readers; the load itself goes on."""
+        """End the log readers; the load itself continues."""
         self._stopping.set()
         for follower in self._followers.values():
             follower.terminate()
@@ -146,7 +146,7 @@ class Traffic:
             self._follow(load.namespace, name)
 
     def end(self, load: Load) -> None:
-        """Take the load away; what its pods have told stays."""
+        """Delete the load; what its pods have logged stays."""
         self._ended |= set(self._pods(load))
         self._environment.kubectl("-n", load.namespace, "delete", "daemonset", load.name)
 
@@ -161,7 +161,7 @@ class Traffic:
         self._threads.append(thread)
 
     def _read(self, namespace: str, pod: str) -> None:
-        """Read a pod's log to its end; where the stream breaks off, go on after the last record."""
+        """Read a pod's log to its end; where the stream breaks off, continue after the last record."""
         while not (self._stopping.is_set() or pod in self._ended):
             seen = self._newest[pod]
             follower = self._stream(namespace, pod, seen)
@@ -202,6 +202,6 @@ class Traffic:
             if time.time() > called + seconds:
                 raise TimeoutError(
                     f"the logs of {', '.join(late)} are more than {seconds:.0f} s late: what the"
-                    " traffic met can't be told"
+                    " traffic met is unknown"
                 )
             self._stopping.wait(0.2)

@@ -1,6 +1,6 @@
 """A model as a real job measured it: MiniLM on one core of an AMD EPYC shared with other work, 2026-11-23.
 
-tests/data/minilm-report.json is the report of that job as it lies in the registry beside its artifact.
+tests/data/minilm-report.json is the report of that job as it lies in the registry next to its artifact.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def test_the_clock_of_a_device_decides_nothing(clock: str) -> None:
     watching.renew("a", at=f"{clock}!")
     watching.list()
     assert watching.silent() == set()
-    assert watching.reach("a").heard
+    assert watching.reach("a").renewed_lately
 
 
 def test_an_agent_that_stops_is_silent_since_it_was_last_seen_alive() -> None:
@@ -173,7 +173,7 @@ def test_who_was_never_seen_to_renew_is_silent_since_nobody_knows_when() -> None
     watching.list()
     watching.minutes(MANY)
     assert watching.reach("a") == Reach(
-        reachable=False, since=None, silent_seconds=MANY * LIST_SECONDS, heard=False
+        reachable=False, since=None, silent_seconds=MANY * LIST_SECONDS, renewed_lately=False
     )
 
 
@@ -216,12 +216,12 @@ def test_nodes_that_turn_are_named() -> None:
     watching = Watching("a")
     watching.renew("a")
     watching.list()
-    told = []
+    message = []
     for alive in [*[()] * MANY, ("a",)]:
         watching.passes(LIST_SECONDS)
         watching.renew(*alive)
-        told.append(watching.list())
-    assert [names for names in told if names] == [{"a"}, {"a"}]
+        message.append(watching.list())
+    assert [names for names in message if names] == [{"a"}, {"a"}]
 
 
 @given(
@@ -293,6 +293,6 @@ def test_what_a_node_view_says_of_a_silent_node() -> None:
     watching.minutes(1, "a", "b")
     watching.minutes(MANY, "b")
     a, b = node_views(watching.fleet, KEY, None, watching.now)[CLASS]
-    assert (a.reachable, a.silent_seconds, a.heard) == (False, MANY * LIST_SECONDS, False)
-    assert (b.reachable, b.silent_seconds, b.heard) == (True, None, True)
+    assert (a.reachable, a.silent_seconds, a.renewed_lately) == (False, MANY * LIST_SECONDS, False)
+    assert (b.reachable, b.silent_seconds, b.renewed_lately) == (True, None, True)
     assert replace(b, name="a").unreachable_since is None

@@ -1,4 +1,4 @@
-"""One object that can't be read: what is said of it, and that the rest of it and all others count."""
+"""One object that can't be read: its status, and that the rest of it and all others count."""
 
 from __future__ import annotations
 

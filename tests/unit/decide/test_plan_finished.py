@@ -43,8 +43,8 @@ def answered(made: World, *results: str | None) -> World:
 
 def result(*, passed: bool = True) -> str:
     """Return what a job leaves: an image can't name itself."""
-    told = summary(trial(), passed=passed).model_copy(update={"artifact": None})
-    return told.model_dump_json(by_alias=True)
+    text = summary(trial(), passed=passed).model_copy(update={"artifact": None})
+    return text.model_dump_json(by_alias=True)
 
 
 def test_a_source_that_was_read_before_is_not_read_again() -> None:
@@ -206,9 +206,9 @@ def test_a_class_without_nodes_waits_for_one_first() -> None:
 
 
 def test_what_a_job_would_say_and_what_is_looked_up_come_to_the_same_revision() -> None:
-    told = JobSummary.model_validate_json(result())
+    text = JobSummary.model_validate_json(result())
     by_job = assessed().step().job_ends(summary(trial()).model_dump_json(by_alias=True))
-    looked_up = answered(unasked(assessed()), told.model_dump_json(by_alias=True))
+    looked_up = answered(unasked(assessed()), text.model_dump_json(by_alias=True))
     image = summary(trial()).artifact
     assert image is not None
     found = {

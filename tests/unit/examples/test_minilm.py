@@ -36,7 +36,7 @@ def kitchen_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kitc
     config = json.loads(script["read_model_file"]("config.json"))
     weights = safetensors.numpy.load(script["read_model_file"]("model.safetensors"))
     model = script["EncoderGraph"](weights, config, script["EDITIONS"]["v1"]).build()
-    samples = script["tokenised"](script["collect_sentences"](script["SENTENCES"])[:SAMPLES])
+    samples = script["tokenized"](script["collect_sentences"](script["SENTENCES"])[:SAMPLES])
 
     @cache
     def make(engine: str) -> Kitchen:

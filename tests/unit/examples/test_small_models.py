@@ -98,11 +98,11 @@ def test_the_other_models_are_as_good_as_their_readmes_say(made: Callable[[str],
     assert f1_of(labels, scores.argmax(axis=1)) > 0.9
 
 
-def f1_of(labels: NDArray[Any], told: NDArray[Any]) -> float:
+def f1_of(labels: NDArray[Any], text: NDArray[Any]) -> float:
     """Return the mean F1 of both classes."""
     from sklearn.metrics import f1_score  # noqa: PLC0415 - a second for each worker that collects
 
-    return float(f1_score(labels, told, average="macro"))
+    return float(f1_score(labels, text, average="macro"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.image_volumes import delivered
 from skerry.render.installed import installed
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from tests.unit.decide.plan_world import CONFIG
 from tests.unit.render.test_objects import (
     OWNER,
@@ -45,7 +45,7 @@ def served(settings: OperatorConfig) -> dict[str, Any]:
 
 
 def built(settings: OperatorConfig) -> dict[str, Any]:
-    job = optimisation_job(OWNER, build_job(), settings)
+    job = optimization_job(OWNER, build_job(), settings)
     return installed(delivered(job, settings), settings)
 
 

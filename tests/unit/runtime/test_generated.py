@@ -1,4 +1,4 @@
-"""The committed messages are those of the .proto beside them."""
+"""The committed messages are those of the .proto next to them."""
 
 from __future__ import annotations
 

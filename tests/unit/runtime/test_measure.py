@@ -303,7 +303,7 @@ def test_the_worse_of_alone_and_in_batches_counts_figure_by_figure() -> None:
     assert (worse.ratio, worse.cosine) == (together.ratio, together.cosine)
 
 
-def test_rounding_is_the_same_answer_and_quantisation_is_not() -> None:
+def test_rounding_is_the_same_answer_and_quantization_is_not() -> None:
     answers = vectors()
     assert same_answers(answers * (1 + 1e-5), answers)
     spoiled = answers.copy()

@@ -183,11 +183,11 @@ async def test_its_answers_are_held_against_the_golden_samples(
 
 
 @pytest.mark.parametrize(
-    ("word", "status", "heard"),
+    ("word", "status", "failed"),
     [("right", 200, [False]), ("slow", 429, [True]), ("leaving", 503, [])],
 )
 async def test_the_gateway_checks_it_and_its_log_is_read_as_its_protocol_has_it(
-    right: Instance, word: str, status: int, heard: list[bool]
+    right: Instance, word: str, status: int, failed: list[bool]
 ) -> None:
     mode(right, word)
     server = right.as_server(100)
@@ -199,7 +199,7 @@ async def test_the_gateway_checks_it_and_its_log_is_read_as_its_protocol_has_it(
             line = await asyncio.wait_for(lines.get(), 20)
     assert answer.status_code == status
     found = parse(line, {KEY: {REVISION: server}})
-    assert [one.failed for _, _, one in found] == heard
+    assert [one.failed for _, _, one in found] == failed
 
 
 class Lines(asyncio.DatagramProtocol):
@@ -209,7 +209,7 @@ class Lines(asyncio.DatagramProtocol):
         self.found: asyncio.Queue[str] = asyncio.Queue()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """Keep what is said of a request, not of a health check."""
+        """Keep the log line of a request, not of a health check."""
         if data.startswith(KEY.encode()):
             self.found.put_nowait(data.decode())
 

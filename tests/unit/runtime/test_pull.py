@@ -162,7 +162,7 @@ def test_a_busy_registry_is_asked_until_it_answers_as_it_asks(tmp_path: Path, cl
 
 
 @pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(500)])
-def test_what_does_not_pass_is_told_at_once(answer: Answer, tmp_path: Path) -> None:
+def test_what_does_not_pass_is_reported_at_once(answer: Answer, tmp_path: Path) -> None:
     with scripted(lambda _: answer) as server:
         reference = limited(server, b"", answer)
         with pytest.raises(PullError, match=f"answers {answer.status}"):

@@ -96,14 +96,14 @@ class Job:
         with pytest.MonkeyPatch.context() as patched:
             for name, value in self.environment().items():
                 patched.setenv(name, value)
-            return main([stage]), self.told()
+            return main([stage]), self.last_words()
 
     def run_command(self, stage: str, **environment: str) -> tuple[int, str]:
         """Run a stage as its container does; returns exit code and termination message."""
         command = [sys.executable, "-m", "skerry_runtime.measure", stage]
         settings = os.environ | self.environment() | environment
         done = subprocess.run(command, env=settings, check=False)
-        return done.returncode, self.told()
+        return done.returncode, self.last_words()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the container sets."""
@@ -115,7 +115,7 @@ class Job:
             "SKERRY_TERMINATION_LOG": str(self.root / "termination-log"),
         }
 
-    def told(self) -> str:
+    def last_words(self) -> str:
         """Return the termination message."""
         return (self.root / "termination-log").read_text()
 
@@ -231,7 +231,7 @@ def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return job
 
 
-def test_the_best_that_passes_is_chosen_and_certified_afresh(certified: Job) -> None:
+def test_the_best_that_passes_is_chosen_and_certified_on_other_samples(certified: Job) -> None:
     validation = certified.validation()
     trials = {one.trial.recipe: one for one in validation.trials}
     assert validation.chosen == "source", validation.message
@@ -273,7 +273,7 @@ def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path
     assert np.abs(answers["embedding"] - outputs["embedding"][:1]).max() <= limit
 
 
-def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured: Job) -> None:
+def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_reported(measured: Job) -> None:
     job = measured
     job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
     assert job.run("quality") == (0, "0 of 1 candidates pass the gates at full speed")
@@ -300,7 +300,7 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
 
 
 def test_accuracy_with_labels(job: Job) -> None:
-    labelled = Job(job.root, plan(Metric.ACCURACY))
+    labeled = Job(job.root, plan(Metric.ACCURACY))
     source = job.root / "source/model.onnx"
     with np.load(job.root / "dataset/dataset.npz") as archive:
         rows = archive["x"]
@@ -308,11 +308,11 @@ def test_accuracy_with_labels(job: Job) -> None:
         Session(load_model("ONNXRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
     )
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
-    labelled.add("source", source.read_bytes())
-    assert labelled.run("baseline")[0] == 0
-    code, message = labelled.validate()
+    labeled.add("source", source.read_bytes())
+    assert labeled.run("baseline")[0] == 0
+    code, message = labeled.validate()
     assert code == 0, message
-    certified = labelled.validation().certified
+    certified = labeled.validation().certified
     assert certified is not None
     assert certified.trial.cosine is None
     assert certified.trial.quality is not None
@@ -447,7 +447,7 @@ def test_validation_needs_the_answers(measured: Job) -> None:
     assert message.endswith("screening.json is missing: the stage quality has to run before")
 
 
-def test_a_killed_process_tells_the_limit_of_its_container(measured: Job) -> None:
+def test_a_killed_process_names_the_limit_of_its_container(measured: Job) -> None:
     workspace = measured.workspace
     for stage, setting in (
         (QUALITY, "the chart's builds.resources.memory"),
@@ -491,12 +491,12 @@ def test_what_is_wrong_is_the_termination_message(
     job: Job, break_it: Any, stage: str, code: int, message: str
 ) -> None:
     break_it(job.root)
-    ended, told = job.run(stage)
+    ended, last_words = job.run(stage)
     assert ended == code
-    assert message in told
+    assert message in last_words
 
 
-def test_a_broken_plan_is_told(job: Job) -> None:
-    code, told = job.run_command("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
+def test_a_broken_plan_is_reported(job: Job) -> None:
+    code, last_words = job.run_command("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
     assert code == 1
-    assert "SKERRY_PLAN holds no plan of this release" in told
+    assert "SKERRY_PLAN holds no plan of this release" in last_words

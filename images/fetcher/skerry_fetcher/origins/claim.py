@@ -1,6 +1,6 @@
 """Files of a PersistentVolumeClaim, which the job mounts to read.
 
-Nothing tells versions of a file apart but its bytes, so it is always read in full. It is copied
+Only its bytes distinguish versions of a file, so it is always read in full. It is copied
 first: what is packed is what was checked, whoever writes to the claim meanwhile.
 """
 

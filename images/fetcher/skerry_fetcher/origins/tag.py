@@ -48,8 +48,8 @@ class PrivateTag:
             digest = self._client.digest_of_tag(self._tag)
         except RegistryError as error:
             if error.status in {401, 403}:
-                told = f"HTTP {error.status}"
-                raise denied(self._where, self._secret, told) from error
+                message = f"HTTP {error.status}"
+                raise denied(self._where, self._secret, message) from error
             if error.status in WAITED_FOR:
                 raise RefusedError(FetchRefusal.UNREACHABLE, str(error)) from error
             raise BrokenError(str(error)) from error

@@ -1,7 +1,7 @@
 """One file of a web server, by ranges: RFC 9110, sections 13 and 14.
 
 It is looked at with a GET of its first byte: servers that sign an address for GET refuse a HEAD, and
-the answer says whether ranges work. A download goes on where it broke off (`Range`), but only of the
+the answer says whether ranges work. A download continues where it broke off (`Range`), but only of the
 same version (`If-Range`); a server without ranges is asked for all of it again.
 """
 

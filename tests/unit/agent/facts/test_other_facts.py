@@ -229,7 +229,7 @@ def test_a_pod_without_the_nodes_files_says_nothing_of_its_link(tmp_path: Path) 
     assert (str(named.host_net), str(named.host_sys)) == ("/host/net", "/host/sys")
 
 
-def test_a_machine_that_tells_nothing_has_no_facts(tmp_path: Path) -> None:
+def test_a_machine_that_reports_nothing_has_no_facts(tmp_path: Path) -> None:
     assert find_facts(machine(tmp_path, {}, "riscv64")).to_wire() == {"accelerators": []}
 
 

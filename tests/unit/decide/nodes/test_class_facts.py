@@ -1,4 +1,4 @@
-"""What the nodes of a class have in common, what is said where they differ, and what the selection makes of it."""
+"""What the nodes of a class have in common, how differences are reported, and what the selection makes of it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_nodes_that_differ_in_what_matters_to_a_build_are_named(
         ),
     ],
 )
-def test_a_spec_that_its_nodes_do_not_meet_is_said(
+def test_a_spec_that_its_nodes_do_not_meet_is_reported(
     said: HardwareClassSpec, words: str, *, holds: bool
 ) -> None:
     _, finding = findings(said, 9, MANY | {"n4": x86("avx2")})

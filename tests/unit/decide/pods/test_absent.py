@@ -295,34 +295,34 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_each_cause_is_told_with_a_cure_in_few_words(cause: str) -> None:
+def test_each_cause_is_reported_with_a_cure_in_few_words(cause: str) -> None:
     found, reason, words = CAUSES[cause]
-    told = causes([found], "t", NOW)["x86-a-2", REVISION]
-    assert told.reason == reason
+    text = causes([found], "t", NOW)["x86-a-2", REVISION]
+    assert text.reason == reason
     for part in words:
-        assert part in told.message
-    assert len(told.message) <= MOST
-    assert "\n" not in told.message
+        assert part in text.message
+    assert len(text.message) <= MOST
+    assert "\n" not in text.message
 
 
-def test_nothing_is_said_before_the_grace_is_over() -> None:
+def test_nothing_is_reported_before_the_grace_is_over() -> None:
     young = replace(absence(), since=NOW - GRACE + timedelta(seconds=1))
     assert causes([young], "t", NOW) == {}
 
 
-def test_nothing_is_said_before_the_events_are_read() -> None:
+def test_nothing_is_reported_before_the_events_are_read() -> None:
     assert causes([replace(absence(), events=None)], "t", NOW) == {}
 
 
 def test_a_long_message_keeps_what_was_tried_and_what_went_wrong() -> None:
     words = 'failed to resolve reference "' + "a" * 300 + '": unexpected status: 401 Unauthorized'
     found = absence(pod(**runtime(waiting("ErrImagePull", words))))
-    told = causes([found], "t", NOW)["x86-a-2", REVISION]
-    assert "failed to resolve reference" in told.message
-    assert told.message.endswith("401 Unauthorized")
+    text = causes([found], "t", NOW)["x86-a-2", REVISION]
+    assert "failed to resolve reference" in text.message
+    assert text.message.endswith("401 Unauthorized")
 
 
-def test_an_event_tells_its_time_in_the_field_of_its_writer() -> None:
+def test_an_event_has_its_time_in_the_field_of_its_writer() -> None:
     """Old recorders write lastTimestamp, new ones eventTime and series, some neither."""
     last: dict[str, Any] = {"lastTimestamp": None, "eventTime": "2026-11-23T11:00:00.000000Z"}
     series: dict[str, Any] = {

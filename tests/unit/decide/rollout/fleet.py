@@ -189,7 +189,7 @@ class Fleet:
     daemonsets: dict[str, Placement] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
-    taken_back: set[tuple[str, int]] = field(default_factory=set)
+    rolled_back: set[tuple[str, int]] = field(default_factory=set)
     actions: Actions = field(default_factory=Actions)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
@@ -270,7 +270,7 @@ class Fleet:
         self._check_approved(route)
         self.route = route
         if route.halted:
-            self.taken_back.add((route.halted.revision, route.halted.attempt))
+            self.rolled_back.add((route.halted.revision, route.halted.attempt))
 
     def _check_approved(self, route: ModelRouteSpec) -> None:
         """Check that with manual promotion a candidate becomes stable only by an unused approval."""
@@ -424,7 +424,7 @@ class Fleet:
         self.status, self.rejections, self.history, self.attempt = None, (), (), 0
         self.used = set()
         halted = self.route.halted if self.route else None
-        self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
+        self.rolled_back = {(halted.revision, halted.attempt)} if halted else set()
 
     def lose_route(self) -> None:
         """Delete the ModelRoute; no agent has noticed yet."""
@@ -483,7 +483,7 @@ class Fleet:
             return
         for role in (route.stable, route.candidate):
             pair = (role.revision, role.attempt) if role else None
-            assert pair not in self.taken_back, f"{pair} was taken back and is in a role again"
+            assert pair not in self.rolled_back, f"{pair} was rolled back and is in a role again"
         placed = self.daemonsets.get(route.candidate.revision) if route.candidate else None
         assert placed is None or placed.kind is PlacementKind.IN, "candidate outside of its waves"
 

@@ -210,7 +210,7 @@ def test_a_reachable_node_keeps_what_serves_it_while_nothing_waits_for_its_room(
     assert made.daemonsets == {B: Placement()}
 
 
-def test_a_node_offline_before_never_gets_what_was_taken_back() -> None:
+def test_a_node_offline_before_never_gets_what_was_rolled_back() -> None:
     made = serving(4)
     made.cut(made.devices["n2"])
     made.advance(1)
@@ -239,7 +239,7 @@ def test_a_node_lost_since_holds_the_wave_when_others_are_lost_too() -> None:
     assert not made.rejections
 
 
-def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
+def test_a_candidate_that_alone_loses_nodes_is_rolled_back() -> None:
     made = serving(4, waves=(25, 100))
     made.desired = B
     made.tick()
@@ -403,7 +403,7 @@ def second_wave(made: Fleet) -> Placement:
 
 
 @pytest.mark.parametrize("status", ["kept", "lost too"])
-def test_a_route_that_is_lost_in_a_wave_goes_on_with_it(status: str) -> None:
+def test_a_route_that_is_lost_in_a_wave_continues_with_it(status: str) -> None:
     made = serving(8)
     opened = second_wave(made)
     before = made.route

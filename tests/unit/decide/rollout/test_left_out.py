@@ -1,4 +1,4 @@
-"""Nodes that can't have a revision: left out of waves and named, and what is said of pods that are not there."""
+"""Nodes that can't have a revision: left out of waves and named, and how missing pods are reported."""
 
 from __future__ import annotations
 
@@ -152,14 +152,14 @@ def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
     assert found.wave.message == f"n0, n1: {QUOTA.message}"
 
 
-def test_a_wave_that_also_waits_for_others_goes_on_and_names_the_cause() -> None:
+def test_a_wave_that_also_waits_for_others_continues_and_names_the_cause() -> None:
     found = decided(rolling_out(3), n1=PULL, n2=STARTS)
     assert found.story.cause.reason == "WaveInProgress"
     assert f"0 passed, 3 in progress; n1: {PULL.message}" in found.story.cause.message
     assert found.offenders == ("n1",)
 
 
-def test_of_several_causes_the_most_frequent_is_told() -> None:
+def test_of_several_causes_the_most_frequent_is_reported() -> None:
     found = decided(rolling_out(3), n0=PULL, n1=QUOTA, n2=QUOTA)
     assert found.story.cause.reason == "PodsForbidden"
     assert f"n1, n2 (and 1 node for another reason): {QUOTA.message}" in found.story.cause.message
@@ -214,7 +214,7 @@ def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
 
 
 def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_for_it() -> None:
-    """It keeps its server: the next rollout is promoted when it has let go, and says what keeps it."""
+    """It keeps its server: the next rollout is promoted when it has released it, and says what keeps it."""
     made = serving(3)
     made.devices["n1"].tainted = True
     made.desired = B

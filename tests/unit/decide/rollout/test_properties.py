@@ -98,7 +98,7 @@ class Rollout(RuleBasedStateMachine):
         self.fleet.retry()
 
     @rule(manual=st.booleans(), suspended=st.sampled_from([False, False, True]))
-    def take_in_hand(self, *, manual: bool, suspended: bool) -> None:
+    def change_controls(self, *, manual: bool, suspended: bool) -> None:
         """Change `promotion` and `suspend` at any time, also while writes of a reconcile are pending."""
         if not self.pending:
             self.fleet.policy = replace(self.fleet.policy, manual=manual, suspended=suspended)
@@ -147,10 +147,10 @@ class Rollout(RuleBasedStateMachine):
     def begin_pass(self) -> None:
         """Gather and decide; the writes wait."""
         for device in self.fleet.devices.values():
-            told = device.reported is not None and device.reported.serving == device.serving
+            message = device.reported is not None and device.reported.serving == device.serving
             # An agent that has not acted since the crash has not seen it either.
             seen = device.serving is None or device.is_ready(device.serving)
-            device.unreported_crash = device.unreported_crash and not (told and seen)
+            device.unreported_crash = device.unreported_crash and not (message and seen)
         self.pending = list(self.fleet.writes())
 
     @precondition(lambda self: self.pending)

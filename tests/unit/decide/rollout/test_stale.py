@@ -63,8 +63,8 @@ def test_nodes_that_nobody_heard_say_nothing_about_losses_elsewhere() -> None:
     view = seen(made, **{member: 3000.0})
     others = [node.name for node in view.nodes if node.name != member]
     assert rolled_back(made, view)
-    unheard = tuple(replace(n, heard=n.name not in others) for n in view.nodes)
-    assert not rolled_back(made, replace(view, nodes=unheard))
+    silent_elsewhere = tuple(replace(n, renewed_lately=n.name not in others) for n in view.nodes)
+    assert not rolled_back(made, replace(view, nodes=silent_elsewhere))
 
 
 def test_a_silent_node_that_was_never_seen_alive_is_no_loss_and_holds_no_wave() -> None:

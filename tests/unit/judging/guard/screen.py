@@ -1,4 +1,4 @@
-"""Screens whole soaks with numpy: tells which of many come nearest to a bound of the guard.
+"""Screens whole soaks with numpy: finds which of many come nearest to a bound of the guard.
 
 6,000 soaks through the guard itself are minutes of CPU; the unit lane plays the few of them that a
 change of the guard would fail first. The figures behind the bounds can be had for all of a soak's
