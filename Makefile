@@ -14,7 +14,7 @@ VALUES ?= skerry-values.yaml
 # An environment that has everything serves; else one for building images and the command line alone.
 ENVIRONMENT = $(if $(wildcard .venv/.ready),.venv/.ready,.venv/.images)
 
-.PHONY: help setup locks registry-named images demo demo-down test test-long profile-tests coverage unit lint format crds chart docs protos
+.PHONY: help setup locks registry-named images demo demo-down test test-long profile-tests coverage unit lint goldens format crds chart docs protos
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -75,6 +75,9 @@ lint: setup ## style, types, import contracts, generated files
 	$(PYTHON) -m skerry.api.crd --check crds charts/skerry/crds
 	$(PYTHON) -m charts.tools --check
 	$(PYTHON) -m docs.tools --check
+
+goldens: setup ## rewrite the objects of tests/unit/render/cases
+	UPDATE_GOLDENS=1 $(PYTHON) -m pytest -q tests/unit/render/test_goldens.py
 
 format: setup ## format and mend what can be mended
 	.venv/bin/ruff format .

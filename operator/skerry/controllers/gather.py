@@ -8,7 +8,6 @@ verdict has reached before it set off this pass.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,21 +17,19 @@ from skerry.api.edgemodel import JobSlot
 from skerry.cluster import kinds
 from skerry.cluster.heartbeats import Moment
 from skerry.controllers.absence import with_absences
-from skerry.controllers.partly import daemonset_of, edge_model_of, model_route_of, model_variant_of
+from skerry.controllers.children import daemonsets_of, jobs_of, of_kind, routes_of, variants_of
+from skerry.controllers.partly import edge_model_of
 from skerry.controllers.reach import node_views
 from skerry.controllers.unlabeled import Children, is_owned, unlabeled
 from skerry.controllers.unreadable import Reading
-from skerry.controllers.views import is_pod_of, job_view, pod_view
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
 
 if TYPE_CHECKING:
-    from skerry.api import EdgeModel, ModelRouteSpec, ModelVariant
-    from skerry.api.placement import Placement
+    from skerry.api import EdgeModel
     from skerry.cluster.client import Object
     from skerry.controllers.cache import Fleet, Key
     from skerry.controllers.operator import Operator
-    from skerry.decide.snapshot import JobView
 
 MADE = {"ModelVariant", "DaemonSet", "Job"}
 CHILDREN = (kinds.MODEL_ROUTE, kinds.MODEL_VARIANT, kinds.DAEMON_SET, kinds.JOB, kinds.SERVICE)
@@ -76,14 +73,14 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
     present |= await unlabeled(operator.cluster, raw, present)
     uid = raw["metadata"]["uid"]
     own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
-    pods = await _job_pods(operator, key) if _of(own, "Job") else []
+    pods = await _job_pods(operator, key) if of_kind(own, "Job") else []
     reading = Reading()
     model = reading.read(kinds.EDGE_MODEL.name, raw, edge_model_of)
-    routes = _routes(own, reading)
+    routes = routes_of(own, reading)
     # Without its route it is not known what the nodes of a class serve and try.
     holding = reading.left_out
-    daemonsets, variants = _daemonsets(own, reading), _variants(own, reading)
-    jobs, gateway = _jobs(own, pods, reading), await _gateway(operator, reading)
+    daemonsets, variants = daemonsets_of(own, reading), variants_of(own, reading)
+    jobs, gateway = jobs_of(own, pods, reading), await _gateway(operator, reading)
     operator.unreadable.note(key, reading.found)
     if model is None or holding:
         return Held(raw, "; ".join(map(str, holding)))
@@ -110,7 +107,7 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         refused=operator.refused(key),
     )
     now = datetime.now(UTC)
-    snapshot = with_absences(operator, key, snapshot, _of(own, "DaemonSet"), now)
+    snapshot = with_absences(operator, key, snapshot, of_kind(own, "DaemonSet"), now)
     return Gathered(snapshot, own)
 
 
@@ -147,43 +144,6 @@ def _address(service: Object) -> GatewayAddress:
     ip = service["spec"].get("clusterIP")
     ports = [port["nodePort"] for port in service["spec"].get("ports", ()) if "nodePort" in port]
     return GatewayAddress(ip if ip != "None" else None, next(iter(ports), None))
-
-
-def _of(own: Children, kind: str) -> list[Object]:
-    return [item for (name, _), item in own.items() if name == kind]
-
-
-def _routes(own: Children, reading: Reading) -> dict[str, ModelRouteSpec]:
-    routes = [reading.read("ModelRoute", item, model_route_of) for item in _of(own, "ModelRoute")]
-    return {route.spec.hardware_class_name: route.spec for route in routes if route is not None}
-
-
-def _daemonsets(own: Children, reading: Reading) -> dict[str, dict[str, Placement]]:
-    found: dict[str, dict[str, Placement]] = defaultdict(dict)
-    for item in _of(own, "DaemonSet"):
-        if item["metadata"].get("deletionTimestamp"):
-            continue
-        placed = reading.read("DaemonSet", item, daemonset_of)
-        if placed is not None:
-            found[placed.hardware_class][placed.revision] = placed.placement
-    return dict(found)
-
-
-def _variants(own: Children, reading: Reading) -> dict[str, ModelVariant]:
-    items = _of(own, "ModelVariant")
-    variants = (reading.read("ModelVariant", item, model_variant_of) for item in items)
-    return {variant.metadata.name: variant for variant in variants if variant is not None}
-
-
-def _jobs(own: Children, pods: list[Object], reading: Reading) -> tuple[JobView, ...]:
-    jobs = (_job(job, pods, reading) for job in _of(own, "Job"))
-    return tuple(job for job in jobs if job is not None)
-
-
-def _job(job: Object, pods: list[Object], reading: Reading) -> JobView | None:
-    views = (reading.read("Pod", pod, pod_view) for pod in pods if is_pod_of(pod, job))
-    own = [view for view in views if view is not None]
-    return reading.read("Job", job, lambda item: job_view(item, own))
 
 
 def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
