@@ -27,8 +27,11 @@ FILES = (
     *sorted((ROOT / "examples").glob("*/README.md")),
     ROOT / "charts" / "tools" / "README.tmpl.md",
     ROOT / "charts" / "skerry" / "values.yaml",
+    *sorted((ROOT / "charts" / "skerry" / "templates").rglob("*.yaml")),
+    *sorted((ROOT / "examples").rglob("*.yaml")),
     *sorted((ROOT / "crds").glob("*.yaml")),
 )
+DECISIONS = sorted((DOCS / "adr").glob("*.md"))
 WIDTH = 120
 
 
@@ -36,7 +39,7 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@pytest.mark.parametrize("path", [*FILES, *DECISIONS], ids=_name)
 def test_no_word_that_is_advised_against(path: Path) -> None:
     faults = [f"{where}: {word}" for where, text in _prose(path) for word in found(text)]
     assert not faults, f"{_name(path)}: {'; '.join(faults)} (see {_name(WORDS)})"
