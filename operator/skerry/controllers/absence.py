@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import EventView, JobView, PodView, Snapshot
 
 MOST_READ = 6
-"""Objects whose Events one pass reads: one device too many looks like the others."""
+"""Objects whose Events one reconcile reads: one device too many looks like the others."""
 OLD = timedelta(minutes=20)
 """A DaemonSet's controller tries again within 17 minutes; what an older Event says may be long over."""
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Memory:
-    """What is remembered of one EdgeModel between passes.
+    """What is remembered of one EdgeModel between reconciles.
 
     Attributes:
         since: when a node was first seen without a Ready pod of a revision.

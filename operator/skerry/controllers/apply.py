@@ -1,7 +1,7 @@
-"""Make the writes of one pass, each on its own: one that is refused does not stop the others.
+"""Make the writes of one reconcile, each on its own: one that is refused does not stop the others.
 
 `controllers.writes` says which there are and in which order. A write is left out when one that it
-needs has failed in this pass, or when the same body was refused so shortly before that another try
+needs has failed in this reconcile, or when the same body was refused so shortly before that another try
 would be in vain. What was refused is reported by the status of the same pass, where it came before.
 """
 
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class Applier:
-    """The writes of one pass over one EdgeModel.
+    """The writes of one reconcile of one EdgeModel.
 
     Attributes:
         conflicts: objects in the way that are somebody else's.
@@ -236,7 +236,7 @@ class Applier:
         await events.publish(self._operator.cluster, self._gathered.snapshot.model, found)
 
     def _count(self, decision: Decision) -> None:
-        """Count what this pass put into the status for the first time."""
+        """Count what this reconcile put into the status for the first time."""
         before = self._gathered.snapshot.model.status
         for entry in decision.status.history:
             if entry not in before.history:

@@ -1,7 +1,7 @@
-"""What is known of the whole fleet between passes: fed by watches, set right by lists.
+"""What is known of the whole fleet between reconciles: fed by watches, set right by lists.
 
 A watch can lose a DELETED event (API server restarted, history compacted), so the fleet loop replaces
-each kind from a LIST now and then: what is not newer than the list and not in it, is gone. What a pass
+each kind from a LIST now and then: what is not newer than the list and not in it, is gone. What a reconcile
 must know for sure, it reads itself. Nodes and pods are kept as the few facts that matter: a fleet has
 ten thousand of them.
 """

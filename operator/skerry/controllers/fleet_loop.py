@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from skerry.decide.nodes.fleet import NodeFacts
 
 STIR_SECONDS = 0.2
-"""Between two passes that events set off: nodes come in crowds."""
+"""Between two reconciles that events set off: nodes come in crowds."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
 T = TypeVar("T")

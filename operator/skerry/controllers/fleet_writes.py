@@ -67,7 +67,7 @@ class FleetWrite:
 
 
 async def write_fleet(operator: Operator, decision: FleetDecision) -> None:
-    """Write what nodes and classes call for; what was refused is reported by the next pass."""
+    """Write what nodes and classes call for; what was refused is reported by the next reconcile."""
     known = _identities(operator.refusals.of(FLEET))
     statuses = list(_class_statuses(operator, decision))
     by_node = [*_labels(operator, decision), *_edge_nodes(operator, decision)]
@@ -157,7 +157,7 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
 
 
 async def _send(write: FleetWrite) -> None:
-    """Make a write, and once more where another writer came first: a pass over the fleet costs far more."""
+    """Make a write, and once more where another writer came first: a reconcile of the fleet costs far more."""
     try:
         await write.send()
     except ClusterError as error:

@@ -1,8 +1,8 @@
-"""All reads of one pass over an EdgeModel, into one frozen snapshot.
+"""All reads of one reconcile of an EdgeModel, into one frozen snapshot.
 
 What the operator itself writes (routes, DaemonSets, variants, jobs, the EdgeModel) is read from the
 API server each time; nodes, classes and what agents report come from the fleet's caches, which a
-verdict has reached before it set off this pass.
+verdict has reached before it set off this reconcile.
 """
 
 from __future__ import annotations

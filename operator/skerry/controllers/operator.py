@@ -42,7 +42,7 @@ class Operator:
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
         build_gate: held while a job that needs a slot is counted in and started.
         refusals: writes that the API server refused at the last try.
-        conflicts: names in the way of each EdgeModel, found at the last pass's writes.
+        conflicts: names in the way of each EdgeModel, found at the last reconcile's writes.
         uids: of the EdgeModels that anything is remembered of.
         shards: the last known shard of each node by its uid, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
-    """Read an EdgeModel; leave out bad parts of its status that each pass finds again, and bad history entries.
+    """Read an EdgeModel; leave out bad parts of its status that each reconcile finds again, and of its history.
 
     The spec is never left out, nor is what a rollout depends on: rejections, waves, attempts, digests.
     """
@@ -28,7 +28,7 @@ def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
 
 
 def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
-    """Read a HardwareClass; leave out bad parts of its status, which each pass over the fleet finds again."""
+    """Read a HardwareClass; leave out bad parts of its status, which each reconcile of the fleet finds again."""
     return without_faults(HardwareClass, item, _of_status)
 
 
@@ -43,7 +43,7 @@ def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
 
 
 def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
-    """Read a ModelRoute; leave out what each pass finds again.
+    """Read a ModelRoute; leave out what each reconcile finds again.
 
     That is guard rules, which the EdgeModel's spec has, a wave, whose progress the placements show,
     and single placements, which the DaemonSets carry.

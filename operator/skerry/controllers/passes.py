@@ -1,4 +1,4 @@
-"""One pass over one EdgeModel: gather, decide, apply. Workers take them off the queue."""
+"""One reconcile of one EdgeModel: gather, decide, apply. Workers take them off the queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Ended(NamedTuple):
-    """How a pass ended, and the seconds until the next look; None when only news can change anything."""
+    """How a reconcile ended, and the seconds until the next look; None when only news can change anything."""
 
     result: str
     again_after: float | None = None
@@ -69,7 +69,7 @@ async def run_worker(
         except (SkerryError, ValidationError) as error:
             _failed(operator, key, str(error))
         except asyncio.CancelledError:
-            # The process no longer leads: the pass begins again when it does.
+            # The process no longer leads: the reconcile begins again when it does.
             operator.queue.done(key, 0.0)
             raise
         except Exception:
@@ -99,7 +99,7 @@ async def one_pass(operator: Operator, key: Key) -> Ended:
 
 
 def result_of(refused: Iterable[Refused]) -> str:
-    """Return how a pass ended that wrote what it could: overtaken where a write met a conflict."""
+    """Return how a reconcile ended that wrote what it could: overtaken where a write met a conflict."""
     return DONE if all(one.cause for one in refused) else OVERTAKEN
 
 

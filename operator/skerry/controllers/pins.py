@@ -37,7 +37,7 @@ LONGEST_PAUSE_SECONDS = 60.0
 STALLED_SECONDS = 600.0
 """What may pass by itself takes a person when it has lasted this long."""
 QUICK_SECONDS = 0.25
-"""A pass waits this long for a registry, once: one that is near saves it writing that it asks."""
+"""A reconcile waits this long for a registry, once: one that is near saves it writing that it asks."""
 
 
 class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for

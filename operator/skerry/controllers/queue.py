@@ -15,7 +15,7 @@ from skerry.cluster.pace import Priority, backoff_seconds
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 
 DEBOUNCE_SECONDS = 0.02
-"""A verdict shall reach the route in well under a second; a burst of events still makes one pass."""
+"""A verdict shall reach the route in well under a second; a burst of events still makes one reconcile."""
 
 OVERTAKEN_AT_ONCE = 5
 

@@ -131,7 +131,7 @@ def digest_of(body: object) -> str:
 def refused_by(error: ClusterError, kind: str, name: str, doing: str = "write") -> Refused:
     """Return the report of a refused write: the object, the API server's message, and advice.
 
-    A conflict is nothing to report: somebody else wrote meanwhile, and the next pass sees what.
+    A conflict is nothing to report: somebody else wrote meanwhile, and the next reconcile sees what.
     """
     if error.status == HTTPStatus.CONFLICT:
         return Refused(kind, name, Concern.NOTHING)

@@ -13,7 +13,7 @@ The status: it is decided again when one of these was refused, and so describes 
 
 After the status:
 7. DaemonSets: each follows a placement of its class's route, which is stored by then. One that lags behind is
-   written by the next pass; nothing else is put in its place before (`decide.rollout.retire`).
+   written by the next reconcile; nothing else is put in its place before (`decide.rollout.retire`).
 8. Deletions: what is deleted has no placement in a stored route, and its end is in the stored status.
 
 A write that would change nothing is left out.
@@ -111,7 +111,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the writes of one pass are made from."""
+    """What the writes of one reconcile are made from."""
 
     decision: Decision
     gathered: Gathered

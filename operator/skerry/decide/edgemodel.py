@@ -6,7 +6,7 @@
     rollout/     which revision has which role on which nodes (the waves are decided there)
     status.py    its status; findings.py its conditions
 
-Every pass looks at the whole state and could be the first. A target whose build is not certified
+Every reconcile looks at the whole state and could be the first. A target whose build is not certified
 still has its rollout decided: what serves keeps serving, and can still be rolled back.
 """
 
@@ -240,7 +240,7 @@ def _created(variant: ModelVariant) -> str:
 def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
     """Yield the changes for `kubectl describe`: how revisions ended, and what Ready says.
 
-    A refused write has an event of its own, from the pass that wrote in vain.
+    A refused write has an event of its own, from the reconcile that wrote in vain.
     """
     before = snapshot.model.status
     refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}

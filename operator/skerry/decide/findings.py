@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Finding]:
-    """Return the conditions that the EdgeModel shall have after this pass."""
+    """Return the conditions that the EdgeModel shall have after this reconcile."""
     # A class without nodes does not stand in the way of the others.
     counting = [one for one in outcomes if not one.story.without_nodes] or list(outcomes)
     builds = [outcome.build for outcome in outcomes]

@@ -22,7 +22,7 @@ PHASE_ORDER = (
 
 @dataclass(frozen=True)
 class TargetOutcome:
-    """What a pass found and decided for one target."""
+    """What a reconcile found and decided for one target."""
 
     build: TargetBuild
     rollout: TargetDecision

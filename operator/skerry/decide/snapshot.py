@@ -1,4 +1,4 @@
-"""What one pass over one EdgeModel sees: everything, read once, frozen.
+"""What one reconcile of one EdgeModel sees: everything, read once, frozen.
 
 `skerry.controllers.gather` fills it, `skerry.decide.edgemodel` reads it. Kubernetes' own objects come as
 small views with just what a decision depends on.

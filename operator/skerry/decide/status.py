@@ -1,4 +1,4 @@
-"""`EdgeModel.status`: one small document for people, kubectl, Argo CD and Flux, written once a pass.
+"""`EdgeModel.status`: one small document for people, kubectl, Argo CD and Flux, written once per reconcile.
 
 Each target has its own story (its build's until there is a certified one, its rollout's from then);
 phase and conditions are made of these alone.

@@ -1,6 +1,6 @@
 """Which node belongs to which class and shard, which EdgeNodes there shall be, and what classes say.
 
-The fleet loop runs this over all nodes at once: labels are put back on every pass, so that a label
+The fleet loop runs this over all nodes at once: labels are put back on every reconcile, so that a label
 that someone took away costs no device its model for longer than that.
 
 A class that is deleted while EdgeModels name it takes no device down: its nodes stay in it until it is

@@ -2,7 +2,7 @@
 
 The operator gathers a `TargetView` from its snapshot and writes a `TargetDecision` in this order, each
 write possibly the last (the operator may be killed between any two): 1. the ModelRoute, which holds roles,
-wave and placements, 2. the EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next pass
+wave and placements, 2. the EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next reconcile
 sees only what was written, and the machine is right from there.
 """
 
@@ -121,7 +121,7 @@ class Wave:
     Attributes:
         index: from 0.
         opened_at: nodes that were offline before are skipped; those lost since hold it.
-        opened: where the candidate's servers are meant to be, as the route says it before this pass.
+        opened: where the candidate's servers are meant to be, as the route says it before this reconcile.
         planned: what the wave shall open, `opened` included.
     """
 
@@ -227,7 +227,7 @@ class TargetDecision:
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
         placements: DaemonSets to apply, by revision (unchanged ones included), as the route says that
-            stands once this pass is written.
+            stands once this reconcile is written.
         delete: revisions whose DaemonSets go.
         requeue_after: seconds until the passing of time alone can change the decision, None for never.
     """

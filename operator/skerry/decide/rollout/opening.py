@@ -84,7 +84,7 @@ def is_passed_over(view: TargetView, step: WaveStep) -> bool:
 
 
 def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
-    """Return the candidate's placement after this pass; nothing new while suspended."""
+    """Return the candidate's placement after this reconcile; nothing new while suspended."""
     if view.policy.suspended:
         return wave.opened
     crowded = crowded_shards(view, route)

@@ -24,7 +24,7 @@ def progressed_at(
 
     Args:
         view: with the status as last written.
-        wave: as of this pass.
+        wave: as of this reconcile.
         nodes: in the wave now.
         passed: of these.
         now: UTC.
@@ -59,7 +59,7 @@ def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -
 
     Args:
         view: with the status as last written.
-        route: as of this pass.
+        route: as of this reconcile.
         now: UTC.
     """
     nodes = len(behind(view, route))

@@ -44,7 +44,7 @@ USED_NONCE = "again"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a report is made of: the view, the route and wave after this pass, the time."""
+    """What a report is made of: the view, the route and wave after this reconcile, the time."""
 
     view: TargetView
     route: ModelRouteSpec | None
