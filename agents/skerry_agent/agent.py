@@ -30,7 +30,7 @@ from skerry_agent.gateway.state import Backend, GatewayState
 from skerry_agent.golden import Golden
 from skerry_agent.kube import Api, Mirror
 from skerry_agent.kubelet import Pod, Pods
-from skerry_agent.routes import Routes, place_of, sentence
+from skerry_agent.routes import Routes, models_of, place_of, sentence
 from skerry_agent.runner import Runner
 from skerry_agent.store import Store
 from skerry_agent.supervise import supervised
@@ -162,8 +162,8 @@ class Agent:
         return backend
 
     def _knows(self) -> bool:
-        """Return whether routes are known, from the API server or from disk."""
-        return bool(self.kept.hardware_class) and (bool(self.kept.routes) or self._synced("routes"))
+        """Return whether routes are known: from the API server, or from disk as this version reads them."""
+        return bool(self.kept.hardware_class) and (bool(self.runners) or self._synced("routes"))
 
     def _synced(self, name: str) -> bool:
         return name in self.mirrors and self.mirrors[name][0].synced
@@ -281,10 +281,15 @@ class Agent:
 
     async def _keep(self) -> None:
         """Write what changed, off the loop: a report is sent meanwhile."""
-        memories = {key: runner.model.memory for key, runner in self.runners.items()}
-        self.kept = self.kept.model_copy(update={"memories": memories})
+        self.kept = self.kept.model_copy(update={"memories": self._memories()})
         if self.store.lacks(self.kept):
             await asyncio.to_thread(self.store.save, self.kept)
+
+    def _memories(self) -> dict[str, Memory]:
+        """Return what is to be stored, of models too whose routes only another version of the agent reads."""
+        routed = models_of(self.kept.routes)
+        stored = {key: memory for key, memory in self.kept.memories.items() if key in routed}
+        return stored | {key: runner.model.memory for key, runner in self.runners.items()}
 
     def _status(self) -> EdgeNodeStatus:
         known = {key: runner.model.route for key, runner in self.runners.items()}

@@ -78,9 +78,7 @@ class Routes:
         """Return what to report of routes that can't be read and that no earlier one stands in for."""
         found = []
         for key, why in sorted(self.unreadable.items()):
-            namespace, _, name = key.partition("/")
-            raw = self._read[key][0]
-            model = (raw.get("spec") or {}).get("edgeModelName") or name.partition(".")[0]
+            namespace, model = _model_of(key, self._read[key][0])
             if f"{namespace}.{model}" not in known:
                 try:
                     found.append(
@@ -89,6 +87,11 @@ class Routes:
                 except ValidationError:
                     log.debug("the route %s has no name that can be reported", key)
         return found
+
+
+def models_of(raws: Mapping[str, Raw]) -> set[str]:
+    """Return the models of routes, readable or not, by `namespace.model`."""
+    return {".".join(_model_of(key, raw)) for key, raw in raws.items()}
 
 
 def read(raw: Raw) -> ModelRoute | str:
@@ -114,6 +117,12 @@ def sentence(key: str, why: str) -> str:
         f"ModelRoute {key} has a value that this agent does not know: {why}. Upgrade the agent to the"
         " operator's version"
     )
+
+
+def _model_of(key: str, raw: Raw) -> tuple[str, str]:
+    """Return namespace and name of a route's EdgeModel."""
+    namespace, _, name = key.partition("/")
+    return namespace, str((raw.get("spec") or {}).get("edgeModelName") or name.partition(".")[0])
 
 
 def _of_another(kept: Raw, raw: Raw) -> bool:

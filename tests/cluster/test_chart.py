@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import yaml
 from skerry.api.config import OperatorConfig, SourceSettings
 from skerry.api.placement import Placement
 from skerry.engines import installed_engines
+from skerry.engines.flavors import Flavor, flavored
 from skerry.render.daemonsets import daemonset
 from skerry.render.parts import Owner
 from tests.cluster.chart import CHART, NAMESPACE, VALUES, helm, rendered
@@ -327,10 +329,14 @@ def test_models_are_scraped_and_reached_by_what_the_operator_labels_them(
     assert monitor["selector"]["matchLabels"].items() <= labels.items()
     assert set(monitor["podTargetLabels"]) <= labels.keys()
     assert monitor["podMetricsEndpoints"][0]["port"] in {p["name"] for p in ports}
-    for component in ("agent", "gateway"):
+    replaced = dataclasses.replace(served, server=flavored(served.server, Flavor.TRITON, "image"))
+    other = daemonset(Owner("m", "n", "uid"), replaced, Placement())["spec"]["template"]["spec"]
+    names = {p["name"] for c in other["containers"] for p in c["ports"]}
+    for component, asked in (("agent", {"http", "golden"}), ("gateway", {"http", "grpc"})):
         rule = find(full, "NetworkPolicy", f"skerry-{component}")["spec"]["egress"][-1]
         assert rule["to"][0]["podSelector"]["matchLabels"].items() <= labels.items()
-        assert "ports" not in rule, "an engine's server has ports of its own"
+        # By name: an engine's server has numbers of its own.
+        assert {port["port"] for port in rule["ports"]} == asked <= names
 
 
 def test_network_policies_let_in_what_the_pods_offer(full: list[dict[str, Any]]) -> None:

@@ -18,14 +18,15 @@ still come on the connections that it has: `nbsrv eq 0` alone would refuse them.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from skerry_agent.gateway.state import model_of
+from skerry_agent.gateway.state import GatewayState, model_of
 from skerry_agent.protocols import OPEN_INFERENCE, known_protocols
 
 if TYPE_CHECKING:
     from skerry_agent.gateway.paths import GatewayPaths
-    from skerry_agent.gateway.state import GatewayState, Server
+    from skerry_agent.gateway.state import Server
 
 PORT = 8080
 METRICS_PORT = 8405
@@ -35,6 +36,7 @@ request that meets a closing connection would look like the server's failure."""
 
 GLOBAL = """\
 global
+    description {form}
     stats socket "{run}/${{POD_NAME}}.admin" mode 600 level admin expose-fd listeners
     log {log} len 1024 format raw local0 info
     nbthread 1
@@ -144,7 +146,23 @@ def render(
     state: GatewayState, paths: GatewayPaths, port: int = PORT, metrics_port: int = METRICS_PORT
 ) -> str:
     """Return the whole configuration file."""
-    head = GLOBAL.format(
+    form = form_of(paths, port, metrics_port)
+    parts = [_backend(name, servers, paths) for name, servers in sorted(state.pools().items())]
+    return _head(state, paths, port, metrics_port, form) + "".join(parts)
+
+
+def form_of(paths: GatewayPaths, port: int = PORT, metrics_port: int = METRICS_PORT) -> str:
+    """Return what a gateway says of the configuration that it runs: the same whatever models there are.
+
+    An agent that writes another one, as after an upgrade, knows by it that a reload is due.
+    """
+    text = _head(GatewayState(), paths, port, metrics_port, "") + _backend("a.b", {}, paths)
+    return f"skerry-{sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _head(state: GatewayState, paths: GatewayPaths, port: int, metrics_port: int, form: str) -> str:
+    return GLOBAL.format(
+        form=form,
         run=paths.run,
         log=paths.log,
         callers=paths.callers,
@@ -159,8 +177,6 @@ def render(
         unary=" ".join(method for one in known_protocols().values() for method in one.unary),
         two_ports=_two_ports(state),
     )
-    parts = [_backend(name, servers, paths) for name, servers in sorted(state.pools().items())]
-    return head + "".join(parts)
 
 
 def lines_of_map(entries: dict[str, str]) -> str:

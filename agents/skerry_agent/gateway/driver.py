@@ -4,7 +4,8 @@ Level-triggered: each pass looks at what runs and at the files, and sends and wr
 restarted, reloaded or second gateway (during its upgrade) needs no special case, nor does a damaged file.
 A disk that refuses costs the files alone; a configuration that a gateway refuses is reported, and the last
 one that was taken is kept next to it. Weights that changed go first, before the
-files are written: a flip takes a millisecond. Only a backend that comes or goes needs a reload.
+files are written: a flip takes a millisecond. Only a backend that comes or goes needs a reload, and a gateway
+whose configuration was written by another version of the agent.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ class Gateway:
     async def _converge(self, socket: Path, state: GatewayState) -> Live:
         try:
             live = await _servers(socket)
-            if set(live) != set(state.pools()):
+            if set(live) != set(state.pools()) or not await self._has_form(socket):
                 await self._reload(socket)
             else:
                 self._note_taken(socket, state)
@@ -169,6 +170,11 @@ class Gateway:
             return {}
         return live
 
+    async def _has_form(self, socket: Path) -> bool:
+        """Return whether the gateway runs what this version of the agent writes, maps and checks included."""
+        form = config.form_of(self.paths, self.port, self.metrics_port)
+        return f"description: {form}" in (await ask(socket, ["show info"])).splitlines()
+
     async def _reload(self, socket: Path) -> None:
         now = monotonic()
         since = now - self._reloaded.get(socket.name, -REFUSED_SECONDS)
@@ -180,7 +186,7 @@ class Gateway:
             if socket.name in self.refused:
                 return
         self._reloaded[socket.name] = now
-        log.info("models were added or removed: reloading %s", socket.stem)
+        log.info("models or the configuration's form changed: reloading %s", socket.stem)
         why = refusal(await ask(master, ["reload"]), "")
         if why:
             self._note(socket, why)

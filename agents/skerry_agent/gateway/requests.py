@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from skerry.judging.guard import Answer
+from skerry_agent import metrics
 from skerry_agent.clock import Clock
 from skerry_agent.gateway.state import model_of
-from skerry_agent.protocols import OPEN_INFERENCE, Line, protocol_of
+from skerry_agent.protocols import OPEN_INFERENCE, Line, known_protocols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,8 @@ def parse(line: str, pools: Mapping[str, Mapping[str, Server]]) -> list[LoggedAn
     """Return the answers in a log line: none, one, or two where a failure was retried.
 
     `pools` are servers by backend and revision: a retry goes to the other revision that has traffic, and
-    what it took there is nobody's latency. What an answer says is a matter of the server's protocol.
+    what it took there is nobody's latency. What an answer says is a matter of the server's protocol; one that
+    this agent does not know is not judged.
     """
     logged = Line.of(line)
     if logged is None:
@@ -45,13 +47,15 @@ def parse(line: str, pools: Mapping[str, Mapping[str, Server]]) -> list[LoggedAn
     backend = model_of(logged.pool)
     servers = pools.get(backend, {})
     server = servers.get(logged.revision)
-    protocol = OPEN_INFERENCE if server is None else protocol_of(server.protocol)
-    reading = protocol.read(logged)
     found: list[LoggedAnswer] = []
     if logged.retried:
         others = [r for r, s in servers.items() if s.weight > 0 and r != logged.revision]
         failed = Answer(logged.started, logged.answered, failed=True)
         found += [(backend, other, failed) for other in others]
+    protocol = OPEN_INFERENCE if server is None else known_protocols().get(server.protocol)
+    if protocol is None:
+        return found
+    reading = protocol.read(logged)
     if reading.failed or (reading.measured and not found):
         answer = Answer(logged.started, logged.answered, reading.failed)
         found.append((backend, logged.revision, answer))
@@ -69,19 +73,16 @@ class Requests(asyncio.DatagramProtocol):
     record: Callable[[LoggedAnswer], None]
     checked: Callable[[], None]
     clock: Clock = field(default_factory=Clock)
-    lines: int = 0
-    broken: int = field(default=0)
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         """Take one line of the log."""
-        self.lines += 1
         if data.startswith(OF_CHECKS):
             self.checked()
             return
         try:
             found = parse(data.decode(), self.pools())
         except (ValueError, IndexError):
-            self.broken += 1
+            metrics.FAULTS.labels("log").inc()
             return
         for backend, revision, answer in found:
             own = self.clock.own(answer)

@@ -94,6 +94,6 @@ def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
 
 
 def parse_map(text: str) -> dict[str, str]:
-    """Return the entries of `show map`, whose lines begin with an address in memory."""
-    rows = (line.split(" ", 2) for line in text.splitlines())
+    """Return the entries of `show map`, whose lines begin with an address in memory; none without the map."""
+    rows = (line.split(" ", 2) for line in text.splitlines() if line.startswith("0x"))
     return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004 - address, key, value

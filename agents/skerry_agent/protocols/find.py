@@ -22,9 +22,10 @@ class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continue
 
 @cache
 def known_protocols() -> Mapping[str, Protocol]:
-    """Return the protocols of this environment by name, Skerry's own first."""
+    """Return the protocols of this environment by name; nobody else's takes the place of Skerry's own."""
     others: list[Protocol] = [entry.load() for entry in entry_points(group=GROUP)]
-    return {one.name: one for one in (OPEN_INFERENCE, *sorted(others, key=lambda one: one.name))}
+    own: dict[str, Protocol] = {OPEN_INFERENCE.name: OPEN_INFERENCE}
+    return own | {one.name: one for one in sorted(others, key=lambda one: one.name)} | own
 
 
 def protocol_of(name: str) -> Protocol:

@@ -65,7 +65,6 @@ class OpenInference:
 
 
 OPEN_INFERENCE = OpenInference()
-"""What the entry point names."""
 
 
 def _is_failure(code: str) -> bool:

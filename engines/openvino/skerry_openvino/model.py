@@ -14,6 +14,7 @@ import openvino as ov
 from skerry.engines import InputError, ModelError, TensorSpec
 from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
 from skerry_openvino.errors import reason_of
+from skerry_openvino.indices import IndexCheck
 from skerry_openvino.running import run
 from skerry_openvino.shapes import ShapeCheck
 
@@ -34,23 +35,29 @@ Not text: the CPU plug-in (2026.4) copies its strings as plain bytes, frees them
 """
 
 
+_Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""Of inputs and of outputs."""
+
+
 class OpenVinoModel:
     """A compiled model; see `skerry.engines.LoadedModel`."""
 
-    def __init__(self, compiled: ov.CompiledModel, file: Path, shapes: ShapeCheck) -> None:
-        self._shapes = shapes
+    def __init__(
+        self, compiled: ov.CompiledModel, specs: _Specs, shapes: ShapeCheck, indices: IndexCheck
+    ) -> None:
+        self._shapes, self._indices = shapes, indices
         self._request = compiled.create_infer_request()
-        self.inputs = tuple(_spec(port, file) for port in compiled.inputs)
-        self.outputs = tuple(_spec(port, file) for port in compiled.outputs)
+        self.inputs, self.outputs = specs
         self.version = ov.__version__.split("-")[0]
 
     def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Compute the named outputs (OpenVINO always computes all).
 
         Raises:
-            InputError: The shapes don't go together, as far as OpenVINO sees it.
+            InputError: The shapes don't go together, as far as OpenVINO sees it, or an index is out of range.
         """
         _check_rows(inputs)
+        self._indices.check(inputs)
         self._shapes.check(inputs)
         contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         try:
@@ -59,6 +66,7 @@ class OpenVinoModel:
             if _is_of_inputs(error):
                 raise InputError(reason_of(error)) from error
             raise
+        self._indices.check_computed(answer)
         return [answer[name] for name in names]
 
 
@@ -87,8 +95,11 @@ def load(file: Path, threads: int) -> OpenVinoModel:
         # Pinned threads of several pods would meet on the same cores.
         "ENABLE_CPU_PINNING": False,
     }
+    specs = _specs(model, file)
     try:
-        return OpenVinoModel(core.compile_model(model, "CPU", options), file, ShapeCheck(model))
+        indices = IndexCheck(model)
+        compiled = core.compile_model(model, "CPU", options)
+        return OpenVinoModel(compiled, specs, ShapeCheck(model), indices)
     except RuntimeError as error:
         raise ModelError(f"OpenVINO {version()} can't load {file}: {reason_of(error)}") from error
 
@@ -117,6 +128,13 @@ def _check_rows(inputs: Mapping[str, NDArray[Any]]) -> None:
     rows = sorted({len(array) for array in inputs.values() if array.ndim} - {1})
     if len(rows) > 1:
         raise InputError(f"inputs have different numbers of rows: {', '.join(map(str, rows))}")
+
+
+def _specs(model: ov.Model, file: Path) -> _Specs:
+    return (
+        tuple(_spec(port, file) for port in model.inputs),
+        tuple(_spec(port, file) for port in model.outputs),
+    )
 
 
 def _spec(port: Any, file: Path) -> TensorSpec:

@@ -49,6 +49,7 @@ FLAVORS: Mapping[Flavor, Server] = {
     Flavor.OPEN_INFERENCE: replace(
         _OF_OTHERS,
         environment=(("SKERRY_PORT", str(HTTP_PORT)), ("SKERRY_GRPC_PORT", str(GRPC_PORT))),
+        metrics=Metrics(),
     ),
     Flavor.MLSERVER: replace(
         _OF_OTHERS,
@@ -75,8 +76,10 @@ FLAVORS: Mapping[Flavor, Server] = {
             "--plugin_config",
             '{"INFERENCE_NUM_THREADS": $(SKERRY_THREADS), "PERFORMANCE_HINT": "LATENCY"}',
             "--file_system_poll_wait_seconds", "0",
+            "--metrics_enable",
         ),
         environment=(_THREADS,),
+        metrics=Metrics(),
         layout=Layout.MODEL_VERSIONS,
     ),
     Flavor.TRITON: replace(

@@ -14,6 +14,7 @@ from skerry_agent.gateway.requests import Requests, parse
 from skerry_agent.gateway.socket import LiveServer
 from skerry_agent.gateway.state import Backend, GatewayState, Server
 from skerry_agent.golden import Target
+from skerry_agent.metrics import FAULTS
 
 ROOT = Path(__file__).parents[3]
 KEY, A, B = "assist.intent", "aaaaaaaaaa", "bbbbbbbbbb"
@@ -52,6 +53,21 @@ def test_image_starts_with_the_agents_own_configuration() -> None:
 )
 def test_log_lines(line: str, answers: list[tuple[str, bool]]) -> None:
     assert [(revision, answer.failed) for _, revision, answer in parse(line, BOTH)] == answers
+
+
+def test_a_server_of_an_unknown_protocol_is_not_judged_but_hides_no_failure_of_the_other() -> None:
+    pools = {KEY: {A: Server("10.0.0.1", 90, protocol="Verse"), B: Server("10.0.0.2", 10)}}
+    assert parse(f"{KEY} {A} 500 -- 0 1000000 1500000 1600000 - -", pools) == []
+    found = parse(f"{KEY} {A} 200 -- +1 1000000 1500000 1600000 - -", pools)
+    assert [(revision, answer.failed) for _, revision, answer in found] == [(B, True)]
+
+
+def test_a_line_that_is_none_is_counted() -> None:
+    before = FAULTS.labels("log")._value.get()
+    requests = Requests(lambda: BOTH, lambda _answer: None, lambda: None)
+    for line in (f"{KEY} {B} OK -- 0 1000000 1500000 1600000 - -".encode(), b"\xff"):
+        requests.datagram_received(line, None)
+    assert FAULTS.labels("log")._value.get() == before + 2
 
 
 def test_times_are_the_servers() -> None:

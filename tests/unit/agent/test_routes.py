@@ -197,6 +197,39 @@ async def test_nor_when_it_was_made_again_while_the_device_was_cut_off(
     assert not after.runners["assist.intent"].model.memory.vetoed(Attempt(B))
 
 
+async def test_a_route_that_only_another_version_reads_costs_no_veto(
+    agent: Callable[[], Agent],
+) -> None:
+    before = agent()
+    give(before, raw(**CANDIDATE))
+    before.runners["assist.intent"].model.memory = vetoed("")
+    await before._keep()
+    other = agent()
+    other.kept = other.kept.model_copy(update={"routes": {key(): raw(**CANDIDATE, **UNKNOWN[0])}})
+    other._match_runners()
+    assert not other.runners
+    await other._keep()
+    after = agent()
+    give(after, raw(**CANDIDATE))
+    assert after.runners["assist.intent"].model.memory.vetoed(Attempt(B))
+    give(after)
+    await after._keep()
+    assert not agent().kept.memories, "what is gone is forgotten"
+
+
+async def test_routes_of_another_version_alone_leave_the_gateway_as_it_is(
+    agent: Callable[[], Agent],
+) -> None:
+    it = agent()
+    it.kept = it.kept.model_copy(
+        update={"hardware_class": "x86", "routes": {key(): raw(**UNKNOWN[0])}}
+    )
+    await it._reconcile()
+    for _, task in it.mirrors.values():
+        task.cancel()
+    assert it.gateway.state is None
+
+
 async def test_an_operator_that_begins_to_name_the_uid_changes_nothing(
     agent: Callable[[], Agent],
 ) -> None:

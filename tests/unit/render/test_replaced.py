@@ -69,10 +69,19 @@ def test_triton_is_started_on_the_repository() -> None:
 
 def test_openvino_model_server_is_started_on_the_model() -> None:
     args = containers(rendered(Flavor.OPENVINO_MODEL_SERVER))["runtime"]["args"]
-    options = dict(zip(args[::2], args[1::2], strict=True))
+    options = dict(zip(args[:-1:2], args[1::2], strict=True))
     assert options["--model_path"] == "/repository/intent"
     assert (options["--rest_port"], options["--port"]) == ("8080", "8081")
     assert json.loads(options["--plugin_config"])["INFERENCE_NUM_THREADS"] == 1
+    assert args[-1] == "--metrics_enable"  # it has none otherwise
+
+
+@pytest.mark.parametrize("flavor", list(Flavor))
+def test_prometheus_finds_the_metrics_of_every_flavor(flavor: Flavor) -> None:
+    annotations = rendered(flavor)["spec"]["template"]["metadata"]["annotations"]
+    own = flavor in {Flavor.MLSERVER, Flavor.TRITON}
+    assert annotations["prometheus.io/port"] == ("8082" if own else "8080")
+    assert annotations["prometheus.io/path"] == "/metrics"
 
 
 def test_image_volumes_stay_where_kubelets_have_them() -> None:

@@ -27,7 +27,7 @@ from skerry.render.daemonsets import daemonset, daemonset_name
 from skerry_agent.gateway.requests import parse
 from skerry_agent.golden import Golden, Target
 from skerry_agent.kubelet import Pod
-from skerry_agent.protocols import UnknownProtocol, known_protocols, protocol_of
+from skerry_agent.protocols import OPEN_INFERENCE, UnknownProtocol, known_protocols, protocol_of
 from skerry_agent.trial.instance import Instance, Ports
 from tests.foreign import install
 from tests.kubelet import expanded
@@ -229,6 +229,22 @@ async def log_of(path: Path) -> AsyncIterator[asyncio.Queue[str]]:
 def test_a_protocol_that_nobody_brings_is_named() -> None:
     with pytest.raises(UnknownProtocol, match="does not know the protocol Verse"):
         protocol_of("Verse")
+
+
+def test_nobody_takes_the_place_of_skerry_s_own_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / "imitation-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: imitation\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[skerry.protocols]\nsame = imitation:SAME\n")
+    (tmp_path / "imitation.py").write_text("class SAME:\n    name = 'OpenInference'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    known_protocols.cache_clear()
+    try:
+        assert known_protocols()[OPEN_INFERENCE.name] is OPEN_INFERENCE
+    finally:
+        known_protocols.cache_clear()
 
 
 async def test_a_candidate_of_an_unknown_protocol_is_not_judged(
