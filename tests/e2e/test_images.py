@@ -1,4 +1,4 @@
-"""The image builder, on a checkout of one small image beside the real base image."""
+"""The image builder, on a checkout of one small image next to the real base image."""
 
 import json
 import re
@@ -34,7 +34,7 @@ PACKAGE = "annotated-types==0.7.0"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A checkout that has the builder, the base image and an image `small`."""
+    """Yield a checkout that has the builder, the base image and an image `small`."""
     for part in ("build.py", "image_build", "base"):
         source, target = REPOSITORY / "images" / part, tmp_path / "images" / part
         if source.is_dir():

@@ -44,7 +44,7 @@ USED_NONCE = "again"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a report is made of: the view, the route and wave after this pass, the time."""
+    """What a report is made of: the view, the route and wave after this reconcile, the time."""
 
     view: TargetView
     route: ModelRouteSpec | None
@@ -53,13 +53,13 @@ class Facts:
 
 
 def tell(facts: Facts) -> Story:
-    """The first story that holds."""
-    told = (check(facts) for check in STORIES)
-    return next(story for story in told if story is not None)
+    """Return the first story that holds."""
+    stories = (check(facts) for check in STORIES)
+    return next(story for story in stories if story is not None)
 
 
 def count(facts: Facts) -> NodeCounts:
-    """Nodes of the class, as counts."""
+    """Count the nodes of the class."""
     view = facts.view
     counted = _expected_to_answer(view)
     return NodeCounts(
@@ -72,7 +72,7 @@ def count(facts: Facts) -> NodeCounts:
 
 
 def offenders(facts: Facts) -> tuple[str, ...]:
-    """The first few nodes that failed, are lost, or lack a pod that they should have."""
+    """Return the first few nodes that failed, are lost, or lack a pod that they should have."""
     view, wave = facts.view, facts.wave
     bad = [node.name for node in _failed(facts)]
     if wave is not None:
@@ -88,11 +88,11 @@ def unanswered(facts: Facts) -> str:
     route = facts.route
     silent = [node for node in _expected_to_answer(facts.view) if not _answers(node)]
     role = (route.stable or route.candidate) if route else None
-    return why.told(why.causes(facts.view, silent, role.revision)) if role else ""
+    return why.summary(why.causes(facts.view, silent, role.revision)) if role else ""
 
 
 def wave_status(facts: Facts) -> WaveStatus | None:
-    """The wave as the status keeps it: what it will cover once this pass is applied."""
+    """Return the wave for the status: what it covers once this reconcile is applied."""
     view, wave = facts.view, facts.wave
     if wave is None or facts.route is None:
         return None
@@ -106,7 +106,7 @@ def wave_status(facts: Facts) -> WaveStatus | None:
         denominator=len(counted_nodes(view, extent, wave.opened_at)),
         passed=passed,
         last_progress_time=progressed_at(view, wave, nodes, passed, facts.now),
-        message=why.told(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
+        message=why.summary(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
     )
 
 
@@ -120,7 +120,7 @@ def _no_nodes(facts: Facts) -> Story | None:
 
 
 def _no_fallback(facts: Facts) -> Story | None:
-    """What was taken back is all that answers somewhere: it stays there until stable is back."""
+    """Report a rolled-back revision that is all that answers somewhere: it stays there until stable is back."""
     view, route = facts.view, facts.route
     if route is None or route.stable is None:
         return None
@@ -135,7 +135,7 @@ def _no_fallback(facts: Facts) -> Story | None:
         return None
     text = f"stable {route.stable.revision} does not answer on {_names(alone)}, "
     text += "so the revision that runs there keeps the traffic"
-    cause = why.told(why.causes(view, alone, route.stable.revision))
+    cause = why.summary(why.causes(view, alone, route.stable.revision))
     text += f"; {cause}" if cause else ""
     rejected = _rejected(facts)
     phase = rejected.phase if rejected else Phase.ROLLING_OUT
@@ -148,21 +148,21 @@ def _rejected(facts: Facts) -> Story | None:
         return None
     desired = Attempt(view.desired, view.attempt)
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
-    told: Rejection | Halt | None = None
+    rejection: Rejection | Halt | None = None
     if recorded is not None and desired.is_ruled_out_by(recorded):
-        told = recorded
+        rejection = recorded
     if halted and desired.matches(halted):
-        told = halted
-    if told is None:
+        rejection = halted
+    if rejection is None:
         return None
-    text = f"{view.desired} was rolled back: {told.message}."
+    text = f"{view.desired} was rolled back: {rejection.message}."
     text += f" Change the spec, or run kubectl skerry retry {view.edge_model}"
-    reason = BY_HAND.get(told.rule, RolloutReason.ROLLED_BACK)
+    reason = BY_HAND.get(rejection.rule, RolloutReason.ROLLED_BACK)
     return Story(Phase.ROLLED_BACK, Cause(reason, text, stalls=True))
 
 
 def _suspended(facts: Facts) -> Story | None:
-    """Only where there is something to hold."""
+    """Report suspension, only where there is something to hold."""
     view, route = facts.view, facts.route
     if not view.policy.suspended or view.desired is None:
         return None
@@ -219,7 +219,7 @@ def _ring_without_nodes(facts: Facts) -> Story | None:
 
 
 def _stalled(facts: Facts) -> Story | None:
-    """The wave has not got on for longer than `progressDeadline`: the words of what holds it, if known."""
+    """Report a wave without progress for longer than `progressDeadline`, with the cause if it is known."""
     view, wave, route = facts.view, facts.wave, facts.route
     until = deadline(view)
     if wave is None or route is None or until is None or facts.now < until:
@@ -243,7 +243,7 @@ def _stalled(facts: Facts) -> Story | None:
 
 
 def _wave_held(facts: Facts) -> Story | None:
-    """Every node that the wave waits for lacks its pod, and it is known why."""
+    """Report a wave whose nodes all lack their pods for a known cause."""
     view, wave = facts.view, facts.wave
     if wave is None or view.desired is None:
         return None
@@ -251,8 +251,8 @@ def _wave_held(facts: Facts) -> Story | None:
     cause = why.shared(why.causes(view, waiting, wave.candidate.revision), waiting)
     if cause is None:
         return None
-    told = replace(cause, message=f"{_wave_words(facts)}; {cause.message}")
-    return Story(Phase.ROLLING_OUT, told)
+    cause = replace(cause, message=f"{_wave_words(facts)}; {cause.message}")
+    return Story(Phase.ROLLING_OUT, cause)
 
 
 def _wave_lost(facts: Facts) -> Story | None:
@@ -293,7 +293,7 @@ def _wave_waits_for_pulls(facts: Facts) -> Story | None:
     text = (
         f"{_wave_words(facts)}: pulling and starting on {_names(pulling)}, at most {limit} at once"
     )
-    cause = why.told(why.causes(view, pulling, wave.candidate.revision))
+    cause = why.summary(why.causes(view, pulling, wave.candidate.revision))
     text += f"; {cause}" if cause else ""
     return _rolling_out(RolloutReason.PULLING_CANDIDATE, text) if pulling else None
 
@@ -305,7 +305,7 @@ def _wave_runs(facts: Facts) -> Story | None:
     passed = len(passed_nodes(view, wave))
     waiting = waiting_nodes(view, wave)
     text = f"{_wave_words(facts)}: {passed} passed, {len(waiting)} in progress"
-    cause = why.told(why.causes(view, waiting, wave.candidate.revision))
+    cause = why.summary(why.causes(view, waiting, wave.candidate.revision))
     said = (cause, why.without_agent(waiting), why.left_out(view))
     text += "".join(f"; {words}" for words in said if words)
     if facts.view.desired is None:
@@ -354,7 +354,7 @@ def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
     cause = why.shared(found, late)
     if cause is not None:
         return Story(Phase.ROLLING_OUT, replace(cause, message=f"{text}; {cause.message}"))
-    said = why.told(found) or _names(late)
+    said = why.summary(found) or _names(late)
     return _rolling_out(RolloutReason.CATCHING_UP, f"{text}; {said}")
 
 
@@ -406,7 +406,7 @@ def _overdue(text: str) -> Story:
 
 
 def _failed(facts: Facts) -> list[NodeView]:
-    """Nodes that failed what is under the guard now, or was taken back last."""
+    """Return the nodes that failed the guarded revision or the one rolled back last."""
     route = facts.route
     if route is None:
         return []
@@ -417,7 +417,7 @@ def _failed(facts: Facts) -> list[NodeView]:
 
 
 def _waiting_for_room(facts: Facts) -> list[NodeView]:
-    """Reachable nodes that stable does not come to yet, since an offline one keeps their shard full."""
+    """Return the reachable nodes that stable can't reach yet, since an offline one keeps their shard full."""
     view, route = facts.view, facts.route
     if route is None:
         return []
