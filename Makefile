@@ -32,7 +32,7 @@ setup: .venv/.ready ## system packages, Go where it is too old, the Python envir
 locks: setup ## resolve what images and environments require, with hashes; UPGRADE=1 takes the newest versions
 	$(PYTHON) images/locks.py $(if $(filter 1,$(UPGRADE)),--upgrade)
 
-# First of the prerequisites: what is missing is told before minutes of installing.
+# First of the prerequisites: what is missing is reported before minutes of installing.
 registry-named:
 	@[ -n "$(REGISTRY)" ] || { echo "say where to: make images REGISTRY=HOST[:PORT]" >&2; exit 1; }
 

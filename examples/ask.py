@@ -3,7 +3,7 @@
     python -m examples.ask OUTDIR/dataset/dataset.npz http://NODE:30080/NAMESPACE/digits
     python -m examples.ask OUTDIR/dataset/dataset.npz http://digits.NAMESPACE.svc
 
-URL is one of the ways of `status.address` of the EdgeModel. Prints each answer beside its label, and
+URL is one of the ways of `status.address` of the EdgeModel. Prints each answer with its label, and
 how many are right where the labels are classes.
 """
 
@@ -41,9 +41,9 @@ def main() -> None:
             answer = ask(arguments.url, arguments.dataset, sample)
         except httpx.HTTPError as error:
             sys.exit(f"{arguments.url}: {error}")
-        told, wanted = answer.argmax() if classes else answer.item(), labels[sample].item()
-        right += bool(told == wanted)
-        print(f"sample {sample}: {told:.4g}, and its label is {wanted:.4g}")
+        answered, wanted = answer.argmax() if classes else answer.item(), labels[sample].item()
+        right += bool(answered == wanted)
+        print(f"sample {sample}: {answered:.4g}, and its label is {wanted:.4g}")
     if classes:
         print(f"{right} of {arguments.samples} right")
 

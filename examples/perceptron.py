@@ -71,7 +71,7 @@ def _checked(
     outputs: Mapping[str, int],
     weights: Sequence[onnx.TensorProto],
 ) -> onnx.ModelProto:
-    given, told = (
+    given, returned = (
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
             for name, width in widths.items()
@@ -79,7 +79,7 @@ def _checked(
         for widths in (inputs, outputs)
     )
     model = helper.make_model(
-        helper.make_graph(nodes, "perceptron", given, told, weights),
+        helper.make_graph(nodes, "perceptron", given, returned, weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=9,
         producer_name="skerry-examples",

@@ -5,8 +5,8 @@
     python images/build.py --push registry.example --values skerry-values.yaml     # `make images`
 
 Prints a line `name reference@digest` for each image. `--values` writes what the Helm chart has to know of
-them. A registry that wants credentials gets those of `buildah login`. What an image's folder may hold is told in
-`image_build/spec.py`.
+them. A registry that requires credentials gets those of `buildah login`. `image_build/spec.py` says what an
+image's folder may hold.
 """
 
 import json

@@ -21,5 +21,5 @@ def expanded(container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _expand(text: str, values: dict[str, str]) -> str:
-    """A name that there is not stays as it is."""
+    """Return the text with variables expanded; an unknown name stays as it is."""
     return re.sub(r"\$\((\w+)\)", lambda found: values.get(found[1], found[0]), text)

@@ -41,7 +41,7 @@ def _end() -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody else is given as long as this process lives.
+    """Return a loopback port that nobody else gets as long as this process lives.
 
     It stays bound here, without listening: a server that allows the reuse of its address, as all do
     here, can listen on it, and the kernel gives it to no other process that asks for any port.

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def endpoint(address: str, port: int | str) -> str:
-    """ADDRESS:PORT, with brackets around an address that has colons itself."""
+    """Return ADDRESS:PORT, with brackets around an address that has colons itself."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -78,7 +78,7 @@ class Target(NamedTuple):
         return f"http://{endpoint(self.address, self.port)}{path}"
 
     def golden_url(self) -> str:
-        """Where the samples are: a replaced server has a port of their own next to it."""
+        """Return the URL of the samples; a replaced server has a separate port for them."""
         return f"http://{endpoint(self.address, self.golden_port)}{GOLDEN_PATH}"
 
 

@@ -120,7 +120,7 @@ class Api:
 
     @staticmethod
     def in_cluster(environment: dict[str, str]) -> Api:
-        """By the service account of the pod."""
+        """Return an API client that uses the pod's service account."""
         port = environment.get("KUBERNETES_SERVICE_PORT", "443")
         where = endpoint(environment["KUBERNETES_SERVICE_HOST"], port)
         files = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
@@ -132,7 +132,7 @@ class Api:
         return {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
 
     async def list(self, path: str, query: dict[str, str]) -> tuple[Objects, str]:
-        """All objects of a list, page by page, and the version to watch from."""
+        """Return all objects of a list, read page by page, and the version to watch from."""
         found: Objects = {}
         page = {**query, "limit": str(PAGE)}
         while True:
@@ -159,7 +159,7 @@ class Api:
     async def watch(
         self, path: str, query: dict[str, str], version: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """(type, object) of each event until the server ends the watch.
+        """Yield (type, object) of each event until the server ends the watch.
 
         Raises:
             Gone: list again.
@@ -186,7 +186,7 @@ class Api:
                 yield event["type"], event["object"]
 
     async def apply(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Server-side apply, which returns the object as it is then.
+        """Apply the object server-side and return it as the API server stored it.
 
         Raises httpx.HTTPError, OSError or ValueError when the server refuses or is away.
         """
@@ -218,7 +218,7 @@ class Api:
         )
 
     async def beat(self, namespace: str, node: str, seconds: float) -> None:
-        """Renews this device's Lease, which stands for `seconds`."""
+        """Renew this device's Lease, which is valid for `seconds`."""
         name = f"skerry-agent-{node}"
         now = as_date(time()).isoformat(timespec="microseconds").replace("+00:00", "Z")
         await self.apply(
@@ -237,7 +237,7 @@ class Api:
 
 
 def key_of(item: dict[str, Any]) -> str:
-    """namespace/name of an object."""
+    """Return namespace/name of an object."""
     metadata = item["metadata"]
     return f"{metadata.get('namespace', '')}/{metadata['name']}"
 

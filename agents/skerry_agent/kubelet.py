@@ -116,7 +116,7 @@ class Pods:
     """Workloads that a kubelet runs."""
 
     def __init__(self, pods: Iterable[Pod]) -> None:
-        """Of the pods on this node."""
+        """Begin without pods; `Kubelet` reads those of this node."""
         # of two pods of a revision the last counts: one that stays, then the ready and newer one
         self._pods = sorted(pods, key=lambda pod: (not pod.leaving, pod.ready, pod.created))
 

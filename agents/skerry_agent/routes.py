@@ -28,7 +28,7 @@ class Routes:
     """Raw routes by namespace/name, and what was read of them."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Begin with nothing read."""
         self._read: dict[str, tuple[Raw, ModelRoute | str]] = {}
         self.unreadable: dict[str, str] = {}
 
@@ -126,6 +126,6 @@ def _model_of(key: str, raw: Raw) -> tuple[str, str]:
 
 
 def _of_another(kept: Raw, raw: Raw) -> bool:
-    """Whether a kept route is of an EdgeModel that was made again since."""
+    """Return whether a kept route belongs to an EdgeModel that was deleted and created again since."""
     before, now = ((route.get("spec") or {}).get("edgeModelUID") for route in (kept, raw))
     return bool(before and now and before != now)

@@ -61,7 +61,7 @@ class Store:
     """
 
     def __init__(self, directory: Path) -> None:
-        """Nothing is read yet."""
+        """Begin with nothing read."""
         self.path = directory / "state" / "agent.json"
         self.ledger = Ledger(directory / "state" / "vetoes")
         self.trouble = ""

@@ -45,7 +45,7 @@ class Uplink:
     """
 
     def __init__(self, api: Api, settings: Settings, back: Callable[[], None]) -> None:
-        """`back` is called when the API server is there again."""
+        """Remember `back`, which is called when the API server is reachable again."""
         self.api, self.settings, self.back = api, settings, back
         self.wanted: EdgeNodeStatus | None = None
         self.sent: EdgeNodeStatus | None = None

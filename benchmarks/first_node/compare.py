@@ -3,7 +3,7 @@
 Skerry: apply an EdgeModel whose source was built, measured and certified before, then ask the nodes' gateways
 until one answers 200. By hand: apply a DaemonSet whose pods are those of the revision (same image volume, same
 runtime image, same limits and probes, on the nodes of the first wave) and a Service, then ask the nodes until
-one answers 200. Both delete all they made after each round, with all images pulled. The steps of each tell
+one answers 200. Both delete all they made after each round, with all images pulled. The steps of each show
 where its time goes.
 """
 
@@ -41,7 +41,7 @@ Steps = dict[str, float]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument(
         "--lab", default="benchmarks", help="its name; KUBECONFIG and REGISTRY go before"
     )

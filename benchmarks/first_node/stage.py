@@ -47,7 +47,7 @@ class Stage:
     request: dict[str, Any]
 
     def manifest(self) -> str:
-        """The EdgeModel."""
+        """Return the EdgeModel."""
         model = tiny_model(self.environment.registry, NAMESPACE, MODEL, [CLASS])
         return json.dumps(model)
 

@@ -1,4 +1,4 @@
-"""Notes when pods come, start, get ready and end, as the API server tells it."""
+"""Notes when pods come, start, get ready and end, as the API server reports it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PodMoments:
     _watch: Any = field(default_factory=watch.Watch)
 
     def __enter__(self) -> Self:
-        """Begins to watch."""
+        """Start to watch."""
         load: Any = config.new_client_from_config  # without types
         api = client.CoreV1Api(load(str(self.kubeconfig)))
         self._thread = threading.Thread(target=self._follow, args=(api,), daemon=True)
@@ -35,7 +35,7 @@ class PodMoments:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends with the next event, or with the connection."""
+        """Stop at the next event, or with the connection."""
         self._watch.stop()
 
     def _follow(self, api: Any) -> None:

@@ -23,7 +23,7 @@ from skerry.engines import find_engine, installed_engines
 from skerry.engines.plugin import baseline_among
 from skerry.jobs.plans import JobPlan, RegistryAccess
 from skerry.jobs.scratch import Workspace
-from skerry.render.jobs import optimisation_job
+from skerry.render.jobs import optimization_job
 from skerry.render.parts import Owner
 from skerry.tasks import Metric
 
@@ -89,7 +89,7 @@ def containers(plan: JobPlan) -> list[dict[str, Any]]:
     )
     made = JobTry(name="benchmark", work="0" * 12, retry="1")
     build = BuildJob(made, "benchmark", plan, plan.engine, deadline_seconds=3600)
-    pod = optimisation_job(OWNER, build, config)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, build, config)["spec"]["template"]["spec"]
     return [*pod["initContainers"], *pod["containers"]]
 
 
@@ -118,17 +118,17 @@ def cpu_of_children() -> float:
 
 
 def _run_stage(container: dict[str, Any], work: Work) -> None:
-    told = work.scratch / "termination-log"
+    termination_log = work.scratch / "termination-log"
     given = {one["name"]: one["value"] for one in container["env"] if "value" in one}
     here = {
         "HOME": str(work.scratch), "TMPDIR": str(work.scratch / "tmp"),
         "SKERRY_SOURCE_DIR": str(work.source), "SKERRY_DATASET_DIR": str(work.dataset),
-        "SKERRY_SCRATCH_DIR": str(work.scratch), "SKERRY_TERMINATION_LOG": str(told),
+        "SKERRY_SCRATCH_DIR": str(work.scratch), "SKERRY_TERMINATION_LOG": str(termination_log),
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, *container["command"][1:]], env={**os.environ, **given, **here},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        words = told.read_text() if told.exists() else done.stderr[-2000:]
+        words = termination_log.read_text() if termination_log.exists() else done.stderr[-2000:]
         raise JobError(f"stage {container['name']} ended with {done.returncode}: {words}")

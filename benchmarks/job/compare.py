@@ -1,10 +1,10 @@
 """A job against the same recipe by hand with the engine's own API: wall time, at the same quality.
 
 The job: every container's command in order, as a process (by_skerry.py). By hand: a plain script of the
-engine's API and numpy that does the same steps for the same result (by_hand/recipe.py): convert, quantise,
-optimise, judge every sample of both splits alone and in batches, time in blocks A B B A, certify afresh,
+engine's API and numpy that does the same steps for the same result (by_hand/recipe.py): convert, quantize,
+optimize, judge every sample of both splits alone and in batches, time in blocks A B B A, certify again,
 read peaks of memory in fresh processes, push. Both on one thread. It fails where the two judged or timed a
-different number of calls, chose another recipe, or differ in the neighbours that were kept.
+different number of calls, chose another recipe, or differ in the neighbors that were kept.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Run:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument("--model", type=Path, required=True, help="MiniLM's model.onnx")
     parser.add_argument("--dataset", type=Path, required=True, help="its dataset.npz")
     parser.add_argument("--pairs", type=int, default=3)

@@ -38,7 +38,7 @@ SECONDS = 1.0
 """How long a block is."""
 POOLED = 10
 STOLEN = 0.01
-"""Seconds that neighbours may take of an undisturbed block: one count of the kernel's."""
+"""Seconds that neighbors may take of an undisturbed block: one count of the kernel's."""
 REST_OF = {"kserve": "rest", "mlserver": "json"}
 """The others' servers, and their quickest form of REST: mlserver takes no binary tensors."""
 
@@ -57,7 +57,7 @@ class UnlikeError(RuntimeError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said on the command line."""
+    """Add the options of the command line."""
     parser.add_argument("--model", type=Path, required=True, help="MiniLM's model.onnx")
     parser.add_argument("--dataset", type=Path, required=True, help="its dataset.npz")
     parser.add_argument("--rounds", type=int, default=50, help=f"a multiple of {POOLED}")
@@ -123,8 +123,8 @@ def _check_alike(answers: dict[str, list[float]]) -> None:
 
 
 def _summary(rounds: Rounds) -> dict[str, Any]:
-    """Medians of each side, and what is promised as ratios and differences within the rounds."""
-    told: dict[str, Any] = {
+    """Return the medians of each side, and the promised ratios and differences within the rounds."""
+    summary: dict[str, Any] = {
         "medians": {
             f"{name}, {clients} clients": medians([_figures(block) for block in blocks])
             for (name, clients), blocks in rounds.items()
@@ -134,7 +134,7 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
         raw, promised = rounds["raw", clients], name in OURS
         if name == "raw":
             continue
-        told[f"{name}, {clients} clients"] = {
+        summary[f"{name}, {clients} clients"] = {
             "throughputToRaw": ratio(
                 [one.calls_per_second for one in found],
                 [one.calls_per_second for one in raw],
@@ -146,22 +146,22 @@ def _summary(rounds: Rounds) -> dict[str, Any]:
                 at_most=MOST_P99_MILLISECONDS if promised else None,
             ),
         }
-    return told
+    return summary
 
 
 def summary_of_undisturbed(rounds: Rounds) -> dict[str, Any]:
-    """The same of the rounds in which neighbours took next to nothing from any side, by count of clients."""
-    told: dict[str, Any] = {}
+    """Return the same for the rounds in which neighbors took next to no CPU time, by count of clients."""
+    summary: dict[str, Any] = {}
     for clients in CLIENTS:
         sides = {key: blocks for key, blocks in rounds.items() if key[1] == clients}
         quiet = [
             all(one.stolen <= STOLEN for one in each) for each in zip(*sides.values(), strict=True)
         ]
         kept = {key: list(compress(blocks, quiet)) for key, blocks in sides.items()}
-        told[f"{clients} clients"] = {"rounds": sum(quiet), "of": len(quiet)} | (
+        summary[f"{clients} clients"] = {"rounds": sum(quiet), "of": len(quiet)} | (
             _summary(kept) if sum(quiet) >= POOLED else {}
         )
-    return told
+    return summary
 
 
 def _figures(block: Block) -> dict[str, float]:
@@ -169,7 +169,7 @@ def _figures(block: Block) -> dict[str, float]:
 
 
 def _pooled_p99(blocks: list[Block]) -> list[float]:
-    """The 99th percentiles of each ten rounds' calls together."""
+    """Return the 99th percentiles of the calls of ten rounds together, for each ten."""
     starts = range(0, len(blocks) - POOLED + 1, POOLED)
     groups = [blocks[at : at + POOLED] for at in starts]
     return [

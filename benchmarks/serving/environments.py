@@ -1,4 +1,4 @@
-"""Python environments of the servers that stand beside: one for each, made once, outside of the checkout."""
+"""Python environments of the other servers: one for each, made once, outside of the checkout."""
 
 from __future__ import annotations
 

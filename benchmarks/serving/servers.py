@@ -1,4 +1,4 @@
-"""The servers that are asked: Skerry's behind its gateway, and those of others beside it."""
+"""The servers that are asked: Skerry's behind its gateway, and those of others."""
 
 from __future__ import annotations
 

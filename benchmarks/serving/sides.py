@@ -2,7 +2,7 @@
 
 Every side gets the same arrays and answers the same question, block by block: the latencies of N clients
 that each ask again as soon as they are answered. Each client of a server is a connection of its own. Blocks
-are short and sides take turns: what a neighbour on the machine takes away for seconds, it takes from all.
+are short and sides take turns: what a neighbor on the machine takes away for seconds, it takes from all.
 """
 # ruff: noqa: PLC0415 - a side has nothing of the others in memory
 
@@ -61,7 +61,7 @@ class Side:
 class Block:
     """Calls a second of all clients together, and each call's latency in milliseconds.
 
-    `stolen` is what neighbours on a virtual machine's host took of all processors meanwhile, in seconds.
+    `stolen` is what neighbors on a virtual machine's host took of all processors meanwhile, in seconds.
     """
 
     calls_per_second: float
@@ -102,7 +102,7 @@ def running(side: Side) -> Iterator[RunningSide]:
 
 
 def inputs_of(dataset: Path) -> Inputs:
-    """One sample of the data set, its sequences repeated or cut to TOKENS."""
+    """Return one sample of the data set, its sequences repeated or cut to TOKENS."""
     with np.load(dataset) as archive:
         found = {name: archive[name][:1] for name in archive.files if name != "labels"}
     return {
@@ -157,7 +157,7 @@ class Clients:
 
 
 def raw(file: Path, inputs: Inputs) -> Ask:
-    """The engine itself, one thread, one call after the other, first come, first served."""
+    """Return a function that calls the engine itself: one thread, one call at a time, in order of arrival."""
     from skerry_runtime.engine import load_model
     from skerry_runtime.session import Session
 
@@ -167,7 +167,7 @@ def raw(file: Path, inputs: Inputs) -> Ask:
 
 
 def rest(address: str, inputs: Inputs, *, binary: bool) -> Ask:
-    """REST, with tensors in their binary form or as JSON."""
+    """Return a function that calls by REST, with tensors in their binary form or as JSON."""
     import tritonclient.http as triton
 
     client = triton.InferenceServerClient(address)
@@ -185,7 +185,7 @@ def rest(address: str, inputs: Inputs, *, binary: bool) -> Ask:
 
 
 def grpc(address: str, inputs: Inputs) -> Ask:
-    """GRPC with raw tensors."""
+    """Return a function that calls by gRPC with raw tensors."""
     import tritonclient.grpc as triton
 
     client = triton.InferenceServerClient(address, channel_args=CHANNEL)
@@ -198,7 +198,7 @@ def grpc(address: str, inputs: Inputs) -> Ask:
 
 
 def stub(address: str, inputs: Inputs) -> Ask:
-    """GRPC with raw tensors by a stub of the protocol's messages, as an application has it."""
+    """Return a function that calls by gRPC with raw tensors and a generated stub, as an application does."""
     import grpc as library
     import tritonclient.grpc.service_pb2 as messages
 

@@ -1,4 +1,4 @@
-"""The one shape of every figure: pairs measured beside each other, their ratio, its 95 % interval.
+"""The one shape of every figure: pairs measured next to each other, their ratio, its 95 % interval.
 
 A figure is never two medians of different moments: each pair is measured back to back, pairs begin with
 the other side in turn, and the ratio is the median over pairs, with a bootstrap interval
@@ -35,7 +35,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float], *, at_most: float | No
         ValueError: The sides have different counts, or none.
     """
     found = bootstrap_median([one / other for one, other in zip(ours, theirs, strict=True)])
-    return _told(found, len(ours), at_most, at_least)
+    return _as_json(found, len(ours), at_most, at_least)
 
 
 def difference(
@@ -43,21 +43,21 @@ def difference(
 ) -> Figures:
     """Return ours less theirs over pairs, in their unit; see `ratio`."""
     found = bootstrap_median([one - other for one, other in zip(ours, theirs, strict=True)])
-    return _told(found, len(ours), at_most, None)
+    return _as_json(found, len(ours), at_most, None)
 
 
-def _told(found: Estimate, pairs: int, at_most: float | None, at_least: float | None) -> Figures:
-    told: Figures = {
+def _as_json(found: Estimate, pairs: int, at_most: float | None, at_least: float | None) -> Figures:
+    message: Figures = {
         "value": round(found.value, _DIGITS),
         "low": round(found.low, _DIGITS),
         "high": round(found.high, _DIGITS),
         "pairs": pairs,
     }
     if at_most is not None:
-        told |= {"atMost": at_most, "met": found.value <= at_most}
+        message |= {"atMost": at_most, "met": found.value <= at_most}
     if at_least is not None:
-        told |= {"atLeast": at_least, "met": found.value >= at_least}
-    return told
+        message |= {"atLeast": at_least, "met": found.value >= at_least}
+    return message
 
 
 def medians(rows: Sequence[dict[str, float]]) -> dict[str, float]:

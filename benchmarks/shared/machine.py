@@ -16,7 +16,7 @@ PACKAGES = ("onnxruntime", "openvino", "nncf", "numpy", "waitress", "kopf")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return the facts of the machine and of what is measured, as of now."""
+    """Return the facts of the machine and of what is measured now."""
     cpu = _cpu()
     flags = cpu.get("flags", "").split()
     return {

@@ -12,7 +12,7 @@ CHART = Path(__file__).parents[1] / "skerry"
 
 
 def files() -> dict[Path, str]:
-    """Text by path, for all generated files."""
+    """Return text by path, for all generated files."""
     return {
         CHART / "README.md": readme.render(CHART),
         CHART / "files" / "dashboard.json": dashboard.render(),

@@ -147,7 +147,7 @@ ROWS: dict[str, tuple[Chart, ...]] = {
 
 
 def render() -> str:
-    """The board as JSON, to import or to mount."""
+    """Return the dashboard as JSON, to import or to mount."""
     made = (
         board.Dashboard("Skerry")
         .uid("skerry")

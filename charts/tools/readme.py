@@ -1,4 +1,4 @@
-"""The chart's README: what is said of its life, and every value with its default, type and comment.
+"""The chart's README: its introduction, and every value with its default, type and comment.
 
 Types and limits are those of values.schema.json, defaults and comments those of values.yaml; where a
 value has no comment, the schema's description stands.
@@ -24,7 +24,7 @@ Schema = dict[str, Any]
 
 
 def render(chart: Path) -> str:
-    """The whole file.
+    """Return the whole file.
 
     Raises:
         ValueError: a value that the schema does not know, or that nobody has said anything about.
@@ -40,7 +40,7 @@ def render(chart: Path) -> str:
 
 
 def _rows(text: str, schema: Schema) -> Iterator[tuple[str, str, str, str]]:
-    """Path, default, type and meaning of each value, in the order of the file."""
+    """Yield path, default, type and meaning of each value, in the order of the file."""
     lines, defaults = text.splitlines(), yaml.safe_load(text)
     for path, line in _leaves(yaml.compose(text), schema, ()):
         part = _schema_of(schema, path)
@@ -53,7 +53,7 @@ def _rows(text: str, schema: Schema) -> Iterator[tuple[str, str, str, str]]:
 def _leaves(
     node: Any, part: Schema, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Path and line of each value; a part that the schema shares (a `$ref`) is one value."""
+    """Yield the path and line of each value; a part that the schema shares (a `$ref`) is one value."""
     for key, value in node.value:
         name, below = (*path, key.value), part["properties"][key.value]
         if isinstance(value, MappingNode) and "properties" in below:
@@ -63,7 +63,7 @@ def _leaves(
 
 
 def _comment(lines: list[str], line: int) -> str:
-    """The comment right above a line, in one line."""
+    """Return the comment right above a line, in one line."""
     found: list[str] = []
     while line > 0 and re.match(r"\s*#", lines[line - 1]):
         line -= 1
@@ -85,7 +85,7 @@ def _schema_of(schema: Schema, path: tuple[str, ...]) -> Schema:
 
 
 def _resolved(root: Schema, part: Schema) -> Schema:
-    """The part that a reference names."""
+    """Return the part of the schema that a reference names."""
     if "$ref" not in part:
         return part
     found: Schema = root["definitions"][part["$ref"].rsplit("/", 1)[-1]]

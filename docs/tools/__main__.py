@@ -14,7 +14,7 @@ HEADER = "<!-- Made by `make docs` from {source}. Edit it there. -->\n"
 
 
 def files() -> dict[Path, str]:
-    """Text by path, for all generated files."""
+    """Return text by path, for all generated files."""
     reference = DOCS / "reference"
     pages = {
         "README.md": ("docs/tools/index.py", index.render()),
@@ -35,7 +35,7 @@ def files() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    """Files that are not what they are made from: changed, missing, or left over."""
+    """Return the files that differ from what is generated: changed, missing, or left over."""
     wanted = files()
     changed = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
     folders = {path.parent for path in wanted}

@@ -64,7 +64,7 @@ class Block:
 
 
 def blocks(page: Path) -> tuple[Block, ...]:
-    """All fenced blocks of a page, in their order.
+    """Return all fenced blocks of a page, in their order.
 
     Raises:
         BlockError: a block that is run says not where, or not why it isn't.

@@ -22,7 +22,7 @@ standard error, what and where, then what to do; the exit code is 1 (2 for a wro
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     group = typer.main.get_command(app)
     parts = [_command(name, command) for name, command in group.commands.items()]  # type: ignore[attr-defined]
     return INTRODUCTION + "".join(parts)

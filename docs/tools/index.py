@@ -70,10 +70,10 @@ SET_BY_SKERRY = {
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     missing = set(Phase) - set(PHASES)
     if missing:
-        raise ValueError(f"docs/tools/index.py tells nothing of the phases {sorted(missing)}")
+        raise ValueError(f"docs/tools/index.py does not describe the phases {sorted(missing)}")
     kinds = [
         (f"[{k.__name__}]({k.__name__.lower()}.md)", code(k.info.short), (k.__doc__ or "").split("\n")[0])
         for k in KINDS

@@ -46,14 +46,14 @@ class FieldRow:
     required: bool
 
     def cells(self) -> tuple[str, str, str, str]:
-        """For the table of the page."""
+        """Return the cells of the field's row in the table."""
         default = "**required**" if self.required else code(self.default)
-        told = "".join(f"<br>*Rule:* {rule}" for rule in self.rules)
-        return code(self.path), self.type, default, self.text + told
+        rule_lines = "".join(f"<br>*Rule:* {rule}" for rule in self.rules)
+        return code(self.path), self.type, default, self.text + rule_lines
 
 
 def render(kind: type[Resource]) -> str:
-    """The page of one kind."""
+    """Return the page of one kind."""
     schema, info = open_api_schema(kind), kind.info
     parts = schema["properties"]
     text = f"# {kind.__name__}\n\n{parts.get('description', '') or schema['description']}\n\n"
@@ -72,9 +72,9 @@ def render(kind: type[Resource]) -> str:
 
 
 def rows(path: str, schema: Schema, *, required: bool) -> Iterator[FieldRow]:
-    """The field and all below it, in the order of the schema."""
+    """Yield the field and all below it, in the order of the schema."""
     children = _children(schema)
-    # The default of a whole is told by its parts.
+    # The parts of an object show its default.
     default = None if children else schema.get("default")
     yield FieldRow(
         path=path,
@@ -99,7 +99,7 @@ def _section(name: str, schema: Schema, *, with_default: bool) -> str:
 
 
 def _children(schema: Schema) -> list[tuple[str, str, Schema, bool]]:
-    """What lies below a field: suffix of its path, name, schema, whether it must be given."""
+    """Return what lies below a field: suffix of its path, name, schema, whether it must be given."""
     suffix, inner = "", schema
     while "items" in inner or isinstance(inner.get("additionalProperties"), dict):
         suffix += "[]" if "items" in inner else "{}"
@@ -136,18 +136,18 @@ def _bounds(least: int | None, most: int | None) -> str:
 
 
 def _rule(rule: Schema) -> str:
-    """As the API server says it: the field, then what is wrong."""
+    """Return the rule as the API server reports it: the field, then what is wrong."""
     place = str(rule.get("fieldPath", "")).lstrip(".")
     return f"{code(place)} {rule['message']}".strip()
 
 
 def _plain(schema: Schema) -> str:
-    """A list's item or a map's value; an object's fields have rows of their own."""
+    """Return the type in words, with that of a list's or map's items; an object's fields have their own rows."""
     return "objects" if "properties" in schema else _type(schema)
 
 
 def _rules(schema: Schema) -> list[Schema]:
-    """Of the field and, for a list or map, of what is in it."""
+    """Return the rules of the field and, for a list or map, of its items."""
     inner = schema.get("items") or schema.get("additionalProperties")
     own: list[Schema] = list(schema.get(RULES, ()))
     return own + (_rules(inner) if isinstance(inner, dict) else [])

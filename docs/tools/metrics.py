@@ -24,7 +24,7 @@ Alerts on them are in [charts/skerry/files/rules.yaml](../../charts/skerry/files
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     runtime = Metrics(lambda: 0)
     parts = {
         "Operator, port 9090": _of(vars(operator).values()),

@@ -8,12 +8,12 @@ from docs.tools.svg import BLUE, GREEN, GREY, RED, WHITE, YELLOW, Box, Drawing
 
 
 def drawn() -> dict[str, str]:
-    """SVG by name of the file."""
+    """Return SVG by name of the file."""
     return {"way-of-a-model": way(), "device": device(), "waves": waves()}
 
 
 def way() -> str:
-    """From the source to a revision that serves, and back."""
+    """Return the picture of the way from the source to a revision that serves, and back."""
     made = Drawing(980, 330, "The way of a model: assess, build, measure, gate, roll out, guard")
     steps = (
         ("EdgeModel", ("source, data set,", "classes, gates"), YELLOW),
@@ -45,7 +45,7 @@ def way() -> str:
 
 
 def device() -> str:
-    """What is on a node, and who writes what."""
+    """Return the picture of what runs on a node, and of who writes what."""
     made = Drawing(860, 430, "A device: gateway, servers of two revisions, agent")
     made.box(Box(250, 60, 590, 350), "One node of the fleet", fill=GREY, dashed=True)
     callers = made.box(
@@ -88,7 +88,7 @@ def device() -> str:
 
 
 def waves() -> str:
-    """Three moments of a rollout over twenty nodes."""
+    """Return the picture of three moments of a rollout over twenty nodes."""
     made = Drawing(860, 300, "Waves: 5 %, 25 %, 100 % of the nodes of a class")
     moments = (
         ("Wave 1: 5 %", 1, "one node at least;", "soaks, then passes"),

@@ -18,7 +18,7 @@ message (for people). [Troubleshooting](../troubleshooting.md) says what to do a
 
 
 def render() -> str:
-    """The page."""
+    """Return the page."""
     return INTRODUCTION + "".join(map(_part, SUBJECTS))
 
 

@@ -1,6 +1,6 @@
 """Boxes, arrows and words as SVG that every browser and Git host shows: no script, no font of its own.
 
-The ground is white, so that a page in dark colours shows the same picture.
+The ground is white, so that a page in dark colors shows the same picture.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class Drawing:
 
     def text(
         self, at: Point, words: str, *, size: int = 14, bold: bool = False, anchor: str = "middle",
-        colour: str = INK,
+        color: str = INK,
     ) -> None:  # fmt: skip
         """Write one line; `at` is its base line."""
         weight = ' font-weight="bold"' if bold else ""
         self.parts.append(
             f'<text x="{at[0]}" y="{at[1]}" font-size="{size}" text-anchor="{anchor}"'
-            f' fill="{colour}"{weight}>{escape(words)}</text>'
+            f' fill="{color}"{weight}>{escape(words)}</text>'
         )
 
     def arrow(
@@ -96,7 +96,7 @@ class Drawing:
         self.parts.append(_head(points[-2], points[-1]))
         if label:
             (x0, y0), (x1, y1) = points[0], points[-1]
-            self.text(at or ((x0 + x1) / 2, (y0 + y1) / 2 - 6), label, size=12, colour=PALE)
+            self.text(at or ((x0 + x1) / 2, (y0 + y1) / 2 - 6), label, size=12, color=PALE)
 
     def circle(self, at: Point, radius: float, fill: str) -> None:
         """Draw a filled circle."""
@@ -105,7 +105,7 @@ class Drawing:
         )
 
     def svg(self) -> str:
-        """The file's text."""
+        """Return the file's text."""
         body = "\n".join(self.parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}"'
@@ -116,7 +116,7 @@ class Drawing:
 
 
 def _head(before: Point, tip: Point) -> str:
-    """A triangle at the tip of a line that runs along an axis."""
+    """Return a triangle at the tip of a line that runs along an axis."""
     dx, dy = tip[0] - before[0], tip[1] - before[1]
     long = max(abs(dx), abs(dy))
     ux, uy = dx / long, dy / long

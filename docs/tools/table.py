@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The table; a bar or a line break in a cell is written so that the cell holds it."""
+    """Return the table; bars and line breaks in cells are escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(map(_cell, line)) + " |\n" for line in lines)
 
 
 def code(text: str) -> str:
-    """As code; nothing for an empty text."""
+    """Return the text as code; nothing for an empty text."""
     return f"`{text}`" if text else ""
 
 

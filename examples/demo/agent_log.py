@@ -15,7 +15,7 @@ AGENTS = ("-n", "skerry-system", "pods", "-l", "app.kubernetes.io/component=agen
 
 
 def node_events(environment: Environment, model: str) -> list[NodeEvent]:
-    """All that the agents logged of a model, `NAMESPACE.NAME`."""
+    """Return all that the agents logged of a model, `NAMESPACE.NAME`."""
     found = []
     for pod in environment.get(*AGENTS)["items"]:
         name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]

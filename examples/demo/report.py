@@ -18,7 +18,7 @@ MEGABYTE = 1e6
 
 
 def interval(measured: Interval | None, unit: str = "") -> str:
-    """`1.93x [1.88, 1.99]`, or a dash."""
+    """Return the interval as `1.93x [1.88, 1.99]`, or a dash."""
     if measured is None:
         return "-"
     value, low, high = (float(text) for text in (measured.value, measured.low, measured.high))
@@ -26,7 +26,7 @@ def interval(measured: Interval | None, unit: str = "") -> str:
 
 
 def candidates(variant: ModelVariant) -> Table:
-    """Every trial of a variant with its intervals; the chosen one is marked."""
+    """Return every trial of a variant with its intervals; the chosen one is marked."""
     spec, status = variant.spec, variant.status
     drawn = Table(
         title=f"Builds of {spec.edge_model_name} on {spec.hardware_class_name} by {spec.engine}"
@@ -45,12 +45,12 @@ def candidates(variant: ModelVariant) -> Table:
 
 
 def _megabytes(count: int) -> str:
-    """Nothing of what was not built."""
+    """Return the size in megabytes; nothing for what was not built."""
     return f"{count / MEGABYTE:.1f}" if count else "-"
 
 
 def gates(variant: ModelVariant) -> Table:
-    """The gates of the certified build."""
+    """Return the gates of the certified build."""
     drawn = Table(
         title=f"Gates of {variant.status.chosen} on {variant.spec.hardware_class_name}"
         " (certified on the other split)"
@@ -64,7 +64,7 @@ def gates(variant: ModelVariant) -> Table:
 
 
 def engines(targets: Sequence[TargetStatus]) -> Table:
-    """What each engine made of the model on each class, and what was chosen."""
+    """Return what each engine made of the model on each class, and what was chosen."""
     drawn = Table(title="Engines: the best by weight of speed, quality and memory serves")
     for heading in ("class", "engine", "is", "best build", "score", "chosen"):
         drawn.add_column(heading)
@@ -79,7 +79,7 @@ def engines(targets: Sequence[TargetStatus]) -> Table:
 
 
 def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str]]) -> str:
-    """Whether the classes have different winners, and if not, why they agree.
+    """Return whether the classes have different winners, and if not, why they agree.
 
     Args:
         targets: Of a model that serves on all of them.
@@ -95,20 +95,18 @@ def agreement(targets: Sequence[TargetStatus], cpus: Mapping[str, Collection[str
         winners[target.hardware_class_name] = (
             f"{target.build.engine} {', '.join(filter(None, recipes))}"
         )
-    told = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
+    reported = "; ".join(f"{name}: {winner}" for name, winner in winners.items())
     if len(set(winners.values())) > 1:
-        return f"Different winners. {told}"
+        return f"Different winners. {reported}"
     found = {cpu for name in winners for cpu in cpus.get(name, ())}
     if len(found) == 1:
-        return (
-            f"The classes agree, since their nodes have the same processor ({found.pop()}). {told}"
-        )
+        return f"The classes agree, since their nodes have the same processor ({found.pop()}). {reported}"
     named = ", ".join(sorted(found)) or "not reported"
-    return f"The classes agree, although their processors are {named}. {told}"
+    return f"The classes agree, although their processors are {named}. {reported}"
 
 
 def rollback(timelines: dict[str, Timeline]) -> Table:
-    """The timeline of the rollback, per class, in milliseconds."""
+    """Return the timeline of the rollback, per class, in milliseconds."""
     drawn = Table(title="Rollback, in milliseconds")
     drawn.add_column("class")
     headings = [*next(iter(timelines.values())).milliseconds(), "bad answers that callers saw"]

@@ -1,4 +1,4 @@
-"""The story that the demonstration tells, step by step, on a cluster that is up.
+"""The story of the demonstration, step by step, on a cluster that is up.
 
 A good revision, a second good one under traffic, and a third that is bad in the field only: it is slow on
 texts that are longer than those of its data set, which callers send now and then.
@@ -40,7 +40,7 @@ EXAMPLE = ROOT / "examples" / "minilm"
 REGISTRY_IN_MANIFESTS = "registry.example:5000"
 CLASSES = ("x86-a", "x86-b")
 
-# Four nodes on two cores: what the machine carries beside the cluster itself, and beside builds, which
+# Four nodes on two cores: what the machine carries in addition to the cluster itself and to builds, which
 # measure again what other work disturbed.
 REQUESTS_PER_SECOND = 16.0
 WHILE_BUILDING = 4.0
@@ -67,12 +67,12 @@ class Story:
     requests: tuple[dict[str, Any], ...]
 
     def load(self, name: str, rate: float, nodes: Mapping[str, str]) -> Load:
-        """A load for the model of the story."""
+        """Return a load for the model of the story."""
         return Load(NAMESPACE, MODEL, self.image, self.requests, rate, nodes, name)
 
 
 def say(text: str) -> None:
-    """A heading of the story."""
+    """Print a heading of the story."""
     console.print(f"\n[bold cyan]{text}[/]")
 
 
@@ -105,7 +105,7 @@ def apply_example(environment: Environment) -> int:
 
 
 def generation(environment: Environment) -> int:
-    """The EdgeModel's metadata.generation."""
+    """Return the EdgeModel's metadata.generation."""
     return int(environment.get("-n", NAMESPACE, "edgemodel", MODEL)["metadata"]["generation"])
 
 
@@ -120,9 +120,9 @@ def patch(environment: Environment, change: dict[str, object]) -> int:
 
 
 def first_revision(story: Story) -> None:
-    """Optimise, measure, gate and roll out the first source."""
+    """Optimize, measure, gate and roll out the first source."""
     say(
-        "1. A model is applied: optimised, measured and gated on each class, then rolled out in waves"
+        "1. A model is applied: optimized, measured and gated on each class, then rolled out in waves"
     )
     wanted = apply_example(story.environment)
     view = story.watcher.until(
@@ -142,7 +142,7 @@ def show_engines(environment: Environment, view: View) -> None:
 
 
 def processors(environment: Environment) -> dict[str, set[str]]:
-    """The processors that the agents found, by class."""
+    """Return the processors that the agents found, by class."""
     found = [HardwareClass.model_validate(i) for i in environment.get("hardwareclasses")["items"]]
     facts = {one.metadata.name: one.status.facts for one in found}
     return {name: {cpu.value for cpu in its.cpus} for name, its in facts.items() if its}
@@ -185,7 +185,7 @@ def requests_of_the_field(dataset: Path) -> tuple[dict[str, Any], ...]:
 
 
 def start_traffic(story: Story) -> None:
-    """Steady traffic from a pod on each node."""
+    """Start steady traffic from a pod on each node."""
     say(
         f"2. Steady traffic from a pod on each node: {WHILE_BUILDING:g} requests a second,"
         f" {REQUESTS_PER_SECOND:g} while a revision is rolled out"
@@ -219,7 +219,7 @@ def roll_out(story: Story, what: str, reached: Callable[[View], bool], seconds: 
 
 
 def second_revision(story: Story) -> None:
-    """Another good source, built under traffic and promoted."""
+    """Build another good source under traffic and promote it."""
     say("3. A second, good revision: another source, built under traffic")
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:2"}
     wanted = patch(story.environment, {"source": source})
@@ -228,7 +228,7 @@ def second_revision(story: Story) -> None:
 
 
 def third_revision(story: Story) -> dict[str, Timeline]:
-    """A revision that is bad in the field only, and is taken back on every class."""
+    """Roll out a revision that is bad in the field only; return the rollback of each class."""
     say(
         "4. A third revision, bad in the field only: it passes every gate, and is slow on texts that are longer"
         f" than those of the data set, which one request of {REQUESTS_WITH_A_LONG_TEXT} carries"
@@ -236,17 +236,17 @@ def third_revision(story: Story) -> dict[str, Timeline]:
     source = {"uri": f"oci://{story.environment.registry}/models/minilm:3"}
     wanted = patch(story.environment, {"source": source})
 
-    def taken_back(view: View) -> bool:
+    def rolled_back(view: View) -> bool:
         status = view.model.status
         rejected = [rejection_of(view.model, target) is not None for target in status.targets]
         return status.observed_generation >= wanted and all(rejected)
 
-    view = roll_out(story, "the rollback on every class", taken_back, ROLLBACK_SECONDS)
+    view = roll_out(story, "the rollback on every class", rolled_back, ROLLBACK_SECONDS)
     return timelines(story, view)
 
 
 def timelines(story: Story, view: View) -> dict[str, Timeline]:
-    """The rollback of each class, as its nodes' traffic saw it."""
+    """Return the rollback of each class, as its nodes' traffic saw it."""
     members = {n.metadata.name: n.spec.hardware_class_name for n in view.nodes}
     events = node_events(story.environment, f"{NAMESPACE}.{MODEL}")
     found = {}
@@ -276,7 +276,7 @@ def timelines(story: Story, view: View) -> dict[str, Timeline]:
 
 
 def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
-    """The timeline of the rollback, and what the traffic lost, at switches and otherwise."""
+    """Print the timeline of the rollback, and the requests lost at switches and otherwise."""
     if found:
         console.print(report.rollback(found))
     else:
@@ -287,23 +287,23 @@ def tell_the_end(story: Story, found: dict[str, Timeline]) -> None:
     unanswered = lost(a for a in answers if a.revision not in bad)
     by_switching = lost(a for a in answers if a.revision not in bad and is_within(a, moving))
     console.print(
-        f"{len(answers)} requests in all. Lost by switching: {told(by_switching)}."
-        f" Errors of the bad revision: {told(lost(a for a in answers if a.revision in bad))}."
+        f"{len(answers)} requests in all. Lost by switching: {losses(by_switching)}."
+        f" Errors of the bad revision: {losses(lost(a for a in answers if a.revision in bad))}."
     )
     if elsewhen := unanswered - by_switching:
         console.print(
-            f"Lost while their node switched nothing: {told(elsewhen)}. Four nodes with their builds and"
+            f"Lost while their node switched nothing: {losses(elsewhen)}. Four nodes with their builds and"
             " servers share this machine's processors; answers wait for them."
         )
 
 
-def told(counted: Counter[str]) -> str:
-    """`none`, or how many and what came instead."""
+def losses(counted: Counter[str]) -> str:
+    """Return `none`, or how many were lost and what came instead."""
     return f"{counted.total()} ({dict(counted)})" if counted else "none"
 
 
 def look_around(environment: Environment) -> None:
-    """How to go on from here."""
+    """Print how to continue from here."""
     say("It stays up. Look around:")
     console.print(
         f"  export KUBECONFIG={environment.kubeconfig} PATH={Path(environment.kubectl_path).parent}:$PATH\n"
@@ -316,7 +316,7 @@ def look_around(environment: Environment) -> None:
 
 
 def play(environment: Environment) -> None:
-    """The whole story."""
+    """Play the whole story."""
     say("Images: what changed is built, all of it is in the registry")
     built = install.build_and_push(environment)
     say("Skerry is installed with Helm")

@@ -37,7 +37,7 @@ class View:
     nodes: tuple[EdgeNode, ...]
 
     def target(self, hardware_class: str) -> TargetStatus | None:
-        """The status of one class, once the operator has written it."""
+        """Return the status of one class, once the operator has written it."""
         found = [t for t in self.model.status.targets if t.hardware_class_name == hardware_class]
         return found[0] if found else None
 
@@ -54,13 +54,13 @@ class NotReachedError(RuntimeError):
 
 @dataclass
 class Watcher:
-    """Polls one EdgeModel and what belongs to it, and tells what changed."""
+    """Polls one EdgeModel and what belongs to it, and prints what changed."""
 
     environment: Environment
     namespace: str
     name: str
     started: float = field(default_factory=time.monotonic)
-    told: dict[str, str] = field(default_factory=dict)
+    reported: dict[str, str] = field(default_factory=dict)
     pause: Event = field(default_factory=Event)
 
     def look(self) -> View:
@@ -78,7 +78,7 @@ class Watcher:
         )
 
     def until(self, what: str, reached: Callable[[View], bool], seconds: float) -> View:
-        """Tell what happens until `reached` holds.
+        """Print what happens until `reached` holds; return the view.
 
         Raises:
             NotReachedError: after `seconds`.
@@ -100,8 +100,8 @@ class Watcher:
     def tell(self, view: View) -> None:
         """Print a line for each thing that is not as it was at the last look."""
         for key, text in facts(view):
-            if text and self.told.get(key) != text:
-                self.told[key] = text
+            if text and self.reported.get(key) != text:
+                self.reported[key] = text
                 console.print(
                     f"[dim]{time.monotonic() - self.started:7.1f} s[/]  {key:<34} {text}",
                     soft_wrap=True,
@@ -109,13 +109,13 @@ class Watcher:
 
 
 def facts(view: View) -> list[tuple[str, str]]:
-    """Each thing worth telling, as (what it is about, how it stands)."""
+    """Return what is worth printing, as (subject, state)."""
     return [*target_facts(view), *stage_facts(view), *node_facts(view)]
 
 
 def target_facts(view: View) -> list[tuple[str, str]]:
-    """Phase, wave and message of each class."""
-    told = []
+    """Return phase, wave and message of each class."""
+    reported = []
     for target in view.model.status.targets:
         wave = (
             f", wave {target.rollout.wave.index + 1} of {target.rollout.wave.of}"
@@ -123,12 +123,12 @@ def target_facts(view: View) -> list[tuple[str, str]]:
             else ""
         )
         text = f"[bold]{target.phase}[/]{wave}{roles(target)} {escape(target.message)}"
-        told.append((f"{view.model.metadata.name} on {target.hardware_class_name}", text))
-    return told
+        reported.append((f"{view.model.metadata.name} on {target.hardware_class_name}", text))
+    return reported
 
 
 def roles(target: TargetStatus) -> str:
-    """Which revision has which role, once one has any."""
+    """Return which revision has which role, once one has any."""
     named = {
         "stable": target.rollout.stable,
         "candidate": target.rollout.candidate,
@@ -138,24 +138,24 @@ def roles(target: TargetStatus) -> str:
 
 
 def stage_facts(view: View) -> list[tuple[str, str]]:
-    """The stage that each job is in."""
-    told = []
+    """Return the stage that each job is in."""
+    reported = []
     for variant in view.variants:
         running = [s for s in variant.status.stages if s.outcome in ("Running", "Failed")]
         if running:
             stage = running[-1]
-            told.append(
+            reported.append(
                 (
                     f"job {variant.metadata.name}"[:34],
                     f"{stage.name} {stage.outcome} {escape(stage.message)}",
                 )
             )
-    return told
+    return reported
 
 
 def node_facts(view: View) -> list[tuple[str, str]]:
-    """The candidate's state and verdict on each node."""
-    told = []
+    """Return the candidate's state and verdict on each node."""
+    reported = []
     for node in view.nodes:
         for model in node.status.models:
             candidate = model.candidate
@@ -168,12 +168,12 @@ def node_facts(view: View) -> list[tuple[str, str]]:
             text = (
                 f"candidate {candidate.revision} {candidate.state} at {candidate.traffic} %{words}"
             )
-            told.append((f"node {node.metadata.name}", text))
-    return told
+            reported.append((f"node {node.metadata.name}", text))
+    return reported
 
 
 def table(view: View) -> Table:
-    """One row per class."""
+    """Return one row per class."""
     drawn = Table(title=f"EdgeModel {view.model.metadata.name}: {view.model.status.phase}")
     for heading in ("class", "phase", "recipe", "wave", "updated", "ready", "message"):
         drawn.add_column(heading)
@@ -192,7 +192,7 @@ def table(view: View) -> Table:
 
 
 def summary(view: View) -> str:
-    """One line of the state, for an error."""
+    """Return one line of the state, for an error."""
     status = view.model.status
     return f"{status.phase}; " + "; ".join(
         f"{t.hardware_class_name}: {t.phase} {t.message}" for t in status.targets
@@ -200,10 +200,10 @@ def summary(view: View) -> str:
 
 
 def is_serving(view: View, generation: int) -> bool:
-    """The spec of this generation answers on every class.
+    """Return whether the spec of this generation answers on every class.
 
     Raises:
-        NotReachedError: it was taken back or can't be built, so that waiting longer is of no use.
+        NotReachedError: it was rolled back or can't be built, so that waiting longer is of no use.
     """
     status = view.model.status
     ended = any(rejection_of(view.model, t) or view.has_no_build(t) for t in status.targets)

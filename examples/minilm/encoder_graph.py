@@ -133,10 +133,10 @@ class EncoderGraph:
             "token_type", self._weights[f"{prefix}.token_type_embeddings.weight"][0]
         )
         total = self._node("Add", self._node("Add", words, positions), kind)
-        return self._normalised(total, f"{prefix}.LayerNorm")
+        return self._normalized(total, f"{prefix}.LayerNorm")
 
     def _tokens(self) -> str:
-        """The length of the texts, as a vector of one number."""
+        """Return the length of the texts, as a vector of one number."""
         return self._node(
             "Slice", self._node("Shape", "input_ids"),
             self._constant("one", [1], "int64"), self._constant("two", [2], "int64"),
@@ -163,10 +163,10 @@ class EncoderGraph:
         mixed = self._attention(hidden, bias, attention)
         attended = self._dense(mixed, f"{attention}.output.dense")
         total = self._node("Add", attended, hidden)
-        hidden = self._normalised(total, f"{attention}.output.LayerNorm")
+        hidden = self._normalized(total, f"{attention}.output.LayerNorm")
         inner = self._gelu(self._dense(hidden, f"{prefix}.intermediate.dense"))
         outer = self._dense(inner, f"{prefix}.output.dense")
-        return self._normalised(self._node("Add", outer, hidden), f"{prefix}.output.LayerNorm")
+        return self._normalized(self._node("Add", outer, hidden), f"{prefix}.output.LayerNorm")
 
     def _attention(self, hidden: str, bias: str, prefix: str) -> str:
         query, key, value = self._projections(hidden, f"{prefix}.self")
@@ -209,7 +209,7 @@ class EncoderGraph:
         product = self._node("MatMul", value, self._constant(f"{name}.kernel", kernel))
         return self._node("Add", product, self._constant(f"{name}.bias", bias))
 
-    def _normalised(self, value: str, prefix: str) -> str:
+    def _normalized(self, value: str, prefix: str) -> str:
         return self._node(
             "LayerNormalization", value, self._weight(f"{prefix}.weight"),
             self._weight(f"{prefix}.bias"), axis=-1, epsilon=self._config["layer_norm_eps"],

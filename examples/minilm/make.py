@@ -37,13 +37,13 @@ def main(out: Path) -> None:
         _write(out / name / "model.onnx", model.SerializeToString(deterministic=True))
     dataset = out / "dataset" / "dataset.npz"
     dataset.parent.mkdir(parents=True, exist_ok=True)
-    inputs = tokenised(collect_sentences(SENTENCES))
+    inputs = tokenized(collect_sentences(SENTENCES))
     # numpy dates an archive's members 1980: the same arrays give the same bytes.
     np.savez(dataset, input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
     print(f"{dataset}: {SENTENCES} sentences of {TOKENS} tokens")
 
 
-def tokenised(sentences: list[str]) -> dict[str, NDArray[np.int64]]:
+def tokenized(sentences: list[str]) -> dict[str, NDArray[np.int64]]:
     """Return the encoder's inputs, each of shape (sentences, TOKENS)."""
     tokenizer = Tokenizer.from_str(read_model_file("tokenizer.json").decode())
     tokenizer.enable_truncation(TOKENS)

@@ -2,7 +2,7 @@
 
 They come from `pydoc`'s topics, which are the language reference, and, as far as these don't
 suffice, from the docstrings of the standard library's modules: text about few subjects, so that the
-nearest neighbour of a sentence says the same thing and is not just any other. Sources are only
+nearest neighbor of a sentence says the same thing and is not just any other. Sources are only
 read, never imported. The same Python version gives the same sentences.
 """
 
@@ -30,7 +30,7 @@ BULLET = re.compile(r"^(\*|\d+\.|--) +")
 
 
 def collect_sentences(count: int) -> list[str]:
-    """Return that many different sentences, mixed so that neighbours come from different pages.
+    """Return that many different sentences, mixed so that neighbors come from different pages.
 
     Raises:
         ValueError: This Python carries fewer; its documentation was stripped.

@@ -35,11 +35,11 @@ def make() -> Made:
         random_state=SEED,
     )
     trained.fit(readings[:TRAINING], (values[:TRAINING] - mean) / deviation)
-    # The network learned standardised values; its last layer says them in their own unit again.
+    # The network learned standardized values; its last layer returns them in their own unit.
     *hidden, (kernel, bias) = layers_of(trained)
     last = (kernel * np.float32(deviation), bias * np.float32(deviation) + np.float32(mean))
-    told = trained.predict(readings[TRAINING:]) * deviation + mean
-    error = np.sqrt(np.mean(np.square(told - values[TRAINING:])))
+    answers = trained.predict(readings[TRAINING:]) * deviation + mean
+    error = np.sqrt(np.mean(np.square(answers - values[TRAINING:])))
     print(f"root mean square error {error:.3f} on samples that it has not seen")
     model = network({"readings": readings.shape[1]}, [*hidden, last], "value")
     labels = values[TRAINING:, None].astype(np.float32)

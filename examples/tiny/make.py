@@ -4,9 +4,9 @@
     OUTDIR/v2/model.onnx          the same of other weights, for an update; equally good
     OUTDIR/dataset/dataset.npz    2,000 samples `features` with their `labels`, for accuracy
 
-Eight classes on interleaved spirals, mixed into 64 dimensions with noise, are told apart by random
+Eight classes on interleaved spirals, mixed into 64 dimensions with noise, are separated by random
 ReLU features and a ridge regression in closed form: no training loop, two seconds in all. The
-layers are wide enough that quantisation pays off, so every gate has something to decide.
+layers are wide enough that quantization pays off, so every gate has something to decide.
 """
 
 import argparse

@@ -56,7 +56,7 @@ class Builder:
             Its name in buildah's storage; the tag is the hash of all its inputs.
 
         Raises:
-            BuildError: Something was missing or failed; the message tells what.
+            BuildError: Something was missing or failed; the message says what.
         """
         spec = read_spec(self.repository, name)
         sources = self._inputs(spec)

@@ -1,7 +1,7 @@
 """Names for things by what they are made of, so that nothing is made twice.
 
 The cache lies outside the checkout (`~/.cache/skerry`, or SKERRY_CACHE), each entry in a folder
-named by the hash of its inputs. An entry is made beside its place and then renamed, so a build that
+named by the hash of its inputs. An entry is made next to its place and then renamed, so a build that
 was killed leaves nothing that looks finished.
 """
 

@@ -22,7 +22,7 @@ GLIBC_MINOR = 36
 
 DEBIAN_INSTALL = """\
 #!/bin/sh
-# Installs the packages beside it; services are not started in a build.
+# Installs the packages next to it; services are not started in a build.
 set -eu
 printf 'exit 101\\n' > /usr/sbin/policy-rc.d
 chmod +x /usr/sbin/policy-rc.d

@@ -13,7 +13,7 @@ UNNEEDED = (
     "usr/share/locale/*", "usr/share/lintian/*", "usr/share/bash-completion/*", "dev/*", "tmp/*",
     "usr/share/doc-base/*", "var/cache/debconf/*-old", "var/lib/dpkg/*-old",
 )  # fmt: skip
-"""What no container reads; licences (usr/share/doc/*/copyright) stay."""
+"""What no container reads; licenses (usr/share/doc/*/copyright) stay."""
 
 
 def debian_release() -> tuple[str, str]:

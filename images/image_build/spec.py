@@ -11,7 +11,7 @@ optional:
 - `requirements = "requirements.txt"`: further Python packages for `.inputs/dependencies/`. With either field,
   the folder holds `requirements.lock` too, which `make locks` writes.
 - `debian_packages = ["haproxy"]`: come with those of their dependencies that the base image lacks
-  as `.inputs/debian/`, with a script `install` beside them. The Containerfile declares
+  as `.inputs/debian/`, with a script `install` next to them. The Containerfile declares
   `ARG DEBIAN_PACKAGES`: a hash of the packages, so that another version is never taken from
   buildah's cache of layers.
 - `root_filesystem = {packages = [...]}`: comes as `.inputs/rootfs.tar`, made by debootstrap. Only

@@ -17,7 +17,7 @@ def local_name(name: str, key: str) -> str:
 
 
 def exists(image: str) -> bool:
-    """Tell whether buildah's storage holds an image."""
+    """Return whether buildah's storage holds an image."""
     return bool(run("buildah", "images", "--quiet", "--filter", f"reference={image}").strip())
 
 

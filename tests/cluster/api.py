@@ -20,7 +20,7 @@ MERGE = "application/merge-patch+json"
 
 
 def tls_context(kubeconfig: Path) -> ssl.SSLContext:
-    """TLS with the client certificate of the kubeconfig's first user."""
+    """Return a context with the client certificate of the kubeconfig's first user."""
     loaded = yaml.safe_load(kubeconfig.read_text())
     cluster, user = loaded["clusters"][0]["cluster"], loaded["users"][0]["user"]
     context = ssl.create_default_context(cadata=_pem(cluster, "certificate-authority").decode())
@@ -43,24 +43,24 @@ class Api:
         )
 
     def find(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
-        """An object, None when there is none."""
+        """Return an object; None when there is none."""
         answer = self._http.get(kind.path(namespace, name))
         return None if answer.status_code == httpx.codes.NOT_FOUND else _json(answer)
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
-        """An object that must be there."""
+        """Return an object that must exist."""
         found = self.find(kind, namespace, name)
         assert found is not None, f"{kind.name} {namespace}/{name} is not there"
         return found
 
     def list(self, kind: Kind, namespace: str | None = None, selector: str = "") -> list[Object]:
-        """All objects that match a label selector."""
+        """Return all objects that match a label selector."""
         answer = self._http.get(kind.path(namespace), params={"labelSelector": selector})
         items: list[Object] = _json(answer)["items"]
         return items
 
     def apply(self, kind: Kind, body: Object, manager: str, subresource: str = "") -> Object:
-        """Server-side apply as a field manager."""
+        """Apply the object server-side as a field manager."""
         meta = body["metadata"]
         path = kind.path(meta.get("namespace"), meta["name"], subresource)
         whole = {"apiVersion": kind.api_version, "kind": kind.name, **body}
@@ -103,6 +103,6 @@ def _json(answer: httpx.Response) -> Object:
 
 
 def _pem(entry: Object, name: str) -> bytes:
-    """What a kubeconfig says inline or by the path of a file."""
+    """Return what a kubeconfig holds inline or by the path of a file."""
     inline = entry.get(f"{name}-data")
     return base64.b64decode(inline) if inline else Path(entry[name]).read_bytes()

@@ -30,7 +30,7 @@ VALUED = {"template", "install", "upgrade", "lint"}
 def helm_command(
     lab: Lab, *words: str, values: dict[str, str] | None = None, namespace: str = NAMESPACE
 ) -> list[str]:
-    """Helm's command line with the tests' values and some more, where it takes any."""
+    """Return Helm's command line with the tests' values and more options, where it takes any."""
     settings = VALUES | (values or {}) if words[0] in VALUED else {}
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     scope = (f"--kubeconfig={lab.kubeconfig}", f"--namespace={namespace}")
@@ -46,7 +46,7 @@ def helm(
 
 
 def rendered(lab: Lab, **values: str) -> str:
-    """The chart's manifests."""
+    """Return the chart's manifests."""
     done = helm(lab, "template", "skerry", str(CHART), values=values)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -24,7 +24,7 @@ class Cli:
     monkeypatch: pytest.MonkeyPatch
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        """Exit code, standard output, standard error."""
+        """Return the exit code, standard output and standard error."""
         scope = []
         if words[0] != "plan" or "--offline" not in words:
             scope = ["--kubeconfig", str(self.kubeconfig), "--namespace", self.namespace]
@@ -38,13 +38,13 @@ class Cli:
         return code, said.out, said.err
 
     def __call__(self, *words: str) -> str:
-        """The output of a command that must succeed."""
+        """Return the output of a command that must succeed."""
         code, said, wrong = self.run(*words)
         assert code == 0, f"skerry {' '.join(words)}: {wrong}"
         return said
 
     def refused(self, *words: str) -> str:
-        """What a command says that must fail, without a trace."""
+        """Return the message of a command that must fail, without a traceback."""
         code, said, wrong = self.run(*words)
         assert code != 0, f"skerry {' '.join(words)}: {said}"
         assert "Traceback" not in wrong

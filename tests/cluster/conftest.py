@@ -57,7 +57,7 @@ class Kubectl:
         return done.stderr
 
     def get(self, *words: str) -> dict[str, Any]:
-        """An object or a list."""
+        """Return an object or a list."""
         found: dict[str, Any] = json.loads(self("get", *words, "--output=json"))
         return found
 
@@ -68,11 +68,11 @@ class Kubectl:
         return applied
 
     def within(self, namespace: str) -> Kubectl:
-        """The same user in another namespace."""
+        """Return the same user in another namespace."""
         return Kubectl(self.binary, self.kubeconfig, namespace)
 
     def as_account(self, account: str, folder: Path, *bound: str) -> Kubectl:
-        """A service account of this namespace: a kubeconfig in `folder` with nothing but a token of it."""
+        """Return a service account of this namespace, with a kubeconfig in `folder` that has only its token."""
         token = self("create", "token", account, *bound).strip()
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"] = [{"name": u["name"], "user": {"token": token}} for u in config["users"]]
@@ -83,7 +83,7 @@ class Kubectl:
 
 @pytest.fixture(scope="session")
 def administrator(control_plane: Lab) -> Kubectl:
-    """Kubectl as the cluster's administrator, with Skerry's CRDs installed."""
+    """Return kubectl as the cluster's administrator, with Skerry's CRDs installed."""
     kubectl = Kubectl(control_plane.binary("kubectl"), control_plane.kubeconfig)
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
@@ -96,7 +96,7 @@ def administrator(control_plane: Lab) -> Kubectl:
 
 @pytest.fixture(scope="module")
 def kubectl(administrator: Kubectl, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
-    """Kubectl in a namespace of the module's own."""
+    """Yield kubectl in a namespace of the module's own."""
     name = request.module.__name__.rsplit(".", 1)[-1].replace("_", "-")
     administrator("create", "namespace", name)
     yield administrator.within(name)
@@ -107,21 +107,21 @@ def kubectl(administrator: Kubectl, request: pytest.FixtureRequest) -> Iterator[
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """Nodes that are played and an operator that runs; a module that needs others makes its own."""
+    """Yield simulated nodes and a running operator; a module that needs others makes its own."""
     with running_world(control_plane, kubectl, tmp_path_factory.mktemp("operator")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def health_config(control_plane: Lab) -> dict[str, Any]:
-    """The ConfigMap that the chart renders for Argo CD."""
+    """Return the ConfigMap that the chart renders for Argo CD."""
     parts = yaml.safe_load_all(rendered(control_plane, **{"argocd.healthChecks.create": "true"}))
     return next(p for p in parts if p and p["metadata"]["name"] == "skerry-argocd-health")
 
 
 @pytest.fixture(scope="module")
 def judge(control_plane: Lab, health_config: dict[str, Any]) -> Verdicts:
-    """How Argo CD and kstatus see objects."""
+    """Return the verdicts of Argo CD and kstatus about objects."""
     return Verdicts(control_plane.binary("verdicts"), health_config["data"])
 
 
@@ -129,7 +129,7 @@ def judge(control_plane: Lab, health_config: dict[str, Any]) -> Verdicts:
 def cli(
     kubectl: Kubectl, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Cli:
-    """The command line as the administrator, in the module's namespace."""
+    """Return the command line as the administrator, in the module's namespace."""
     for console in (entry.out, entry.err):
         monkeypatch.setattr(console, "width", 400)
     return Cli(kubectl.kubeconfig, kubectl.namespace, capsys, monkeypatch)

@@ -62,10 +62,10 @@ class Devices:
 
     Attributes:
         bad: revisions that every agent fails, by rule.
-        found: what else each node's agent reports, by node: {"facts": ...}.
+        found: what each node's agent reports in addition, by node: {"facts": ...}.
         shortfall: engines whose builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
-        speedups: what each engine's build measures; 1.5 where nothing is said.
+        speedups: what each engine's build measures; 1.5 by default.
         stuck: pods that do not begin, by model and component: what their kubelets say.
         reports: how often an agent has written its EdgeNode.
     """
@@ -153,7 +153,7 @@ class Devices:
         self.api.apply(kinds.LEASE, beat, "skerry-agent")
 
     def _kubelet(self, pod: Object) -> None:
-        """One pod's next state."""
+        """Write one pod's next state."""
         if pod["spec"].get("nodeName") not in self._names():
             return
         if pod["metadata"].get("deletionTimestamp"):
@@ -174,7 +174,7 @@ class Devices:
             self.api.merge(kinds.POD, pod, {"status": self._built(pod)}, "status")
 
     def _fetch(self, pod: Object) -> None:
-        """A fetch job's pod; its processes run beside, since nodes must go on beating."""
+        """Run a fetch job's pod; its processes run concurrently, since nodes must keep renewing their Leases."""
         uid = pod["metadata"]["uid"]
         if uid not in self._fetches:
             self._fetches[uid] = self._pool.submit(run_fetch_pod, self.api, pod)
@@ -182,7 +182,7 @@ class Devices:
             self.api.merge(kinds.POD, pod, {"status": self._fetches[uid].result()}, "status")
 
     def _built(self, pod: Object) -> Object:
-        """A job's pod at its end, with the messages that its containers would leave."""
+        """Return a job's pod at its end, with the messages that its containers would leave."""
         main = pod["spec"]["containers"][0]
         if main["name"] == "assess":
             assess = AssessPlan.model_validate_json(environment(main)["SKERRY_ASSESS_PLAN"])
@@ -198,7 +198,7 @@ class Devices:
         }
 
     def summary(self, plan: JobPlan) -> JobSummary:
-        """What a job of this plan comes to."""
+        """Return the result of a job with this plan."""
         short = plan.engine in self.shortfall
         trial = _trial(self.speedups.get(plan.engine, "1.5"), SHORT if short else ENOUGH)
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
@@ -221,7 +221,7 @@ class Devices:
         )
 
     def _agent(self, node: str, pods: list[Object]) -> None:
-        """What the node's agent reports; written when it has changed."""
+        """Report as the node's agent, when something has changed."""
         if self.api.find(kinds.EDGE_NODE, None, node) is None:
             return
         ready = {
@@ -258,7 +258,7 @@ class Devices:
         return {name: value for name, value in said.items() if value is not None}
 
     def _judge(self, route: ModelRoute, here: set[str], vetoes: list[Object]) -> Object | None:
-        """The candidate's state on the node; a failure is kept as a veto."""
+        """Return the candidate's state on the node; a failure is kept as a veto."""
         tried = route.spec.candidate
         if tried is None:
             return None
@@ -309,7 +309,7 @@ def _running(pod: Object) -> Object:
 
 
 def _building(pod: Object) -> Object:
-    """A job's pod whose first container runs."""
+    """Return a job's pod whose first container runs."""
     containers: list[Object] = [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]
     first, *others = containers
     running = {**base(first), "ready": False, "state": {"running": {"startedAt": timestamp()}}}
@@ -327,7 +327,7 @@ def _building(pod: Object) -> Object:
 
 
 def assessment_of(digest: str, evaluation: EvaluationPlan) -> str:
-    """What a job says of any source and data set."""
+    """Return the result of a job for any source and data set."""
     return json.dumps(
         Assessment(
             source_digest=digest, format="ONNX", bytes=1024, parameters=256,

@@ -20,7 +20,7 @@ SECRET = Kind("v1", "Secret", "secrets", namespaced=True)
 
 
 def run_fetch_pod(api: Api, pod: Object) -> Object:
-    """The pod's status after its stages have run, one after the other."""
+    """Return the pod's status after its stages have run, one after the other."""
     spec = pod["spec"]
     (look,), (fetch,) = spec["initContainers"], spec["containers"]
     with tempfile.TemporaryDirectory() as name:
@@ -53,7 +53,7 @@ def _run(container: Object, folder: Path) -> Object:
 
 
 def _mount_secret(api: Api, pod: Object, folder: Path) -> None:
-    """The Secret that the volume `credentials` names; an optional one that is missing mounts nothing."""
+    """Mount the Secret that the volume `credentials` names; an optional one that is missing mounts nothing."""
     folder.mkdir()
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     if "credentials" not in volumes:

@@ -23,7 +23,7 @@ BY_PATTERN = {
 
 
 def fullest(schema: dict[str, Any], index: int = 0) -> Any:
-    """The largest value; `index` makes strings of list items differ, as the keys of a map must."""
+    """Return the largest value; `index` makes strings of list items differ, as the keys of a map must."""
     if "enum" in schema:
         return schema["enum"][index % len(schema["enum"])]
     make = {"object": _fields, "array": _items, "string": _text}.get(schema["type"])
@@ -42,7 +42,7 @@ def _items(schema: dict[str, Any], _: int) -> list[Any]:
 
 
 def _most(schema: dict[str, Any]) -> int:
-    """Items of a list; of a map by an enum there are as many as the enum has values."""
+    """Return how many items a list may have; a map by an enum has as many as the enum has values."""
     keys = schema.get("x-kubernetes-list-map-keys", [])
     values = [schema["items"]["properties"][key].get("enum") for key in keys]
     limits = [len(enum) for enum in values if enum is not None]

@@ -21,7 +21,7 @@ CHECKS = {
 
 @contextmanager
 def loosened(kubectl: Kubectl, plural: str, probe: dict[str, Any]) -> Iterator[None]:
-    """Without the checks of a kind, until the end of the block.
+    """Drop the checks of a kind until the end of the block.
 
     Args:
         kubectl: the administrator's.

@@ -93,12 +93,12 @@ class Bad:
     base: Manifest = field(default_factory=lambda: MINIMAL)
 
     def manifest(self) -> Manifest:
-        """The manifest with its mistake."""
+        """Return the manifest with its mistake."""
         return changed(self.base, self.changes)
 
 
 def changed(base: Manifest, changes: dict[str, Any]) -> Manifest:
-    """A copy of a manifest with new values at dotted paths; None removes what is there."""
+    """Return a copy of a manifest with new values at dotted paths; None removes what is there."""
     copied = copy.deepcopy(base)
     for path, value in changes.items():
         *parents, last = path.split(".")
@@ -113,17 +113,17 @@ def changed(base: Manifest, changes: dict[str, Any]) -> Manifest:
 
 
 def waves(*percents: object) -> list[Manifest]:
-    """Waves of these shares."""
+    """Return waves of these shares."""
     return [{"percent": percent} for percent in percents]
 
 
 def guard(*rules: Manifest) -> Manifest:
-    """Changes that set the guard's rules."""
+    """Return changes that set the guard's rules."""
     return {"spec.guard.rules": list(rules)}
 
 
 def ring(key: str, value: str) -> Manifest:
-    """A wave over the nodes with this label."""
+    """Return a wave over the nodes with this label."""
     return {"nodeSelector": {key: value}}
 
 

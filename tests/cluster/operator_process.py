@@ -58,14 +58,14 @@ class OperatorProcess:
             )
 
     def is_up(self) -> bool:
-        """Whether it answers the kubelet's probe."""
+        """Return whether it answers the kubelet's probe."""
         try:
             return httpx.get(self._liveness, trust_env=False).is_success
         except httpx.TransportError:
             return False
 
     def is_ready(self) -> bool:
-        """Whether its caches are filled."""
+        """Return whether its caches are filled."""
         url = self._liveness.replace("/healthz", "/readyz")
         try:
             return httpx.get(url, trust_env=False).is_success
@@ -73,11 +73,11 @@ class OperatorProcess:
             return False
 
     def leads(self) -> bool:
-        """Whether it says that it leads."""
+        """Return whether it reports that it leads."""
         return self.metric("skerry_leading") == 1
 
     def metric(self, name: str) -> float | None:
-        """A figure of its own without labels; None while it says nothing."""
+        """Return a metric of its own without labels; None while there is none."""
         try:
             answer = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", trust_env=False)
         except httpx.TransportError:
@@ -86,7 +86,7 @@ class OperatorProcess:
         return next((float(words[1]) for words in lines), None)
 
     def ended(self, seconds: float) -> int:
-        """The exit code, when it ends by itself in time."""
+        """Return the exit code, when the process ends by itself in time."""
         assert self.process is not None
         return self.process.wait(seconds)
 

@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 def timestamp() -> str:
-    """Now, as Kubernetes writes it."""
+    """Return now, as Kubernetes writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def environment(container: Object) -> dict[str, str]:
-    """A container's variables that have plain values."""
+    """Return a container's variables that have plain values."""
     return {entry["name"]: entry.get("value", "") for entry in container.get("env", ())}
 
 
 def base(container: Object) -> Object:
-    """What every container's status says."""
+    """Return the part that every container's status has."""
     return {
         "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
     }  # fmt: skip
 
 
 def ended(container: Object, message: str, exit_code: int = 0) -> Object:
-    """The status of a container that has ended."""
+    """Return the status of a container that has ended."""
     state = {
         "exitCode": exit_code, "reason": "Error" if exit_code else "Completed", "message": message,
         "startedAt": timestamp(), "finishedAt": timestamp(),
@@ -44,7 +44,7 @@ class Stuck:
 
     Attributes:
         reason, message: of the containers' waiting state.
-        event: reason and message of the Warning Event that tells more; none in most cases.
+        event: reason and message of the Warning Event that says more; none in most cases.
     """
 
     reason: str

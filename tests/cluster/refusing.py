@@ -22,7 +22,7 @@ POLICY_SECONDS = 60.0
 
 @contextmanager
 def another_namespace(world: World, name: str) -> Iterator[World]:
-    """The same world in a namespace of its own."""
+    """Yield the same world in a namespace of its own."""
     world.kubectl("create", "namespace", name)
     yield replace(world, kubectl=world.kubectl.within(name))
     world.kubectl("delete", "namespace", name, "--wait=false")
@@ -30,7 +30,7 @@ def another_namespace(world: World, name: str) -> Iterator[World]:
 
 @contextmanager
 def no_room(api: Api, namespace: str, name: str, **hard: str) -> Iterator[None]:
-    """A ResourceQuota, counted by its controller; gone at the end."""
+    """Yield while a ResourceQuota, counted by its controller, leaves no room; delete it at the end."""
     metadata = {"name": name, "namespace": namespace}
     made = api.create(QUOTA, {"metadata": metadata, "spec": {"hard": hard}})
     wait_for(
@@ -47,7 +47,7 @@ def no_room(api: Api, namespace: str, name: str, **hard: str) -> Iterator[None]:
 def policy(
     kubectl: Kubectl, name: str, rule: dict[str, Any], refuses: str, probe: dict[str, Any]
 ) -> Iterator[None]:
-    """A ValidatingAdmissionPolicy that is at work; gone at the end.
+    """Yield while a ValidatingAdmissionPolicy is enforced; delete it at the end.
 
     Args:
         kubectl: of the administrator.
@@ -83,7 +83,7 @@ def policy(
 
 
 def rule(group: str, version: str, resource: str, *operations: str) -> dict[str, Any]:
-    """A rule of `matchConstraints`."""
+    """Return a rule of `matchConstraints`."""
     return {
         "apiGroups": [group],
         "apiVersions": [version],

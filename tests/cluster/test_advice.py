@@ -36,7 +36,7 @@ WEBHOOK = "webhook.example.org"
 
 
 def job(namespace: str, request: str = "10m", limit: str = "500m", **labels: str) -> dict[str, Any]:
-    """A Job like those of the operator."""
+    """Return a Job like those of the operator."""
     resources = {"requests": {"cpu": request}, "limits": {"cpu": limit}}
     container = {"name": "a", "image": "a", "resources": resources}
     pod = {"restartPolicy": "Never", "containers": [container]}
@@ -48,7 +48,7 @@ def job(namespace: str, request: str = "10m", limit: str = "500m", **labels: str
 async def refused(
     kubeconfig: Path, kind: Kind, body: dict[str, Any]
 ) -> AsyncIterator[ClusterError]:
-    """How the operator's client sees that a write is refused."""
+    """Yield the error that the operator's client raises for a refused write."""
     settings, _ = await kubeconfig_configuration(kubeconfig, None)
     async with ApiClient(settings) as api:
         with pytest.raises(ClusterError) as caught:
@@ -57,14 +57,14 @@ async def refused(
 
 
 async def advice(kubeconfig: Path, kind: Kind, body: dict[str, Any]) -> Advice:
-    """What is advised when a write is refused."""
+    """Return the advice for a refused write."""
     async with refused(kubeconfig, kind, body) as error:
         return advise(error.status, error.what)
 
 
 @pytest.fixture
 def api(control_plane: Lab) -> Api:
-    """As the administrator."""
+    """Return the administrator's API."""
     return Api(control_plane.kubeconfig)
 
 

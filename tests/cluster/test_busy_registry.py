@@ -39,7 +39,7 @@ def registry() -> Iterator[Scripted]:
 
 @pytest.fixture
 def api(control_plane: Lab, kubectl: Kubectl, registry: Scripted, tmp_path: Path) -> Iterator[Api]:
-    """An operator whose registry is busy."""
+    """Yield an operator whose registry is busy."""
     system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "skerry-system"}}
     kubectl("apply", "--server-side", "--filename=-", stdin=system)
     process = OperatorProcess(control_plane.kubeconfig, tmp_path, registry.address)
@@ -50,7 +50,7 @@ def api(control_plane: Lab, kubectl: Kubectl, registry: Scripted, tmp_path: Path
     print(process.log.read_text())  # noqa: T201 - for the report of a failed test
 
 
-def test_a_429_is_on_its_way_and_goes_on_by_itself(
+def test_a_429_is_progress_and_resolves_by_itself(
     api: Api, kubectl: Kubectl, registry: Scripted, judge: Verdicts
 ) -> None:
     def model() -> dict[str, Any]:
@@ -79,5 +79,5 @@ def test_a_429_is_on_its_way_and_goes_on_by_itself(
     registry.says(FOUND)
     wait_for("the next question", lambda: len(registry.asked), lambda n: n > first, SECONDS)
     assert time.monotonic() - begun > PAUSE_SECONDS / 2
-    wait_for("it to go on", model, lambda m: m["status"].get("artifacts"), SECONDS)
+    wait_for("it to continue", model, lambda m: m["status"].get("artifacts"), SECONDS)
     kubectl("delete", "hardwareclass", "op-a")

@@ -33,12 +33,12 @@ PROMETHEUS_KINDS = ("PodMonitor", "PrometheusRule")
 
 @pytest.fixture(scope="module")
 def objects(control_plane: Lab) -> list[dict[str, Any]]:
-    """All objects that the chart renders."""
+    """Return all objects that the chart renders."""
     return [part for part in yaml.safe_load_all(rendered(control_plane)) if part]
 
 
 def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    """One of them."""
+    """Return one of them."""
     return next(o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name))
 
 
@@ -48,7 +48,7 @@ def test_lint(control_plane: Lab) -> None:
 
 
 def taken(administrator: Kubectl, parts: list[dict[str, Any]]) -> None:
-    """The API server takes all of these without a warning; a bare Pod asks for its account first."""
+    """Check that the API server takes all of these without a warning; a bare Pod needs its account first."""
     namespace = administrator.tried("create", "namespace", NAMESPACE)
     assert namespace.returncode == 0 or "AlreadyExists" in namespace.stderr
     items = [part for part in parts if part["kind"] not in {"Pod", *PROMETHEUS_KINDS}]
@@ -64,7 +64,7 @@ def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({"images.agent": "registry.example/agent:1"}, "/images/agent"),
         ({"registry.adress": "typo"}, "'adress' not allowed"),
@@ -78,10 +78,10 @@ def test_the_api_server_takes_every_object(administrator: Kubectl, control_plane
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_wrong_values_are_refused(control_plane: Lab, value: dict[str, str], told: str) -> None:
+def test_wrong_values_are_refused(control_plane: Lab, value: dict[str, str], message: str) -> None:
     done = helm(control_plane, "template", "skerry", str(CHART), values=value)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_images_must_be_given(control_plane: Lab) -> None:
@@ -201,7 +201,7 @@ KINDS = ("optimizer", "runtime")
 
 
 def operator_config(manifests: str) -> OperatorConfig:
-    """What the operator would read."""
+    """Return what the operator would read."""
     parts = [part for part in yaml.safe_load_all(manifests) if part]
     text = find(parts, "ConfigMap", "skerry-operator")["data"]["config.yaml"]
     return OperatorConfig.model_validate(yaml.safe_load(text))
@@ -239,8 +239,8 @@ def test_host_paths_alone_need_the_privileged_level(
         pods = find(objects, "DaemonSet", workload)
         pods = pods | {"metadata": {"name": workload, "namespace": name}}
         words = ("create", "--dry-run=server", "--filename=-")
-        told = administrator.within(name).tried(*words, stdin=pods).stderr
-        assert re.findall(r'"baseline:latest": (.*)', told) == [why]
+        message = administrator.within(name).tried(*words, stdin=pods).stderr
+        assert re.findall(r'"baseline:latest": (.*)', message) == [why]
     administrator("delete", "namespace", name, "--wait=false")
 
 
@@ -276,7 +276,7 @@ ALL_ON = {
 
 @pytest.fixture(scope="module")
 def full(control_plane: Lab) -> list[dict[str, Any]]:
-    """All that the chart can render, for a cluster with Prometheus' operator."""
+    """Return all that the chart can render, for a cluster with the Prometheus operator."""
     flags = [f"--api-versions=monitoring.coreos.com/v1/{kind}" for kind in PROMETHEUS_KINDS]
     done = helm(control_plane, "template", "skerry", str(CHART), *flags, values=ALL_ON)
     assert done.returncode == 0, done.stderr

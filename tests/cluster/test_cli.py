@@ -34,7 +34,7 @@ RING = {"example.com/ring": "bench"}
 
 
 def by_hand(registry: str) -> dict[str, Any]:
-    """Rings, and a person who has the last word."""
+    """Return a rollout with rings and manual promotion."""
     model = manifest(registry, NAME)
     waves = [{"nodeSelector": RING}, {"percent": 100}]
     model["spec"]["rollout"] |= {"promotion": "Manual", "waves": waves}
@@ -55,7 +55,7 @@ def until(world: World, *reasons: str) -> EdgeModel:
 
 
 def nodes_with(world: World, revision: str | None) -> set[str]:
-    """Nodes on which the DaemonSet controller has made pods of a revision."""
+    """Return nodes on which the DaemonSet controller has made pods of a revision."""
     pods = world.api.list(kinds.POD, world.namespace, f"{LABEL_REVISION}={revision}")
     return {pod["spec"].get("nodeName", "") for pod in pods}
 
@@ -72,7 +72,7 @@ def test_a_suspended_model_is_not_even_read(world: World, cli: Cli) -> None:
     assert "suspended" in said
 
 
-def test_a_ring_without_nodes_is_told_and_not_passed_over(world: World, cli: Cli) -> None:
+def test_a_ring_without_nodes_is_reported_and_not_passed_over(world: World, cli: Cli) -> None:
     world.patch({"suspend": False})
     until(world, "RingWithoutNodes", "RingWithoutNodes")
     said = cli("status", NAME)
@@ -147,7 +147,7 @@ def test_undo_after_promotion(world: World, cli: Cli) -> None:
     assert model.status.phase is Phase.ROLLED_BACK
 
 
-def test_history_tells_how_each_ended(world: World, cli: Cli) -> None:
+def test_history_says_how_each_ended(world: World, cli: Cli) -> None:
     said = cli("history", NAME)
     assert [said.count(str(o)) for o in (Outcome.PROMOTED, Outcome.ABORTED)] == [4, 2]
     assert "a user undid it" in said
@@ -196,7 +196,7 @@ def test_plan_ends_with_an_error_where_a_target_would_fail(
 
 
 def test_kubectl_runs_it_as_a_plug_in(world: World) -> None:
-    """`kubectl skerry`: found on PATH, told by its own name."""
+    """`kubectl skerry`: found on PATH by its own name."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [world.kubectl.binary, "skerry", "status", NAME, "-n", world.namespace],
@@ -258,12 +258,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "says"), BAD, ids=lambda value: " ".join(value)[:40])
-def test_bad_uses_are_told_what_to_do(
-    cli: Cli, words: tuple[str, ...], says: tuple[str, ...]
-) -> None:
-    told = cli.refused(*words)
+def test_bad_uses_say_what_to_do(cli: Cli, words: tuple[str, ...], says: tuple[str, ...]) -> None:
+    message = cli.refused(*words)
     for part in says:
-        assert part in told
+        assert part in message
 
 
 BAD_FILES = {
@@ -277,7 +275,9 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_bad_files_are_told_where(cli: Cli, world: World, tmp_path: Path, name: str) -> None:
+def test_bad_files_are_reported_with_their_place(
+    cli: Cli, world: World, tmp_path: Path, name: str
+) -> None:
     text, says = BAD_FILES[name]
     if text == "WAVES":
         wrong = by_hand(world.registry)
@@ -285,9 +285,9 @@ def test_bad_files_are_told_where(cli: Cli, world: World, tmp_path: Path, name: 
         text = json.dumps(wrong)
     file = tmp_path / "model.yaml"
     file.write_text(text)
-    told = cli.refused("plan", "--offline", "-f", str(file))
-    assert str(file) in told
-    assert says in told
+    message = cli.refused("plan", "--offline", "-f", str(file))
+    assert str(file) in message
+    assert says in message
 
 
 def test_a_promotion_that_is_automatic_needs_no_approval(world: World, cli: Cli) -> None:
@@ -296,7 +296,7 @@ def test_a_promotion_that_is_automatic_needs_no_approval(world: World, cli: Cli)
     world.patch({"rollout": {"promotion": "Manual"}})
 
 
-def test_nothing_to_retry_is_told(world: World, cli: Cli) -> None:
+def test_nothing_to_retry_is_reported(world: World, cli: Cli) -> None:
     world.serve("500m")
     until(world, "Serving", "Serving")
     assert "nothing failed or was rolled back" in cli.refused("retry", NAME)

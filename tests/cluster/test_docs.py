@@ -69,7 +69,7 @@ class Reader:
             self._admitted(block)
 
     def _here(self, text: str) -> str:
-        """With the lab's registry for the page's; one inside of a closed network is another path of it."""
+        """Return the text with the lab's registry in place of the page's, also inside the closed network."""
         registry = self.lab.registry
         text = text.replace(INSIDE, f"{registry}/inside/").replace(REGISTRY, registry)
         return text.replace("registry.example/", f"{registry}/")
@@ -90,7 +90,7 @@ class Reader:
         assert done.returncode == 0, f"{block.title}: {done.stderr}"
 
     def _values(self, block: Block) -> None:
-        """Values on top of those that `make images` writes, rendered and put to the API server."""
+        """Render the chart with values on top of those of `make images`, and send it to the API server."""
         (self.folder / "more-values.yaml").write_text(block.text)
         self._shell(
             block,
@@ -122,7 +122,7 @@ class Reader:
 def cluster(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kubectl]:
-    """The administrator of a cluster with an operator, and with a ConfigMap that Argo CD has."""
+    """Yield the administrator of a cluster with an operator, and with a ConfigMap that Argo CD has."""
     folder = tmp_path_factory.mktemp("operator")
     with running_world(control_plane, kubectl, folder, classes=CLASSES):
         kubectl("create", "namespace", "argocd")
@@ -137,7 +137,7 @@ def cluster(
 def reader(
     cluster: Kubectl, control_plane: Lab, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Reader]:
-    """A reader at the root of a checkout, after `make images`."""
+    """Yield a reader at the root of a checkout, after `make images`."""
     namespace = "docs-" + re.sub(r"[^a-z0-9]+", "-", request.node.callspec.id).strip("-")
     cluster("create", "namespace", namespace)
     config = yaml.safe_load(cluster.kubeconfig.read_text())
@@ -163,7 +163,7 @@ def reader(
 
 
 def _pushed(registry: str, repository: str) -> str:
-    """An image that has nothing of Skerry in it, by digest."""
+    """Return an image without any of Skerry's content, by digest."""
     digest = push_image(registry, repository, "docs", [(repository.encode(), {})])
     return f"{registry}/{repository}@{digest}"
 

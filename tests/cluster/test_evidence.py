@@ -1,4 +1,4 @@
-"""Raw figures come out of a real registry, and what is wrong with them is told."""
+"""Raw figures come out of a real registry, and errors in them are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKED = {ANNOTATION_PART: PART_EVIDENCE}
 
 
 async def fetched(registry: str, image: str) -> object:
-    """What a report would get."""
+    """Return the evidence that a report would get."""
     async with httpx.AsyncClient(trust_env=False) as http:
         return await fetch(Registry(http, registry), image)
 
@@ -34,7 +34,7 @@ async def test_the_report_of_a_build_is_read(control_plane: Lab) -> None:
     assert await fetched(registry, f"{registry}/{REPOSITORY}@{digest}") == EVIDENCE
 
 
-async def test_what_is_no_evidence_is_told(control_plane: Lab) -> None:
+async def test_what_is_no_evidence_is_reported(control_plane: Lab) -> None:
     registry = control_plane.registry
     bare = push_image(registry, REPOSITORY, "bare", [(b"weights", {})])
     broken = push_image(registry, REPOSITORY, "broken", [(b"no tar", MARKED)])

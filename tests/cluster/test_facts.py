@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-NAME, CLASS = "told", "facts-a"
+NAME, CLASS = "reported", "facts-a"
 NODES = ("facts-a1", "facts-a2", "facts-a3")
 SECONDS = 60.0
 
@@ -39,7 +39,7 @@ FACTS = DeviceFacts(
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class of three devices that are alike, and an operator."""
+    """Yield one class of three devices that are alike, and an operator."""
     folder = tmp_path_factory.mktemp("operator")
     with running_world(control_plane, kubectl, folder, classes={CLASS: NODES}) as world:
         for node in NODES:
@@ -97,7 +97,7 @@ def test_a_class_says_what_its_nodes_have_in_common_and_which_differ(world: Worl
     tell(world, NODES[1], FACTS)
 
 
-def test_the_plan_of_a_model_tells_what_was_found_and_what_constrains_it(world: World) -> None:
+def test_the_plan_of_a_model_says_what_was_found_and_what_constrains_it(world: World) -> None:
     until(world, "facts of all nodes", all_reported)
     wish = manifest(world.registry, NAME)
     wish["spec"]["targets"] = [{"hardwareClassName": CLASS}]
@@ -112,9 +112,9 @@ def test_the_plan_of_a_model_tells_what_was_found_and_what_constrains_it(world: 
     item = world.api.get(kinds.HARDWARE_CLASS, None, CLASS)
     said = {"power": "Battery", "link": "Metered"}
     world.api.merge(kinds.HARDWARE_CLASS, item, {"spec": {"constraints": said}})
-    told = wait_for(
+    text = wait_for(
         "the constraints", lambda: world.model(NAME).status.targets[0].constraints,
         lambda constraints: len(constraints) == len(said), SECONDS,
     )  # fmt: skip
-    assert told[0].startswith(f"battery (spec.constraints.power of {CLASS})")
-    assert told[1].startswith(f"metered link (spec.constraints.link of {CLASS})")
+    assert text[0].startswith(f"battery (spec.constraints.power of {CLASS})")
+    assert text[1].startswith(f"metered link (spec.constraints.link of {CLASS})")

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
 
 def push_result(world: World, tag: str, part: str, result: str) -> None:
-    """What a job leaves in the registry at its end."""
+    """Push what a job leaves in the registry at its end."""
     annotations = {ANNOTATION_PART: part, ANNOTATION_RESULT: result}
     push_image(world.registry, "skerry/builds", tag, [(tag.encode(), annotations)])
 

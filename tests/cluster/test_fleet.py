@@ -30,14 +30,14 @@ START_SECONDS = 240.0
 
 
 def holder(world: World) -> str:
-    """Who leads."""
+    """Return the leader."""
     lease = world.api.find(kinds.LEASE, SYSTEM, LEASE_NAME)
     return str(lease["spec"].get("holderIdentity", "")) if lease else ""
 
 
 @pytest.fixture
 def second(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """Another operator beside the first."""
+    """Yield another operator next to the first."""
     made = OperatorProcess(control_plane.kubeconfig, tmp_path, world.registry, "second")
     yield made
     made.stop()
@@ -46,7 +46,7 @@ def second(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[Operato
 def test_the_other_operator_takes_over_when_the_leader_is_killed(
     world: World, second: OperatorProcess
 ) -> None:
-    """Killed without a word in the middle of a rollout: its Lease runs out, the rollout goes on."""
+    """Killed without a word in the middle of a rollout: its Lease runs out, the rollout continues."""
     wait_for("the first to lead", lambda: holder(world), lambda h: h == FIRST, START_SECONDS)
     second.start()
     wait_for("the second to stand by", second.is_up, bool, START_SECONDS)
@@ -74,7 +74,7 @@ def test_the_other_operator_takes_over_when_the_leader_is_killed(
 
 @pytest.fixture
 def fleet_operator(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """An operator that makes the default classes, alone; they are taken away at the end."""
+    """Yield an operator that makes the default classes, alone; delete them at the end."""
     world.operator.stop()
     made = OperatorProcess(
         control_plane.kubeconfig, tmp_path, world.registry, "fleet", default_classes=True

@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def waits() -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """`kubectl wait` for a condition, started before what it waits for; by condition."""
+    """Yield `kubectl wait` processes by condition, started before the condition can hold."""
     started: dict[str, subprocess.Popen[str]] = {}
     yield started
     for process in started.values():
@@ -45,7 +45,7 @@ def waits() -> Iterator[dict[str, subprocess.Popen[str]]]:
 
 
 def raw(world: World) -> dict[str, Any]:
-    """The EdgeModel as it is."""
+    """Return the EdgeModel as it is."""
     return world.api.get(kinds.EDGE_MODEL, world.namespace, NAME)
 
 
@@ -58,7 +58,7 @@ def routes(world: World) -> list[dict[str, Any]]:
 
 
 def everything(world: World) -> list[dict[str, Any]]:
-    """The objects of the module, and the nodes with whatever else their agents still report."""
+    """Return the objects of the module, and the nodes with whatever else their agents report."""
     classes = [world.api.get(kinds.HARDWARE_CLASS, None, t) for t in CLASSES]
     nodes = [world.api.get(kinds.EDGE_NODE, None, n) for names in CLASSES.values() for n in names]
     return [raw(world), *variants(world), *routes(world), *classes, *nodes]
@@ -150,7 +150,7 @@ def test_a_rollout_is_on_its_way(world: World, judge: Verdicts) -> None:
 def test_a_rollback_asks_for_a_person_and_ends_the_wait(
     world: World, judge: Verdicts, waits: dict[str, subprocess.Popen[str]]
 ) -> None:
-    """Degraded for Argo CD, Failed for Flux, while what serves goes on serving."""
+    """Degraded for Argo CD, Failed for Flux, while what serves keeps serving."""
     world.serve("700m")
     waits["Stalled"] = wait_in_background(world.kubectl, NAME, "Stalled")
     world.devices.bad[world.candidate("op-a").revision] = "Errors"
@@ -215,7 +215,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
     assert (
         node["metadata"]["labels"]["skerry.node-restriction.kubernetes.io/hardware-class"] == "op-b"
     )
-    told = wait_for(
+    text = wait_for(
         "the events",
         lambda: {
             e["regarding"]["name"]
@@ -225,7 +225,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
         lambda names: names >= set(both),
         ROLLOUT_SECONDS,
     )
-    assert told >= set(both)
+    assert text >= set(both)
     world.api.merge(kinds.HARDWARE_CLASS, other, {"spec": {"priority": -1}})
     wait_for("both to be well again", seen, lambda found: found == [WELL, WELL], ROLLOUT_SECONDS)
     world.api.delete(kinds.HARDWARE_CLASS, other)
@@ -260,7 +260,7 @@ def test_overlapping_classes_ask_for_a_person_and_an_event_says_so(
             "1 models answer",
         ),
     ],
-    ids=["silent", "idle", "not answering", "on trial", "taken back"],
+    ids=["silent", "idle", "not answering", "on trial", "rolled back"],
 )
 def test_devices(
     world: World, judge: Verdicts, status: dict[str, Any] | None, argocd: str, message: str
@@ -310,5 +310,5 @@ def test_the_health_checks_reach_argocd_as_documented(
 
 
 def is_true_in(item: dict[str, Any], kind: str) -> bool:
-    """Whether a condition holds, for whatever generation."""
+    """Return whether a condition holds, for whatever generation."""
     return any(c["type"] == kind and c["status"] == "True" for c in item["status"]["conditions"])

@@ -33,7 +33,7 @@ SPEEDUPS = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One node, and an operator with two engines, one of which comes to nothing."""
+    """Yield one node, and an operator with two engines, one of which builds nothing."""
     folder = tmp_path_factory.mktemp("operator")
     classes: dict[str, tuple[str, ...]] = {CLASS: ("held-a1",)}
     started = running_world(control_plane, kubectl, folder, classes=classes, speedups=SPEEDUPS)
@@ -43,14 +43,14 @@ def world(
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, Any]:
-    """An EdgeModel on the one class."""
+    """Return an EdgeModel on the one class."""
     model = manifest(world.registry, name)
     model["spec"]["targets"] = [{"hardwareClassName": CLASS, "engine": engine}]
     return model
 
 
 def seen_at(world: World, judge: Verdicts, reason: str, name: str = NAME) -> Seen:
-    """The model's verdict as soon as the operator gives this reason for the spec as it is."""
+    """Return the model's verdict as soon as the operator gives this reason for the spec as it is."""
 
     def said(item: dict[str, Any]) -> list[str]:
         status = item.get("status", {})
@@ -93,7 +93,7 @@ def test_a_fetch_is_on_its_way_and_its_refusal_asks_for_a_person(
 
 
 def test_what_waits_for_a_promotion_is_held(world: World, judge: Verdicts) -> None:
-    """An engine that met no gates asks for nothing as long as another one did, but its variant tells."""
+    """An engine that met no gates asks for nothing as long as another one did, but its variant says so."""
     model = wanted(world, NAME)
     model["spec"]["rollout"]["promotion"] = "Manual"
     world.kubectl.apply(model)
@@ -130,7 +130,7 @@ def test_a_wave_that_does_not_get_on_and_its_abort_ask_for_a_person(
     assert "waits for 1 of its nodes; held-a1: its candidate is Soaking" in seen.argocd_message
     assert waiting.wait(30) == 0
     route = world.api.get(kinds.MODEL_ROUTE, world.namespace, route_name(NAME, CLASS))
-    assert judge(route)[0].argocd == "Progressing", "nothing was taken back"
+    assert judge(route)[0].argocd == "Progressing", "nothing was rolled back"
     act(world, "abort", world.route(CLASS, NAME).spec.candidate)
     seen = seen_at(world, judge, "Aborted")
     assert seen.both == ACT
@@ -139,7 +139,7 @@ def test_a_wave_that_does_not_get_on_and_its_abort_ask_for_a_person(
 
 
 def test_what_was_undone_by_hand_asks_for_a_person(world: World, judge: Verdicts) -> None:
-    """The spec still asks for what nobody wants any more."""
+    """The spec still asks for what is no longer needed."""
     world.patch({"rollout": {"progressDeadline": "1h", "promotion": "Automatic"}}, NAME)
     world.serve("700m", NAME)
     assert seen_at(world, judge, "Serving").both == WELL
@@ -150,7 +150,7 @@ def test_what_was_undone_by_hand_asks_for_a_person(world: World, judge: Verdicts
 
 
 def act(world: World, action: str, about: Any) -> None:
-    """What a person annotates, without the command line."""
+    """Annotate the model as a person would without the command line."""
     assert about is not None
     mark = f"skerry.dev/{action}={about.revision}"
     world.kubectl("annotate", "--overwrite", "edgemodel", NAME, mark)

@@ -22,18 +22,18 @@ TOLERATIONS = [{"key": "dedicated", "operator": "Exists"}]
 
 
 def target(world: World) -> TargetStatus:
-    """What is said of the class that is deleted."""
+    """Return the status of the target whose class is deleted."""
     return next(t for t in world.model().status.targets if t.hardware_class_name == DELETED)
 
 
 def node_labels(world: World) -> dict[str, str]:
-    """Skerry's labels of a node of the class."""
+    """Return Skerry's labels of a node of the class."""
     labels = world.api.get(kinds.NODE, None, NODE)["metadata"]["labels"]
     return {key: labels[key] for key in (NODE_LABEL_CLASS, NODE_LABEL_SHARD) if key in labels}
 
 
 def uids(world: World, but: str = "") -> dict[str, str]:
-    """The pods that serve, but for one node's, and the class's EdgeNodes."""
+    """Return the uids of the serving pods except one node's, and of the class's EdgeNodes."""
     selector = f"app.kubernetes.io/component=runtime,{LABEL_MODEL}={NAME}"
     pods = world.api.list(kinds.POD, world.namespace, selector)
     found = [pod for pod in pods if pod["spec"].get("nodeName") != but]
@@ -44,7 +44,7 @@ def uids(world: World, but: str = "") -> dict[str, str]:
 
 
 def templates(world: World) -> dict[str, dict[str, Any]]:
-    """The pods' specs in the model's DaemonSets, by name."""
+    """Return the pods' specs in the model's DaemonSets, by name."""
     found = world.api.list(kinds.DAEMON_SET, world.namespace, f"{LABEL_MODEL}={NAME}")
     return {d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in found}
 

@@ -66,9 +66,9 @@ def test_examples_apply(kubectl: Kubectl, path: Path) -> None:
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_bad_manifests_are_refused(kubectl: Kubectl, bad: Bad) -> None:
-    told = kubectl.refused("create", "--dry-run=server", "--filename=-", stdin=bad.manifest())
-    assert f"{bad.where}: " in told or bad.where == "metadata.name"
-    assert bad.says in told
+    message = kubectl.refused("create", "--dry-run=server", "--filename=-", stdin=bad.manifest())
+    assert f"{bad.where}: " in message or bad.where == "metadata.name"
+    assert bad.says in message
 
 
 @pytest.mark.parametrize("base", BASES.values(), ids=BASES.keys())
@@ -93,10 +93,10 @@ def test_a_part_that_is_given_keeps_the_other_defaults(kubectl: Kubectl) -> None
     assert rollout["waves"][-1] == {"percent": 100}
 
 
-def test_unknown_fields_are_told(kubectl: Kubectl) -> None:
+def test_unknown_fields_are_reported(kubectl: Kubectl) -> None:
     typo = changed(MINIMAL, {"spec.rollout": {"waevs": []}})
-    told = kubectl.refused("create", "--dry-run=server", "--filename=-", stdin=typo)
-    assert 'unknown field "spec.rollout.waevs"' in told
+    message = kubectl.refused("create", "--dry-run=server", "--filename=-", stdin=typo)
+    assert 'unknown field "spec.rollout.waevs"' in message
 
 
 def test_status_is_a_subresource(kubectl: Kubectl) -> None:
@@ -169,19 +169,19 @@ def test_a_node_s_models_are_merged_by_namespace_and_name(kubectl: Kubectl) -> N
 
 def test_a_variant_is_immutable(kubectl: Kubectl) -> None:
     kubectl.apply(VARIANT)
-    told = kubectl.refused(
+    message = kubectl.refused(
         "patch", "mv", VARIANT["metadata"]["name"], "--type=merge", '--patch={"spec":{"trials":9}}'
     )
-    assert "spec can't be changed" in told
+    assert "spec can't be changed" in message
 
 
 def test_a_route_keeps_its_model_and_class(kubectl: Kubectl) -> None:
     kubectl.apply(ROUTE)
     name = ROUTE["metadata"]["name"]
-    told = kubectl.refused(
+    message = kubectl.refused(
         "patch", "mr", name, "--type=merge", '--patch={"spec":{"hardwareClassName":"other"}}'
     )
-    assert "a route belongs to one model and one class" in told
+    assert "a route belongs to one model and one class" in message
     kubectl("patch", "mr", name, "--type=merge", '--patch={"spec":{"stable":null}}')
     assert "stable" not in kubectl.get("mr", name)["spec"]
 
@@ -212,7 +212,7 @@ def test_the_emptiest_status_is_accepted(kubectl: Kubectl) -> None:
 
 
 def worst_route() -> Manifest:
-    """A route with every role taken, all guard rules and a long reason for a rollback."""
+    """Return a route with every role taken, all guard rules and a long reason for a rollback."""
     revision = {"revision": "0123456789", "attempt": 12}
     at = "2026-11-23T12:34:56.123456Z"
     halted = revision | {

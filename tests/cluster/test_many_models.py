@@ -29,7 +29,7 @@ ROLLBACK_SECONDS = 8.0
 
 @contextmanager
 def all_in_motion(api: Api, namespace: str) -> Iterator[None]:
-    """A hundred EdgeModels that are changed again and again; none of them can be built."""
+    """Yield while a hundred EdgeModels, none of which can be built, change again and again."""
     items = [item for item in api.list(kinds.EDGE_MODEL, namespace) if _is_other(item)]
     ending, rounds = threading.Event(), threading.Semaphore(0)
 

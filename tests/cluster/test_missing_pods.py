@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 CLASS = "why-a"
 NODES = ("why-a1", "why-a2")
-TOLD_SECONDS = 60.0
+REPORTED_SECONDS = 60.0
 QUOTA = Kind("v1", "ResourceQuota", "resourcequotas", namespaced=True)
 LIMITS = Kind("v1", "LimitRange", "limitranges", namespaced=True)
 TAINT = {"key": "dedicated", "value": "other", "effect": "NoSchedule"}
@@ -40,7 +40,7 @@ TAINT = {"key": "dedicated", "value": "other", "effect": "NoSchedule"}
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class of two nodes, and a model that serves on both."""
+    """Yield one class of two nodes, and a model that serves on both."""
     folder = tmp_path_factory.mktemp("operator")
     with running_world(control_plane, kubectl, folder, classes={CLASS: NODES}) as made:
         apply(made, NAME)
@@ -55,7 +55,7 @@ def apply(world: World, name: str, **source: Any) -> None:
     world.kubectl.apply(model)
 
 
-def told(world: World, name: str, reason: str, *words: str) -> EdgeModel:
+def text(world: World, name: str, reason: str, *words: str) -> EdgeModel:
     """Wait until the EdgeModel's Ready gives this reason and message."""
 
     def says(model: EdgeModel) -> bool:
@@ -64,11 +64,11 @@ def told(world: World, name: str, reason: str, *words: str) -> EdgeModel:
             return False
         return all(word in ready.message for word in words)
 
-    return wait_for(f"{reason} of {name}", lambda: world.model(name), says, TOLD_SECONDS)
+    return wait_for(f"{reason} of {name}", lambda: world.model(name), says, REPORTED_SECONDS)
 
 
 def quota(world: World, pods: int) -> dict[str, Any]:
-    """A quota for so many pods, once its controller has counted them."""
+    """Return a quota for so many pods, once its controller has counted them."""
     world.kubectl.apply(
         {
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"},
@@ -79,7 +79,7 @@ def quota(world: World, pods: int) -> dict[str, Any]:
         "the quota",
         lambda: world.api.get(QUOTA, world.namespace, "full"),
         lambda q: q.get("status", {}).get("hard") == q["spec"]["hard"] and "used" in q["status"],
-        TOLD_SECONDS,
+        REPORTED_SECONDS,
     )
 
 
@@ -90,7 +90,7 @@ def touch_owners(world: World) -> None:
             world.api.merge(kind, item, {"metadata": {"annotations": {"touched": "yes"}}})
 
 
-def test_pods_that_a_quota_forbids_are_told_and_come_when_there_is_room(world: World) -> None:
+def test_pods_that_a_quota_forbids_are_reported_and_come_when_there_is_room(world: World) -> None:
     """First the job that measures, then the revision on the second wave's node; stable serves all the time."""
     serving = len(NODES)
     quota(world, serving)
@@ -99,14 +99,14 @@ def test_pods_that_a_quota_forbids_are_told_and_come_when_there_is_room(world: W
         "exceeded quota: full",
         f"ResourceQuota full of namespace {world.namespace} must have room",
     )
-    model = told(world, NAME, "PodsForbidden", *words)
+    model = text(world, NAME, "PodsForbidden", *words)
     assert model.status.phase is Phase.OPTIMIZING
     assert is_true(model, "Stalled")
     assert "has no pod" in model.status.targets[0].message
 
     quota(world, serving + 1)
     touch_owners(world)
-    model = told(world, NAME, "PodsForbidden", "wave 2 of 2", *words)
+    model = text(world, NAME, "PodsForbidden", "wave 2 of 2", *words)
     (target,) = model.status.targets
     assert target.rollout.offenders[0] in NODES
     assert f"{target.rollout.offenders[0]}: its pod was refused" in target.message
@@ -133,7 +133,7 @@ def test_a_job_that_a_limit_range_refuses_says_so(world: World) -> None:
     try:
         apply(world, name, uri="https://models.example/m.onnx")
         words = ("limit to request ratio", f"the LimitRange of namespace {world.namespace}")
-        model = told(world, name, "PodsForbidden", *words)
+        model = text(world, name, "PodsForbidden", *words)
         assert is_true(model, "Stalled")
         assert " reads " not in model.status.targets[0].message
     finally:
@@ -153,7 +153,7 @@ def test_a_job_that_waits_for_a_secret_names_it(world: World) -> None:
         'secret "registry-push" not found',
         f"create that secret in namespace {world.namespace}",
     )
-    model = told(world, name, "VolumeNotMounted", *words)
+    model = text(world, name, "VolumeNotMounted", *words)
     assert is_true(model, "Stalled")
     world.kubectl("delete", "edgemodel", name)
 
@@ -164,7 +164,7 @@ def test_a_revision_whose_image_cannot_be_pulled_names_node_and_words(world: Wor
     world.devices.stuck[pods] = Stuck("ImagePullBackOff", 'Back-off pulling image "x": not found')
     before = world.model().status.targets[0].rollout.stable
     generation = world.serve("550m")
-    model = told(world, NAME, "ImagePullFailed", "cannot start", "not found")
+    model = text(world, NAME, "ImagePullFailed", "cannot start", "not found")
     assert is_true(model, "Available")
     assert condition_of(model.status.conditions, "Stalled") is None
     assert model.status.targets[0].rollout.offenders
@@ -195,5 +195,5 @@ def test_a_tainted_node_is_left_out_and_comes_back_by_itself(world: World) -> No
         "the node to catch up",
         world.model,
         lambda m: m.status.targets[0].rollout.nodes.updated == len(NODES),
-        TOLD_SECONDS,
+        REPORTED_SECONDS,
     )

@@ -81,7 +81,7 @@ def test_nodes_have_class_shard_and_edge_node(world: World) -> None:
     )
 
 
-def test_second_revision_is_promoted_beside_a_warm_previous(world: World) -> None:
+def test_second_revision_is_promoted_next_to_a_warm_previous(world: World) -> None:
     """Other limits: measured again, rolled out, the one before is kept."""
     before = [t.rollout.stable for t in world.model().status.targets]
     model = world.until_ready(world.serve("600m"))
@@ -91,8 +91,8 @@ def test_second_revision_is_promoted_beside_a_warm_previous(world: World) -> Non
     assert len(world.daemonsets()) == 2 * len(CLASSES)
 
 
-def test_bad_revision_is_taken_back_in_its_class_alone(world: World) -> None:
-    """Rolled back and remembered within a second of the verdict; spec unwritten; others go on."""
+def test_bad_revision_is_rolled_back_in_its_class_alone(world: World) -> None:
+    """Rolled back and remembered within a second of the verdict; spec unwritten; others continue."""
     before = {t.hardware_class_name: t.rollout.stable for t in world.model().status.targets}
     generation = world.serve("700m")
     tried = world.candidate("op-a")
@@ -181,7 +181,7 @@ def test_a_name_that_is_taken_is_never_adopted(world: World) -> None:
     world.kubectl("delete", "edgemodel", name)
 
 
-def test_a_source_that_is_not_there_is_told(world: World) -> None:
+def test_a_source_that_is_not_there_is_reported(world: World) -> None:
     """The registry's answer reaches the status; what was there before is not touched."""
     name = "missing"
     wrong = manifest(world.registry, name)
@@ -199,7 +199,7 @@ def test_a_source_that_is_not_there_is_told(world: World) -> None:
 
 @pytest.fixture(scope="module")
 def killed(world: World) -> Iterator[str]:
-    """A model of one class that serves, for the tests that end the operator."""
+    """Yield a model of one class that serves, for the tests that end the operator."""
     name = "killed"
     model = manifest(world.registry, name)
     model["spec"]["targets"] = [{"hardwareClassName": "op-b"}]

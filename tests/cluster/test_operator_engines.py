@@ -32,7 +32,7 @@ NAME = "both"
 def world(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
-    """One class, and an operator that has both engines."""
+    """Yield one class, and an operator that has both engines."""
     folder = tmp_path_factory.mktemp("operator")
     speedups = {"OpenVINO": "2.6", "ONNXRuntime": "1.5"}
     with running_world(control_plane, kubectl, folder, classes=CLASSES, speedups=speedups) as made:
@@ -40,7 +40,7 @@ def world(
 
 
 def wanted(world: World, name: str, engine: str = "Auto") -> dict[str, object]:
-    """An EdgeModel on the one class."""
+    """Return an EdgeModel on the one class."""
     made = manifest(world.registry, name)
     made["spec"]["targets"] = [{"hardwareClassName": c, "engine": engine} for c in CLASSES]
     return made
@@ -69,7 +69,7 @@ def test_both_engines_build_and_the_better_one_is_served(world: World) -> None:
     assert len(world.daemonsets(NAME)) == 1
 
 
-def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
+def test_the_command_line_shows_both_builds_and_why_one_was_chosen(
     world: World, cli: Cli, tmp_path: Path
 ) -> None:
     said = cli("status", NAME)
@@ -79,9 +79,9 @@ def test_the_command_line_tells_both_builds_and_why_one_was_chosen(
     assert "front: no other build is better" in said
     page = tmp_path / "page.html"
     cli("report", NAME, "--output", str(page))
-    told = page.read_text()
-    assert "OpenVINO weight-int8-block128 (chosen)" in told
-    assert "<h3>Stages of ONNXRuntime</h3>" in told
+    text = page.read_text()
+    assert "OpenVINO weight-int8-block128 (chosen)" in text
+    assert "<h3>Stages of ONNXRuntime</h3>" in text
     changed = wanted(world, NAME, "ONNXRuntime")
     file = tmp_path / "model.json"
     file.write_text(json.dumps(changed))

@@ -13,7 +13,7 @@ from skerry.decide.decision import AssessJob, BuildJob, FetchJob
 from skerry.decide.snapshot import Pin, Pins
 from skerry.render.daemonsets import daemonset
 from skerry.render.fetch_jobs import fetch_job
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from skerry.render.parts import Owner
 from skerry.render.rolebindings import agent_role_binding
 from skerry.render.routes import route
@@ -32,7 +32,7 @@ DRY = "--dry-run=server"
 
 
 def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
-    """One object of each sort, by name of the sort."""
+    """Return one object of each kind, by name of the kind."""
     owner = Owner("intent", namespace, "00000000-0000-0000-0000-000000000000")
     registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
     config = CONFIG.model_copy(update={"registry": registry})
@@ -57,7 +57,7 @@ def rendered(namespace: str, limits: dict[str, str] | None = None) -> dict[str, 
         "assess": assess_job(owner, assess, config),
         "fetch": fetch_job(owner, fetch_bucket, config),
         "fetch-claim": fetch_job(owner, fetch_claim, config),
-        "build": optimisation_job(owner, build, config),
+        "build": optimization_job(owner, build, config),
         "daemonset": daemonset(owner, served, shards),
         "daemonset-everywhere": daemonset(owner, served, Placement()),
         "daemonset-in-rings": daemonset(owner, served, rings),

@@ -27,7 +27,7 @@ MODEL = "tiny"
 
 
 def condition(model: EdgeModel, kind: str) -> Condition:
-    """A condition that must be there."""
+    """Return a condition that must exist."""
     found = condition_of(model.status.conditions, kind)
     assert found is not None, f"{kind} is not among {model.status.conditions}"
     return found
@@ -54,7 +54,7 @@ def until_not_stalled(world: World, name: str = MODEL) -> None:
 
 
 def refused_writes(world: World, kind: str) -> float:
-    """What the operator's metric counts."""
+    """Return the operator's count of refused writes."""
     url = f"http://127.0.0.1:{world.operator.metrics_port}/metrics"
     text = httpx.get(url, trust_env=False).text
     wanted = f'skerry_refused_writes_total{{kind="{kind}"}} '
@@ -62,18 +62,18 @@ def refused_writes(world: World, kind: str) -> float:
 
 
 def events(world: World, reason: str) -> list[str]:
-    """The notes of all events of a reason in the namespace."""
+    """Return the notes of all events of a reason in the namespace."""
     found = world.api.list(kinds.EVENT, world.namespace)
     return [event.get("note", "") for event in found if event.get("reason") == reason]
 
 
 def role_binding(world: World, namespace: str) -> dict[str, Any] | None:
-    """The RoleBinding of the agents' name in a namespace."""
+    """Return the RoleBinding of the agents' name in a namespace."""
     return world.api.find(kinds.ROLE_BINDING, namespace, NAME)
 
 
 def test_a_job_that_a_quota_refuses_is_reported_and_made_when_there_is_room(world: World) -> None:
-    """Stalled with the quota's name; nothing claims that the job runs; one event; then it goes on."""
+    """Stalled with the quota's name; nothing claims that the job runs; one event; then it continues."""
     with another_namespace(world, "no-room") as here:
         with no_room(here.api, here.namespace, "none", **{"count/jobs.batch": "0"}):
             here.kubectl.apply(manifest(here.registry, MODEL))

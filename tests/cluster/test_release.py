@@ -56,13 +56,13 @@ EDGE_MODEL_CRD = "edgemodels.skerry.dev"
 
 @pytest.fixture(scope="module")
 def api(control_plane: Lab) -> Api:
-    """The administrator's."""
+    """Return the administrator's API."""
     return Api(control_plane.kubeconfig)
 
 
 @pytest.fixture(scope="module")
 def system(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
-    """Kubectl in the namespace of the release, which is installed as the documentation says."""
+    """Yield kubectl in the namespace of the release, which is installed as the documentation says."""
     done = helm(control_plane, "install", "skerry", str(CHART), "--create-namespace")
     assert done.returncode == 0, done.stderr
     yield administrator.within(NAMESPACE)
@@ -72,13 +72,13 @@ def system(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
 
 
 def present(system: Kubectl) -> set[str]:
-    """Objects with the chart's label, as kind/name; pods and jobs too."""
+    """Return objects with the chart's label, as kind/name; pods and jobs too."""
     names = system("get", EVERYTHING, OURS, "--output=name").split()
     return {f"{name.split('/')[0].split('.')[0]}/{name.split('/')[1]}" for name in names}
 
 
 def run_hook(account: Kubectl, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command of a hook's container, with its account's token."""
+    """Run the command of a hook's container, with its account's token."""
     environment = {**os.environ, "KUBECONFIG": str(account.kubeconfig)}
     command = [sys.executable, "-m", "skerry.install", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -96,7 +96,7 @@ def appear(api: Api, kind: Kind, prefix: str) -> dict[str, Any]:
 
 
 def succeed(api: Api, pod: dict[str, Any]) -> None:
-    """What the kubelet writes when a pod's container has ended well."""
+    """Write what the kubelet writes when a pod's container has succeeded."""
     ended = {"exitCode": 0, "reason": "Completed"}
     ended |= {"startedAt": timestamp(), "finishedAt": timestamp()}
     container = pod["spec"]["containers"][0]
@@ -108,7 +108,7 @@ def succeed(api: Api, pod: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def in_background(lab: Lab, *words: str, **values: str) -> Iterator[subprocess.Popen[str]]:
-    """Helm, waiting for a hook."""
+    """Run helm in the background, where it waits for a hook."""
     command = helm_command(lab, *words, values=values)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -170,8 +170,8 @@ def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
         assert first.returncode == 1
         assert "no operator leads" in first.stderr
         assert "kubectl -n skerry-system logs deploy/skerry-operator" in first.stderr
-        with ThreadPoolExecutor() as beside:
-            waiting = beside.submit(run_hook, account, "check")
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(run_hook, account, "check")
             process.start()
         try:
             assert is_well(waiting.result()), waiting.result().stderr
@@ -187,13 +187,13 @@ def test_helm_test_says_what_is_missing_and_then_that_all_is_well(
 
 
 def is_well(done: subprocess.CompletedProcess[str]) -> bool:
-    """All that `check` looks at."""
+    """Return whether all that `check` looks at is well."""
     lines = done.stdout.splitlines()
     return done.returncode == 0 and len(lines) == 8 and "operator release leads" in done.stdout
 
 
 def find_marker(api: Api) -> object:
-    """What remembers that the default classes were made."""
+    """Return the object that remembers that the default classes were created."""
     return api.find(kinds.CONFIG_MAP, NAMESPACE, "skerry-default-classes")
 
 
@@ -243,7 +243,7 @@ LABEL = "skerry.node-restriction.kubernetes.io/shard"
 
 
 def leftovers(system: Kubectl) -> set[str]:
-    """Anything in the cluster that bears Skerry's name."""
+    """Return everything in the cluster with Skerry's name."""
     cluster = (
         "crds,clusterroles,clusterrolebindings,namespaces,validatingadmissionpolicies,"
         "validatingadmissionpolicybindings"

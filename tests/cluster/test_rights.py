@@ -31,7 +31,7 @@ POLICY_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def installed(administrator: Kubectl, control_plane: Lab) -> Iterator[Kubectl]:
-    """The chart installed, two devices without kubelets, and the policies at work."""
+    """Yield a cluster with the chart installed, two devices without kubelets, and the policies in force."""
     words = ("upgrade", "--install", "skerry", str(CHART), "--create-namespace")
     done = helm(control_plane, *words, values={"uninstall.keepDevices": "false"})
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def helm_uninstall(lab: Lab) -> None:
 
 
 def policies_work(kubectl: Kubectl) -> bool:
-    """Both policies refuse what they are for; they take effect a moment after they are written."""
+    """Return whether both policies refuse what they are for; they take effect a moment after they are written."""
     taint = kubectl.tried(
         "taint", "node", OWN, "a=b:NoSchedule", "--dry-run=server", f"--as={OPERATOR}"
     )
@@ -68,25 +68,25 @@ APPLY_STATUS = ("apply", "--server-side", "--subresource=status", "--filename=-"
 
 
 def status_of(node: str) -> dict[str, Any]:
-    """What an agent applies to its EdgeNode."""
+    """Return what an agent applies to its EdgeNode."""
     shell = {"apiVersion": NODE["apiVersion"], "kind": "EdgeNode", "metadata": {"name": node}}
     return shell | {"status": {"agentVersion": "0.1.0"}}
 
 
 def with_token(kubectl: Kubectl, folder: Path, *bound: str) -> Kubectl:
-    """Kubectl with nothing but a fresh token of the agents' service account."""
+    """Return kubectl with nothing but a fresh token of the agents' service account."""
     return kubectl.within(NAMESPACE).as_account("skerry-agent", folder, *bound)
 
 
 @pytest.fixture
 def agent(installed: Kubectl, tmp_path: Path) -> Kubectl:
-    """The agent on the device OWN: its token is bound to its pod, and so names its node."""
+    """Return the agent on the device OWN: its token is bound to its pod, and so names its node."""
     bound = ("--bound-object-kind=Pod", f"--bound-object-name={OWN}")
     return with_token(installed, tmp_path, *bound)
 
 
 def lease(name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
-    """A Lease."""
+    """Return a Lease."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -123,16 +123,16 @@ def test_an_agent_renews_its_lease_at_a_time_that_the_operator_can_hold(
 
 
 def test_an_agent_writes_no_other_node(agent: Kubectl) -> None:
-    told = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
-    assert "(Forbidden)" in told
-    assert f"this agent may only write edgenodes {OWN}" in told
+    message = agent.refused(*APPLY_STATUS, stdin=status_of(OTHER))
+    assert "(Forbidden)" in message
+    assert f"this agent may only write edgenodes {OWN}" in message
 
 
 def test_an_agent_renews_no_other_lease(agent: Kubectl) -> None:
     words = ("apply", "--server-side", "--filename=-")
-    told = agent.refused(*words, stdin=lease(f"skerry-agent-{OTHER}"))
-    assert "(Forbidden)" in told
-    assert f"this agent may only write leases skerry-agent-{OWN}" in told
+    message = agent.refused(*words, stdin=lease(f"skerry-agent-{OTHER}"))
+    assert "(Forbidden)" in message
+    assert f"this agent may only write leases skerry-agent-{OWN}" in message
     elsewhere = lease(f"skerry-agent-{OWN}", "default")
     assert "(Forbidden)" in agent.within("default").refused(*words, stdin=elsewhere)
 
@@ -158,8 +158,8 @@ def test_the_policy_holds_where_rbac_would_not(installed: Kubectl, agent: Kubect
     )
     try:
         patch = '--patch={"spec":{"hardwareClassName":"other"}}'
-        told = agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
-        assert "of an EdgeNode an agent writes the status only" in told
+        message = agent.refused("patch", "edgenode", OWN, "--type=merge", patch)
+        assert "of an EdgeNode an agent writes the status only" in message
         assert "an agent deletes nothing" in agent.refused("delete", "edgenode", OTHER)
     finally:
         installed("delete", *words)
@@ -193,9 +193,9 @@ def test_the_operator_writes_nothing_else_of_a_node(
     installed("label", "node", OWN, f"kubernetes.io/hostname={OWN}", "--overwrite")
     installed("taint", "node", OWN, "kept=yes:NoSchedule", "--overwrite")
     words = ("patch", "node", OWN, "--type=merge", f"--patch={json.dumps(patch)}")
-    told = installed.refused(*words, f"--as={OPERATOR}")
-    assert "(Forbidden)" in told
-    assert "of a node the operator writes" in told
+    message = installed.refused(*words, f"--as={OPERATOR}")
+    assert "(Forbidden)" in message
+    assert "of a node the operator writes" in message
 
 
 CAN = [

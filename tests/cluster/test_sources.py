@@ -51,7 +51,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
 def operator(
     control_plane: Lab, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
-    """An operator that runs, and a node of the class."""
+    """Yield an operator that runs, and a node of the class."""
     system = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "skerry-system"}}
     kubectl("apply", "--server-side", "--filename=-", stdin=system)
     kubectl.apply(
@@ -110,16 +110,16 @@ def test_from_missing_secrets_to_serving_and_on_through_a_bad_address(
         return found.status.targets[0].reason if found.status.targets else ""
 
     kubectl.apply(manifest(s3, web))
-    told = [
+    text = [
         f"the Secret {name} that credentialsSecretName names is not there"
         for name in (READER, TRUST)
     ]
 
-    def both_told(found: EdgeModel) -> bool:
+    def both_reported(found: EdgeModel) -> bool:
         message = found.status.targets[0].message if found.status.targets else ""
-        return all(words in message for words in told)
+        return all(words in message for words in text)
 
-    stalled = until("both missing Secrets", both_told)
+    stalled = until("both missing Secrets", both_reported)
     assert reason(stalled) == "SourceSecretUnusable"
     accepted = condition_of(stalled.status.conditions, "Accepted")
     assert accepted is not None

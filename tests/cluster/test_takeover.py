@@ -49,7 +49,7 @@ def holder(world: World) -> str:
 
 @pytest.fixture
 def second(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """Another operator beside the first."""
+    """Yield another operator next to the first."""
     made = OperatorProcess(control_plane.kubeconfig, tmp_path, world.registry, "second")
     yield made
     made.stop(signal.SIGKILL)
@@ -57,7 +57,7 @@ def second(control_plane: Lab, world: World, tmp_path: Path) -> Iterator[Operato
 
 @pytest.fixture
 def served(world: World) -> Iterator[World]:
-    """A model is Ready, and the first operator leads."""
+    """Yield a world with a Ready model, where the first operator leads."""
     wait_for("the first to lead", lambda: holder(world), lambda h: h == FIRST, START_SECONDS)
     applied = world.kubectl.apply(manifest(world.registry, NAME))
     world.until_ready(applied["metadata"]["generation"])
@@ -94,7 +94,7 @@ def test_a_leader_that_stood_still_writes_nothing_when_it_wakes(
 
 @pytest.fixture
 def away(control_plane: Lab, tmp_path: Path) -> Iterator[tuple[Forward, Path]]:
-    """A way to the API server that can be cut, and a kubeconfig that takes it; cut at first."""
+    """Yield a path to the API server that can be cut (cut at first), and a kubeconfig that uses it."""
     config = yaml.safe_load(control_plane.kubeconfig.read_text())
     forward = Forward(config["clusters"][0]["cluster"]["server"])
     forward.cut()
@@ -165,7 +165,7 @@ def test_what_was_deleted_while_no_watch_was_open_is_forgotten(
 
 
 def slot_job(namespace: str) -> dict[str, Any]:
-    """A job that runs for ever, as one of the operator's."""
+    """Return a job that runs forever, as one of the operator's."""
     labels = {"app.kubernetes.io/managed-by": "skerry", "app.kubernetes.io/component": "optimizer"}
     container = {"name": "c", "image": "none.example/none:1"}
     template = {
@@ -223,7 +223,7 @@ def test_a_model_that_is_made_again_under_its_name_has_no_past(served: World) ->
 
 @pytest.fixture
 async def cluster(control_plane: Lab) -> AsyncIterator[tuple[Cluster, list[bool]]]:
-    """The operator's own connection, and whether it leads: the last of the list."""
+    """Yield the operator's own connection, and a list whose last item says whether it leads."""
     leads = [True]
     settings, _ = await kubeconfig_configuration(control_plane.kubeconfig, None)
     async with ApiClient(settings) as api:

@@ -42,7 +42,7 @@ PROBE = changed(MINIMAL, {"metadata.name": "probe", "spec.source.uri": BAD_URI})
 
 @pytest.fixture(scope="module")
 def serving(world: World) -> World:
-    """Two models that serve."""
+    """Return a world with two models that serve."""
     for name in (NAME, HELD):
         world.kubectl.apply(manifest(world.registry, name))
     for name in (NAME, HELD):
@@ -52,7 +52,7 @@ def serving(world: World) -> World:
 
 @pytest.fixture(scope="module")
 def elsewhere(administrator: Kubectl) -> Iterator[Kubectl]:
-    """A namespace in which there is nothing but an EdgeModel that can't be read."""
+    """Yield a namespace with only an EdgeModel that can't be parsed."""
     name = "unreadable-elsewhere"
     administrator("create", "namespace", name)
     yield administrator.within(name)
@@ -66,7 +66,7 @@ def patch(world: World, kind: Kind, name: str, change: Object, subresource: str 
 
 
 def conditions(world: World, kind: Kind, name: str) -> dict[str, Object]:
-    """The conditions of an object that nobody may have to parse."""
+    """Return the conditions of an object that may be unparsable."""
     item = world.api.get(kind, world.namespace if kind.namespaced else None, name)
     return {one["type"]: one for one in item.get("status", {}).get("conditions", ())}
 
@@ -86,7 +86,7 @@ def until_reported(world: World, kind: Kind, name: str, *words: str) -> dict[str
 
 
 def children(world: World, name: str) -> dict[str, Any]:
-    """Specs of what serves, which must not change."""
+    """Return the specs of the serving objects, which must not change."""
     return {
         item["metadata"]["name"]: (item["metadata"]["uid"], item["spec"])
         for kind in (kinds.MODEL_ROUTE, kinds.DAEMON_SET, kinds.SERVICE)
@@ -95,7 +95,7 @@ def children(world: World, name: str) -> dict[str, Any]:
 
 
 def unreadable(world: World, kind: str) -> float:
-    """What Prometheus would see."""
+    """Return the metric that Prometheus would see."""
     url = f"http://127.0.0.1:{world.operator.metrics_port}/metrics"
     series = f'skerry_unreadable_objects{{kind="{kind}"}} '
     lines = httpx.get(url, trust_env=False).text.splitlines()
@@ -103,7 +103,7 @@ def unreadable(world: World, kind: str) -> float:
 
 
 def is_observed(world: World, cpu: str) -> None:
-    """The operator works: another model's change is rolled out by the same process."""
+    """Check that the operator works: the same process rolls out another model's change."""
     assert world.operator.process is not None
     process = world.operator.process.pid
     world.until_ready(world.serve(cpu))

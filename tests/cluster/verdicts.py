@@ -44,7 +44,7 @@ class Verdicts:
     config: dict[str, str]
 
     def __call__(self, *objects: dict[str, Any]) -> Sequence[Seen]:
-        """Each object's verdict, in order."""
+        """Return each object's verdict, in order."""
         asked = json.dumps({"config": self.config, "objects": objects})
         done = subprocess.run(
             [self.program], input=asked, capture_output=True, text=True, check=False
@@ -57,7 +57,7 @@ class Verdicts:
 
 
 def wait_in_background(kubectl: Kubectl, name: str, condition: str) -> subprocess.Popen[str]:
-    """A person who waits for a condition of an EdgeModel."""
+    """Return a process in which a person waits for a condition of an EdgeModel."""
     scope = (f"--kubeconfig={kubectl.kubeconfig}", f"--namespace={kubectl.namespace}")
     words = ("wait", f"--for=condition={condition}", f"edgemodel/{name}", "--timeout=120s")
     return subprocess.Popen([kubectl.binary, *scope, *words], stdout=subprocess.PIPE, text=True)

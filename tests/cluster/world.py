@@ -49,11 +49,11 @@ class World:
         return self.kubectl.namespace
 
     def model(self, name: str = NAME) -> EdgeModel:
-        """The EdgeModel as it is."""
+        """Return the EdgeModel as it is."""
         return EdgeModel.model_validate(self.api.get(kinds.EDGE_MODEL, self.namespace, name))
 
     def route(self, hardware_class: str, name: str = NAME) -> ModelRoute:
-        """A model's route of one class."""
+        """Return a model's route of one class."""
         name = route_name(name, hardware_class)
         return ModelRoute.model_validate(self.api.get(kinds.MODEL_ROUTE, self.namespace, name))
 
@@ -103,13 +103,13 @@ class World:
         )
 
     def daemonsets(self, name: str = NAME) -> set[str]:
-        """Names of the DaemonSets that are meant to stay."""
+        """Return the names of the DaemonSets that are meant to stay."""
         found = self.api.list(kinds.DAEMON_SET, self.namespace, f"{LABEL_MODEL}={name}")
         return {d["metadata"]["name"] for d in found if not d["metadata"].get("deletionTimestamp")}
 
 
 def is_true(model: EdgeModel, kind: str) -> bool:
-    """Whether a condition holds for the spec as it is."""
+    """Return whether a condition holds for the spec as it is."""
     condition = condition_of(model.status.conditions, kind)
     return (
         condition is not None
@@ -157,7 +157,7 @@ def _pushed(http: httpx.Client, content: bytes) -> dict[str, Any]:
 
 
 def manifest(registry: str, name: str) -> dict[str, Any]:
-    """An EdgeModel whose rollouts are quick."""
+    """Return an EdgeModel whose rollouts are quick."""
     return {
         "apiVersion": "skerry.dev/v1alpha1",
         "kind": "EdgeModel",
@@ -187,13 +187,13 @@ def running_world(
     classes: Mapping[str, tuple[str, ...]] | None = None,
     speedups: dict[str, str] | None = None,
 ) -> Iterator[World]:
-    """An API server with nodes, classes, images in the registry, and an operator that runs.
+    """Yield an API server with nodes, classes, images in the registry, and an operator that runs.
 
     Args:
         control_plane: where.
         kubectl: bound to a namespace of the module.
         folder: for the operator's configuration and log.
-        classes: nodes by class; `CLASSES` when nothing is said.
+        classes: nodes by class; `CLASSES` by default.
         speedups: what each engine's build measures; they are the engines that are installed.
     """
     classes, speedups = classes or CLASSES, speedups or {"ONNXRuntime": "1.5"}
@@ -244,5 +244,5 @@ def _namespace(name: str) -> dict[str, Any]:
 
 
 def _print_log(log: Path) -> None:
-    """For the report of a failed test."""
+    """Print the operator's log, for the report of a failed test."""
     print(log.read_text())  # noqa: T201

@@ -20,7 +20,7 @@ from tests.cluster.api import tls_context
 
 
 async def serve(arguments: list[str]) -> None:
-    """Runs the agent until it is told to end."""
+    """Run the agent until it is asked to end."""
     settings = Settings.from_environment()
     api = Api(arguments[1], tls_context(Path(arguments[0])))
     ports = int(arguments[2]), int(arguments[3])

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def api(control_plane: Lab) -> Api:
-    """The administrator's API, with Skerry's kinds."""
+    """Return the administrator's API, with Skerry's kinds."""
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
     control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
     return Api(control_plane.kubeconfig)
@@ -34,7 +34,7 @@ def api(control_plane: Lab) -> Api:
 def device(
     control_plane: Lab, api: Api, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Device]:
-    """Gateway and agent run, two revisions are served, stable has the traffic."""
+    """Yield a device where gateway and agent run, two revisions are served, and stable has the traffic."""
     server = yaml.safe_load(control_plane.kubeconfig.read_text())["clusters"][0]["cluster"][
         "server"
     ]

@@ -19,7 +19,7 @@ class Forward:
     """Forwards a port of 127.0.0.1 to the server of `url`, byte by byte, until it is cut."""
 
     def __init__(self, url: str) -> None:
-        """Listens at once."""
+        """Listen at once."""
         parts = urlsplit(url)
         self.host, self.target = parts.hostname, parts.port
         self.is_cut = False
@@ -31,16 +31,16 @@ class Forward:
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
-        """Ends what is open and takes nothing new."""
+        """Close what is open and accept nothing new."""
         self.is_cut = True
         self._do(self._close_all())
 
     def mend(self) -> None:
-        """Forwards again."""
+        """Forward again."""
         self.is_cut = False
 
     def close(self) -> None:
-        """Ends for good."""
+        """Close for good."""
         self.cut()
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)

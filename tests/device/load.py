@@ -42,14 +42,14 @@ class Load:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        """Begins."""
+        """Start the load."""
         self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(WORKERS)]
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends, and waits for what is under way."""
+        """Stop, and wait for what is under way."""
         self._end.set()
         for thread in self._threads:
             thread.join()
@@ -64,7 +64,7 @@ class Load:
 
     @contextmanager
     def _asking(self) -> Iterator[Callable[[], Answer]]:
-        """One client: what it calls for each request."""
+        """Yield one client's function, called for each request."""
         with httpx.Client(trust_env=False, timeout=10) as client:
             yield lambda: self._ask(client)
 
@@ -77,15 +77,15 @@ class Load:
         return Answer(asked, answer.status_code, answer.headers.get("X-Skerry-Revision", ""))
 
     def since(self, moment: float) -> list[Answer]:
-        """Answers to what was asked after a moment: one under way then may come from either side."""
+        """Return the answers to requests sent after a moment: one under way then may come from either side."""
         return [answer for answer in list(self.answers) if answer.at > moment]
 
     def lost(self) -> list[Answer]:
-        """Everything but a 200."""
+        """Return every answer but a 200."""
         return [answer for answer in list(self.answers) if answer.status != httpx.codes.OK]
 
     def shares(self, moment: float) -> Counter[str]:
-        """Answers by revision to what was asked since a moment."""
+        """Count the answers by revision to requests sent since a moment."""
         return Counter(answer.revision for answer in self.since(moment))
 
 
@@ -113,7 +113,7 @@ class GrpcLoad(Load):
             yield lambda: self._call(infer, request)
 
     def _call(self, infer: Any, request: Any) -> Answer:
-        """A call; its status is 200 or gRPC's own code."""
+        """Call and return the answer; its status is 200 or gRPC's own code."""
         asked = time()
         try:
             _, call = infer.with_call(request, timeout=10)

@@ -35,7 +35,7 @@ class Model:
     """Answers in turn, each after the same time."""
 
     def __init__(self, milliseconds: float) -> None:
-        """Good at first."""
+        """Begin with good answers."""
         self.seconds = milliseconds / 1000
         self.mode = "good"
         self.slower_times = SLOWER_TIMES
@@ -51,7 +51,7 @@ class Model:
         return JSONResponse({"outputs": [_tensor("y", values)]})
 
     async def infer_grpc(self, request: Any, context: Any) -> Any:
-        """The same by gRPC, in raw form."""
+        """Answer the same by gRPC, in raw form."""
         await self._work()
         if self.mode == "error":
             await context.abort(grpc.StatusCode.INTERNAL, "made to fail")
@@ -69,7 +69,7 @@ class Model:
         return 3 if self.mode == "wrong" else 2
 
     async def golden(self, _request: Request) -> Response:
-        """Four samples."""
+        """Return four samples."""
         samples = [
             {"request": {"inputs": [_tensor("x", [n])]}, "outputs": [_tensor("y", [2 * n])]}
             for n in (1.0, 2.0, 3.0, 4.0)
@@ -77,7 +77,7 @@ class Model:
         return JSONResponse({"tolerance": TOLERANCE, "samples": samples})
 
     async def set_mode(self, request: Request) -> Response:
-        """How it answers from now on."""
+        """Set how the server answers from now on."""
         asked = await request.json()
         self.mode = asked["mode"]
         self.slower_times = asked.get("times", SLOWER_TIMES)
@@ -89,12 +89,12 @@ def _tensor(name: str, data: list[float]) -> dict[str, object]:
 
 
 async def ready(_request: Request) -> Response:
-    """Always."""
+    """Return that the server is always ready."""
     return Response()
 
 
 def grpc_server(model: Model, address: str) -> Any:
-    """The gRPC server, not started yet."""
+    """Return the gRPC server, not started yet."""
     infer = grpc.unary_unary_rpc_method_handler(
         model.infer_grpc,
         request_deserializer=messages.ModelInferRequest.FromString,

@@ -27,7 +27,7 @@ class Prometheus:
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series that an expression has now."""
+        """Return the series that an expression has now."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression})
         assert answer.is_success, f"{expression}: {answer.text}"
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
@@ -38,7 +38,7 @@ class Prometheus:
         wait_for(expression, lambda: self.query(expression), bool, seconds)
 
     def rules(self) -> list[dict[str, Any]]:
-        """All rules, with their health."""
+        """Return all rules, with their health."""
         groups = httpx.get(f"{self.url}/api/v1/rules").raise_for_status().json()["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
@@ -72,7 +72,7 @@ def prometheus(
 
 
 def metrics_of(expression: str) -> set[str]:
-    """Names of the metrics in an expression."""
+    """Return names of the metrics in an expression."""
     return set(re.findall(r"\b(?:skerry|haproxy|process)_[a-z0-9_]+(?=[{\[) ]|$)", expression)) - {
         "skerry_dev_model"
     }

@@ -26,7 +26,7 @@ WAY_BACK = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ
 
 
 def stable_serves(device: Device) -> None:
-    """A device with one good revision, past its first rollout."""
+    """Check that a device serves one good revision, past its first rollout."""
     device.serve(STABLE)
     device.route(stable={"revision": STABLE})
     eventually(lambda: device.report().get("healthy"), 15, "stable is reported healthy")
@@ -45,7 +45,7 @@ def try_candidate(device: Device, until: str, seconds: float = 40, **changes: ob
 
 
 def flipped(device: Device) -> float:
-    """When the agent had sent the traffic back, in seconds since the epoch."""
+    """Return when the agent had sent the traffic back, in seconds since the epoch."""
     events = eventually(lambda: device.events("flipped"), 30, "flipped")
     return datetime.fromisoformat(events[-1]["at"]).timestamp()
 
@@ -104,7 +104,7 @@ def test_good_candidate_passes_and_is_promoted_without_a_lost_request(device: De
 @pytest.mark.parametrize(
     ("mode", "rules"), [("error", {"Errors"}), ("slow", {"LatencyShift", "LatencyTail"})]
 )
-def test_a_bad_candidate_is_taken_back_and_stays_so(
+def test_a_bad_candidate_is_rolled_back_and_stays_so(
     device: Device, mode: str, rules: set[str]
 ) -> None:
     stable_serves(device)

@@ -22,7 +22,7 @@ FACTS_BYTES = 1000
 
 
 def test_the_agent_reports_what_its_device_is(device: Device) -> None:
-    """By an agent that is told nothing of the node's network, as in a pod without `agent.findLink`."""
+    """By an agent without the node's network, as in a pod without `agent.findLink`."""
     found = eventually(
         lambda: device.api.get(EDGE_NODE, None, device.name).get("status"), 20, "a status"
     )

@@ -43,7 +43,7 @@ class Node:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Nothing runs yet."""
+        """Begin with nothing running."""
         self.paths = GatewayPaths(self.directory)
         self.gateway = self.agent()
         text = render(GatewayState(), self.paths, self.port, self.metrics_port)
@@ -51,11 +51,11 @@ class Node:
         self.paths.run.mkdir()
 
     def agent(self) -> Gateway:
-        """The driver of an agent that begins."""
+        """Return the driver of an agent that begins."""
         return Gateway(self.paths, self.port, self.metrics_port)
 
     def start(self) -> None:
-        """A gateway pod, by the image's script."""
+        """Start a gateway pod, by the image's script."""
         environment = {
             **os.environ,
             "NODE_NAME": "here",
@@ -74,7 +74,7 @@ class Node:
             )
 
     def stop(self) -> None:
-        """The pod ends."""
+        """Stop the pod."""
         self.processes[-1].terminate()
         self.processes[-1].wait(10)
         for socket in self.paths.run.glob("gateway-*"):
@@ -86,7 +86,7 @@ class Node:
         return (self.directory / "gateway.log").read_text()
 
     async def status(self, model: str = "intent") -> int:
-        """What a request gets; 0 when nobody answers."""
+        """Return the status that a request gets; 0 when nobody answers."""
         async with httpx.AsyncClient(trust_env=False) as client:
             try:
                 url = f"http://127.0.0.1:{self.port}/assist/{model}/v2"
@@ -97,7 +97,7 @@ class Node:
     async def until(
         self, state: GatewayState, what: Callable[[], object], seconds: float = 20
     ) -> None:
-        """Passes of the agent's loop until something is so."""
+        """Run the agent's loop until something is so."""
         async with asyncio.timeout(seconds):
             while True:
                 await self.gateway.apply(state)
@@ -107,7 +107,7 @@ class Node:
                 await asyncio.sleep(0.1)
 
     async def until_status(self, state: GatewayState, wanted: int, model: str = "intent") -> None:
-        """The same until a request gets a status."""
+        """Run it until a request gets a status."""
 
         async def is_so() -> bool:
             return await self.status(model) == wanted
@@ -149,7 +149,7 @@ def state(server: Running, *models: str) -> GatewayState:
 
 
 async def serve(node: Node, server: Running) -> GatewayState:
-    """A device that serves one model."""
+    """Return the state of a device that serves one model."""
     node.start()
     wanted = state(server)
     await node.until_status(wanted, 200)
@@ -186,7 +186,7 @@ async def test_a_gateway_that_meets_a_damaged_file_serves_without_the_agent(
     node.stop()
     node.start()
     async with asyncio.timeout(20):
-        while await node.status() != 200:  # noqa: ASYNC110 - nobody tells of it
+        while await node.status() != 200:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0.1)
     assert "haproxy.cfg.good" in node.log
 
@@ -211,7 +211,7 @@ async def test_a_file_is_left_alone_while_it_holds_what_it_shall(
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
-async def test_a_refused_reload_is_noticed_and_told(node: Node, server: Running) -> None:
+async def test_a_refused_reload_is_noticed_and_reported(node: Node, server: Running) -> None:
     await serve(node, server)
     good = node.paths.good.read_text()
     both = state(server, KEY, SECOND)

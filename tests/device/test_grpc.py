@@ -52,7 +52,7 @@ def test_promotion_loses_no_call(device: Device) -> None:
     assert load.lost() == []
 
 
-def test_a_candidate_whose_calls_fail_is_taken_back(device: Device) -> None:
+def test_a_candidate_whose_calls_fail_is_rolled_back(device: Device) -> None:
     stable_serves(device)
     device.serve(CANDIDATE, grpc=True)
     with grpc_load(device) as load:

@@ -43,7 +43,7 @@ START_SECONDS = 240.0
 
 @pytest.fixture
 def operator(device: Device, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """An operator that knows the device's class and has an EdgeModel to look at."""
+    """Yield an operator that knows the device's class and has an EdgeModel to look at."""
     label = {"test.skerry.dev/monitored": device.name}
     device.api.apply(NODE, {"metadata": {"name": device.name, "labels": label}}, "test")
     hardware = {"metadata": {"name": device.name}, "spec": {"nodeSelector": label}}
@@ -71,7 +71,7 @@ def scraped(
     encoder_artifact: Path,
     tmp_path: Path,
 ) -> Iterator[Prometheus]:
-    """Prometheus with some seconds of all four."""
+    """Yield Prometheus with some seconds of metrics from all four."""
     node = {"node": device.name}
     with ExitStack() as stack:
         start = stack.enter_context(servers())

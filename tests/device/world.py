@@ -76,7 +76,7 @@ class Device:
         return f"http://127.0.0.1:{GATEWAY_PORT}/{self.name}/{MODEL}/v2/models/{MODEL}/infer"
 
     def prepare(self) -> None:
-        """Namespace, Node and EdgeNode; the gateway's default configuration."""
+        """Create the namespace, Node and EdgeNode, and the gateway's default configuration."""
         self.api.apply(NAMESPACE, {"metadata": {"name": self.name}}, "test")
         self.api.apply(NAMESPACE, {"metadata": {"name": "skerry-system"}}, "test")
         self.api.apply(NODE, {"metadata": {"name": self.name}}, "test")
@@ -106,7 +106,7 @@ class Device:
             )
 
     def start_gateway(self) -> str:
-        """Another gateway pod."""
+        """Start another gateway pod."""
         self.gateways += 1
         name = f"gateway-{self.gateways}"
         self.start(name, "sh", str(ROOT / "images/gateway/start.sh"))
@@ -114,7 +114,7 @@ class Device:
         return name
 
     def gateway_answers(self) -> bool:
-        """Whether the gateway says that it is well."""
+        """Return whether the gateway reports that it is well."""
         try:
             return httpx.get(f"http://127.0.0.1:{GATEWAY_PORT}/skerry/healthz").is_success
         except httpx.HTTPError:
@@ -143,19 +143,19 @@ class Device:
         grpc: bool = False,
         model: str = MODEL,
     ) -> None:
-        """A ready pod of the revision with its model server; with `grpc` it says that it has a port for it."""
+        """Start a ready pod of the revision with its model server; with `grpc` it declares a port for it."""
         self.start_server(revision, milliseconds)
         self.pod(revision, grpc=grpc, model=model)
 
     def start_server(self, revision: str, milliseconds: float = MILLISECONDS) -> None:
-        """The revision's model server, which answers when this returns."""
+        """Start the revision's model server, which answers when this returns."""
         address = self.address(revision)
         module = ("-m", "tests.device.model_server", address, str(milliseconds))
         self.start(revision, sys.executable, *module)
         eventually(lambda: self._serves(address), 60, f"{revision} serves")
 
     def address(self, revision: str) -> str:
-        """Where the revision's pod is: an address of loopback that no other server has."""
+        """Return the address of the revision's pod: a loopback address that no other server has."""
         if revision not in self.addresses:
             self.addresses[revision] = free_address()
         return self.addresses[revision]
@@ -163,7 +163,7 @@ class Device:
     def pod(
         self, revision: str, *, ready: bool = True, grpc: bool = False, model: str = MODEL
     ) -> None:
-        """The revision's pod, which a DaemonSet makes, with the status that the kubelet would write."""
+        """Create the revision's pod, as a DaemonSet would, with the status that the kubelet would write."""
         address = self.address(revision)
         labels = {LABEL_MODEL: model, LABEL_CLASS: self.name, LABEL_REVISION: revision}
         found = eventually(lambda: self._pods_of(labels, grpc=grpc), 60, f"a pod of {revision}")[0]
@@ -176,7 +176,7 @@ class Device:
         self.api.merge(POD, found, {"status": status}, "status")
 
     def _pods_of(self, labels: dict[str, str], *, grpc: bool) -> list[dict[str, Any]]:
-        """The pods that the DaemonSet of a revision made; it is made first."""
+        """Return the pods of the DaemonSet of a revision, which is created first."""
         ports = [{"name": "http", "containerPort": 8080}]
         ports += [{"name": "grpc", "containerPort": 8081}] if grpc else []
         spec = {
@@ -231,22 +231,22 @@ class Device:
         self.api.delete(ROUTE, {"metadata": metadata})
 
     def report(self) -> dict[str, Any]:
-        """What the agent says of the model."""
+        """Return the agent's report about the model."""
         status = self.api.get(EDGE_NODE, None, self.name).get("status", {})
         return next((m for m in status.get("models", ()) if m["name"] == MODEL), {})
 
     def state(self) -> str:
-        """The candidate's state as reported."""
+        """Return the reported state of the candidate."""
         return str(self.report().get("candidate", {}).get("state", ""))
 
     def events(self, name: str = "") -> list[dict[str, Any]]:
-        """The agent's timeline."""
+        """Return the agent's timeline."""
         lines = [line for line in self.log("agent").splitlines() if line.startswith('{"at"')]
         found: list[dict[str, Any]] = [json.loads(line) for line in lines]
         return [event for event in found if not name or event["event"] == name]
 
     def log(self, name: str) -> str:
-        """What a process wrote."""
+        """Return the log of a process."""
         return (self.directory / f"{name}.log").read_text()
 
     def end(self) -> None:

@@ -23,7 +23,7 @@ CLASSES = ("x86-a", "x86-b")
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders v1, v2, faulty (each with model.onnx) and dataset."""
+    """Return folders v1, v2, faulty (each with model.onnx) and dataset."""
     made = tmp_path_factory.mktemp("tiny")
     run(sys.executable, "examples/tiny/make.py", str(made))
     add_field_fault(made / "v2" / "model.onnx", made / "faulty" / "model.onnx")
@@ -32,7 +32,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def world(lab: Lab, tiny: Path) -> World:
-    """Skerry on the lab, hardware classes applied, the tiny models in the registry."""
+    """Return Skerry on the lab, with hardware classes applied and the tiny models in the registry."""
     environment = of_lab(lab)
     built = install.build_and_push(environment)
     install.install_chart(environment, built, {"agent.heartbeatSeconds": "2"})
@@ -49,7 +49,7 @@ def world(lab: Lab, tiny: Path) -> World:
 
 @pytest.fixture(scope="module")
 def namespace(world: World, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace for one module of tests, deleted with all that is in it."""
+    """Yield a namespace for one module of tests; delete it with its content at the end."""
     name = request.module.__name__.rsplit("_", 1)[-1]
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     body["metadata"]["labels"] = {"pod-security.kubernetes.io/enforce": "restricted"}  # type: ignore[index]

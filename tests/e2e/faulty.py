@@ -1,6 +1,6 @@
 """A model that is good on every sample of its data set and fails in the field.
 
-A reshape that fits only while every feature is small is put beside the network: larger inputs, which
+A reshape that fits only while every feature is small is put next to the network: larger inputs, which
 the data set does not have, end in an error of the engine. Nothing that is measured before the rollout
 can see it.
 """

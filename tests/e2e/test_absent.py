@@ -25,7 +25,7 @@ CLASS = "x86-a"
 SYSTEM = "skerry-system"
 TAINT = "node-role.kubernetes.io/control-plane"
 ROLLOUT_SECONDS = 420.0
-TOLD_SECONDS = 90.0
+REPORTED_SECONDS = 90.0
 LISTED_SECONDS = 150.0
 
 
@@ -50,7 +50,7 @@ def test_a_first_revision_serves(world: World, namespace: str) -> None:
     world.until_ready((namespace, NAME), ROLLOUT_SECONDS)
 
 
-def test_a_full_quota_is_told_by_node_and_the_rollout_goes_on_when_it_is_gone(
+def test_a_full_quota_is_reported_by_node_and_the_rollout_continues_when_it_is_gone(
     world: World, namespace: str
 ) -> None:
     """There is room for the job, and after it for the candidate's pod on one of two nodes."""
@@ -60,7 +60,7 @@ def test_a_full_quota_is_told_by_node_and_the_rollout_goes_on_when_it_is_gone(
     generation = serve(world, namespace, "400m")
     where = (namespace, NAME)
     model = world.until(
-        "the quota is told",
+        "the quota is reported",
         where,
         lambda m: "wave" in message(m) and "exceeded quota: full" in message(m),
         ROLLOUT_SECONDS,
@@ -78,7 +78,7 @@ def test_a_full_quota_is_told_by_node_and_the_rollout_goes_on_when_it_is_gone(
 
 @pytest.fixture
 def tainted(world: World) -> Iterator[str]:
-    """A node with the taint of a control plane, as one that never had an agent."""
+    """Yield a node with the taint of a control plane, which never had an agent."""
     node, kubectl = world.nodes_of(CLASS)[-1], world.environment.kubectl
     kubectl("taint", "node", node, f"{TAINT}=:NoSchedule")
     try:
@@ -108,7 +108,7 @@ def test_a_node_with_a_taint_and_no_agent_holds_no_rollout_and_is_named(
         found = condition_of(HardwareClass.model_validate(item).status.conditions, "Complete")
         return found.message if found else ""
 
-    wait_for("the class names it", complete, lambda said: named in said, TOLD_SECONDS)
+    wait_for("the class names it", complete, lambda said: named in said, REPORTED_SECONDS)
     generation = serve(world, namespace, "500m")
     where = (namespace, NAME)
     model = world.until("it is promoted", where, lambda m: is_ready(m, generation), ROLLOUT_SECONDS)

@@ -29,7 +29,7 @@ FINDING_SECONDS = 60.0
 
 
 def candidate_node(nodes: dict[str, EdgeNode], namespace: str) -> str | None:
-    """The node that is shifting traffic to, or soaking, a candidate of the model."""
+    """Return the node that shifts traffic to a candidate of the model, or soaks it."""
     for name, node in nodes.items():
         for model in node.status.models:
             trying = model.candidate is not None and model.candidate.state in (
@@ -43,7 +43,7 @@ def candidate_node(nodes: dict[str, EdgeNode], namespace: str) -> str | None:
 
 @pytest.fixture
 def mended(lab: Lab) -> Iterator[Lab]:
-    """The lab, with every node's link up again afterwards."""
+    """Yield the lab, and restore every node's link afterwards."""
     yield lab
     for node in lab.nodes:
         lab.mend(node)
@@ -51,7 +51,7 @@ def mended(lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture
 def traffic(world: World) -> Iterator[Traffic]:
-    """Ends with the test, however that ends."""
+    """Yield traffic that ends with the test, however the test ends."""
     with Traffic(world.environment) as followed:
         yield followed
 
@@ -65,7 +65,7 @@ class Bodies(NamedTuple):
 
 @pytest.fixture
 def bodies(tiny: Path, tmp_path: Path) -> Bodies:
-    """On disk, for curl."""
+    """Return the request bodies as files, for curl."""
     dataset = tiny / "dataset" / "dataset.npz"
     made = Bodies(tmp_path / "good.json", tmp_path / "bad.json")
     made.good.write_text(json.dumps(infer_request(dataset)))

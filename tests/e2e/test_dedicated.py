@@ -41,7 +41,7 @@ ANSWERS_LONG_ENOUGH = 150
 
 @pytest.fixture(scope="module")
 def tainted(world: World) -> Iterator[list[str]]:
-    """The nodes of the class, dedicated, and a chart that says so."""
+    """Yield the dedicated nodes of the class, with a chart that tolerates them."""
     install.install_chart(world.environment, world.built, TOLERANT)
     names = world.nodes_of(CLASS)
     taint(world, names, f"{TAINT}:NoSchedule")
@@ -61,7 +61,7 @@ def untaint(world: World, names: list[str]) -> None:
 
 
 def pods(world: World, namespace: str) -> dict[str, str]:
-    """The ready pods that serve the model: uid by node."""
+    """Return the ready pods that serve the model: uid by node."""
     return {
         pod["spec"]["nodeName"]: pod["metadata"]["uid"]
         for pod in world.serving_pods(namespace, NAME)
@@ -104,8 +104,8 @@ def test_a_class_that_is_deleted_in_use_loses_no_request(
 
         def says(model: EdgeModel) -> bool:
             (target,) = model.status.targets
-            told = f"{target.rollout.stable} continues to serve on 2 of 2 reachable nodes"
-            return target.reason == "HardwareClassNotFound" and told in target.message
+            text = f"{target.rollout.stable} continues to serve on 2 of 2 reachable nodes"
+            return target.reason == "HardwareClassNotFound" and text in target.message
 
         world.until("the status says it", where, says, SEEN_SECONDS)
         enough = len(traffic.answers) + ANSWERS_LONG_ENOUGH
@@ -145,7 +145,7 @@ def test_a_taint_that_evicts_leaves_what_tolerates_it(
 
 
 def _idle(world: World, namespace: str, node: str) -> dict[str, Any]:
-    """A pod of a node that does nothing."""
+    """Return an idle pod for a node."""
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "idle",

@@ -40,7 +40,7 @@ TAKEOVER_SECONDS = 60.0
 
 @pytest.fixture(scope="module")
 def upgraded(world: World) -> Iterator[World]:
-    """`helm upgrade` to two operators and init containers; back again afterwards."""
+    """Yield a world upgraded to two operators and init containers; restore it afterwards."""
     install.install_chart(world.environment, world.built, WIDE)
     yield world
     install.install_chart(world.environment, world.built, STANDARD)
@@ -48,7 +48,7 @@ def upgraded(world: World) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def claim(world: World, namespace: str, tiny: Path, lab: Lab) -> Iterator[str]:
-    """A claim that holds what a training job left: the model and the data set."""
+    """Yield a claim that holds a training job's output: the model and the data set."""
     folder = lab.kubeconfig.parents[1] / "claim"
     shutil.copytree(tiny, folder)
     run("chmod", "-R", "a+rX", str(folder))
@@ -74,7 +74,7 @@ def claim(world: World, namespace: str, tiny: Path, lab: Lab) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def bench(world: World) -> Iterator[str]:
-    """The node of the class that is in the first ring."""
+    """Yield the node of the class that is in the first ring."""
     node = world.nodes_of(CLASS)[0]
     world.environment.kubectl("label", "node", node, f"{RING}=bench")
     yield node
@@ -82,7 +82,7 @@ def bench(world: World) -> Iterator[str]:
 
 
 def wanted_model(world: World, namespace: str, claim: str) -> dict[str, Any]:
-    """Every installed engine, a ring before the rest, a person before promotion."""
+    """Return a model for every installed engine, with a ring before the rest and manual promotion."""
     model = tiny_model(world.registry, namespace, NAME, [CLASS])
     spec = model["spec"]
     spec["source"] = {"uri": f"{claim}/v1"}
@@ -125,7 +125,7 @@ def test_both_engines_build_and_a_person_is_waited_for(
     assert outcomes["ONNXRuntime"] == "Certified"
     # So small a model weighs less than what an engine needs itself: OpenVINO may miss the memory gate.
     assert outcomes["OpenVINO"] in {"Certified", "Failed"}
-    assert "OpenVINO" in target.build.choice, "and what became of it is told"
+    assert "OpenVINO" in target.build.choice, "and its outcome is reported"
     for variant in world.environment.get("-n", namespace, "modelvariants")["items"]:
         failed = [t for t in variant["status"]["trials"] if t["outcome"] == "Failed"]
         assert not failed, "each recipe runs in the image that it is built into"

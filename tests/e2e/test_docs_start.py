@@ -27,7 +27,7 @@ PAGE = DOCS / "start.md"
 
 @pytest.fixture
 def cluster() -> Iterator[Lab]:
-    """A lab of its own: other tests install Skerry in theirs."""
+    """Yield a lab of its own, since other tests install Skerry in theirs."""
     lab = Lab(f"{os.environ.get('SKERRY_LAB_NAME', 'test')}-docs{WORKER}")
     try:
         lab.up(nodes=1)
@@ -37,7 +37,7 @@ def cluster() -> Iterator[Lab]:
 
 
 def script() -> str:
-    """All commands of the page in one shell, as they are typed; a heading before each block."""
+    """Return all commands of the page as one shell script, with a heading before each block."""
     steps = [block for block in blocks(PAGE) if block.where == "start"]
     parts = [f"echo '--- start.md:{step.line}'\n{step.text}" for step in steps]
     return "set -euo pipefail\n" + "".join(parts)

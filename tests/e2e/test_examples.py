@@ -42,7 +42,7 @@ ANSWERS = {
 
 
 def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest below examples/ with this registry in place of the one that it names."""
+    """Return a manifest below examples/ with this registry in place of the one that it names."""
     text = (ROOT / "examples" / path).read_text().replace("registry.example:5000", world.registry)
     body: dict[str, Any] = yaml.safe_load(text)
     for part, values in change.items():
@@ -51,7 +51,7 @@ def manifest(world: World, path: str, change: Mapping[str, Any]) -> dict[str, An
 
 
 def quick(world: World, path: str) -> dict[str, Any]:
-    """An example that is about its rollout, with what makes the tests' own rollouts quick."""
+    """Return an example that is about its rollout, with the tests' own quick rollout."""
     pattern = tiny_model(world.registry, "", "", [CLASS])["spec"]
     parts = ("evaluation", "optimization", "gates", "serving", "guard")
     change: dict[str, Any] = {part: pattern[part] for part in parts}
@@ -62,7 +62,7 @@ def quick(world: World, path: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def rings(world: World) -> Iterator[tuple[str, str]]:
-    """The nodes of the class with the labels of the first and of the second ring."""
+    """Yield the nodes of the class with the labels of the first and of the second ring."""
     bench, north = world.nodes_of(CLASS)
     world.environment.kubectl("label", "node", bench, f"{RING}=bench")
     world.environment.kubectl("label", "node", north, f"{REGION}=north")
@@ -75,7 +75,7 @@ def rings(world: World) -> Iterator[tuple[str, str]]:
 def applied(
     world: World, namespace: str, rings: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Everything made, pushed and applied; the data sets by the example."""
+    """Return the data sets by example, with everything made, pushed and applied."""
     assert rings
     datasets = {}
     for name in ANSWERS:
@@ -104,8 +104,8 @@ def right_answers(world: World, lab: Lab, where: tuple[str, str], dataset: Path)
     for node in lab.nodes:
         if node.name in names:
             url = address.node_port_url.replace("NODE", node.ip)
-            told = run(sys.executable, "-m", "examples.ask", str(dataset), url)
-            assert re.search(ANSWERS[where[1]], told, re.MULTILINE), told
+            reported = run(sys.executable, "-m", "examples.ask", str(dataset), url)
+            assert re.search(ANSWERS[where[1]], reported, re.MULTILINE), reported
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -117,7 +117,7 @@ def test_an_example_is_applied_becomes_ready_and_answers(
     right_answers(world, lab, (namespace, name), applied[name])
 
 
-def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
+def test_gates_that_can_not_be_met_stall_and_what_serves_keeps_serving(
     world: World, lab: Lab, namespace: str, applied: dict[str, Path]
 ) -> None:
     world.environment.kubectl(
@@ -136,7 +136,7 @@ def test_gates_that_can_not_be_met_stall_and_what_serves_goes_on(
 
 
 @pytest.mark.usefixtures("applied")
-def test_a_metric_that_does_not_suit_is_told_before_anything_is_built(
+def test_a_metric_that_does_not_suit_is_reported_before_anything_is_built(
     world: World, namespace: str
 ) -> None:
     body = manifest(world, "digits/edgemodel.yaml", {"evaluation": {"metric": "RMSE"}})

@@ -1,6 +1,7 @@
-"""The image builder, on a checkout of one small image beside the real base image."""
+"""The image builder, on a checkout of one small image next to the real base image."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from image_build.locks import Lock, resolve
+from image_build.spec import LOCK
 from tests.lab import Lab
 from tests.lab.commands import run
 
@@ -26,11 +29,12 @@ ENTRYPOINT ["python3"]
 """
 
 UNPRIVILEGED = "USER 65532:65532\n"
+PACKAGE = "annotated-types==0.7.0"
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A checkout that has the builder, the base image and an image `small`."""
+    """Yield a checkout that has the builder, the base image and an image `small`."""
     for part in ("build.py", "image_build", "base"):
         source, target = REPOSITORY / "images" / part, tmp_path / "images" / part
         if source.is_dir():
@@ -42,7 +46,8 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     small.mkdir()
     (small / "Containerfile").write_text(CONTAINERFILE + UNPRIVILEGED)
     (small / "image.toml").write_text('requirements = "requirements.txt"\n')
-    (small / "requirements.txt").write_text("annotated-types==0.7.0  # pure Python, and tiny\n")
+    (small / "requirements.txt").write_text(f"{PACKAGE}  # pure Python, and tiny\n")
+    resolve(Lock(small / LOCK, (PACKAGE,)))
     yield tmp_path
     stored = ("images", "--quiet", "--filter", "reference=localhost/skerry/small")
     if made := run("buildah", *stored).split():
@@ -72,6 +77,21 @@ def test_an_image_that_runs_as_root_is_refused(checkout: Path) -> None:
         done = _build(checkout, "small", check=False)
         assert done.returncode == 1
         assert "USER 65532:65532" in done.stderr
+
+
+def test_a_package_whose_hash_is_not_in_the_lock_is_refused(checkout: Path) -> None:
+    lock = checkout / "images" / "small" / LOCK
+    lock.write_text(re.sub("sha256:[0-9a-f]{64}", "sha256:" + 64 * "0", lock.read_text()))
+    done = _build(checkout, "small", check=False)
+    assert done.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
+def test_an_image_without_a_lock_is_refused(checkout: Path) -> None:
+    (checkout / "images" / "small" / LOCK).unlink()
+    done = _build(checkout, "small", check=False)
+    assert done.returncode == 1
+    assert "run `make locks`" in done.stderr
 
 
 def test_an_unknown_field_is_refused(checkout: Path) -> None:

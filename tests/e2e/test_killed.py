@@ -37,7 +37,7 @@ def crash_after(world: World, writes: tuple[str, ...]) -> None:
 
 
 def operators(world: World) -> list[dict[str, Any]]:
-    """The operator's pods."""
+    """Return the operator's pods."""
     selector = "app.kubernetes.io/component=operator"
     items: list[dict[str, Any]] = world.environment.get(
         "-n", "skerry-system", "pods", "-l", selector
@@ -52,7 +52,7 @@ def crash_never(world: World) -> None:
 
 
 def restarts(world: World) -> int:
-    """How often the container of the running operator pod ended."""
+    """Return how often the container of the running operator pod ended."""
     return max(
         (
             c["restartCount"]
@@ -65,7 +65,7 @@ def restarts(world: World) -> int:
 
 @pytest.fixture(scope="module")
 def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
-    """The name of a model whose first revision serves, with traffic: an idle node needs longer to judge."""
+    """Yield the name of a model whose first revision serves under traffic: an idle node needs longer to judge."""
     name = "killed"
     model = tiny_model(world.registry, namespace, name, [CLASS])
     model["spec"]["rollout"] |= {"waves": [{"percent": 100}], "traffic": [50], "soak": "3s"}

@@ -94,7 +94,7 @@ class Pods:
 
 @pytest.fixture(scope="module")
 def base_image(lab: Lab) -> str:
-    """The base image, in the lab's registry, by digest."""
+    """Return the base image, in the lab's registry, by digest."""
     build = [sys.executable, "images/build.py", "--push", lab.registry, "--insecure", "base"]
     done = subprocess.run(build, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def base_image(lab: Lab) -> str:
 
 @pytest.fixture(scope="module")
 def pods(lab: Lab, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
-    """A small server on every node, as unprivileged as Kubernetes can make it."""
+    """Yield a small server on every node, as unprivileged as Kubernetes can make it."""
     file = tmp_path_factory.mktemp("volume") / "greeting"
     file.write_text("from an image volume")
     push_program(lab.registry, IMAGE_VOLUME, file)
@@ -143,7 +143,7 @@ def test_pods_reach_services_by_name_and_the_registry(lab: Lab, pods: Pods) -> N
         assert pods.fetch(node.name, f"http://{lab.registry}/v2/") == "{}"
 
 
-def test_a_process_beside_kubernetes_reaches_services(lab: Lab, pods: Pods) -> None:
+def test_a_process_next_to_kubernetes_reaches_services(lab: Lab, pods: Pods) -> None:
     cluster_ip = pods.service("local")["spec"]["clusterIP"]
     node_port = pods.service("everywhere")["spec"]["ports"][0]["nodePort"]
     for node in lab.nodes:
@@ -209,7 +209,7 @@ def test_a_node_that_is_cut_off_is_lost_and_comes_back(lab: Lab, pods: Pods) -> 
     try:
         with pytest.raises(LabError):
             pods.fetch(other.name, pods.url(node.name))
-        url = pods.url(node.name)  # its pod goes on
+        url = pods.url(node.name)  # its pod keeps running
         assert lab.in_node(node, sys.executable, "-c", FETCH, url).strip() == node.name
         wait_for(lambda: _ready(lab, node.name) != "True", f"{node.name} to be missed", 90, 1)
     finally:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "test-crash"
-BESIDE = "test-beside"
+SECOND = "test-second"
 
 MOMENTS: dict[str, Callable[[Plan], bool]] = {
     "as soon as its plan is written": lambda _: True,
@@ -62,16 +62,16 @@ def test_up_recovers_from_a_crash() -> None:
 
 
 def test_labs_do_not_disturb_each_other(lab: Lab) -> None:
-    """One beside a running lab and beside another one's leftovers: neither is touched."""
+    """One next to a running lab and another one's leftovers: neither is touched."""
     before = {record.pid for record in lab.processes.records()}
     _crash(MOMENTS["with half of the nodes made"])
     leftovers = load(NAME)
     assert leftovers is not None
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(Lab(NAME).down)
-        beside = cleanup.enter_context(Lab(BESIDE))
-        beside.up(nodes=1)
-        networks = {beside.plan.network, lab.plan.network, leftovers.network}
+        second = cleanup.enter_context(Lab(SECOND))
+        second.up(nodes=1)
+        networks = {second.plan.network, lab.plan.network, leftovers.network}
         assert len(networks) == 3
         assert load(NAME) == leftovers
     assert lab.is_up()
@@ -152,7 +152,7 @@ def _group(pid: int) -> str:
 
 
 def _of_other_labs() -> list[str]:
-    """Return patterns of what belongs to labs that run beside these tests."""
+    """Return patterns of what belongs to labs that run next to these tests."""
     others = [load(path.name) for path in STATE_ROOT.glob("[!.]*") if path.name != NAME]
     patterns = [
         rf"lab/{plan.name}(/|\s|$)|sv-{plan.short_name}-\d|{plan.bridge}(\s|$)"

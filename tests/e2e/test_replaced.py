@@ -27,7 +27,7 @@ ROLLOUT_SECONDS = 420.0
 
 @pytest.fixture(scope="module")
 def served_by_mlserver(world: World) -> Iterator[str]:
-    """The class names MLServer's image for ONNX Runtime's builds."""
+    """Yield a namespace where the class names MLServer's image for ONNX Runtime's builds."""
     registry = world.environment.registry
     build = (sys.executable, "images/build.py", "--json", "--push", registry, "--insecure")
     (built,) = json.loads(run(*build, "mlserver-onnx"))
@@ -61,4 +61,4 @@ def test_another_server_answers_what_was_certified(
     answer = json.loads(run("curl", "-fsS", "-m", "5", "--json", body, f"{url}/infer"))
     assert answer["outputs"][0]["shape"][0] == 1
     metadata = json.loads(run("curl", "-fsS", "-m", "5", url))
-    assert metadata["platform"] != "onnxruntime_onnx", "it is MLServer that tells what it is"
+    assert metadata["platform"] != "onnxruntime_onnx", "it is MLServer that says what it is"

@@ -1,4 +1,4 @@
-"""One model through its life on real kubelets: rolled out, updated, and taken back where it is worse.
+"""One model through its life on real kubelets: rolled out, updated, and rolled back where it is worse.
 
 The tests of this module tell one story, in their order.
 """
@@ -34,7 +34,7 @@ ROLLOUT_SECONDS = 420.0
 
 
 def trigger(dataset: Path) -> dict[str, Any]:
-    """A request that only the faulty model fails on."""
+    """Return a request that only the faulty model fails on."""
     request = infer_request(dataset)
     request["inputs"][0]["data"] = [OUT_OF_RANGE] * len(request["inputs"][0]["data"])
     return request
@@ -42,7 +42,7 @@ def trigger(dataset: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def traffic(world: World, tiny: Path, namespace: str) -> Iterator[Traffic]:
-    """Steady load: class x86-a now and then sends what the faulty model fails on, x86-b never does."""
+    """Yield steady load; x86-a now and then sends what the faulty model fails on, x86-b never does."""
     dataset = tiny / "dataset" / "dataset.npz"
     plain = tuple(infer_request(dataset, sample) for sample in range(3))
     with Traffic(world.environment) as followed:
@@ -62,7 +62,7 @@ def test_the_first_revision_serves_on_every_node(world: World, namespace: str) -
     assert {t.rollout.nodes.updated for t in model.status.targets} == {2}
 
 
-def test_every_device_tells_what_it_is(world: World) -> None:
+def test_every_device_says_what_it_is(world: World) -> None:
     """Seen from a pod, as from the machine that all devices of the lab share; its link too."""
     places = Places.of_environment({HOST_NET: "/proc/net", HOST_SYS: "/sys"})
     assert {node.status.facts for node in world.nodes().values()} == {find_facts(places)}
@@ -124,7 +124,7 @@ def test_every_way_reaches_the_callers_own_node(
 
 
 def curl(url: str, body: str) -> list[str]:
-    """A request that prints the answer with its headers."""
+    """Return a request that prints the answer with its headers."""
     return ["curl", "-sS", "-m", "5", "-D-", url, "-d", body]
 
 
@@ -145,7 +145,7 @@ def test_a_second_good_revision_is_promoted_and_loses_no_request(
         assert spec.previous.revision == before[hardware_class].revision  # type: ignore[union-attr]
 
 
-def test_a_revision_that_fails_in_the_field_is_taken_back_on_its_class_alone(
+def test_a_revision_that_fails_in_the_field_is_rolled_back_on_its_class_alone(
     world: World, namespace: str, traffic: Traffic
 ) -> None:
     good = {c: world.route(namespace, NAME, c).spec.stable for c in CLASSES}

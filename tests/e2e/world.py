@@ -46,11 +46,11 @@ class World:
     registry: str
 
     def model(self, namespace: str, name: str) -> EdgeModel:
-        """The EdgeModel as the API server has it."""
+        """Return the EdgeModel as the API server has it."""
         return EdgeModel.model_validate(self.environment.get("-n", namespace, "edgemodel", name))
 
     def route(self, namespace: str, model: str, hardware_class: str) -> ModelRoute:
-        """The route of one class."""
+        """Return the route of one class."""
         routes = self.environment.get("-n", namespace, "modelroutes")["items"]
         found = [ModelRoute.model_validate(r) for r in routes]
         return next(
@@ -62,25 +62,25 @@ class World:
     def load(
         self, where: tuple[str, str], hardware_class: str, requests: tuple[dict[str, Any], ...]
     ) -> Load:
-        """Steady requests for a model (namespace, name) from every node of a class."""
+        """Return steady requests for a model (namespace, name) from every node of a class."""
         label = {CLASS_LABEL: hardware_class}
         image, name = self.built["images"]["agent"], f"load-{hardware_class}"
         return Load(*where, image, requests, REQUESTS_PER_SECOND, label, name)
 
     def nodes(self) -> dict[str, EdgeNode]:
-        """All devices by name."""
+        """Return all devices by name."""
         items = self.environment.get("edgenodes")["items"]
         return {item["metadata"]["name"]: EdgeNode.model_validate(item) for item in items}
 
     def nodes_of(self, hardware_class: str) -> list[str]:
-        """The names of a class's nodes, in order."""
+        """Return the names of a class's nodes, in order."""
         devices = self.nodes().items()
         return sorted(
             name for name, node in devices if node.spec.hardware_class_name == hardware_class
         )
 
     def serving_pods(self, namespace: str, model: str) -> list[dict[str, Any]]:
-        """The pods that serve a model."""
+        """Return the pods that serve a model."""
         selector = f"app.kubernetes.io/component=runtime,skerry.dev/model={model}"
         found = self.environment.get("-n", namespace, "pods", "-l", selector)
         return list(found["items"])
@@ -117,7 +117,7 @@ class World:
 
 
 def lost_by_switching(traffic: Traffic) -> Counter[str]:
-    """Requests without a good answer while their node moved between revisions, by what came instead.
+    """Count requests without a good answer while their node moved between revisions, by what came instead.
 
     Two labs share two cores: now and then an answer waits too long for a processor, and no switch is at fault.
     """
@@ -128,14 +128,14 @@ def lost_by_switching(traffic: Traffic) -> Counter[str]:
 
 
 def skerry(world: World, namespace: str, *words: str) -> str:
-    """The command line, as the administrator."""
+    """Run the command line as the administrator and return its output."""
     scope = ["--namespace", namespace, "--kubeconfig", str(world.environment.kubeconfig)]
     command = str(Path(sys.executable).parent / "skerry")
     return run(command, words[0], *scope, *words[1:])
 
 
 def condition(model: EdgeModel, name: str) -> str:
-    """`True`, `False: Reason`, or `absent`."""
+    """Return the condition as `True`, `False: Reason`, or `absent`."""
     found = next((c for c in model.status.conditions if c.type == name), None)
     if found is None:
         return "absent"
@@ -143,13 +143,13 @@ def condition(model: EdgeModel, name: str) -> str:
 
 
 def is_ready(model: EdgeModel, generation: int) -> bool:
-    """Ready, as observed of this generation or a later one."""
+    """Return whether it is ready, as observed of this generation or a later one."""
     found = next((c for c in model.status.conditions if c.type == "Ready"), None)
     return bool(found and found.status == "True" and found.observed_generation >= generation)
 
 
 def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> dict[str, Any]:
-    """An EdgeModel of the tiny classifier with a short rollout."""
+    """Return an EdgeModel of the tiny classifier with a short rollout."""
     return copy.deepcopy(
         {
             "apiVersion": "skerry.dev/v1alpha1",

@@ -5,7 +5,7 @@
     with Lab("mine") as lab:
         lab.kubectl("get", "nodes")
 
-From the command line: `python -m tests.lab --help`. The README beside this file tells how it is
+From the command line: `python -m tests.lab --help`. The README next to this file says how it is
 built and what it leaves alone.
 """
 

@@ -91,7 +91,7 @@ def kubeconfig() -> None:
 
 @app.command()
 def cut(node: str) -> None:
-    """Cut a node off from everything; its pods go on."""
+    """Cut a node off from everything; its pods keep running."""
     options.lab().cut(node)
 
 

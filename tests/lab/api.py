@@ -22,7 +22,7 @@ class Api:
         )
 
     def ready(self) -> bool:
-        """Tell whether the API server serves."""
+        """Return whether the API server serves."""
         try:
             return self._client.get("/readyz").status_code == httpx.codes.OK
         except httpx.TransportError:
@@ -40,7 +40,7 @@ class Api:
             answer.raise_for_status()
 
     def exists(self, path: str) -> bool:
-        """Tell whether there is an object at a path."""
+        """Return whether there is an object at a path."""
         return self._client.get(path).status_code == httpx.codes.OK
 
     def ready_nodes(self) -> set[str]:

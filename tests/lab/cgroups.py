@@ -2,7 +2,7 @@
 
 Every process of a lab, containers included, lives below `lab/NAME` in each hierarchy: that is how
 `down` finds them all, after a crash too. Two layouts are known: cgroup v1 (a hierarchy for each
-controller, with or without an empty v2 hierarchy beside them), on which the lab was tried, and
+controller, with or without an empty v2 hierarchy next to them), on which the lab was tried, and
 cgroup v2 (one hierarchy).
 """
 
@@ -32,7 +32,7 @@ _TYPES = {"cgroup", "cgroup2"}
 
 
 def is_unified() -> bool:
-    """Tell whether the machine has cgroup v2 alone."""
+    """Return whether the machine has cgroup v2 alone."""
     return (UNIFIED / "cgroup.controllers").exists()
 
 

@@ -12,7 +12,7 @@ from tests.lab.errors import LabError
 T = TypeVar("T")
 
 POLL_INTERVAL_SECONDS = 0.1
-"""How often a condition is looked at again: small beside any start, cheap beside its work."""
+"""How often a condition is looked at again: short compared to any start, cheap compared to its work."""
 
 
 def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> str:

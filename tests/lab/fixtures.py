@@ -25,14 +25,14 @@ SERVERS = {"s3": "versitygw", "gs": "fake-gcs-server"}
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A whole lab: four nodes of two classes; its name is SKERRY_LAB_NAME, else `test`."""
+    """Yield a whole lab with four nodes of two classes; its name is SKERRY_LAB_NAME, else `test`."""
     name = _own(os.environ.get("SKERRY_LAB_NAME", "test"))
     yield from _running(name, nodes=4, kept_registry=_registry_of(_run()) if WORKER else None)
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Lab]:
-    """An API server with its controllers and a registry, without nodes; ready in seconds."""
+    """Yield an API server with its controllers and a registry, without nodes; it is ready in seconds."""
     yield from _running(_own(os.environ.get("SKERRY_API_LAB_NAME", CONTROL_PLANE_NAME)), nodes=0)
 
 
@@ -67,7 +67,7 @@ def _registry_of(run: int) -> Path:
 
 
 def _own(name: str) -> str:
-    """The name of the lab of this worker."""
+    """Return the name of the lab of this worker."""
     return f"{name}-{WORKER}" if WORKER else name
 
 

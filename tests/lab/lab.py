@@ -2,7 +2,7 @@
 
 Order of a start: names and networks -> control plane and, meanwhile, each node's containerd ->
 Node objects, kubelets -> CoreDNS. `up` on a whole lab does nothing; on one that is damaged, or
-beside what a crash has left of it, it begins anew.
+next to what a crash has left of it, it starts from scratch.
 """
 
 import json
@@ -98,7 +98,7 @@ class Lab:
             teardown.remove_lab(self.name)
 
     def is_up(self) -> bool:
-        """Tell whether the lab is up, with all that was started alive."""
+        """Return whether the lab is up, with all that was started alive."""
         if plan.load(self.name) is None:
             return False
         of_nodes = (program(node, name) for node in self.nodes for name in PROGRAMS)
@@ -162,7 +162,7 @@ class Lab:
         raise LabError(f"lab {self.name} has no node {name!r}; its nodes: {known}")
 
     def cut(self, node: str | Node) -> None:
-        """Cut a node off: its link goes down, its pods go on."""
+        """Cut a node off: its link goes down, its pods keep running."""
         network.set_link(self._node(node), "down")
 
     def mend(self, node: str | Node) -> None:

@@ -68,15 +68,15 @@ def make_room(nodes: int, report: Callable[[str], None], *, control_plane: bool)
         if value is None:
             continue
         setting = f"fs.inotify.{limit.name}"
-        told = f"{setting} is {present}, {used} are in use, and the lab needs {needed} more"
+        message = f"{setting} is {present}, {used} are in use, and the lab needs {needed} more"
         try:
             (SETTINGS / limit.name).write_text(str(value))
         except OSError as error:
             raise LabError(
-                f"{told}; it can't be raised from here ({error.strerror}): run `sysctl"
+                f"{message}; it can't be raised from here ({error.strerror}): run `sysctl"
                 f" {setting}={value}` as root on the machine itself, or take another lab down"
             ) from error
-        report(f"{told}: raised to {value}, until the machine starts again")
+        report(f"{message}: raised to {value}, until the machine starts again")
 
 
 def in_use(user: int | None = None) -> tuple[int, int]:

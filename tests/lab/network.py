@@ -63,7 +63,7 @@ def route(plan: Plan, nodes: Iterable[Node]) -> None:
 def enter(node: Node) -> list[str]:
     """Return the words that put a command into a node's network namespace.
 
-    Not `ip netns exec`: that mounts /sys anew, and a kubelet then finds no control groups.
+    Not `ip netns exec`: that mounts /sys again, and a kubelet then finds no control groups.
     """
     return ["nsenter", f"--net={NETNS_FOLDER / node.netns}"]
 

@@ -16,7 +16,7 @@ for path in /var/lib /var/log /run; do
     mount --rbind "$folder/fs$path" "$path"
 done
 
-# A kubelet sets these for the whole machine unless it finds what it wants.
+# A kubelet sets these for the whole machine unless it finds what it expects.
 for setting in $(cd "$folder/kernel-settings" && find . -type f); do
     if [ -e "/proc/sys/$setting" ]; then
         mount --bind "$folder/kernel-settings/$setting" "/proc/sys/$setting"

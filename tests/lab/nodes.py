@@ -41,7 +41,7 @@ KERNEL_SETTINGS = {
     "kernel/keys/root_maxkeys": "1000000",
     "kernel/keys/root_maxbytes": "25000000",
 }
-"""What a kubelet wants to find under /proc/sys, and else sets for the whole machine."""
+"""What a kubelet expects under /proc/sys, and else sets for the whole machine."""
 
 PROGRAMS = ("anchor", "containerd", "kubelet", "kube-proxy")
 

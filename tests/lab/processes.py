@@ -65,7 +65,7 @@ class Processes:
     def start(
         self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None
     ) -> Record:
-        """Start a program that goes on after this process has ended.
+        """Start a program that keeps running after this process has ended.
 
         Args:
             name: What the lab calls it.
@@ -105,7 +105,7 @@ class Processes:
         return [record for record in map(self.record, names) if record is not None]
 
     def alive(self, name: str) -> bool:
-        """Tell whether a program was started and lives."""
+        """Return whether a program was started and lives."""
         record = self.record(name)
         return record is not None and record.process() is not None
 

@@ -34,7 +34,7 @@ def remove_lab(name: str) -> None:
 
 
 def _kill_strays(plan: Plan) -> None:
-    """Kill those recorded or recognisable programs that had not joined their control group yet."""
+    """Kill those recorded or recognizable programs that had not joined their control group yet."""
     for record in Processes(plan).records():
         if process := record.process():
             process.kill()

@@ -88,7 +88,7 @@ class Toolchain:
         """Return a binary's file, and make the binary if it is missing.
 
         Raises:
-            LabError: It cannot be made; the message tells why.
+            LabError: It cannot be made; the message says why.
         """
         if name not in self._found:
             self.ensure([name])
@@ -177,7 +177,7 @@ def _has_version(binary: Binary, file: Path) -> bool:
 
 
 def cache_root() -> Path:
-    """What outlives checkouts and labs: SKERRY_CACHE, else `~/.cache/skerry`."""
+    """Return the folder that outlives checkouts and labs: SKERRY_CACHE, else `~/.cache/skerry`."""
     return Path(os.environ.get("SKERRY_CACHE", Path.home() / ".cache" / "skerry"))
 
 
@@ -233,9 +233,9 @@ def _compile_go(binary: Binary, target: Path) -> list[str]:
 
 
 def _find_go() -> str:
-    """Return the Go command: the machine's, else the one that bootstrap.sh put beside Python."""
-    beside = Path(sys.executable).parent / "go"
-    for found in (shutil.which("go"), str(beside) if beside.exists() else None):
+    """Return the Go command: the machine's, else the one that bootstrap.sh put next to Python."""
+    bundled = Path(sys.executable).parent / "go"
+    for found in (shutil.which("go"), str(bundled) if bundled.exists() else None):
         version = re.search(r"go(\d+)\.(\d+)", run(found, "version")) if found else None
         if found and version and (int(version[1]), int(version[2])) >= OLDEST_GO:
             return found

@@ -29,7 +29,7 @@ class Job:
     secret: dict[str, str] = field(default_factory=dict)
 
     def plan(self, uri: str, **more: Any) -> FetchPlan:
-        """A plan for the test's own repository."""
+        """Return a plan for the test's own repository."""
         name = "reader" if self.secret else None
         repository = f"skerry/test/{self.folder.name.replace('_', '-')[-40:].strip('-')}"
         given = {"role": Role.SOURCE, "size_limit": MORE, "secret": name, **more}
@@ -50,20 +50,20 @@ class Job:
         return found
 
     def looks(self, plan: FetchPlan) -> str:
-        """The first stage alone."""
+        """Run the first stage alone."""
         return look(plan, self.workspace)
 
     def fetches(self, plan: FetchPlan) -> FetchReport:
-        """Both stages."""
+        """Run both stages."""
         look(plan, self.workspace)
         return self.fetches_looked(plan)
 
     def fetches_looked(self, plan: FetchPlan) -> FetchReport:
-        """The second stage alone."""
+        """Run the second stage alone."""
         return FetchReport.model_validate_json(fetch(plan, self.workspace))
 
     def brought(self, plan: FetchPlan, report: FetchReport) -> dict[str, bytes]:
-        """The files that a job would find mounted, from the registry."""
+        """Return the files that a job would find mounted, from the registry."""
         client = RegistryClient(plan.registry)
         image = client.find(report.digest)
         assert image is not None

@@ -90,7 +90,7 @@ class Store:
 
 @contextmanager
 def web_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[WebServer]:
-    """Nginx with these files at its root, by HTTP and by HTTPS with an authority of its own."""
+    """Yield Nginx with these files at its root, by HTTP and by HTTPS with an authority of its own."""
     root = folder / "root"
     _lay(root, files)
     _lay(root / "hub", _hub(files))
@@ -112,7 +112,7 @@ def web_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[WebServer]:
 
 @contextmanager
 def s3_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[Store]:
-    """Versitygw with these objects in the bucket; only for ACCESS_KEY and SECRET_KEY."""
+    """Yield versitygw with these objects in the bucket; it accepts ACCESS_KEY and SECRET_KEY only."""
     (folder / "buckets" / BUCKET).mkdir(parents=True)
     store = Store(free_port())
     command = [
@@ -131,7 +131,7 @@ def s3_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[Store]:
 
 @contextmanager
 def gcs_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[Store]:
-    """fake-gcs-server with these objects in the bucket; it asks nobody for credentials."""
+    """Yield fake-gcs-server with these objects in the bucket; it asks nobody for credentials."""
     (folder / "objects" / BUCKET).mkdir(parents=True)
     store = Store(free_port())
     command = [
@@ -148,7 +148,7 @@ def gcs_server(folder: Path, files: Mapping[str, bytes]) -> Iterator[Store]:
 
 
 def _hub(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What the Hub's API says of a repository with these files, by path."""
+    """Return the Hub API's answers for a repository with these files, by path."""
     siblings = [
         {
             "rfilename": name,

@@ -50,14 +50,14 @@ class Origins:
     gs: Store
 
     def port(self, scheme: str) -> int:
-        """The server's."""
+        """Return the server's port."""
         ports = {"https": self.web.tls_port, "s3": self.s3.port, "gs": self.gs.port}
         return ports.get(scheme, self.web.port)
 
     def job(
         self, scheme: str, path: str, port: int | None = None, **more: Any
     ) -> tuple[Job, FetchPlan]:
-        """A job for a file or folder, and its plan; `port` leads to the server."""
+        """Return a job for a file or folder, and its plan; `port` leads to the server."""
         port = port or self.port(scheme)
         secrets = {"https": {"ca.crt": self.web.authority}, "s3": S3_SECRET}
         job = Job(self.folder, self.registry, secrets.get(scheme, {}))
@@ -117,7 +117,7 @@ def test_a_broken_line_costs_what_was_lost_and_no_more(origins: Origins, scheme:
         report = job.fetches(plan)
     assert report.content == sha256(MODEL)
     assert line.connections > len(MODEL) / ALLOWANCE
-    assert line.carried < 1.3 * len(MODEL), "it began anew"
+    assert line.carried < 1.3 * len(MODEL), "it began from scratch"
 
 
 def test_a_server_without_ranges_is_asked_for_all_of_it(origins: Origins) -> None:

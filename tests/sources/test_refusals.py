@@ -1,4 +1,4 @@
-"""What people are told when something can't be fetched: the reason, the place, what to do."""
+"""The messages when something can't be fetched: the reason, the place, what to do."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def job(tmp_path: Path, registry: Registry) -> Job:
 
 
 def refused(job: Job, plan: FetchPlan) -> tuple[FetchRefusal, str]:
-    with pytest.raises(RefusedError) as told:
+    with pytest.raises(RefusedError) as message:
         job.fetches(plan)
-    assert str(told.value).startswith(f"{told.value.reason.value}: ")
-    return told.value.reason, str(told.value)
+    assert str(message.value).startswith(f"{message.value.reason.value}: ")
+    return message.value.reason, str(message.value)
 
 
 @pytest.mark.parametrize(
@@ -66,17 +66,17 @@ def refused(job: Job, plan: FetchPlan) -> tuple[FetchRefusal, str]:
 def test_of_a_web_server(
     job: Job, web: WebServer, path: str, reason: FetchRefusal, words: str
 ) -> None:
-    found, told = refused(job, job.plan(f"http://127.0.0.1:{web.port}/{path}"))
+    found, message = refused(job, job.plan(f"http://127.0.0.1:{web.port}/{path}"))
     assert found is reason
-    assert words in told
-    assert path in told
+    assert words in message
+    assert path in message
 
 
 def test_a_wrong_password(job: Job, web: WebServer) -> None:
     job.secret = {"username": "robot", "password": "wrong", "ca.crt": web.authority}
-    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/locked/model.onnx"))
+    reason, message = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/locked/model.onnx"))
     assert reason is FetchRefusal.DENIED
-    assert "Secret reader holds credentials that may read it" in told
+    assert "Secret reader holds credentials that may read it" in message
 
 
 @pytest.mark.parametrize("scheme", ["https", "s3", "gs", "hf"])
@@ -87,9 +87,9 @@ def test_a_certificate_that_nobody_vouches_for(job: Job, web: WebServer, scheme:
         if scheme == "https"
         else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
     )
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.NOT_TRUSTED
-    assert "the key ca.crt of the Secret" in told
+    assert "the key ca.crt of the Secret" in message
 
 
 @pytest.mark.parametrize("scheme", ["https", "s3", "gs", "hf"])
@@ -100,16 +100,16 @@ def test_a_host_that_nobody_knows(job: Job, scheme: str) -> None:
         if scheme == "https"
         else job.plan(f"{scheme}://{HUB_REPOSITORY}/model.onnx", endpoint=endpoint)
     )
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.HOST_UNKNOWN
-    assert "no host of this name is known" in told
+    assert "no host of this name is known" in message
 
 
 def test_a_redirect_out_of_tls(job: Job, web: WebServer) -> None:
     job.secret = {"ca.crt": web.authority}
-    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/down/model.onnx"))
+    reason, message = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/down/model.onnx"))
     assert reason is FetchRefusal.NOT_TRUSTED
-    assert "redirects to an address without TLS" in told
+    assert "redirects to an address without TLS" in message
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,18 @@ def test_of_a_bucket(
     job: Job, s3: Store, secret: dict[str, str], key: str, expected: tuple[FetchRefusal, str]
 ) -> None:
     job.secret = secret
-    found, told = refused(job, job.plan(f"s3://{key}", endpoint=s3.endpoint))
+    found, message = refused(job, job.plan(f"s3://{key}", endpoint=s3.endpoint))
     assert found is expected[0]
-    assert expected[1] in told
+    assert expected[1] in message
 
 
 def test_of_a_google_bucket(job: Job, gs: Store) -> None:
-    found, told = refused(job, job.plan(f"gs://{BUCKET}/gone.onnx", endpoint=gs.endpoint))
+    found, message = refused(job, job.plan(f"gs://{BUCKET}/gone.onnx", endpoint=gs.endpoint))
     assert found is FetchRefusal.NOT_FOUND
     job.secret = {"service-account.json": json.dumps(NO_KEY)}
-    found, told = refused(job, job.plan(f"gs://{BUCKET}/model.onnx", endpoint=gs.endpoint))
+    found, message = refused(job, job.plan(f"gs://{BUCKET}/model.onnx", endpoint=gs.endpoint))
     assert found is FetchRefusal.SECRET
-    assert "is no service account's key" in told
+    assert "is no service account's key" in message
 
 
 @pytest.mark.parametrize(
@@ -164,15 +164,15 @@ def test_of_a_google_bucket(job: Job, gs: Store) -> None:
 )
 def test_of_the_hub(job: Job, web: WebServer, path: str, words: str) -> None:
     endpoint = f"http://127.0.0.1:{web.port}"
-    reason, told = refused(job, job.plan(f"hf://{path}", endpoint=endpoint))
+    reason, message = refused(job, job.plan(f"hf://{path}", endpoint=endpoint))
     assert reason is FetchRefusal.NOT_FOUND
-    assert words in told
+    assert words in message
 
 
 def test_of_a_claim(job: Job) -> None:
-    reason, told = refused(job, job.plan("pvc://models/gone.onnx"))
+    reason, message = refused(job, job.plan("pvc://models/gone.onnx"))
     assert reason is FetchRefusal.NOT_FOUND
-    assert "the claim has no such path" in told
+    assert "the claim has no such path" in message
     (job.workspace.claim / "out").symlink_to("/etc")
     reason, _ = refused(job, job.plan("pvc://models/out/passwd"))
     assert reason is FetchRefusal.NOT_FOUND
@@ -180,42 +180,42 @@ def test_of_a_claim(job: Job) -> None:
 
 def test_a_secret_that_is_not_there(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", secret="reader")  # noqa: S106
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.SECRET
-    assert "the Secret reader that credentialsSecretName names is not there" in told
+    assert "the Secret reader that credentialsSecretName names is not there" in message
 
 
 def test_an_authority_that_is_none(job: Job, web: WebServer) -> None:
     job.secret = {"ca.crt": "no certificate"}
-    reason, told = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/model.onnx"))
+    reason, message = refused(job, job.plan(f"https://127.0.0.1:{web.tls_port}/model.onnx"))
     assert reason is FetchRefusal.SECRET
-    assert "write it as PEM" in told
+    assert "write it as PEM" in message
 
 
 def test_another_digest_than_the_pinned_one(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", pin=OTHER_DIGEST)
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.WRONG_DIGEST
-    assert f"{OTHER_DIGEST} is pinned" in told
+    assert f"{OTHER_DIGEST} is pinned" in message
 
 
-def test_too_large_is_said_before_anything_is_fetched(job: Job, s3: Store) -> None:
+def test_too_large_is_reported_before_anything_is_fetched(job: Job, s3: Store) -> None:
     job.secret = S3_SECRET
     plan = job.plan(f"s3://{BUCKET}/model.onnx", endpoint=s3.endpoint, size_limit=1_000_000)
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.TOO_LARGE
-    assert "has 4.0 MB, and 1.0 MB may be fetched; raise sizeLimit" in told
+    assert "has 4.0 MB, and 1.0 MB may be fetched; raise sizeLimit" in message
     assert not job.workspace.files.exists()
 
 
-def test_too_large_is_noticed_where_nobody_told_the_size(
+def test_too_large_is_noticed_where_nobody_stated_the_size(
     job: Job, web: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("skerry_fetcher.origins.web._size", lambda _: None)
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", size_limit=1_000_000)
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.TOO_LARGE
-    assert "is larger than allowed: 1.0 MB may be fetched" in told
+    assert "is larger than allowed: 1.0 MB may be fetched" in message
     assert (job.workspace.files / "model.onnx").stat().st_size < len(MODEL) / 2
 
 
@@ -235,18 +235,18 @@ def test_a_file_that_changes_on_the_way_is_not_mixed(job: Job, web: WebServer) -
 
 def test_a_data_set_that_is_a_model(job: Job, web: WebServer) -> None:
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx", role=Role.DATASET)
-    reason, told = refused(job, plan)
+    reason, message = refused(job, plan)
     assert reason is FetchRefusal.WRONG_FORMAT
-    assert "holds no dataset.npz" in told
+    assert "holds no dataset.npz" in message
 
 
 def test_a_registry_that_is_down(job: Job, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skerry_fetcher.stages.JOB", SHORT)
     plan = job.plan(f"http://127.0.0.1:{web.port}/model.onnx")
     nowhere = plan.registry.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
-    reason, told = refused(job, plan.model_copy(update={"registry": nowhere}))
+    reason, message = refused(job, plan.model_copy(update={"registry": nowhere}))
     assert reason is FetchRefusal.REGISTRY
-    assert "registry.address" in told
+    assert "registry.address" in message
 
 
 def test_a_private_tag_is_looked_up_with_the_secret_and_only_so(job: Job, tmp_path: Path) -> None:
@@ -259,13 +259,13 @@ def test_a_private_tag_is_looked_up_with_the_secret_and_only_so(job: Job, tmp_pa
         assert refused(job, plan)[0] is FetchRefusal.NOT_FOUND
         wrong = docker_config(tmp_path, private.address, "wrong").read_text()
         job.secret = {".dockerconfigjson": wrong}
-        reason, told = refused(job, plan)
+        reason, message = refused(job, plan)
         assert reason is FetchRefusal.DENIED
-        assert "Secret reader" in told
+        assert "Secret reader" in message
 
 
 def run_stage(job: Job, plan: FetchPlan, stage: str) -> tuple[int, str]:
-    """A stage as its container runs it: the exit code, and the last words."""
+    """Run a stage as its container does; return the exit code and the last words."""
     workspace = job.workspace
     log = job.folder / "termination-log"
     environment: dict[str, Any] = {

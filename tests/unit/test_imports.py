@@ -21,7 +21,7 @@ FOLDERS = (
 
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:
-    """Checks the contracts on the packages under `root`."""
+    """Check the contracts on the packages under `root`."""
     paths = os.pathsep.join(str(root / folder) for folder in FOLDERS)
     return subprocess.run(
         [LINT, "--no-cache"], cwd=root, env={**os.environ, "PYTHONPATH": paths},
@@ -73,12 +73,12 @@ FORBIDDEN = (
     ("agents/skerry_agent/metrics.py", "import skerry_agent.runner",
      "skerry_agent.metrics is not allowed to import skerry_agent.runner"),
 )  # fmt: skip
-"""A module, what it must not import, and what is said about that."""
+"""A module, what it must not import, and the message about that."""
 
 
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What is said of a copy with all of these imports, under the same configuration."""
+    """Return the findings for a copy with all of these imports, under the same configuration."""
     root = tmp_path_factory.mktemp("spoiled")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, root / folder)
@@ -113,7 +113,7 @@ def test_a_container_that_has_nothing_to_do_imports_no_pydantic() -> None:
 
 
 def _loaded(*modules: str) -> set[str]:
-    """What of pydantic and the API models a fresh process has loaded after it imported these modules."""
+    """Return what a fresh process has loaded of pydantic and the API models after importing these modules."""
     code = (
         f"import importlib, sys; [importlib.import_module(one) for one in {modules!r}];"
         " print(*(one for one in ('pydantic', 'skerry.api') if one in sys.modules))"

@@ -46,7 +46,7 @@ DEVICE_TREE = "firmware/devicetree/base"
 
 
 def find_accelerators(places: Places) -> tuple[Accelerator, ...]:
-    """All accelerators that an engine of the decision matrix is for, equal ones counted."""
+    """Return the accelerators that an engine of the decision matrix supports; equal ones are counted."""
     counted = Counter([*_pci(places), *_usb(places.sys), *_jetson(places.sys)])
     found = [
         Accelerator(kind=kind, model=model, count=count, driver=driver)
@@ -75,7 +75,7 @@ def _pci_kind(vendor: str, device: str, sort: str) -> AcceleratorKind | None:
 
 
 def _nvidia_name(proc: Path, slot: str) -> str | None:
-    """The name that NVIDIA's driver gives; None while it is not loaded."""
+    """Return the name that NVIDIA's driver gives; None while it is not loaded."""
     said = text(proc / "driver/nvidia/gpus" / slot / "information") or ""
     lines = (line.partition(":") for line in said.splitlines())
     return next((value.strip() for name, _, value in lines if name.strip() == "Model"), None)
@@ -89,7 +89,7 @@ def _usb(sys: Path) -> Iterator[Found]:
 
 
 def _jetson(sys: Path) -> Iterator[Found]:
-    """The GPU on the chip: no bus lists it."""
+    """Yield the GPU on the chip, which no bus lists."""
     compatible = (text(sys / DEVICE_TREE / "compatible") or "").split("\0")
     chip = text(sys / "devices/soc0/soc_id") if _is_tegra(sys) else None
     for number, (tree, name) in TEGRAS.items():

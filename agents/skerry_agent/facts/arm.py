@@ -29,10 +29,10 @@ PARTS = {(0x41, part): name for part, name in _ARM_PARTS.items()} | {
 
 
 def vendor_name(implementer: int) -> str:
-    """Who designed the core; the number itself where the table has no name."""
+    """Return who designed the core; the number itself where the table has no name."""
     return IMPLEMENTERS.get(implementer, f"{implementer:#04x}")
 
 
 def core_name(implementer: int, part: int) -> str:
-    """The core's name; both numbers where the table has none."""
+    """Return the core's name; both numbers where the table has none."""
     return PARTS.get((implementer, part), f"{implementer:#04x} part {part:#05x}")

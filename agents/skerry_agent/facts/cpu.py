@@ -25,12 +25,12 @@ VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD", "HygonGenuine": "Hygo
 
 
 def architecture(machine: str) -> str | None:
-    """Kubernetes' word for what `uname -m` prints; None for what Skerry has no word for."""
+    """Return Kubernetes' name for what `uname -m` prints; None for an architecture that Skerry does not know."""
     return ARCHITECTURES.get(machine, "arm" if machine.startswith("arm") else None)
 
 
 def find_cpu(places: Places) -> CpuFacts | None:
-    """The processor; None where /proc/cpuinfo can't be read."""
+    """Return the processor; None where /proc/cpuinfo can't be read."""
     written = text(places.proc / "cpuinfo")
     if not written:
         return None
@@ -47,7 +47,7 @@ def find_cpu(places: Places) -> CpuFacts | None:
 
 
 def parse(cpuinfo: str) -> list[Core]:
-    """The cores of /proc/cpuinfo; its other paragraphs (the board's name) are left out."""
+    """Return the cores of /proc/cpuinfo without its other paragraphs (such as the board's name)."""
     paragraphs = cpuinfo.replace("\t", "").split("\n\n")
     lines = [[line.partition(":") for line in p.splitlines() if ":" in line] for p in paragraphs]
     found = [{name.strip(): value.strip() for name, _, value in part} for part in lines]
@@ -55,7 +55,7 @@ def parse(cpuinfo: str) -> list[Core]:
 
 
 def features(cores: list[Core]) -> tuple[str, ...]:
-    """The instructions that matter to engines and that every core lists, in a fixed order."""
+    """Return the instructions that matter to engines and that every core lists, in a fixed order."""
     said = [set((core.get("flags") or core.get("Features") or "").split()) for core in cores]
     common = set.intersection(*said) if said else set()
     known = ARM_FEATURES if any("CPU implementer" in core for core in cores) else CPU_FEATURES
@@ -71,7 +71,7 @@ def _vendor(core: Core) -> str | None:
 
 
 def _model(core: Core) -> str | None:
-    """By numbers on ARM, whose `model name` says no more than `ARMv8 Processor`."""
+    """Return the model's name; from the core's numbers on ARM, whose `model name` is only `ARMv8 Processor`."""
     implementer, part = _hex(core, "CPU implementer"), _hex(core, "CPU part")
     if implementer is not None and part is not None:
         return core_name(implementer, part)
@@ -86,5 +86,5 @@ def _hex(core: Core, name: str) -> int | None:
 
 
 def _joined(names: Iterable[str | None]) -> str | None:
-    """Each name once, in the order of the cores."""
+    """Return each name once, in the order of the cores."""
     return " + ".join(dict.fromkeys(name for name in names if name)) or None

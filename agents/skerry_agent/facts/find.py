@@ -18,7 +18,7 @@ KIB = 1024
 
 
 def find_facts(places: Places) -> DeviceFacts:
-    """Everything; some thousand small reads on a machine of a hundred cores."""
+    """Return all facts; on a machine with a hundred cores that takes some thousand small reads."""
     hardware = DeviceFacts(
         architecture=architecture(places.machine),
         cpu=find_cpu(places),
@@ -29,7 +29,7 @@ def find_facts(places: Places) -> DeviceFacts:
 
 
 def find_passing(places: Places, hardware: DeviceFacts) -> DeviceFacts:
-    """The same hardware with power and link as they are now."""
+    """Return the same hardware with its current power and link."""
     passing = {
         "power": find_power(places.sys),
         "link": find_link(places.host_net, places.host_sys),
@@ -38,7 +38,7 @@ def find_passing(places: Places, hardware: DeviceFacts) -> DeviceFacts:
 
 
 def find_memory(places: Places) -> int | None:
-    """Bytes of memory that the kernel has."""
+    """Return the bytes of memory that the kernel has."""
     lines = (text(places.proc / "meminfo") or "").splitlines()
     words = next((line.split() for line in lines if line.startswith("MemTotal:")), [])
     match words:

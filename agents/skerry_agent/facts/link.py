@@ -30,7 +30,7 @@ LEAST_COLUMNS = 10
 
 
 def find_link(net: Path | None, sys: Path | None) -> Link | None:
-    """The link; None without the node's files or without a default route.
+    """Return the link; None without the node's files or without a default route.
 
     Args:
         net: the node's /proc/net.
@@ -46,7 +46,7 @@ def find_link(net: Path | None, sys: Path | None) -> Link | None:
 
 
 def _default_ipv4(net: Path) -> str | None:
-    """Columns: Iface Destination Gateway Flags RefCnt Use Metric Mask ..."""
+    """Return the interface of the default IPv4 route. Columns: Iface Destination Gateway Flags RefCnt Use ..."""
     rows = _rows(net / "route")[1:]
     found = [
         (int(row[6]), row[0]) for row in rows
@@ -56,7 +56,7 @@ def _default_ipv4(net: Path) -> str | None:
 
 
 def _default_ipv6(net: Path) -> str | None:
-    """Columns: destination, its length, source, its length, gateway, metric, ..., flags, interface."""
+    """Return the interface of the default IPv6 route. Columns: destination, length, ..., flags, interface."""
     rows = _rows(net / "ipv6_route")
     found = [
         (int(row[5], 16), row[9]) for row in rows
@@ -71,7 +71,7 @@ def _rows(path: Path) -> list[list[str]]:
 
 
 def _lowest(interface: Path) -> Path:
-    """The interface below a bridge, bond or VLAN, while there is exactly one."""
+    """Return the interface below a bridge, bond or VLAN, while there is exactly one."""
     for _ in range(MOST_LAYERS):
         below = [e for e in entries(interface) if e.name.startswith("lower_")]
         if len(below) != 1:
@@ -92,6 +92,6 @@ def _kind(interface: Path) -> LinkKind | None:
 
 
 def _megabits(interface: Path) -> int | None:
-    """Wireless and down interfaces tell none or -1."""
+    """Return the link's speed; wireless and down interfaces report none, or -1."""
     speed = number(interface / "speed")
     return speed if speed and speed > 0 else None

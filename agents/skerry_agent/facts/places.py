@@ -33,7 +33,7 @@ class Places:
 
     @staticmethod
     def of_environment(environment: Mapping[str, str]) -> Places:
-        """This machine, the node's network where the environment names it."""
+        """Return the places of this machine; those of the node's network when the environment names them."""
         net, sys = environment.get(HOST_NET), environment.get(HOST_SYS)
         return Places(
             Path("/proc"), Path("/sys"), Path(net) if net else None, Path(sys) if sys else None,
@@ -42,7 +42,7 @@ class Places:
 
 
 def text(path: Path) -> str | None:
-    """A small file's text without blanks around it; device trees end theirs with a zero byte."""
+    """Return a small file's text without blanks around it; device trees end theirs with a zero byte."""
     try:
         return path.read_text(errors="replace").strip().strip("\0")
     except OSError:
@@ -50,7 +50,7 @@ def text(path: Path) -> str | None:
 
 
 def number(path: Path) -> int | None:
-    """A file's decimal number."""
+    """Return a file's decimal number."""
     found = text(path)
     try:
         return int(found) if found is not None else None
@@ -59,7 +59,7 @@ def number(path: Path) -> int | None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a folder, by name; nothing when there is none."""
+    """Return the paths in a folder, by name; none when there is no folder."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -67,7 +67,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def target(link: Path) -> str | None:
-    """The last part of where a symbolic link points to, such as a driver's name."""
+    """Return the last part of a symbolic link's target, such as a driver's name."""
     try:
         return link.readlink().name
     except OSError:

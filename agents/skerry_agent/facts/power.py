@@ -19,7 +19,7 @@ FED = {"Charging", "Full", "Not charging"}
 
 
 def find_power(sys: Path) -> Power | None:
-    """Mains or battery, and the charge; None where the kernel does not tell which."""
+    """Return the power supply (mains or battery) and the charge; None where the kernel does not report them."""
     supplies = [s for s in entries(sys / "class/power_supply") if _feeds_the_device(s)]
     batteries = [s for s in supplies if text(s / "type") in BATTERIES]
     source = _source([s for s in supplies if s not in batteries], batteries)
@@ -31,7 +31,7 @@ def find_power(sys: Path) -> Power | None:
 
 
 def _feeds_the_device(supply: Path) -> bool:
-    """Not so the battery of a mouse, or an empty slot for one."""
+    """Return whether a supply feeds the device: not a mouse's battery, nor an empty slot for one."""
     return text(supply / "scope") != "Device" and text(supply / "present") != "0"
 
 

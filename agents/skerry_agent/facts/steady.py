@@ -18,7 +18,7 @@ STEP = 20
 """Per cent of charge."""
 
 SLACK = 5
-"""Per cent beyond a step before the next one is told: a charge around a bound does not go to and fro."""
+"""Percent beyond a step before the next one is reported, so that a charge near a bound does not alternate."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Steady:
 
 
 def begin(found: DeviceFacts, now: float) -> Steady:
-    """The first finding."""
+    """Return the first finding."""
     first = in_steps(found, None)
     return Steady(first, now, first, now)
 
 
 def settle(state: Steady, found: DeviceFacts, now: float) -> Steady:
-    """The state after another look."""
+    """Return the state after another look."""
     seen = in_steps(found, state.reported)
     if seen != state.seen:
         state = replace(state, seen=seen, seen_at=now)
@@ -56,13 +56,13 @@ def settle(state: Steady, found: DeviceFacts, now: float) -> Steady:
 
 
 def in_steps(found: DeviceFacts, reported: DeviceFacts | None) -> DeviceFacts:
-    """The finding with its charge rounded down to a step, or as reported while it is near that."""
+    """Return the finding with its charge rounded down to a step, or the reported charge while that is near."""
     if found.power is None or found.power.battery_percent is None:
         return found
-    percent, told = found.power.battery_percent, None
+    percent, shown = found.power.battery_percent, None
     if reported is not None and reported.power is not None:
-        told = reported.power.battery_percent
-    if told is None or not told - SLACK <= percent < told + STEP + SLACK:
-        told = min(percent // STEP * STEP, 100)
-    power = found.power.model_copy(update={"battery_percent": told})
+        shown = reported.power.battery_percent
+    if shown is None or not shown - SLACK <= percent < shown + STEP + SLACK:
+        shown = min(percent // STEP * STEP, 100)
+    power = found.power.model_copy(update={"battery_percent": shown})
     return found.model_copy(update={"power": power})

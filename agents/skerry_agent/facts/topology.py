@@ -22,13 +22,13 @@ CACHES = ((1, "Data"), (2, "Unified"), (3, "Unified"))
 
 
 def usable(sys: Path) -> list[int]:
-    """Numbers of the hardware threads that programs may run on; none where sysfs does not tell."""
+    """Return the numbers of the hardware threads that programs may use; none where sysfs does not say."""
     online, isolated = (text(sys / CPUS / name) or "" for name in ("online", "isolated"))
     return sorted(numbers(online) - numbers(isolated))
 
 
 def numbers(ranges: str) -> set[int]:
-    """The numbers of a list such as `0-3,8`; none of a text that is no such list."""
+    """Return the numbers of a list such as `0-3,8`; none when the text is no such list."""
     found: set[int] = set()
     for part in filter(None, ranges.strip().split(",")):
         first, _, last = part.partition("-")
@@ -39,13 +39,13 @@ def numbers(ranges: str) -> set[int]:
 
 
 def physical_cores(sys: Path, cpus: list[int]) -> int | None:
-    """Cores that these threads are of; None where the kernel does not say which share one."""
+    """Return how many cores these threads belong to; None where the kernel does not say which share one."""
     cores = [_siblings(sys / CPUS / f"cpu{cpu}" / "topology") for cpu in cpus]
     return len(set(cores)) if cores and None not in cores else None
 
 
 def caches(sys: Path, cpus: list[int]) -> tuple[int | None, int | None, int | None]:
-    """Bytes of one L1 data, L2 and L3 cache; the least where they differ between cores."""
+    """Return the bytes of one L1 data, L2 and L3 cache; the least where cores differ."""
     found: dict[tuple[int | None, str | None], list[int]] = {}
     for cpu in cpus:
         for index in entries(sys / CPUS / f"cpu{cpu}" / "cache"):

@@ -1,4 +1,4 @@
-"""Looks at the device now and then, beside the agent's loop, and holds what is to be reported."""
+"""Looks at the device now and then, concurrently with the agent's loop, and holds what is to be reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Watch:
     """
 
     def __init__(self, places: Places) -> None:
-        """Nothing is read yet."""
+        """Begin without facts."""
         self.places = places
         self.looked = False
         self._state: Steady | None = None
@@ -44,7 +44,7 @@ class Watch:
         return self._state.reported if self._state else None
 
     async def run(self) -> None:
-        """Looks until cancelled. A fault costs the facts, never the agent."""
+        """Look until canceled. An error costs the facts, never the agent."""
         while True:
             try:
                 await asyncio.to_thread(self.look, monotonic())
@@ -56,7 +56,7 @@ class Watch:
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self, now: float) -> None:
-        """One look, `now` in seconds of a monotonic clock."""
+        """Look once; `now` is in seconds of a monotonic clock."""
         if self._hardware is None or now - self._hardware_at >= HARDWARE_SECONDS:
             found = find_facts(self.places)
             self._hardware, self._hardware_at = found, now

@@ -145,7 +145,7 @@ MOST_NAMED = 16
 def render(
     state: GatewayState, paths: GatewayPaths, port: int = PORT, metrics_port: int = METRICS_PORT
 ) -> str:
-    """The whole configuration file."""
+    """Return the whole configuration file."""
     form = form_of(paths, port, metrics_port)
     parts = [_backend(name, servers, paths) for name, servers in sorted(state.pools().items())]
     return _head(state, paths, port, metrics_port, form) + "".join(parts)
@@ -180,7 +180,7 @@ def _head(state: GatewayState, paths: GatewayPaths, port: int, metrics_port: int
 
 
 def lines_of_map(entries: dict[str, str]) -> str:
-    """A map file: one key and its value a line."""
+    """Return a map file with one key and its value per line."""
     return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
 
 
@@ -223,7 +223,7 @@ def _backend(name: str, pool: dict[str, Server], paths: GatewayPaths) -> str:
 
 
 def options(server: Server) -> str:
-    """What follows a server's address, in the file and on the runtime socket alike."""
+    """Return what follows a server's address, in the file and on the runtime socket alike."""
     if not server.http2:
         return f"{CHECK} weight {server.weight}"
     # the port for gRPC knows no health check of REST

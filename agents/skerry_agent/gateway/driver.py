@@ -70,7 +70,7 @@ class Gateway:
     _held: tuple[Held, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing is written yet."""
+        """Begin with nothing written."""
         paths = (self.paths.callers, self.paths.reasons, self.paths.checks, self.paths.config)
         self._held = tuple(Held(path) for path in paths)
 
@@ -84,13 +84,13 @@ class Gateway:
         return "; ".join(found)
 
     async def flip(self, state: GatewayState) -> None:
-        """Sends the weights that differ from the last state, and nothing else: a rollback waits for no disk."""
+        """Send only the weights that differ from the last state, so that a rollback waits for no disk."""
         if state not in (self.state, self._flipped):
             await self._send_weights(state)
             self._flipped = state
 
     async def apply(self, state: GatewayState) -> Checks:
-        """Makes `state` so; returns what the checks of any running gateway say."""
+        """Apply `state`; return what the checks of any running gateway say."""
         await self.flip(state)
         if state != self.state:
             if state.pools().keys() != (self.state or GatewayState()).pools().keys():
@@ -107,7 +107,7 @@ class Gateway:
         return _by_any([seen_up(live, state) for live in found])
 
     async def look(self) -> Checks:
-        """What the checks of the running gateways say, before anything is known of what shall be."""
+        """Return what the checks of the running gateways say, before the wanted state is known."""
         found = [await self._live(socket) for socket in self.paths.admin_sockets()]
         return _by_any([seen_up(live, GatewayState()) for live in found])
 
@@ -123,7 +123,7 @@ class Gateway:
                 )
 
     def _rendered(self, state: GatewayState) -> tuple[str, str, str, str]:
-        """The files' texts, in the order of `_held`."""
+        """Return the files' texts, in the order of `_held`."""
         return (
             config.lines_of_map(state.callers),
             config.lines_of_map(_reasons(state)),
@@ -132,7 +132,7 @@ class Gateway:
         )
 
     async def _write(self) -> None:
-        """Writes what the files do not hold; also what somebody else changed in them."""
+        """Write the files whose content differs, also where somebody else changed it."""
         wanted = [(file, text) for file, text in self._texts if not file.holds(text)]
         if not wanted:
             self.disk = ""
@@ -199,7 +199,7 @@ class Gateway:
             log.error("gateway %s rejects %s: %s", socket.stem, self.paths.config, why)
 
     def _note_taken(self, socket: Path, state: GatewayState) -> None:
-        """The gateway has all models: its file is good, and kept for one that meets a damaged file."""
+        """Keep the file of a gateway that has loaded all models, for one that finds a damaged file."""
         self._note(socket, None)
         pools = set(state.pools())
         if self.disk or (pools == self._good and self.paths.good.exists()):
@@ -243,7 +243,7 @@ def _reasons(state: GatewayState) -> dict[str, str]:
 
 
 def changed_weights(old: GatewayState, new: GatewayState) -> list[str]:
-    """Commands for weights that differ, those that grow first: there is always somewhere to go."""
+    """Return commands for the weights that differ, growing ones first: some server always takes traffic."""
     changes = []
     pools = old.pools()
     for key, servers in new.pools().items():
@@ -260,7 +260,7 @@ def _weight(key: str, revision: str, server: Server) -> str:
 
 
 def seen_up(live: Live, state: GatewayState) -> Checks:
-    """Whether a running gateway reaches each address, by every form of the protocol that it has.
+    """Return whether a running gateway reaches each address, by every form of the protocol that the server has.
 
     A server with a port for gRPC is not up before the gateway has the backend for it, which comes with
     a reload: calls would meet its port for REST. A server in maintenance is on its way out, and its address
@@ -280,7 +280,7 @@ def seen_up(live: Live, state: GatewayState) -> Checks:
 
 
 def _by_any(found: Iterable[Checks]) -> Checks:
-    """One gateway that reaches an address is enough."""
+    """Merge the gateways' checks: an address is up when one gateway reaches it."""
     up: Checks = {}
     for checks in found:
         for key, addresses in checks.items():
@@ -291,7 +291,7 @@ def _by_any(found: Iterable[Checks]) -> Checks:
 
 
 def converge(live: Live, state: GatewayState) -> list[str]:
-    """Commands that bring a running gateway's servers to `state`."""
+    """Return commands that bring a running gateway's servers to `state`."""
     commands: list[str] = []
     for key, servers in state.pools().items():
         if key not in live:
@@ -326,7 +326,7 @@ def _server(name: str, live: LiveServer | None, wanted: Server) -> list[str]:
 
 
 def map_commands(path: Path, live: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """Commands that bring a map in memory to `wanted`."""
+    """Return commands that bring a map in memory to `wanted`."""
     gone = [f"del map {path} {key}" for key in live.keys() - wanted.keys()]
     new = [f"add map {path} {key} {wanted[key]}" for key in wanted.keys() - live.keys()]
     other = [

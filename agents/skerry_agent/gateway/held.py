@@ -17,7 +17,7 @@ class Held:
     """One file."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is read or written yet."""
+        """Begin with nothing read or written."""
         self.path = path
         self._text: str | None = None
         self._left: tuple[int, int, int] | None = None

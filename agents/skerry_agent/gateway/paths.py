@@ -51,10 +51,10 @@ class GatewayPaths:
         return self.run / "log.sock"
 
     def admin_sockets(self) -> list[Path]:
-        """Runtime sockets of the gateway pods on this node, dead ones among them."""
+        """Return the runtime sockets of the gateway pods on this node, including dead ones."""
         return sorted(self.run.glob("*.admin"))
 
     @staticmethod
     def master_of(admin: Path) -> Path:
-        """The socket of the same pod's master process, which reloads."""
+        """Return the socket of the same pod's master process, which handles reloads."""
         return admin.with_suffix(".master")

@@ -19,7 +19,7 @@ PASSED = frozenset({"L7OK", "L7OKC"})
 
 
 async def ask(socket: Path, commands: Sequence[str]) -> str:
-    """Sends commands in one go and returns all that is answered.
+    """Send commands together and return the whole answer.
 
     Raises OSError where nobody listens and TimeoutError where nobody answers.
     """
@@ -80,7 +80,7 @@ class LiveServer:
 
 
 def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
-    """Servers by backend out of `show stat`; the frontends and sums are left out."""
+    """Return the servers by backend, parsed from `show stat` without frontends and sums."""
     found: dict[str, dict[str, LiveServer]] = {}
     for row in csv.DictReader(text.removeprefix("# ").strip().splitlines()):
         name, server = row["pxname"], row["svname"]
@@ -94,6 +94,6 @@ def parse_stat(text: str) -> dict[str, dict[str, LiveServer]]:
 
 
 def parse_map(text: str) -> dict[str, str]:
-    """Entries of `show map`, whose lines begin with an address in memory; none of a map that is not there."""
+    """Return the entries of `show map`, whose lines begin with an address in memory; none without the map."""
     rows = (line.split(" ", 2) for line in text.splitlines() if line.startswith("0x"))
     return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004 - address, key, value

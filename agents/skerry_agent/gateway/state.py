@@ -33,7 +33,7 @@ class Server:
         return endpoint(self.address, self.port)
 
     def for_grpc(self) -> Server:
-        """The server as gRPC calls reach it."""
+        """Return the server as gRPC calls reach it."""
         if self.grpc_port is None:
             return self
         return replace(self, port=self.grpc_port, http2=True, check_port=self.port)
@@ -55,7 +55,7 @@ class GatewayState:
     callers: dict[str, str] = field(default_factory=dict)
 
     def pools(self) -> dict[str, dict[str, Server]]:
-        """Servers by the name of HAProxy's backend.
+        """Return the servers by name of HAProxy's backend.
 
         A model has a second one for gRPC when one of its revisions has a port for it.
         """
@@ -69,7 +69,7 @@ class GatewayState:
         return pools
 
     def checks(self) -> dict[str, str]:
-        """The paths of health checks by revision, of those that differ from what is usual."""
+        """Return the paths of health checks by revision, where they differ from the default."""
         return {
             revision: server.check_path
             for backend in self.backends.values()
@@ -79,5 +79,5 @@ class GatewayState:
 
 
 def model_of(pool: str) -> str:
-    """The model, `namespace.name`, of an HAProxy backend."""
+    """Return the model, `namespace.name`, of an HAProxy backend."""
     return pool.removesuffix(GRPC_SUFFIX)

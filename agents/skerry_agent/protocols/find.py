@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GROUP = "skerry.protocols"
 
 
-class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent goes on without the server
+class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continues without the server
     """Nobody brings the protocol; the message is for people."""
 
 

@@ -35,7 +35,7 @@ class TrialEvidence:
     """
 
     def __init__(self) -> None:
-        """Nothing is measured yet."""
+        """Begin with nothing measured."""
         self.guard = Evidence()
         self.smoke: Finding | None = None
         self._about: _About | None = None

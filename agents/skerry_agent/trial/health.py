@@ -14,7 +14,7 @@ class Health:
     """The last result of each address's health check."""
 
     def __init__(self) -> None:
-        """No result yet."""
+        """Begin without a result."""
         self._last: dict[str, bool] = {}
 
     def record(self, checks: Mapping[str, bool | None], instances: Iterable[Instance]) -> None:

@@ -46,16 +46,16 @@ class Data:
         return len(next(iter(self.arrays.values())))
 
     def one(self, row: int) -> Sample:
-        """A sample as a batch of one."""
+        """Return a sample as a batch of one."""
         return {name: array[row : row + 1] for name, array in self.arrays.items()}
 
     def some(self, rows: Sequence[int]) -> Sample:
-        """Samples as a batch."""
+        """Return samples as a batch."""
         return {name: array[list(rows)] for name, array in self.arrays.items()}
 
 
 def split(file: Path) -> dict[str, Data]:
-    """Share the samples out as the job does, so that quality can be compared to the last neighbour."""
+    """Share out the samples as the job does, so that quality can be compared to the last neighbor."""
     with np.load(file) as archive:
         arrays = {name: archive[name] for name in archive.files}
     digest = "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
@@ -77,7 +77,7 @@ def split(file: Path) -> dict[str, Data]:
 
 @dataclass
 class Quality:
-    """Answers judged against the baseline's: nearest neighbours kept, mean cosine."""
+    """Answers judged against the baseline's: nearest neighbors kept, mean cosine."""
 
     kept: int
     of: int
@@ -85,7 +85,7 @@ class Quality:
 
 
 def judge(baseline: NDArray[Any], answers: NDArray[Any]) -> Quality:
-    """Compare nearest neighbours by cosine."""
+    """Compare nearest neighbors by cosine."""
     theirs, ours = (
         a.reshape(len(a), -1).astype(np.float64) / np.linalg.norm(a, axis=-1, keepdims=True)
         for a in (baseline, answers)

@@ -10,7 +10,7 @@ FILES = {"source": "source.onnx", RECIPE: f"{RECIPE}.onnx"}
 
 
 def main() -> None:
-    """Check, quantise, store the optimised graphs, see that they run."""
+    """Check, quantize, store the optimized graphs, see that they run."""
     import onnx  # noqa: PLC0415 - the names above are all that the other script needs
     import onnxruntime as ort  # noqa: PLC0415
     from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The recipe by hand: convert, quantise, optimise, judge, time, choose, certify afresh, push.
+"""The recipe by hand: convert, quantize, optimize, judge, time, choose, certify on other samples, push.
 
 A plain script of a person who knows engine and method, for one engine and one recipe:
 
@@ -68,7 +68,7 @@ class Bench:
         return measuring.race(self.runs["baseline"], self.runs[name], self.data[use])
 
     def peaks(self, name: str, work: Path, processes: int) -> list[int]:
-        """Peaks of memory in fresh processes."""
+        """Return the peaks of memory in fresh processes."""
         return measuring.peaks(RUNTIMES, self.files[name], self.data["choice"], work, processes)
 
     def golden(self, name: str, work: Path) -> None:
@@ -87,7 +87,7 @@ class Bench:
 
 
 def measured(bench: Bench, recipe: str, work: Path, done: Callable[[str], None]) -> dict[str, Any]:
-    """Judge, time, choose, and measure the chosen one afresh on other samples."""
+    """Judge, time, choose, and measure the chosen one again on other samples."""
     p50 = measuring.know(bench.runs["baseline"], bench.data["choice"])
     empty = measuring.peaks(
         RUNTIMES, empty_model(work), measuring.Data({"x": np.ones(1, np.float32)}), work, 3
@@ -98,10 +98,10 @@ def measured(bench: Bench, recipe: str, work: Path, done: Callable[[str], None])
     done("quality")
     peaks = {name: bench.peaks(name, work, 1) for name in bench.candidates}
     timings = [bench.race(name, "choice") for name in bench.candidates]
-    # certified afresh: other samples, other processes
+    # certified on other samples, in other processes
     certified = bench.race(recipe, "certification")
     timings.append(certified)
-    afresh = bench.peaks(recipe, work, 3)
+    certified_peaks = bench.peaks(recipe, work, 3)
     bench.golden(recipe, work)
     done("validation")
     of = quality["certification"][recipe]
@@ -112,7 +112,7 @@ def measured(bench: Bench, recipe: str, work: Path, done: Callable[[str], None])
         "of": of.of,
         "cosine": of.cosine,
         "speedup": certified.speedup,
-        "memorySaved": measuring.saved(baseline, afresh, empty),
+        "memorySaved": measuring.saved(baseline, certified_peaks, empty),
         "timedCalls": sum(timing.calls for timing in timings),
         "peaks": peaks,
     }
@@ -140,14 +140,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--push", required=True)
     options = parser.parse_args()
-    quantise = [sys.executable, str(Path(__file__).with_name(f"{options.engine}_recipe.py"))]
-    # apart, as quantisers leave hundreds of megabytes behind
+    quantize = [sys.executable, str(Path(__file__).with_name(f"{options.engine}_recipe.py"))]
+    # apart, as quantizers leave hundreds of megabytes behind
     used: dict[str, float] = {}
 
     def done(step: str) -> None:
         used[step] = cpu_seconds() - sum(used.values())
 
-    subprocess.run([*quantise, str(options.model), str(options.work)], check=True)
+    subprocess.run([*quantize, str(options.model), str(options.work)], check=True)
     done("build")
     recipe = importlib.import_module(f"{options.engine}_recipe")
     data = measuring.split(options.dataset)

@@ -17,7 +17,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end -}}
 
-{{/* Of what devices need to serve on: it outlives the release unless told otherwise. */}}
+{{/* Of what devices need to serve on: it outlives the release by default. */}}
 {{- define "skerry.kept" -}}
 {{- if .Values.uninstall.keepDevices -}}
 annotations: {helm.sh/resource-policy: keep}

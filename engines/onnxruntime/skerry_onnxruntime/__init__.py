@@ -1,4 +1,4 @@
-"""ONNX Runtime as an engine: its description; the code beside it is imported by who needs it.
+"""ONNX Runtime as an engine: its description; other modules import the code next to it when they need it.
 
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """
@@ -69,7 +69,7 @@ ENGINE = EnginePlugin(
     order=ORDER,
     loader="skerry_onnxruntime.model:load",
     converter="skerry_onnxruntime.building:convert",
-    optimiser="skerry_onnxruntime.building:optimise",
+    optimizer="skerry_onnxruntime.building:optimize",
     server=replace(SKERRY_RUNTIME, environment=(("ORT_DISABLE_TELEMETRY", "1"),)),
     ranks=RANKS,
     baseline=True,

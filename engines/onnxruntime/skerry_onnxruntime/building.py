@@ -1,4 +1,4 @@
-"""What building for ONNX Runtime takes beside recipes: nothing to convert, and a graph to store."""
+"""What building for ONNX Runtime takes in addition to recipes: nothing to convert, and a graph to store."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def convert(source: Path, target: Path) -> str:
     return ""
 
 
-def optimise(file: Path, optimised: Path) -> OnnxModel:
-    """Write the graph as ONNX Runtime optimises it; see `skerry.engines.Optimiser`.
+def optimize(file: Path, optimized: Path) -> OnnxModel:
+    """Write the graph as ONNX Runtime optimizes it; see `skerry.engines.Optimizer`.
 
     Fused operators start a revision two to four times sooner and load with less memory.
     """
@@ -30,5 +30,5 @@ def optimise(file: Path, optimised: Path) -> OnnxModel:
     # The level above changes the memory layout to this CPU's vector width. Loading does that
     # anyway, on each device for its own CPU: saved, it would answer wrongly on another.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = str(optimised)
+    options.optimized_model_filepath = str(optimized)
     return OnnxModel(open_session(file, options), file)

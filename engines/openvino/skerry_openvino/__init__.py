@@ -1,4 +1,4 @@
-"""OpenVINO with NNCF as an engine: its description; the code beside it is imported by who needs it.
+"""OpenVINO with NNCF as an engine: its description; other modules import the code next to it when they need it.
 
 A new recipe is a file in recipes/, a line here, and a new version of the recipe set.
 """

@@ -47,5 +47,5 @@ def arithmetic_of(model: ov.Model) -> Arithmetic:
 
 
 def lacks(core: ov.Core, arithmetic: Arithmetic) -> bool:
-    """Tell whether this CPU has no such arithmetic."""
+    """Return whether this CPU has no such arithmetic."""
     return _CAPABILITIES[arithmetic] not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,6 +1,6 @@
-"""What building for OpenVINO takes beside recipes: conversion, and saving so that names stay.
+"""What building for OpenVINO takes in addition to recipes: conversion, and saving so that names stay.
 
-OpenVINO optimises a graph for the CPU at hand while it loads, so there is no graph to store. Its
+OpenVINO optimizes a graph for the CPU at hand while it loads, so there is no graph to store. Its
 cache of compiled models is for one CPU alone, and is not used.
 """
 
@@ -45,7 +45,7 @@ def save(
 
     Args:
         model: Any; is changed.
-        target: The .xml file; weights go into the .bin file beside it.
+        target: The .xml file; weights go into the .bin file next to it.
         arithmetic: See `skerry_openvino.arithmetic`.
         half_weights: Store float weights in 16 bits.
     """

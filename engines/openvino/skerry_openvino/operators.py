@@ -16,10 +16,10 @@ _ONNX_NAMES = {
     "ConvolutionBackpropData": "ConvTranspose",
     "ScaledDotProductAttention": "Attention",
 }
-"""Operators that are called otherwise in ONNX, whose names the families are told by."""
+"""Operators with other names in ONNX, whose names decide the family."""
 
 
 def is_transformer(model: ov.Model) -> bool:
-    """Tell whether the model is a transformer."""
+    """Return whether the model is a transformer."""
     kinds = (operator.get_type_name() for operator in model.get_ops())
     return family_of(Counter(_ONNX_NAMES.get(kind, kind) for kind in kinds)) is Family.TRANSFORMER

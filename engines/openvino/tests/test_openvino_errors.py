@@ -44,7 +44,7 @@ ENGINES = ("ONNXRuntime", "OpenVINO")
 
 
 def positions_model(*, text: bool) -> Any:
-    """`y` needs the greatest of `lengths` to be the number of tokens; the other outputs need nothing."""
+    """Return a model whose `y` needs as many tokens as the greatest of `lengths`; other outputs need nothing."""
     constants: dict[str, NDArray[Any]] = {"table": TABLE, "zero": np.zeros(1, np.int64)}
     nodes = [
         helper.make_node("ReduceMax", ["lengths"], ["longest"], keepdims=1),
@@ -94,7 +94,7 @@ class Asked:
         return np.array([f"{self.seed} {row}" for row in range(self.rows)], object)
 
     def to(self, session: Session) -> Arrays:
-        """What is sent to a model that may take no text."""
+        """Return the inputs of a request to a model that may take no text."""
         return {spec.name: self.inputs[spec.name] for spec in session.inputs}
 
     def check(self, answer: Arrays) -> None:
@@ -113,7 +113,7 @@ ASKED = st.builds(Asked, st.integers(0, 2**31), st.integers(1, 3), st.integers(2
 
 
 def model_file(engine: str, folder: Path) -> Path:
-    """The model as the engine serves it."""
+    """Return the model as the engine serves it."""
     source = folder / "model.onnx"
     source.write_bytes(positions_model(text=engine == "ONNXRuntime").SerializeToString())
     if engine == "ONNXRuntime":
@@ -158,7 +158,7 @@ def test_the_first_request_of_a_loaded_model_has_nothing_to_borrow(
         answered(loaded, Asked(2, 2, 3, wrong=False))
 
 
-def test_a_bad_row_neither_spoils_nor_borrows_from_those_beside_it(session: Session) -> None:
+def test_a_bad_row_neither_spoils_nor_borrows_from_those_next_to_it(session: Session) -> None:
     joined: list[int] = []
     specs = [*session.inputs, *session.outputs]
     batcher = Batcher(session.run, specs, batching=True, observe=joined.append)
@@ -172,7 +172,7 @@ def test_a_bad_row_neither_spoils_nor_borrows_from_those_beside_it(session: Sess
 
 
 def served(engine: str, folder: Path) -> Service:
-    """A service with the model, as a pod has it."""
+    """Return a service with the model, as a pod has it."""
     write_artifact(folder, positions_model(text=False))
     described = json.loads((folder / "skerry.json").read_text()) | {"engine": engine}
     (folder / "skerry.json").write_text(json.dumps(described))
@@ -182,7 +182,7 @@ def served(engine: str, folder: Path) -> Service:
 
 
 def sent(asked: Asked, session: Session) -> Request:
-    """A request in the protocol's JSON."""
+    """Return a request in the protocol's JSON."""
     tensors = json_tensors(asked.to(session), session.inputs)
     body = json.dumps({"inputs": tensors}).encode()
     return Request("POST", "/v2/models/positions/infer", {}, body)
@@ -241,7 +241,7 @@ def test_text_is_refused_while_it_kills_the_process(tmp_path: Path) -> None:
 
 
 def weighted(kind: str) -> Any:
-    """Rows, as wide as the caller likes, times weights of eight numbers; what comes before stays in memory."""
+    """Return a model that multiplies rows of any width by eight weights; what comes before stays in memory."""
     weights = numpy_helper.from_array(np.ones((8, 4), np.float32), "weights")
     products = {
         "matrix": [helper.make_node("MatMul", ["moved", "weights"], ["y"])],

@@ -57,7 +57,7 @@ GRAPHS: dict[str, list[Any]] = {
 
 
 def loaded(engine: str, graph: list[Any], folder: Path) -> LoadedModel:
-    """A model with the graph; `x` is a table that the caller sends."""
+    """Return a model with the graph; `x` is a table that the caller sends."""
     constants: dict[str, NDArray[Any]] = {
         "table": TABLE,
         "turned": np.ascontiguousarray(TABLE.T),
@@ -87,13 +87,13 @@ PAIRS = [node("GatherND", ["table", "ids"], ["y"])]
 
 
 def sent(model: LoadedModel, ids: list[int]) -> dict[str, Any]:
-    """What is sent with the indices."""
+    """Return what is sent with the indices."""
     more = {"x": np.arctanh(TABLE / 100)} if len(model.inputs) > 1 else {}
     return {"ids": np.array(ids, np.int64), **more}
 
 
 def wanted(name: str, ids: list[int]) -> Any:
-    """What the graph must answer."""
+    """Return what the graph must answer."""
     right = TABLE[ids]
     return {"along": right.T, "reshaped": right[None]}.get(
         name, right / (100 if "free" in name else 1)

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def perceptron(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    """A small classifier; each of its candidates is made once."""
+    """Return a small classifier; each of its candidates is built once."""
     return kitchen("OpenVINO", classifier(), tmp_path_factory.mktemp("perceptron"))
 
 
 @pytest.fixture(scope="module")
 def transformer(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
-    """A small encoder; each of its candidates is made once."""
+    """Return a small encoder; each of its candidates is built once."""
     return encoder(tmp_path_factory.mktemp("transformer"))
 
 
@@ -41,7 +41,7 @@ INT8 = (engine.PTQ_INT8, engine.PTQ_INT8_ACCURATE, engine.WEIGHT_INT8)
 
 
 def constants(file: Path) -> Counter[str]:
-    """Elements of the model's constants, by number type."""
+    """Count the elements of the model's constants, by number type."""
     counts: Counter[str] = Counter()
     for operator in read(file).get_ops():
         if operator.get_type_name() == "Constant":
@@ -132,7 +132,7 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
             made.make(recipe)
 
 
-def test_fidelity_is_the_share_of_variation_that_is_told() -> None:
+def test_fidelity_is_the_share_of_variation_that_is_kept() -> None:
     reference = np.array([[0.0, 1.0], [2.0, 3.0]])
     assert fidelity(reference, reference) == 1
     assert fidelity(reference, np.full((2, 2), reference.mean(axis=0))) == 0

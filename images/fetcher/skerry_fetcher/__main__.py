@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     if len(arguments) != 1 or arguments[0] not in STAGES:
-        told = f"no stage {' '.join(arguments)!r}: one of {', '.join(STAGES)}"
-        return end(told, LONGEST_MESSAGE, FAILED)
+        text = f"no stage {' '.join(arguments)!r}: one of {', '.join(STAGES)}"
+        return end(text, LONGEST_MESSAGE, FAILED)
     try:
         workspace = Workspace.from_environment(os.environ)
         workspace.temporary.mkdir(exist_ok=True)
@@ -41,9 +41,9 @@ def main(arguments: list[str]) -> int:
         return end(str(error), LONGEST_MESSAGE, FAILED)
     except Exception as error:
         logger.exception("the stage %s failed", arguments)
-        told = f"{type(error).__name__}: {first_line(error)}"
+        text = f"{type(error).__name__}: {first_line(error)}"
         return end(
-            f"failed unexpectedly ({told}); see the container's log", LONGEST_MESSAGE, FAILED
+            f"failed unexpectedly ({text}); see the container's log", LONGEST_MESSAGE, FAILED
         )
     return end(message, LONGEST_MESSAGE, 0)
 

@@ -30,7 +30,7 @@ OTHERS = {
 
 
 def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
-    """The files by the names that they get in the image.
+    """Return the files by their names in the image.
 
     Raises:
         RefusedError: Among them is none that jobs could use, or more than one; or a name that
@@ -40,8 +40,8 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     by_name = {file.name: file for file in listing.files}
     for name in by_name:
         if name.startswith("/") or ".." in name.split("/") or not name:
-            told = f"{where}: {name!r} is no name of a file in a folder; rename it"
-            raise RefusedError(FetchRefusal.WRONG_FORMAT, told)
+            message = f"{where}: {name!r} is no name of a file in a folder; rename it"
+            raise RefusedError(FetchRefusal.WRONG_FORMAT, message)
     if expected.main in by_name:
         return by_name
     mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]
@@ -51,7 +51,7 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
 
 
 def check_main(role: Role, folder: Path, where: str) -> None:
-    """A first look at the main file, before an image is made of it; the assessment reads all of it.
+    """Check the main file before an image is made of it; the assessment reads all of it.
 
     Raises:
         RefusedError: It is something else than its name says.
@@ -77,7 +77,7 @@ def check_main(role: Role, folder: Path, where: str) -> None:
 
 
 def content_digest(files: Mapping[str, Path], *, folder: bool) -> str:
-    """sha256:... of the one file; of a folder, of the lines that `sha256sum` writes for its files.
+    """Return sha256:... of the one file; for a folder, of the lines that `sha256sum` writes for its files.
 
     So a pin can be made with `sha256sum FILE`, or in the folder with
     `find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum`.

@@ -39,18 +39,18 @@ class Credentials:
 
     @classmethod
     def of(cls, plan: FetchPlan, workspace: Workspace) -> Credentials:
-        """The Secret of a plan."""
+        """Return the credentials in the Secret of a plan."""
         return cls(plan.secret, workspace.credentials)
 
     def get(self, key: str) -> str | None:
-        """The value of a key, without the line end that editors add; None when it is not there."""
+        """Return the value of a key, without the line end that editors add; None when it is not there."""
         file = self.folder / key
         if self.secret is None or not file.is_file():
             return None
         return file.read_text().strip()
 
     def file(self, key: str) -> Path:
-        """The file of a key that must be there.
+        """Return the path of a key's file, which must exist.
 
         Raises:
             RefusedError: It is not.
@@ -82,17 +82,17 @@ class Credentials:
         raise self.unusable(f"has no {wanted} (its keys: {found})", f"add {wanted}")
 
     def unusable(self, what: str, todo: str) -> RefusedError:
-        """The error for a Secret that can't be used."""
-        told = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
-        return RefusedError(FetchRefusal.SECRET, told)
+        """Return the error for a Secret that can't be used."""
+        message = f"the Secret {self.secret} that credentialsSecretName names {what}; {todo}"
+        return RefusedError(FetchRefusal.SECRET, message)
 
     @property
     def authority(self) -> str | None:
-        """A certificate authority to trust beside the public ones, in PEM."""
+        """A certificate authority to trust in addition to the public ones, in PEM."""
         return self.get(AUTHORITY)
 
     def trust(self) -> ssl.SSLContext:
-        """Public authorities and the Secret's own.
+        """Return a context that trusts the public authorities and the Secret's own.
 
         Raises:
             RefusedError: ca.crt holds no certificate.

@@ -45,7 +45,7 @@ class BrokenError(Exception):
 
 
 def of_connection(error: BaseException, where: str) -> RefusedError | BrokenError:
-    """What the error of a client library that did not get an answer means.
+    """Return the meaning of a client library's error when the server gave no answer.
 
     Libraries wrap the cause in errors of their own, so it is looked for all the way down.
     """
@@ -58,7 +58,7 @@ def of_connection(error: BaseException, where: str) -> RefusedError | BrokenErro
 
 
 def not_trusted(where: str, why: str) -> RefusedError:
-    """The server's certificate can't be verified."""
+    """Return the error for a server whose certificate can't be verified."""
     return RefusedError(
         FetchRefusal.NOT_TRUSTED,
         f"{where}: the server's certificate is not trusted ({why}); put the certificate authority"
@@ -67,7 +67,7 @@ def not_trusted(where: str, why: str) -> RefusedError:
 
 
 def host_unknown(where: str) -> RefusedError:
-    """DNS knows no such host."""
+    """Return the error for a host that DNS does not know."""
     return RefusedError(
         FetchRefusal.HOST_UNKNOWN,
         f"{where}: no host of this name is known in the cluster; correct the uri or endpoint, or see"
@@ -76,7 +76,7 @@ def host_unknown(where: str) -> RefusedError:
 
 
 def of_status(status: int, where: str, secret: str | None) -> RefusedError | BrokenError:
-    """What an HTTP status other than success means."""
+    """Return the meaning of an HTTP status other than success."""
     if status in {401, 403}:
         return denied(where, secret, f"HTTP {status}")
     if status in {404, 410}:
@@ -92,7 +92,7 @@ def of_status(status: int, where: str, secret: str | None) -> RefusedError | Bro
 
 
 def denied(where: str, secret: str | None, why: str) -> RefusedError:
-    """The server wants other credentials, or any."""
+    """Return the error for a server that requires other credentials, or any."""
     todo = (
         f"see that Secret {secret} holds credentials that may read it"
         if secret

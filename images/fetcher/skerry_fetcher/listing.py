@@ -51,7 +51,7 @@ class Listing(Model):
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     def version(self, uri: str, endpoint: str | None) -> str | None:
-        """A key of exactly this version of these files; None where nothing tells versions apart."""
+        """Return a key of exactly this version of these files; None where nothing distinguishes versions."""
         if not self.files or not all(file.validator for file in self.files):
             return None
         lines = [f"{uri} {endpoint or ''}"]
@@ -64,12 +64,12 @@ class Listing(Model):
 
     @classmethod
     def read(cls, file: Path) -> Listing:
-        """What `look` kept."""
+        """Return the listing that `look` stored."""
         return cls.model_validate_json(file.read_text())
 
 
 def human(count: int) -> str:
-    """Bytes as people say them: 90.3 MB."""
+    """Return a count of bytes for people, such as 90.3 MB."""
     size, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000 or unit == "GB":  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""A file that grows as bytes come in; what is there already is where a broken download goes on."""
+"""A file that grows as bytes come in; a broken download continues after the bytes that are there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Sink:
         self.path = path
         self.size = size
         self._allowed = allowed
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
@@ -64,14 +64,14 @@ class Sink:
 
     def _tell(self, offset: int) -> None:
         now = time.monotonic()
-        if now - self._told_at >= SECONDS_BETWEEN_WORDS:
-            self._told_at = now
+        if now - self._reported_at >= SECONDS_BETWEEN_WORDS:
+            self._reported_at = now
             of = f" of {human(self.size)}" if self.size is not None else ""
             logger.info("%s: %s%s", self.path.name, human(offset), of)
 
 
 def too_large(what: str, size: int | None, allowed: int) -> RefusedError:
-    """The files are more than the size limit lets in."""
+    """Return the error for files that exceed the size limit."""
     has = f"has {human(size)}, and" if size is not None else "is larger than allowed:"
     return RefusedError(
         FetchRefusal.TOO_LARGE,

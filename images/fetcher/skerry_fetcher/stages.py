@@ -72,12 +72,12 @@ def fetch(plan: FetchPlan, workspace: Workspace) -> str:
 
 
 def _pinned(plan: FetchPlan) -> Listing | None:
-    """What is pinned, when an earlier job brought it in: its origin may be gone by now."""
+    """Return the pinned listing, when an earlier job fetched it: its origin may have gone since."""
     return None if plan.pin is None else _found(plan, content_tag(plan.role, plan.pin), Listing())
 
 
 def _looked(plan: FetchPlan, listing: Listing) -> Listing:
-    """The listing, checked; with its image, when this very version was brought in before."""
+    """Return the checked listing; with its image, when this very version was fetched before."""
     placed(plan.role, listing, plan.uri)
     if listing.total is not None and listing.total > plan.size_limit:
         raise too_large(plan.uri, listing.total, plan.size_limit)
@@ -95,11 +95,11 @@ def _found(plan: FetchPlan, tag: str, listing: Listing) -> Listing | None:
         raise RefusedError(FetchRefusal.REGISTRY, str(error)) from error
     if image is None:
         return None
-    told = image.annotations
+    marks = image.annotations
     update = {
         "digest": image.digest,
-        "content": told.get(ANNOTATION_CONTENT),
-        "bytes": int(told.get(ANNOTATION_BYTES, "0")),
+        "content": marks.get(ANNOTATION_CONTENT),
+        "bytes": int(marks.get(ANNOTATION_BYTES, "0")),
     }
     return listing.model_copy(update=update)
 

@@ -77,8 +77,8 @@ def patiently(ask: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> 
             reraise=True,
         )(ask)
     except BrokenError as error:
-        told = f"{error}; given up after {TRIES} tries in a row without a byte"
-        raise RefusedError(FetchRefusal.UNREACHABLE, told) from error
+        message = f"{error}; given up after {TRIES} tries in a row without a byte"
+        raise RefusedError(FetchRefusal.UNREACHABLE, message) from error
 
 
 class _Patience:

@@ -1,4 +1,4 @@
-"""What the CPU of this node can do: quantisation depends on it."""
+"""What the CPU of this node can do: quantization depends on it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from skerry.engines import EngineNotFound, find_engine
 from skerry.jobs.errors import StageError
 
 if TYPE_CHECKING:
-    from skerry.engines import EnginePlugin, Optimiser
+    from skerry.engines import EnginePlugin, Optimizer
 
 
 def engine_of(name: str) -> EnginePlugin:
@@ -24,9 +24,9 @@ def engine_of(name: str) -> EnginePlugin:
         raise StageError(str(error)) from error
 
 
-def optimiser_of(engine: EnginePlugin) -> Optimiser | None:
-    """Return the function that stores optimised graphs, if the engine has one."""
-    if engine.optimiser is None:
+def optimizer_of(engine: EnginePlugin) -> Optimizer | None:
+    """Return the function that stores optimized graphs, if the engine has one."""
+    if engine.optimizer is None:
         return None
-    function: Optimiser = pkgutil.resolve_name(engine.optimiser)
+    function: Optimizer = pkgutil.resolve_name(engine.optimizer)
     return function

@@ -1,4 +1,4 @@
-"""Whether a source can be measured as `spec.evaluation` asks: told before anything is built."""
+"""Decides before anything is built whether a source can be measured as `spec.evaluation` asks."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def _answers(source: LoadedModel, dataset: Dataset, uri: str) -> list[NDArray[An
 def _joined(answers: list[NDArray[Any]], name: str) -> NDArray[Any]:
     shapes = sorted({answer.shape for answer in answers})
     if len(shapes) > 1 or shapes[0][:1] != (1,):
-        told = ", ".join(map(str, shapes))
+        found_shapes = ", ".join(map(str, shapes))
         raise SourceError(
-            f"the source answers one sample each with {name} of shape {told}: the first axis must be the"
+            f"the source answers one sample each with {name} of shape {found_shapes}: the first axis must be the"
             " samples, and the others the same for all; export it so, or with another first output"
         )
     return np.concatenate(answers)

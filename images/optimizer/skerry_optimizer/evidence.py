@@ -63,7 +63,7 @@ def find_evidence(client: RegistryClient, plan: JobPlan) -> JobSummary | None:
     try:
         summary = JobSummary.model_validate_json(layer.annotations.get(ANNOTATION_RESULT, ""))
     except ValidationError:
-        return None  # of another release: measured anew, and overwritten
+        return None  # of another release: measured again, and overwritten
     return summary.in_image(plan.registry, image.digest)
 
 

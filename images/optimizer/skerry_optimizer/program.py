@@ -35,15 +35,15 @@ def main(arguments: list[str]) -> int:
         return end(f"{error}", limit, error.exit_status)
     except Exception as error:
         logger.exception("the stage %s failed", arguments)
-        told = f"{type(error).__name__}: {first_line(error)}"
+        text = f"{type(error).__name__}: {first_line(error)}"
         return end(
-            f"{arguments[0]} failed unexpectedly ({told}); see the container's log", limit, 1
+            f"{arguments[0]} failed unexpectedly ({text}); see the container's log", limit, 1
         )
     return end(message, limit, 0)
 
 
 def run_stage(workspace: Workspace, arguments: list[str]) -> str:
-    """Run a stage, unless candidates of before make it needless; return its message."""
+    """Run a stage, unless earlier candidates make it needless; return its message."""
     match arguments:
         case [name] if name in STAGES and STAGES[name].builds and workspace.built.exists():
             return "candidates of an earlier job with the same build key"

@@ -1,4 +1,4 @@
-"""`python -m skerry_runtime`: load the artifact, say what is served, serve until told to stop."""
+"""`python -m skerry_runtime`: load the artifact, say what is served, serve until asked to stop."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What lies beside the model: how it may be served and what was certified about it."""
+    """What lies next to the model: how it may be served and what was certified about it."""
 
     directory: Path
     recipe: str

@@ -65,14 +65,14 @@ class _Waiting:
 
 
 class Batcher:
-    """Runs one inference at a time, first come, first served, with those that fit beside the first.
+    """Runs one inference at a time, first come, first served, together with those that fit.
 
     Args:
         compute: Runs the engine: inputs and output names to arrays.
         specs: Inputs and outputs of the model; requests are joined only where the first axis of
             each is free.
-        batching: Whether the variant was certified with other requests' rows beside its own.
-        observe: Is told the requests of each call of the engine.
+        batching: Whether the variant was certified with other requests' rows in the same batch.
+        observe: Called with the requests of each call of the engine.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Batcher:
         return mine.answer
 
     def _begin(self, mine: _Waiting) -> bool:
-        """Whether nobody else computes, so that this may be computed at once; else it waits."""
+        """Return whether nobody else computes, so that this call may begin at once; otherwise it waits."""
         with self._state:
             if self._busy:
                 self._queue.append(mine)

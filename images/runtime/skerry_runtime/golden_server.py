@@ -1,4 +1,4 @@
-"""`python -m skerry_runtime.golden_server FILE PORT`: golden samples beside a server that isn't Skerry's.
+"""`python -m skerry_runtime.golden_server FILE PORT`: golden samples next to a server that isn't Skerry's.
 
 The file is written by `skerry_runtime.repository`. The agent asks for it once per revision, so this
 keeps nothing in memory and imports no engine: it holds 20 MB.

@@ -71,7 +71,7 @@ class Model:
             )
 
     def facts(self) -> dict[str, Any]:
-        """What is served and what was certified about it, for the metadata of both forms."""
+        """Return what is served and what was certified about it, for the metadata of REST and gRPC."""
         artifact = self.artifact
         facts = {
             "revision": self.revision,
@@ -86,7 +86,7 @@ class Model:
         return {key: value for key, value in facts.items() if value is not None}
 
     def properties(self) -> dict[str, str]:
-        """`facts` as the flat strings that gRPC's metadata has; nested ones by `certified.NAME`."""
+        """Return `facts` as the flat strings of gRPC's metadata; nested ones as `certified.NAME`."""
         facts = self.facts()
         certified: dict[str, Any] = facts.pop("certified")
         flat = facts | {f"certified.{key}": value for key, value in certified.items()}

@@ -228,7 +228,7 @@ def _unpack(file: IO[bytes], folder: Path, digest: str) -> None:
 
 
 def _login(host: str, secrets: Path | None) -> str | None:
-    """The login for a host out of the mounted docker configurations."""
+    """Return the login for a host out of the mounted docker configurations."""
     for file in sorted(secrets.glob("*/config.json")) if secrets else ():
         entry = json.loads(file.read_text()).get("auths", {}).get(host, {})
         if entry.get("auth"):
@@ -244,7 +244,7 @@ def main() -> int:
     reference, folder = sys.argv[1], Path(sys.argv[2])
     secrets = os.environ.get("SKERRY_PULL_SECRETS")
     insecure = os.environ.get("SKERRY_INSECURE_REGISTRY", "")
-    for left in folder.iterdir():  # a container that was started again begins anew
+    for left in folder.iterdir():  # a container that was started again begins from scratch
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     try:
         pull(reference, folder, insecure_host=insecure, secrets=Path(secrets) if secrets else None)

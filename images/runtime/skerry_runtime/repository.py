@@ -2,7 +2,7 @@
 
 Runs once, before the server: writes the model repository and configuration that the server reads,
 with links into the artifact, which stays read-only and verified where it is, and the golden samples
-as the agent wants them. Sources: Triton's model repository and model configuration documents,
+as the agent expects them. Sources: Triton's model repository and model configuration documents,
 OpenVINO Model Server's "Preparing a Model Repository", MLServer's model-settings.json.
 """
 
@@ -100,7 +100,7 @@ def _triton_tensors(kind: str, specs: Sequence[TensorSpec], *, without_rows: boo
 def _mlserver(
     model: str, file: Path, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> dict[str, Any]:
-    """The image says by MLSERVER_MODEL_IMPLEMENTATION which of its classes serves ONNX files."""
+    """Return the model's settings; MLSERVER_MODEL_IMPLEMENTATION in the image names the class for ONNX files."""
     settings: dict[str, Any] = {
         "name": model,
         "platform": "onnx",

@@ -141,7 +141,7 @@ class ProtocolTask(Task):
 
 @lru_cache(maxsize=8)
 def _around(status: str, headers: Headers, trailers: Headers) -> tuple[bytes, bytes]:
-    """What goes before and behind the one chunk; nearly always the same."""
+    """Return what goes before and after the one chunk; it is nearly always the same."""
     names = ", ".join(name for name, _ in trailers)
     all_headers = (*headers, ("Transfer-Encoding", "chunked"), ("Trailer", names))
     head = f"HTTP/1.1 {status}\r\n{_lines(all_headers)}\r\n"
@@ -175,7 +175,7 @@ class ProtocolChannel(HTTPChannel):
             self.server.pull_trigger()
 
     def readable(self) -> bool:
-        """Whether waitress' loop is to read."""
+        """Return whether waitress' loop is to read."""
         return not self.attended and super().readable()
 
     def _asked_again(self) -> bool:
@@ -280,7 +280,7 @@ class _Stop:
 
     def _drain(self) -> None:
         log.info("shutting down: not ready, still serving for %.0f s", self._seconds)
-        # Not synchronisation: gateways need this long to see that the pod is not ready.
+        # Not synchronization: gateways need this long to see that the pod is not ready.
         time.sleep(self._seconds)
         if not self._model.admission.wait_until_idle(LAST_REQUESTS_SECONDS):
             log.warning("%d requests are cut off", self._model.admission.in_flight)

@@ -1,4 +1,4 @@
-"""What the pod tells the runtime, all by environment variables."""
+"""The runtime's settings, all from the pod's environment variables."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The five kinds of Skerry as pydantic models: the one source of the CRDs, the docs and the checks.
 
-`crds/` is generated from here. What a schema can say (patterns, enums, lengths, defaults) is said on
-the fields; what it can't is said as CEL rules beside the model (`rules`), so that the API server
-refuses a mistake before anything acts on it.
+`crds/` is generated from here. What a schema can express (patterns, enums, lengths, defaults) stands on
+the fields; what it can't stands in CEL rules next to the model (`rules`), so that the API server
+rejects a mistake before anything acts on it.
 """
 
 from skerry.api.edgemodel import EdgeModel, EdgeModelSpec, EdgeModelStatus

@@ -35,14 +35,14 @@ class Mark:
 
     Attributes:
         attempt: a mark without a number means the first.
-        nonce: tells two approvals of the same attempt apart.
+        nonce: distinguishes two approvals of the same attempt.
     """
 
     attempt: Attempt
     nonce: str = ""
 
     def __str__(self) -> str:
-        """As it stands in an annotation; the first attempt is not written out."""
+        """Return the mark as it is written in an annotation; the first attempt is left out."""
         number = f":{self.attempt.number}" if self.attempt.number else ""
         return f"{self.attempt.revision}{number}" + (f"/{self.nonce}" if self.nonce else "")
 
@@ -60,12 +60,12 @@ def retry_asked(annotations: Mapping[str, str]) -> str | None:
 
 
 def marks(annotations: Mapping[str, str], key: str) -> tuple[Mark, ...]:
-    """The marks in an annotation; words that are none are left out."""
+    """Return the marks in an annotation without words that are no marks."""
     words = (word.strip() for word in annotations.get(key, "").split(","))
     found = (_MARK.fullmatch(word) for word in words)
     return tuple(Mark(Attempt(f[1], int(f[2] or 0)), f[3] or "") for f in found if f)
 
 
 def join(found: tuple[Mark, ...]) -> str:
-    """The annotation's value for these marks."""
+    """Return the annotation's value for these marks."""
     return ",".join(str(mark) for mark in found)

@@ -181,7 +181,7 @@ class Model(BaseModel):
     invariants: ClassVar[tuple[Rule, ...]] = ()
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON form for the API server: camelCase, fields that are None left out."""
+        """Return the JSON form for the API server: camelCase, fields that are None left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @model_validator(mode="before")

@@ -3,7 +3,7 @@
 `python -m skerry.api.crd crds/` writes a file per kind; with `--check` it only says which of them
 are stale, and exits 1 when one is. The API server takes a subset of JSON Schema ("structural": no
 references, no unions, no nulls); this module turns pydantic's output into that subset and adds what
-a CRD says beside its schema. An optional field becomes one that may be absent: the API server prunes
+a CRD has in addition to its schema. An optional field becomes one that may be absent: the API server prunes
 a null itself.
 """
 
@@ -59,7 +59,7 @@ _Dumper.add_representer(str, _paragraphs)
 
 
 def custom_resource_definition(kind: type[Resource]) -> Schema:
-    """The CRD of one kind, as the API server takes it."""
+    """Return the CRD of one kind, as the API server takes it."""
     info, name = kind.info, kind.__name__
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -82,7 +82,7 @@ def custom_resource_definition(kind: type[Resource]) -> Schema:
 
 
 def open_api_schema(kind: type[Resource]) -> Schema:
-    """The structural OpenAPI v3 schema of one kind: references resolved, unions and nulls gone."""
+    """Return the structural OpenAPI v3 schema of one kind: references resolved, unions and nulls gone."""
     written = kind.model_json_schema(by_alias=True, mode="validation")
     root = _structural(written, written.pop("$defs", {}))
     # The API server knows these; a schema may only name them.
@@ -100,18 +100,18 @@ def open_api_schema(kind: type[Resource]) -> Schema:
 
 
 def render(kind: type[Resource]) -> str:
-    """The text of one kind's file."""
+    """Return the text of one kind's file."""
     definition = custom_resource_definition(kind)
     return HEADER + yaml.dump(definition, Dumper=_Dumper, sort_keys=False, width=100)
 
 
 def files() -> dict[str, str]:
-    """Text by file name, for all kinds."""
+    """Return text by file name, for all kinds."""
     return {f"{GROUP}_{kind.info.plural}.yaml": render(kind) for kind in KINDS}
 
 
 def stale(folder: Path) -> list[str]:
-    """Names of files in the folder that are not what the models say: changed, missing or left over."""
+    """Return the names of files in the folder that differ from the models: changed, missing or left over."""
     wanted = files()
     found = {path.name: path.read_text() for path in folder.glob("*.yaml")}
     return sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
@@ -144,7 +144,7 @@ def _column(column: Column) -> Schema:
 
 
 def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    """One schema in the API server's subset, with all that it refers to written out."""
+    """Return one schema in the API server's subset, with all its references written out."""
     flat = _resolve(_required_form(schema), definitions)
     kept = {key: flat[key] for key in sorted(flat, key=_place) if key not in UNSUPPORTED}
     if "description" in kept:
@@ -161,7 +161,7 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _required_form(schema: Schema) -> Schema:
-    """`X | None` with default null is written as an X that may be absent.
+    """Return `X | None` with default null as an X that may be absent.
 
     Raises:
         ValueError: another union, which a structural schema can't say.
@@ -179,9 +179,9 @@ def _required_form(schema: Schema) -> Schema:
 
 
 def _resolve(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The schema with its reference, if it is one, written out.
+    """Return the schema, written out when it is a reference.
 
-    A field's own description takes the place of its type's; an enum's, which tells of the values,
+    A field's own description takes the place of its type's; an enum's, which describes the values,
     is kept below it.
     """
     if "$ref" not in schema:
@@ -195,17 +195,17 @@ def _resolve(schema: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _place(key: str) -> tuple[int, str]:
-    """Sorts a schema's words for a reader: what it is, what it takes, then its parts."""
+    """Return the place of a schema's key for readers: what it is, what it takes, then its parts."""
     return (ORDER.index(key) if key in ORDER else len(ORDER) // 2, key)
 
 
 def _unwrap(text: str) -> str:
-    """A docstring's lines joined to paragraphs; a line that starts with `value:` stays one."""
+    """Return a docstring's lines joined to paragraphs; a line that starts with `value:` stays one."""
     return re.sub(r"(?<!\n)\n(?!\n|\w+: )", " ", text)
 
 
 def _without_nulls(value: Any) -> Any:
-    """A default without the fields that are null, as the API server would prune it."""
+    """Return a default without the fields that are null, as the API server would prune it."""
     if isinstance(value, dict):
         return {key: _without_nulls(part) for key, part in value.items() if part is not None}
     if isinstance(value, list):

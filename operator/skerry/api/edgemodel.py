@@ -1,4 +1,4 @@
-"""`EdgeModel`: the model a user wants on the fleet. The user writes `spec`, the operator `status`.
+"""`EdgeModel`: a model for the fleet. The user writes `spec`, the operator `status`.
 
 Everything but `source`, `evaluation` and `targets` has a default that stops a bad rollout. The
 evaluation's, the rollout's and the guard's parts of the spec are in `skerry.api.evaluation`, `rollout` and

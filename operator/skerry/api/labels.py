@@ -57,7 +57,7 @@ def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
 
 
 def node_selector_rules(unset: str = "") -> tuple[Rule, Rule]:
-    """The rules for a field `nodeSelector`: its keys are node labels, and none is Skerry's own.
+    """Return the rules for a field `nodeSelector`: its keys are node labels, and none is Skerry's own.
 
     Args:
         unset: CEL that holds where the field may be left out and is, with "||" behind it.

@@ -1,7 +1,7 @@
 """Rules that a schema can't say, written once for both who check them.
 
 A `Rule` holds a CEL expression, which `skerry.api.crd` writes into the CRD for the API server, and
-the same test in Python, which pydantic runs. `ListMap` does so for lists whose items are told apart
+the same test in Python, which pydantic runs. `ListMap` does so for lists whose items are identified
 by keys. Tests hold both sides against each other: what one refuses, the other refuses.
 """
 
@@ -45,7 +45,7 @@ class Rule:
             raise ValueError(f"{self.field}: {self.message}" if self.field else self.message)
 
     def to_schema(self) -> dict[str, str]:
-        """The rule as an entry of x-kubernetes-validations."""
+        """Return the rule as an entry of x-kubernetes-validations."""
         entry = {"rule": self.expression, "message": self.message}
         return entry | {"fieldPath": f".{self.field}"} if self.field else entry
 
@@ -105,6 +105,6 @@ class ListMap:
 
 
 def with_rules(schema: JsonSchemaValue, rules: Iterable[Rule]) -> JsonSchemaValue:
-    """The schema with the rules added after those that it has."""
+    """Return the schema with the rules added after those that it has."""
     added = [rule.to_schema() for rule in rules]
     return schema | {VALIDATIONS: [*schema.get(VALIDATIONS, []), *added]} if added else schema

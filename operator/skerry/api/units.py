@@ -39,7 +39,7 @@ def parse_duration(text: str) -> int:
 
 
 def parse_quantity(text: str) -> float:
-    """Number behind a Kubernetes quantity: cores for CPU (`250m` is 0.25), bytes for memory (`1Mi`).
+    """Return the number of a Kubernetes quantity: cores for CPU (`250m` is 0.25), bytes for memory (`1Mi`).
 
     Raises:
         ValueError: the text is no quantity.
@@ -52,7 +52,7 @@ def parse_quantity(text: str) -> float:
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of a memory quantity, rounded up to a whole byte.
+    """Return the bytes of a memory quantity, rounded up to a whole byte.
 
     Raises:
         ValueError: the text is no quantity.
@@ -61,13 +61,13 @@ def parse_bytes(text: str) -> int:
 
 
 def say_bytes(count: float) -> str:
-    """A count of bytes for people: 54 kB, 58.8 MB."""
+    """Return a count of bytes for people, such as 54 kB or 58.8 MB."""
     kilobytes = round(count / 1e3)
     return f"{kilobytes} kB" if kilobytes < 1000 else f"{count / 1e6:.1f} MB"  # noqa: PLR2004
 
 
 def parse_ratio(text: str) -> float:
-    """Number of a threshold: `0.95` is 0.95, `1.25x` is 1.25 and `1%` is 0.01.
+    """Return the number of a threshold: `0.95` is 0.95, `1.25x` is 1.25 and `1%` is 0.01.
 
     Raises:
         ValueError: the text is no threshold.
@@ -80,7 +80,7 @@ def parse_ratio(text: str) -> float:
 
 
 def parse_count(text: str, whole: int) -> int:
-    """A count of at least 1 from a number (`3`) or a share of `whole` (`10%`, rounded up).
+    """Return a count of at least 1 from a number (`3`) or a share of `whole` (`10%`, rounded up).
 
     Raises:
         ValueError: the text is neither.

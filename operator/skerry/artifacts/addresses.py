@@ -16,7 +16,7 @@ _LEAST_LABELS = 2
 
 
 def may_send_to(registry: str, other: str) -> bool:
-    """Whether a registry may send its clients to another host for a token.
+    """Return whether a registry may send its clients to another host for a token.
 
     To itself, to a host of its own domain, and to any host by a public name: not to addresses inside the
     cluster or its network, of which a stranger's registry could learn something.
@@ -37,7 +37,7 @@ def may_send_to(registry: str, other: str) -> bool:
 
 
 def never_answers(error: BaseException) -> bool:
-    """Whether a failed connection fails again: no such host, no certificate to be trusted, no TLS at all."""
+    """Return whether a failed connection would fail again: no such host, no trusted certificate, no TLS at all."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return True

@@ -19,7 +19,7 @@ _MOST_DIGITS = 9
 
 
 def may_pass(status: int) -> bool:
-    """Whether another request may have another answer without anybody doing anything."""
+    """Return whether another request may succeed without anybody doing anything."""
     return status in BUSY or status >= 500  # noqa: PLR2004 - the server's own errors
 
 
@@ -32,7 +32,7 @@ def pause_asked(header: str | None, now: datetime) -> float | None:
         until = parsedate_to_datetime(text)
     except (ValueError, OverflowError, TypeError):
         return None
-    if until.tzinfo is None:  # "-0000": UTC, from a place that is not told
+    if until.tzinfo is None:  # "-0000": UTC, from an unstated place
         until = until.replace(tzinfo=UTC)
     return _bounded((until - now).total_seconds())
 

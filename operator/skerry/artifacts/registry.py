@@ -121,7 +121,7 @@ class Registry:
         self._holds: dict[str, _Hold] = {}
 
     async def resolve(self, uri: str) -> str:
-        """The digest (sha256:...) that `oci://HOST/REPOSITORY[:TAG]` names now.
+        """Return the digest (sha256:...) that `oci://HOST/REPOSITORY[:TAG]` names now.
 
         Raises:
             RegistryError: with what a person can do about it.
@@ -131,7 +131,7 @@ class Registry:
         return _digest(await self._ask(question), uri)
 
     async def find(self, image: str) -> tuple[str, dict[str, Any]] | None:
-        """The digest and the manifest of HOST/REPOSITORY:TAG; None when there is no such tag.
+        """Return the digest and the manifest of HOST/REPOSITORY:TAG; None when there is no such tag.
 
         Raises:
             RegistryError: with what a person can do about it.
@@ -144,7 +144,7 @@ class Registry:
         return f"sha256:{hashlib.sha256(content).hexdigest()}", _parsed(content, image)
 
     async def manifest(self, image: str) -> dict[str, Any]:
-        """The manifest of HOST/REPOSITORY@sha256:...
+        """Return the manifest of HOST/REPOSITORY@sha256:...
 
         Raises:
             RegistryError: with what a person can do about it.
@@ -154,7 +154,7 @@ class Registry:
         return _parsed(_good(await self._ask(question), image).content, image)
 
     async def blob(self, image: str, digest: str, most_bytes: int) -> bytes:
-        """A layer of HOST/REPOSITORY@..., checked against its digest.
+        """Return a layer of HOST/REPOSITORY@..., checked against its digest.
 
         Raises:
             RegistryError: also when it is larger than `most_bytes` or not what its digest says.
@@ -169,7 +169,7 @@ class Registry:
         return answer.content
 
     async def _ask(self, question: _Question, seconds: float = ANSWER_SECONDS) -> _Answer:
-        """One question, with an anonymous token where the registry wants one; in time, or not at all."""
+        """Ask one question, with an anonymous token where the registry requires one, within the time limit."""
         self._check_hold(question)
         try:
             async with asyncio.timeout(seconds):
@@ -185,7 +185,7 @@ class Registry:
         return answer
 
     async def _follow(self, question: _Question) -> _Answer:
-        """One question, and where the registry sends it to, within bounds."""
+        """Ask one question and follow redirects, within limits."""
         scheme = "http" if question.host == self._insecure_host else "https"
         url = _url(f"{scheme}://{question.host}/v2/{question.path}", question.uri)
         accept = {"Accept": ", ".join((*_MEDIA_TYPES, "*/*"))}
@@ -213,7 +213,7 @@ class Registry:
     async def _once(
         self, method: str, url: httpx.URL, question: _Question, headers: dict[str, str]
     ) -> _Answer:
-        """One request; its answer is read as it comes, up to the bound, and is not unpacked."""
+        """Send one request; read its answer up to the limit without unpacking it."""
         try:
             async with self._client.stream(
                 method,
@@ -232,7 +232,7 @@ class Registry:
             raise _unreached(error, question.uri) from error
 
     async def _anonymous_token(self, refusal: _Answer, question: _Question) -> str:
-        """A pull token without credentials, as public registries hand out."""
+        """Return a pull token without credentials, as public registries hand out."""
         challenge = dict(_CHALLENGE.findall(refusal.headers.get("www-authenticate", "")))
         if "realm" not in challenge:
             raise _refused(question.uri)
@@ -252,7 +252,7 @@ class Registry:
         return token
 
     def _realm(self, named: str, question: _Question) -> httpx.URL:
-        """Where the registry sends for a token, if that is a place to be asked."""
+        """Return the address where the registry sends clients for a token, if it may be asked."""
         schemes = ("http", "https") if question.host == self._insecure_host else ("https",)
         own = httpx.URL(f"https://{question.host}").host
         try:
@@ -290,21 +290,21 @@ class Registry:
 
 
 def split(uri: str) -> tuple[str, str, str]:
-    """Host, repository and tag of `oci://HOST[:PORT]/REPOSITORY[:TAG]`; the tag defaults to latest."""
+    """Return host, repository and tag of `oci://HOST[:PORT]/REPOSITORY[:TAG]`; the tag defaults to latest."""
     host, _, rest = uri.removeprefix("oci://").partition("/")
     repository, _, tag = rest.partition(":")
     return host, repository, tag or "latest"
 
 
 def _pinned(image: str) -> tuple[str, str, str]:
-    """Host, repository and digest of HOST[:PORT]/REPOSITORY@sha256:..."""
+    """Return host, repository and digest of HOST[:PORT]/REPOSITORY@sha256:..."""
     place, _, digest = image.partition("@")
     host, _, repository = place.partition("/")
     return host, repository, digest
 
 
 def _url(text: str, uri: str) -> httpx.URL:
-    """An address out of a spec or an answer.
+    """Parse an address from a spec or an answer.
 
     Raises:
         RegistryError: it is none.
@@ -320,7 +320,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def _parsed(content: bytes, uri: str) -> dict[str, Any]:
-    """An answer's JSON object."""
+    """Parse an answer's JSON object."""
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
@@ -331,7 +331,7 @@ def _parsed(content: bytes, uri: str) -> dict[str, Any]:
 
 
 def _good(answer: _Answer, uri: str) -> _Answer:
-    """The answer, which must be a success."""
+    """Return the answer; raise unless it is a success."""
     if answer.status == HTTPStatus.NOT_FOUND:
         raise RegistryError(
             "the registry has no such image or tag", uri, "check the name, or push it"
@@ -351,7 +351,7 @@ def _busy(answer: _Answer, question: _Question) -> RegistryError:
 
 
 def _words(answer: _Answer) -> str:
-    """The status as the registry gave it, and for how long it asks to be left alone."""
+    """Return the status as the registry gave it, and how long the registry asks clients to wait."""
     asked = pause_asked(answer.headers.get("retry-after"), datetime.now(UTC))
     pause = f" and asks for a pause of {asked:.0f} s" if asked else ""
     return f"the registry answered {answer.status}{pause}"
@@ -388,4 +388,4 @@ def _unreached(error: Exception, uri: str) -> RegistryError:
 
 
 def _refused(uri: str) -> RegistryError:
-    return RegistryError("the registry wants credentials", uri, _TO_BE_READ)
+    return RegistryError("the registry requires credentials", uri, _TO_BE_READ)

@@ -1,4 +1,4 @@
-"""`skerry`, which is also `kubectl skerry`: what goes on, in the terminal and as a page, and actions by hand.
+"""`skerry`, also `kubectl skerry`: the state of models, in the terminal and as a page, and actions by hand.
 
 main.py         the commands and their options; errors become two lines and an exit code
 connection.py   which cluster and namespace; reading.py: the objects of a model, read once

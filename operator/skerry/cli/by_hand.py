@@ -1,6 +1,6 @@
 """Promote, abort, undo, retry: which annotation to write for it, or why it can't be done. No I/O.
 
-What an annotation may hold is told in `skerry.api.actions`.
+`skerry.api.actions` says what an annotation may hold.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Order:
     """An annotation to write.
 
     Attributes:
-        told: what will come of it, a line for each class.
+        consequences: a line for each class.
         risk: what a person should confirm first; empty for nothing.
     """
 
     key: str
     value: str
-    told: tuple[str, ...]
+    consequences: tuple[str, ...]
     risk: str = ""
 
 
@@ -71,9 +71,9 @@ def promote(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
         for mark in marks(picture.model.metadata.annotations, ANNOTATION_PROMOTE)
         if mark.attempt in live and mark.attempt.revision not in named
     ]
-    told = [f"{route.hardware_class_name}: {_tried(route).revision} is approved{_when(picture, route)}"
+    consequences = [f"{route.hardware_class_name}: {_tried(route).revision} is approved{_when(picture, route)}"
             for route in found]  # fmt: skip
-    return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(told))
+    return Order(ANNOTATION_PROMOTE, join((*kept, *fresh)), tuple(consequences))
 
 
 def abort(picture: Picture, classes: Sequence[str]) -> Order:
@@ -91,10 +91,12 @@ def abort(picture: Picture, classes: Sequence[str]) -> Order:
         if alone
         else ""
     )
-    told = [f"{r.hardware_class_name}: {_tried(r).revision} is rolled back and not tried again until a retry"
-            for r in found]  # fmt: skip
+    consequences = [
+        f"{r.hardware_class_name}: {_tried(r).revision} is rolled back and not tried again until a retry"
+        for r in found
+    ]
     value = join(tuple(Mark(_tried(route)) for route in found))
-    return Order(ANNOTATION_ABORT, value, tuple(told), risk)
+    return Order(ANNOTATION_ABORT, value, tuple(consequences), risk)
 
 
 def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
@@ -117,14 +119,14 @@ def undo(picture: Picture, classes: Sequence[str], now: datetime) -> Order:
             f"no previous revision is kept{why}",
             "change the spec back: the change is rolled out in waves",
         )
-    told = [f"{r.hardware_class_name}: from {r.stable.revision} back to {r.previous.revision}"
+    consequences = [f"{r.hardware_class_name}: from {r.stable.revision} back to {r.previous.revision}"
             for r in found if r.stable and r.previous]  # fmt: skip
     value = join(tuple(Mark(Attempt.of(r.stable)) for r in found if r.stable))
-    return Order(ANNOTATION_UNDO, value, tuple(told))
+    return Order(ANNOTATION_UNDO, value, tuple(consequences))
 
 
 def retry(picture: Picture, now: datetime) -> Order:
-    """Try again what failed or was taken back.
+    """Try again what failed or was rolled back.
 
     Raises:
         CliError: nothing did.
@@ -136,10 +138,10 @@ def retry(picture: Picture, now: datetime) -> Order:
             "nothing failed or was rolled back",
             "see `status` for what it waits for; change the spec to start a new build",
         )
-    told = tuple(
+    consequences = tuple(
         f"{target.hardware_class_name}: retrying after {target.reason}" for target in failed
     )
-    return Order(ANNOTATION_RETRY, _nonce(now), told)
+    return Order(ANNOTATION_RETRY, _nonce(now), consequences)
 
 
 def _has_ended(picture: Picture, target: TargetStatus) -> bool:

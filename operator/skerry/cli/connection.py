@@ -41,7 +41,7 @@ class Connection:
 
 @asynccontextmanager
 async def connected(where: Where) -> AsyncIterator[Connection]:
-    """A connection that is closed at the end of the block.
+    """Yield a connection that is closed at the end of the block.
 
     Raises:
         SkerryError: there is no usable kubeconfig, or no such context in it.

@@ -24,7 +24,7 @@ class CliError(SkerryError):
 
 
 def lines(error: SkerryError) -> tuple[str, str]:
-    """The two lines that a person gets: what and where, then what to do."""
+    """Return the two lines that a person gets: the problem with its place, then the cure."""
     todo = error.todo
     if isinstance(error, ClusterError):
         todo = ADVICE.get(

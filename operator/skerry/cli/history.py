@@ -19,7 +19,7 @@ _STYLES = {Outcome.PROMOTED: "green", Outcome.SUPERSEDED: "dim"}
 
 
 def table(model: EdgeModel, classes: Sequence[str], now: datetime) -> Table:
-    """The history of these classes (none named: of all)."""
+    """Return the history of these classes; of all when none is named."""
     shown = Table("when", "class", "revision", "outcome", "why", title=model.metadata.name)
     entries = [e for e in model.status.history if not classes or e.hardware_class_name in classes]
     for entry in sorted(entries, key=lambda entry: entry.completion_time, reverse=True):

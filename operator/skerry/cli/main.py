@@ -288,13 +288,13 @@ def _order(
         return order
 
     order = run(where, work)
-    for line in order.told:
+    for line in order.consequences:
         out.print(line, highlight=False, markup=False)
     out.print(f"to watch it: kubectl skerry status {name} --watch", highlight=False)
 
 
 def main() -> None:
-    """`skerry` and `kubectl-skerry`."""
+    """Run `skerry` or `kubectl-skerry`."""
     try:
         app(prog_name=_program())
     except SkerryError as error:
@@ -314,5 +314,5 @@ def _fail(what: str, todo: str) -> None:
 
 
 def _program() -> str:
-    """As the person called it: kubectl runs a plug-in by its file's name."""
+    """Return the program's name as the user called it: kubectl runs a plug-in by its file's name."""
     return "kubectl skerry" if Path(sys.argv[0]).name.startswith("kubectl-") else "skerry"

@@ -47,7 +47,7 @@ def push_folder(folder: Path, target: Target, *, insecure: bool, home: Path) -> 
         folder: its files are the image's root.
         target: where to.
         insecure: plain HTTP.
-        home: whose `docker login` holds the credentials, if the registry wants any.
+        home: whose `docker login` holds the credentials, if the registry requires any.
 
     Returns:
         The digest of the manifest.

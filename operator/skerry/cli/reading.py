@@ -51,22 +51,22 @@ class Picture:
         return f"{self.model.metadata.namespace}/{self.model.metadata.name}"
 
     def route(self, hardware_class: str) -> ModelRoute | None:
-        """The route of a class."""
+        """Return the route of a class."""
         return next((r for r in self.routes if r.spec.hardware_class_name == hardware_class), None)
 
     def variant(self, name: str | None) -> ModelVariant | None:
-        """A variant by its name."""
+        """Return a variant by its name."""
         return next((v for v in self.variants if v.metadata.name == name), None)
 
     def on(self, node: EdgeNode) -> NodeModel | None:
-        """What a device says about this model."""
+        """Return a device's status for this model."""
         metadata = self.model.metadata
         own = (metadata.namespace, metadata.name)
         return next((m for m in node.status.models if (m.namespace, m.name) == own), None)
 
 
 def variants_of(target: TargetStatus) -> tuple[str, ...]:
-    """Names of the variants that are built for a class now."""
+    """Return the names of the variants that are built for a class now."""
     build = target.build
     named = tuple(one.variant_name for one in build.engine_builds)
     return named or ((build.variant_name,) if build.variant_name else ())
@@ -92,7 +92,7 @@ def has_failed(variant: ModelVariant | None) -> bool:
 
 
 async def read_model(connection: Connection, name: str) -> EdgeModel:
-    """The EdgeModel of this name.
+    """Return the EdgeModel of this name.
 
     Raises:
         CliError: there is none; says which there are.
@@ -115,7 +115,7 @@ async def read_model(connection: Connection, name: str) -> EdgeModel:
 
 
 async def read_models(connection: Connection, *, everywhere: bool) -> list[EdgeModel]:
-    """All EdgeModels of the namespace, or of the cluster."""
+    """Return all EdgeModels of the namespace, or of the cluster."""
     namespace = None if everywhere else connection.namespace
     found = await connection.cluster.list(kinds.EDGE_MODEL, namespace)
     return readable("EdgeModel", found, edge_model_of)
@@ -124,7 +124,7 @@ async def read_models(connection: Connection, *, everywhere: bool) -> list[EdgeM
 def readable(
     kind: str, items: Iterable[Object], parse: Callable[[Object], T | Partly[T]]
 ) -> list[T]:
-    """Those that can be read; the others are named on standard error."""
+    """Return the objects that can be parsed; print the others' names on standard error."""
     found = [read(kind, item, parse) for item in items]
     for _, unreadable in found:
         if unreadable is not None:
@@ -133,7 +133,7 @@ def readable(
 
 
 async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = True) -> Picture:
-    """A model with its routes, variants and devices."""
+    """Return a model with its routes, variants and devices."""
     selector = f"{LABEL_MODEL}={model.metadata.name}"
     namespace = model.metadata.namespace
     routes, variants, devices = await asyncio.gather(
@@ -152,7 +152,7 @@ async def picture(connection: Connection, model: EdgeModel, *, nodes: bool = Tru
 async def _devices(
     connection: Connection, classes: Sequence[str]
 ) -> dict[str, tuple[EdgeNode, ...]] | None:
-    """Devices by class; None for a user who may see namespaces alone."""
+    """Return the devices by class; None for a user who may read namespaces only."""
     if not classes:
         return {}
     selector = f"{LABEL_CLASS} in ({','.join(classes)})"

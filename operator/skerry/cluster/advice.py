@@ -82,7 +82,7 @@ _FIELDS_NAMED = 3
 
 
 def advise(status: int, message: str) -> Advice:
-    """What an answer that is not a success means.
+    """Return the meaning of an answer that is not a success.
 
     Args:
         status: of HTTP; 0 when the API server could not be reached.

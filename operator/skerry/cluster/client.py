@@ -71,7 +71,7 @@ class Cluster:
         self._bucket = TokenBucket()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
-        """The object, or None when there is none."""
+        """Return the object, or None when there is none."""
         try:
             return await self._request("GET", kind.path(namespace, name))
         except ClusterError as error:
@@ -82,7 +82,7 @@ class Cluster:
     async def list(
         self, kind: Kind, namespace: str | None = None, selector: str = "", *, fields: str = ""
     ) -> Listed:
-        """All objects that match the selectors of labels and fields, read in pages, as of `version`."""
+        """Return all objects that match the selectors of labels and fields, read in pages, as of `version`."""
         query = {"limit": str(PAGE_SIZE), "labelSelector": selector, "fieldSelector": fields}
         found = Listed()
         while True:
@@ -103,7 +103,7 @@ class Cluster:
         force: bool = True,
         dry_run: bool = False,
     ) -> Object:
-        """Server-side apply.
+        """Apply the object server-side.
 
         With `metadata.uid` in the body, the API server refuses to create or to touch another object
         of that name. Without force, fields that someone else set are a conflict (409). A dry run is
@@ -185,7 +185,7 @@ class Cluster:
     async def _once(
         self, method: str, path: str, query: dict[str, str], body: Object | None, content: str
     ) -> tuple[int, str, float | None]:
-        """One HTTP exchange: status (0: no connection), body, Retry-After in seconds."""
+        """Do one HTTP exchange; return status (0: no connection), body, Retry-After in seconds."""
         method, url, headers, sent, _ = await self._api.param_serialize(
             method,
             path,
@@ -210,7 +210,7 @@ class Cluster:
 
 
 def _is_worth_another(status: int, text: str) -> bool:
-    """Whether trying at once may help; what a webhook holds up is the object's own trouble."""
+    """Return whether an immediate retry may help; a webhook that fails is the object's own problem."""
     if status in _AGAIN:
         return text != _TOO_SLOW and WEBHOOK_AWAY not in text
     return status == 0
@@ -221,7 +221,7 @@ def _seconds(header: str | None) -> float | None:
 
 
 def _message(text: str) -> str:
-    """The API server's own words from a metav1.Status, else the text as it came."""
+    """Return the API server's message from a metav1.Status, else the text as it came."""
     try:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):

@@ -19,7 +19,7 @@ _METADATA = ("labels", "annotations", "ownerReferences")
 
 
 def is_applied(rendered: Object, present: Object | None) -> bool:
-    """Whether applying `rendered` would change nothing."""
+    """Return whether applying `rendered` would change nothing."""
     if present is None:
         return False
     metadata = {key: rendered["metadata"][key] for key in _METADATA if key in rendered["metadata"]}
@@ -32,7 +32,7 @@ def is_applied(rendered: Object, present: Object | None) -> bool:
 
 
 def contains(present: Any, wanted: Any) -> bool:
-    """Whether all that `wanted` says stands in `present`; lists must have the same length."""
+    """Return whether `present` has all that `wanted` says; lists must have the same length."""
     if isinstance(wanted, dict):
         return isinstance(present, dict) and all(
             key in present and contains(present[key], value) for key, value in wanted.items()

@@ -21,7 +21,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
 async def load_configuration() -> client.Configuration:
-    """The client's configuration.
+    """Return the client's configuration.
 
     Raises:
         SkerryError: when there is neither a usable kubeconfig nor a service account.
@@ -45,7 +45,7 @@ async def load_configuration() -> client.Configuration:
 async def kubeconfig_configuration(
     path: Path | None, context: str | None
 ) -> tuple[client.Configuration, str | None]:
-    """The client's configuration as kubectl would find it, and the context's namespace.
+    """Return the client's configuration as kubectl would find it, and the context's namespace.
 
     Args:
         path: of a kubeconfig; None for KUBECONFIG, else ~/.kube/config, else the pod's own account.
@@ -84,17 +84,17 @@ async def kubeconfig_configuration(
 
 
 def _is_there(place: str) -> bool:
-    """Whether one of the files that KUBECONFIG may name, with colons between, is there."""
+    """Return whether one of the files in KUBECONFIG (separated by colons) exists."""
     return any(Path(part).expanduser().is_file() for part in place.split(os.pathsep))
 
 
 def _own_namespace() -> str | None:
-    """Of the pod that this runs in; None outside of one."""
+    """Return the namespace of the pod that this runs in; None outside of a pod."""
     return SERVICE_ACCOUNT.read_text(encoding="utf-8") if SERVICE_ACCOUNT.is_file() else None
 
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[Cluster]:
-    """A connection that is closed at the end of the block."""
+    """Yield a connection that is closed at the end of the block."""
     async with client.ApiClient(await load_configuration()) as api:
         yield Cluster(api)

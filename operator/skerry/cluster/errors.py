@@ -38,5 +38,5 @@ class NotLeadingError(SkerryError):
 
 
 def from_status(status: int, message: str, where: str) -> ClusterError:
-    """The domain error for an HTTP status and the API server's own message."""
+    """Return the domain error for an HTTP status and the API server's own message."""
     return ClusterError(message, where, advise(status, message).todo, status)

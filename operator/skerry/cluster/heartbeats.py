@@ -23,7 +23,7 @@ HEARTBEATS_MISSED = 3
 GAP_SECONDS = 1.5 * LIST_SECONDS
 """Lists that are further apart count as an outage: this process or the API server stood still."""
 
-HEARD_PERIODS = 2
+RECENT_PERIODS = 2
 """Heartbeats for which an agent that was seen to renew counts as certainly alive."""
 
 FIRST_BEAT_SECONDS = 600.0
@@ -40,7 +40,7 @@ class Moment:
 
     @classmethod
     def now(cls) -> Moment:
-        """This moment."""
+        """Return this moment."""
         return cls(datetime.now(UTC), time.monotonic())
 
 
@@ -124,7 +124,7 @@ class Heartbeats:
         self._failed = True
 
     def silence(self, name: str, uid: str) -> Silence | None:
-        """Of the agent on this Node; None while it beats, or may still begin to."""
+        """Return the silence of the agent on this Node; None while it renews its Lease, or may still begin to."""
         beat = self._beats.get(name)
         if beat is None or beat.node != uid or not self._is_silent(beat):
             return None
@@ -132,19 +132,19 @@ class Heartbeats:
         return Silence(since, self._listed_after(beat.changed.seconds) if self.is_settled else 0.0)
 
     def may_beat(self, name: str, uid: str) -> bool:
-        """Whether the agent on this Node has a Lease, or no list has said yet whether it has one."""
+        """Return whether the agent on this Node has a Lease, or no list has shown yet whether it has one."""
         beat = self._beats.get(name)
         return beat is None or beat.node != uid or beat.seen is not None
 
-    def is_heard(self, name: str, uid: str) -> bool:
-        """Whether the agent on this Node renewed lately, as this process saw itself."""
+    def renewed_lately(self, name: str, uid: str) -> bool:
+        """Return whether the agent on this Node renewed its Lease lately, by this process's own clock."""
         beat = self._beats.get(name)
         if beat is None or beat.node != uid or beat.renewed is None:
             return False
-        return self._listed_after(beat.renewed) <= HEARD_PERIODS * self.period
+        return self._listed_after(beat.renewed) <= RECENT_PERIODS * self.period
 
     def seconds_since_list(self, now: Moment) -> float:
-        """The age of what is known; what happened since then is not."""
+        """Return the age of the last list; what happened since then is unknown."""
         return now.seconds - self._listed if self._listed is not None else 0.0
 
     @property

@@ -23,7 +23,7 @@ class Kind:
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str = ""
     ) -> str:
-        """The URL path of the collection, of one object, or of its subresource."""
+        """Return the URL path of the collection, of one object, or of its subresource."""
         root = (
             f"/api/{self.api_version}"
             if "/" not in self.api_version

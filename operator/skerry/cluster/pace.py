@@ -26,7 +26,7 @@ BACKOFF_GREATEST_SECONDS = 30.0
 
 
 def backoff_seconds(attempt: int, retry_after: float | None = None) -> float:
-    """Exponential backoff with full jitter, never shorter than what the server asked for.
+    """Return an exponential backoff with full jitter, never shorter than the server asked for.
 
     Args:
         attempt: failures so far, from 1.
@@ -49,7 +49,7 @@ class Priority(Enum):
     NEWS = 0.0
     """Something has happened: the usual case."""
     ROUTINE = -10.0
-    """Everything is looked at again, or a crowd of new nodes is labelled."""
+    """Everything is looked at again, or a crowd of new nodes is labeled."""
 
 
 _priority: ContextVar[Priority] = ContextVar("priority", default=Priority.NEWS)

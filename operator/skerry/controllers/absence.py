@@ -2,7 +2,7 @@
 
 Events are not watched and are read as rarely as the question allows: of what has been missing for
 longer than `GRACE`, a few objects at once, and again only after `GRACE`. No pass waits for them, since a
-verdict may have set it off: they are read next to it, and another pass tells what they say.
+verdict may have set it off: they are read concurrently, and the next reconcile reports what they say.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from skerry.decide.snapshot import EventView, JobView, PodView, Snapshot
 
 MOST_READ = 6
-"""Objects whose Events one pass reads: one device too many looks like the others."""
+"""Objects whose Events one reconcile reads: one device too many looks like the others."""
 OLD = timedelta(minutes=20)
 """A DaemonSet's controller tries again within 17 minutes; what an older Event says may be long over."""
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Memory:
-    """What is remembered of one EdgeModel between passes.
+    """What is remembered of one EdgeModel between reconciles.
 
     Attributes:
         since: when a node was first seen without a Ready pod of a revision.
@@ -73,13 +73,13 @@ def with_absences(
     ]
     asked = list(dict.fromkeys(_silent(absences, by_revision, snapshot.jobs, now)))
     _ask(operator, key, memory, asked[:MOST_READ], now)
-    told: dict[str, list[Absence]] = {}
+    by_class: dict[str, list[Absence]] = {}
     for name, absence in absences:
         uid = by_revision[absence.revision]["metadata"]["uid"]
-        told.setdefault(name, []).append(_with_events(absence, uid, memory))
+        by_class.setdefault(name, []).append(_with_events(absence, uid, memory))
     return replace(
         snapshot,
-        absences={name: tuple(those) for name, those in told.items()},
+        absences={name: tuple(those) for name, those in by_class.items()},
         jobs=tuple(_job_with_events(job, memory) for job in snapshot.jobs),
     )
 

@@ -1,7 +1,7 @@
-"""Make the writes of one pass, each on its own: one that is refused does not stop the others.
+"""Make the writes of one reconcile, each on its own: one that is refused does not stop the others.
 
 `controllers.writes` says which there are and in which order. A write is left out when one that it
-needs has failed in this pass, or when the same body was refused so shortly before that another try
+needs has failed in this reconcile, or when the same body was refused so shortly before that another try
 would be in vain. What was refused is reported by the status of the same pass, where it came before.
 """
 
@@ -20,7 +20,7 @@ from skerry.controllers import events, metrics, writes
 from skerry.controllers.cache import key_of, version_of
 from skerry.controllers.fence import fenced
 from skerry.controllers.refusals import concerning, refused_by
-from skerry.controllers.unlabelled import is_owned
+from skerry.controllers.unlabeled import is_owned
 from skerry.controllers.views import job_finished
 from skerry.controllers.writes import Plan, Verb, Write, WriteId
 from skerry.decide.decision import Event
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class Applier:
-    """The writes of one pass over one EdgeModel.
+    """The writes of one reconcile of one EdgeModel.
 
     Attributes:
         conflicts: objects in the way that are somebody else's.
@@ -73,7 +73,7 @@ class Applier:
         """
         plan = self._plan(decision)
         await self._write_all(writes.before_status(plan))
-        plan = self._plan(self._decided_anew(decision))
+        plan = self._plan(self._decided_again(decision))
         status = writes.status(plan)
         await self._write_all((status,) if status else ())
         if status is None or status.id not in self._failed:
@@ -85,17 +85,17 @@ class Applier:
 
     @property
     def is_reported(self) -> bool:
-        """Whether the status of this pass tells all that is refused, and nothing else."""
+        """Whether the status of this reconcile reports all that is refused, and nothing else."""
         now = self._operator.refused(self._key)
         return _identities(now) == _identities(self._reported)
 
     def _plan(self, decision: Decision) -> Plan:
         return Plan(decision, self._gathered, self._owner, self._operator.config)
 
-    def _decided_anew(self, decision: Decision) -> Decision:
-        """The decision that knows what was refused by now: nothing of it is reported as done.
+    def _decided_again(self, decision: Decision) -> Decision:
+        """Decide again with the writes refused so far, so that none of them is reported as done.
 
-        At the time of the first one, so that it wants the routes that were written.
+        It decides at the time of the first decision, so that it asks for the routes that were written.
         """
         snapshot, refused = self._gathered.snapshot, self._operator.refused(self._key)
         self._reported = refused
@@ -227,7 +227,7 @@ class Applier:
         self._operator.crash.written(write)
 
     def _refusals_begun(self) -> Iterable[Event]:
-        """An event for each refusal that was not one before."""
+        """Yield an event for each new refusal."""
         for refused in self.refused.values():
             if refused.cause and refused.identity not in self._known:
                 yield Event(refused.cause.reason, refused.cause.message, warning=True)
@@ -236,7 +236,7 @@ class Applier:
         await events.publish(self._operator.cluster, self._gathered.snapshot.model, found)
 
     def _count(self, decision: Decision) -> None:
-        """Count what this pass put into the status for the first time."""
+        """Count what this reconcile put into the status for the first time."""
         before = self._gathered.snapshot.model.status
         for entry in decision.status.history:
             if entry not in before.history:

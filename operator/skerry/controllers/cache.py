@@ -1,7 +1,7 @@
-"""What is known of the whole fleet between passes: fed by watches, set right by lists.
+"""What is known of the whole fleet between reconciles: fed by watches, set right by lists.
 
 A watch can lose a DELETED event (API server restarted, history compacted), so the fleet loop replaces
-each kind from a LIST now and then: what is not newer than the list and not in it, is gone. What a pass
+each kind from a LIST now and then: what is not newer than the list and not in it, is gone. What a reconcile
 must know for sure, it reads itself. Nodes and pods are kept as the few facts that matter: a fleet has
 ten thousand of them.
 """
@@ -114,20 +114,20 @@ class Store(Generic[T]):
         return {key: entry for key, entry in self._entries.items() if entry[0] > version}
 
     def get(self, namespace: str, name: str) -> T | None:
-        """The object, if known."""
+        """Return the object, if known."""
         entry = self._entries.get((namespace, name))
         return entry[1] if entry else None
 
     def __iter__(self) -> Iterator[Key]:
-        """The keys of all objects."""
+        """Return the keys of all objects."""
         return iter(list(self._entries))
 
     def values(self) -> list[T]:
-        """All objects."""
+        """Return all objects."""
         return [value for _, value in self._entries.values()]
 
     def items(self) -> list[tuple[Key, T]]:
-        """All objects with their keys."""
+        """Return all objects with their keys."""
         return [(key, value) for key, (_, value) in self._entries.items()]
 
 
@@ -146,7 +146,7 @@ class Fleet:
     tolerated: tuple[Tolerated, ...] = ()
 
     def targeting(self, hardware_class: str | None) -> list[Key]:
-        """EdgeModels with a target of this class."""
+        """Return the EdgeModels with a target of this class."""
         return [
             key
             for key, model in self.models.items()
@@ -154,7 +154,7 @@ class Fleet:
         ]
 
     def jobs_running(self) -> int:
-        """Optimisation jobs that are not finished."""
+        """Return how many optimization jobs are not finished."""
         return sum(not finished for finished in self.jobs.values())
 
     def fetches_running(self) -> int:
@@ -163,10 +163,10 @@ class Fleet:
 
 
 def key_of(item: Mapping[str, Any]) -> Key:
-    """Namespace (empty for cluster-wide kinds) and name of an object."""
+    """Return the namespace (empty for cluster-wide kinds) and name of an object."""
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
 def version_of(item: Mapping[str, Any]) -> int:
-    """The resourceVersion, which compares as a number within one kind (KEP-5504)."""
+    """Return the resourceVersion, which compares as a number within one kind (KEP-5504)."""
     return int(item["metadata"]["resourceVersion"])

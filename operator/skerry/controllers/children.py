@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from skerry.api import ModelRouteSpec, ModelVariant
     from skerry.api.placement import Placement
     from skerry.cluster.client import Object
-    from skerry.controllers.unlabelled import Children
+    from skerry.controllers.unlabeled import Children
     from skerry.controllers.unreadable import Reading
     from skerry.decide.snapshot import JobView
 

@@ -1,4 +1,4 @@
-"""Reads the operator's configuration file; a mistake in it is told in one line, with its place."""
+"""Reads the operator's configuration file; reports a mistake in one line, with its place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TODO = (
 
 
 def load_config(path: Path) -> OperatorConfig:
-    """The configuration in `path`.
+    """Return the configuration in `path`.
 
     Raises:
         SkerryError: when it cannot be read, is no YAML, or says something unknown or wrong.

@@ -31,7 +31,7 @@ class CrashPoint:
     _written: Counter[str] = field(default_factory=Counter)
 
     def written(self, kind: str) -> None:
-        """A write of this kind has just been answered by the API server."""
+        """Note that the API server has just answered a write of this kind."""
         self._written[kind] += 1
         if self.wanted.get(kind) == self._written[kind]:
             if self.ended_at is not None:
@@ -41,7 +41,7 @@ class CrashPoint:
 
 
 def crash_point() -> CrashPoint:
-    """The crash points that the environment asks for, less those that were met.
+    """Return the crash points that the environment asks for, without those already reached.
 
     Raises:
         SkerryError: when they are not KIND:COUNT, separated by commas.

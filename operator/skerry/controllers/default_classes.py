@@ -2,7 +2,7 @@
 
 What has been made is remembered in a ConfigMap that nobody else writes, not in the classes: one that
 somebody deleted or changed stays as they left it, whatever restarts, upgrades or leads next
-(docs/adr/0020). The ConfigMap is written last: an operator that is killed before goes on where it was.
+(docs/adr/0020). The ConfigMap is written last: an operator that is killed earlier continues where it was.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def _make_once(operator: Operator) -> bool:
 
 
 def _creation(cluster: Cluster, hardware_class: HardwareClass, made: list[str]) -> FleetWrite:
-    """The creation of one class; its name is added to `made`."""
+    """Return the write that creates one class and adds its name to `made`."""
     name = hardware_class.metadata.name
 
     async def send() -> None:
@@ -77,7 +77,7 @@ def _creation(cluster: Cluster, hardware_class: HardwareClass, made: list[str]) 
 
 
 async def _make(cluster: Cluster, hardware_class: HardwareClass) -> bool:
-    """Whether it was made; one of that name that is there already is somebody's own, and stays."""
+    """Create a class and return whether it was created; an existing class of that name stays as it is."""
     metadata = {"name": hardware_class.metadata.name, "labels": OWN_LABELS}
     body = {"metadata": metadata, "spec": hardware_class.spec.to_wire()}
     try:

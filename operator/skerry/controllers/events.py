@@ -1,4 +1,4 @@
-"""Lines for `kubectl describe`, after all writes of a pass: what they tell of has happened."""
+"""Events for `kubectl describe`, sent after all writes of a reconcile: what they report has happened."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ async def fenced(
 
 
 async def fence_of(cluster: Cluster, kind: Kind, gathered: Object) -> dict[str, str]:
-    """What to put into the metadata of a write over the gathered object.
+    """Return the metadata that binds a write to the object as it was gathered.
 
     Raises:
         ClusterError: a conflict, when the object has already changed.

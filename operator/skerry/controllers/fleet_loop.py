@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from skerry.decide.nodes.fleet import NodeFacts
 
 STIR_SECONDS = 0.2
-"""Between two passes that events set off: nodes come in crowds."""
+"""Between two reconciles that events set off: nodes come in crowds."""
 OURS = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ async def _report_classes(operator: Operator) -> None:
 
 
 def _left_alone(operator: Operator, facts: list[NodeFacts]) -> list[NodeFacts]:
-    """The nodes to decide about: those of a HardwareClass that can't be read stay as they are.
+    """Return the nodes to decide about; nodes of a HardwareClass that can't be parsed stay as they are.
 
     The class is there, only its selector is not known: a node that lost its label would lose its models.
     """

@@ -46,7 +46,7 @@ class FleetWrite:
 
     Attributes:
         owner: whose refusals it belongs to.
-        doing: in words, and with kind and name what tells the writes of an owner apart.
+        doing: in words; with kind and name it identifies a write of the owner.
         body: what is to be written, to be compared with what was refused.
         send: makes it.
         hardware_class: of the node; empty for what is no node's.
@@ -62,12 +62,12 @@ class FleetWrite:
 
     @property
     def id(self) -> WriteId:
-        """What tells the writes of an owner apart."""
+        """What identifies a write of the owner."""
         return self.doing, self.kind.name, self.name
 
 
 async def write_fleet(operator: Operator, decision: FleetDecision) -> None:
-    """Write what nodes and classes call for; what was refused is reported by the next pass."""
+    """Write what nodes and classes call for; what was refused is reported by the next reconcile."""
     known = _identities(operator.refusals.of(FLEET))
     statuses = list(_class_statuses(operator, decision))
     by_node = [*_labels(operator, decision), *_edge_nodes(operator, decision)]
@@ -103,7 +103,7 @@ async def bind_agents(operator: Operator) -> None:
 
 
 def _namespaces(operator: Operator) -> set[str]:
-    """The namespaces with an EdgeModel. One that can't be read keeps serving, so agents must see its pods."""
+    """Return the namespaces with an EdgeModel; an unreadable one keeps serving, so agents must see its pods."""
     return _unreadable_namespaces(operator) | {namespace for namespace, _ in operator.fleet.models}
 
 
@@ -112,7 +112,7 @@ def _unreadable_namespaces(operator: Operator) -> set[str]:
 
 
 def bound_namespaces(operator: Operator, bindings: Iterable[Object]) -> set[str]:
-    """The namespaces of Skerry's own RoleBindings.
+    """Return the namespaces of Skerry's own RoleBindings.
 
     One that somebody changed is not counted where it is needed, so that it is written again.
     """
@@ -157,7 +157,7 @@ async def attempt(operator: Operator, write: FleetWrite) -> bool:
 
 
 async def _send(write: FleetWrite) -> None:
-    """Make a write, and once more where another writer came first: a pass over the fleet costs far more."""
+    """Make a write, and once more where another writer came first: a reconcile of the fleet costs far more."""
     try:
         await write.send()
     except ClusterError as error:

@@ -1,8 +1,8 @@
-"""All reads of one pass over an EdgeModel, into one frozen snapshot.
+"""All reads of one reconcile of an EdgeModel, into one frozen snapshot.
 
 What the operator itself writes (routes, DaemonSets, variants, jobs, the EdgeModel) is read from the
 API server each time; nodes, classes and what agents report come from the fleet's caches, which a
-verdict has reached before it set off this pass.
+verdict has reached before it set off this reconcile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skerry.controllers.absence import with_absences
 from skerry.controllers.children import daemonsets_of, jobs_of, of_kind, routes_of, variants_of
 from skerry.controllers.partly import edge_model_of
 from skerry.controllers.reach import node_views
-from skerry.controllers.unlabelled import Children, is_owned, unlabelled
+from skerry.controllers.unlabeled import Children, is_owned, unlabeled
 from skerry.controllers.unreadable import Reading
 from skerry.decide.snapshot import BuildSlots, GatewayAddress, Snapshot
 from skerry.render.parts import JOB_COMPONENTS
@@ -61,7 +61,7 @@ class Held:
 
 
 async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
-    """The state of one EdgeModel; None when it is gone or going."""
+    """Return the state of one EdgeModel; None when it is deleted or being deleted."""
     namespace, name = key
     raw, present = await asyncio.gather(
         operator.cluster.get(kinds.EDGE_MODEL, namespace, name), _children(operator, key)
@@ -70,14 +70,14 @@ async def gather(operator: Operator, key: Key) -> Gathered | Held | None:
         operator.unreadable.note(key, ())
         return None
     operator.recognize(key, raw["metadata"]["uid"])
-    present |= await unlabelled(operator.cluster, raw, present)
+    present |= await unlabeled(operator.cluster, raw, present)
     uid = raw["metadata"]["uid"]
     own = {found: item for found, item in present.items() if is_owned(item["metadata"], uid)}
     return await _gathered(operator, key, raw, own)
 
 
 async def _gathered(operator: Operator, key: Key, raw: Object, own: Children) -> Gathered | Held:
-    """The state of an EdgeModel, from itself and its own children."""
+    """Read the state of an EdgeModel, from itself and its own children."""
     pods = await _job_pods(operator, key) if of_kind(own, "Job") else []
     reading = Reading()
     model = reading.read(kinds.EDGE_MODEL.name, raw, edge_model_of)
@@ -117,7 +117,7 @@ async def _gathered(operator: Operator, key: Key, raw: Object, own: Children) ->
 
 
 async def _children(operator: Operator, key: Key) -> Children:
-    """Everything labelled with the model's name, by kind and name."""
+    """Return everything labeled with the model's name, by kind and name."""
     namespace, name = key
     selector = f"{LABEL_MODEL}={name}"
     lists = await asyncio.gather(
@@ -138,7 +138,7 @@ async def _job_pods(operator: Operator, key: Key) -> list[Object]:
 
 
 async def _gateway(operator: Operator, reading: Reading) -> GatewayAddress:
-    """Addresses of the gateway's Service; none while it is not there."""
+    """Return the addresses of the gateway's Service; none while there is no Service."""
     settings = operator.config.gateway
     service = await operator.cluster.get(kinds.SERVICE, settings.namespace, settings.service)
     found = reading.read(kinds.SERVICE.name, service, _address) if service else None
@@ -152,7 +152,7 @@ def _address(service: Object) -> GatewayAddress:
 
 
 def build_slots(fleet: Fleet, model: EdgeModel) -> BuildSlots:
-    """Optimisation jobs that run, and older EdgeModels that wait for one and are to stay."""
+    """Return the running optimization jobs, and the older EdgeModels that wait for a slot and come first."""
     created = model.metadata.creation_timestamp
     waiting = [
         other

@@ -51,12 +51,12 @@ class Endless(Iterable[float]):
     """kopf's pauses between tries: it never gives up, however long the API server is away."""
 
     def __iter__(self) -> Iterator[float]:
-        """Pauses in seconds."""
+        """Yield pauses in seconds."""
         return map(backoff_seconds, itertools.count(1))
 
 
 def settings() -> kopf.OperatorSettings:
-    """kopf, told to watch and nothing else."""
+    """Configure kopf to watch and nothing else."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
@@ -87,7 +87,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
         ("apps", "v1", "daemonsets"): on_daemonset,
     }
     for (group, version, plural), handle in watched.items():
-        # Not a plain function: kopf would run that in a thread, beside the loop.
+        # Not a plain function: kopf would run that in a thread of its own.
         async def noted(event: Any, _handle: Any = handle, **_: Any) -> None:
             _handle(operator, event["type"] == "DELETED", dict(event["object"]))
 
@@ -95,7 +95,7 @@ def register(registry: kopf.OperatorRegistry, operator: Operator) -> None:
 
 
 def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """An EdgeModel: look at it; one that comes, goes or names other classes stirs the fleet loop."""
+    """Enqueue an EdgeModel; one that is created, deleted or names other classes also starts the fleet loop."""
     key = key_of(item)
     cache = _Cache("EdgeModel", operator.fleet.models, edge_model_of)
     known, model = cache.note(operator, item, gone=gone)
@@ -113,7 +113,7 @@ def on_model(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
 
 
 def on_class(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A HardwareClass: its nodes may be others now."""
+    """Start the fleet loop: a HardwareClass may have other nodes now."""
     cache = _Cache("HardwareClass", operator.fleet.classes, hardware_class_of)
     cache.note(operator, item, gone=gone)
     operator.fleet_stirred.set()
@@ -121,7 +121,7 @@ def on_class(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT
 
 
 def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """What an agent reports: look at the EdgeModels of which it says something new."""
+    """Enqueue the EdgeModels about which an agent reports something new."""
     cache = _Cache("EdgeNode", operator.fleet.edge_nodes, edge_node_of)
     known, edge_node = cache.note(operator, item, gone=gone)
     if known is None or edge_node is None or _is_news(known, edge_node):
@@ -136,7 +136,7 @@ def on_edge_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
 
 
 def _failed(model: NodeModel) -> set[tuple[str, str, Attempt]]:
-    """What the device has failed of a model: its class may have to be rolled back."""
+    """Return what the device reports as failed for a model: its class may have to be rolled back."""
     attempts = {Attempt.of(veto) for veto in model.vetoes}
     tried = model.candidate
     if tried is not None and tried.state is CandidateState.FAILED:
@@ -145,7 +145,7 @@ def _failed(model: NodeModel) -> set[tuple[str, str, Attempt]]:
 
 
 def _is_news(known: EdgeNode, edge_node: EdgeNode) -> bool:
-    """Another class, or the first facts.
+    """Return whether the device has another class, or its first facts.
 
     Later ones (a plug is pulled) are taken in within the minute: a fleet on the move has many.
     """
@@ -154,7 +154,7 @@ def _is_news(known: EdgeNode, edge_node: EdgeNode) -> bool:
 
 
 def on_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A Node: most events are heartbeats and change nothing here."""
+    """Handle a Node; most events are heartbeats and change nothing here."""
     known, node = _Cache("Node", operator.fleet.nodes, fleet_node).note(operator, item, gone=gone)
     if known == node and not gone:
         return
@@ -164,14 +164,14 @@ def on_node(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT0
 
 
 def on_pod(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A pod of a revision or of a job."""
+    """Handle a pod of a revision or of a job."""
     known, pod = _Cache("Pod", operator.fleet.pods, serving_pod).note(operator, item, gone=gone)
     if pod is None or known != pod:
         on_child(operator, gone, item)
 
 
 def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A job: when one that held a slot ends, those that wait for it are looked at too."""
+    """Handle a job; when one that held a slot ends, also enqueue the EdgeModels that wait for the slot."""
     fleet = operator.fleet
     on_child(operator, gone, item)
     slots = {COMPONENT_OPTIMIZER: fleet.jobs, COMPONENT_FETCHER: fleet.fetches}
@@ -189,7 +189,7 @@ def on_job(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT00
 
 
 def on_daemonset(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A DaemonSet: its status changes with every pod and is no concern here; that it is gone, is."""
+    """Handle a DaemonSet's deletion; its status changes with every pod and does not matter here."""
     if gone or item["metadata"].get("generation") != item.get("status", {}).get(
         "observedGeneration"
     ):
@@ -197,14 +197,14 @@ def on_daemonset(operator: Operator, gone: bool, item: Object) -> None:  # noqa:
 
 
 def on_route(operator: Operator, gone: bool, item: Object) -> None:  # noqa: FBT001
-    """A ModelRoute: the last one of a deleted class releases its nodes."""
+    """Handle a ModelRoute: the last one of a deleted class releases its nodes."""
     on_child(operator, gone, item)
     if gone:
         operator.fleet_stirred.set()
 
 
 def on_child(operator: Operator, gone: bool, item: Object) -> None:  # noqa: ARG001, FBT001
-    """Any child: look at the EdgeModel that its label names."""
+    """Enqueue the EdgeModel that a child's label names."""
     name = item["metadata"].get("labels", {}).get(LABEL_MODEL)
     if name:
         operator.queue.add((key_of(item)[0], name))

@@ -70,7 +70,7 @@ class Election:
     _seen_at: float = 0.0
 
     def may_write(self) -> bool:
-        """Whether this process leads and renewed its Lease so lately that no other can lead."""
+        """Return whether this process leads and renewed its Lease so recently that no other can lead."""
         return self.leading.is_set() and self._is_renewed()
 
     async def run(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -149,7 +149,7 @@ class Election:
         return Turn.HELD
 
     def _is_free(self, spec: Object) -> bool:
-        """Ours, nobody's, or not renewed for as long as it holds, as this process saw itself."""
+        """Return whether the Lease is ours, nobody's, or expired by this process's own clock."""
         seen = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
         if seen != self._seen:
             self._seen, self._seen_at = seen, time.monotonic()

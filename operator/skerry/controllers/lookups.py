@@ -1,9 +1,9 @@
-"""Finished work, asked for in the registry beside the passes: a job that would only find it need not start.
+"""Looks up finished work in the registry, concurrently with reconciles: no job starts only to find its work done.
 
 A registry that can't be asked without credentials is taken for one that holds nothing: the job looks
-again, with the EdgeModel's own Secret (docs/adr/0019), and tells what is wrong. One that is busy or away
+again, with the EdgeModel's own Secret (docs/adr/0019), and reports what is wrong. One that is busy or away
 is asked again, with pauses: what is finished must not be done again because of it. When that has lasted
-too long, the job tells what is wrong here too.
+too long, the job starts and reports what is wrong.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Asked:
-    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them anew.
+    """The questions of one EdgeModel, by tag; a change of the spec or a retry asks them again.
 
     Attributes:
         says: why there is no answer yet, by tag.
@@ -58,7 +58,7 @@ class Lookups:
     Attributes:
         registry: to ask.
         repository: HOST/REPOSITORY that all EdgeModels share.
-        wake: told of an EdgeModel when an answer comes.
+        wake: called with an EdgeModel's key when an answer comes.
     """
 
     registry: Registry
@@ -67,14 +67,14 @@ class Lookups:
     _asked: dict[Key, _Asked] = field(default_factory=dict)
 
     def answers(self, key: Key, model: EdgeModel) -> dict[str, Finished | None]:
-        """What is known by now, by tag."""
+        """Return the answers known by now, by tag."""
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry_of(model):
             return {}
         return {tag: task.result() for tag, task in asked.tasks.items() if task.done()}
 
     def says(self, key: Key, model: EdgeModel) -> str:
-        """Why the registry has given no answer yet; empty while it was not heard."""
+        """Return why the registry has given no answer yet; an empty text before the first failure."""
         asked = self._asked.get(key)
         if asked is None or asked.retry != retry_of(model):
             return ""
@@ -104,7 +104,7 @@ class Lookups:
                 del asked.tasks[tag]
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone, or asks for something else."""
+        """Forget an EdgeModel that is deleted or asks for something else."""
         asked = self._asked.pop(key, None)
         if asked is not None:
             asked.end()
@@ -135,7 +135,7 @@ class Lookups:
         return Finished(digest, result) if result is not None else None
 
     async def _find(self, image: str) -> tuple[str, dict[str, Any]] | None:
-        """The registry's answer, in time."""
+        """Return the registry's answer, within the time limit."""
         try:
             return await asyncio.wait_for(self.registry.find(image), PATIENCE_SECONDS)
         except TimeoutError as error:

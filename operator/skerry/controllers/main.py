@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run until told to stop; a mistake in the set-up ends with one line that says what to do."""
+    """Run until asked to stop; a mistake in the set-up ends with one line that says what to do."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -72,11 +72,11 @@ async def run(config: OperatorConfig) -> int:
     async with ApiClient(await load_configuration()) as api, httpx.AsyncClient() as http:
         election = Election(Cluster(api), asyncio.Event())
         operator = _operator(config, Cluster(api, may_write=election.may_write), http, election)
-        told = asyncio.Event()
+        stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, told.set)
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         start_http_server(int(os.environ.get(METRICS_PORT_VARIABLE, metrics.PORT)))
-        stop = asyncio.create_task(told.wait(), name="stop")
+        stop = asyncio.create_task(stopping.wait(), name="stop")
         probes = asyncio.create_task(
             serve_probes(os.environ.get(LIVENESS_VARIABLE, LIVENESS_DEFAULT), operator, election)
         )
@@ -87,19 +87,19 @@ async def run(config: OperatorConfig) -> int:
             await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             if operator.filled.is_set():
                 parts = [stop, probes, *_parts(operator, election)]
-                watch = [asyncio.create_task(_watch(operator, told), name="watch")]
+                watch = [asyncio.create_task(_watch(operator, stopping), name="watch")]
                 await asyncio.wait([*watch, *parts], return_when=asyncio.FIRST_COMPLETED)
         finally:
             # kopf last: it would wait for the other parts, which it takes for its own.
             await end([filling, *parts])
             await election.release()
             await end(watch)
-        return 0 if told.is_set() else EXIT_PART_ENDED
+        return 0 if stopping.is_set() else EXIT_PART_ENDED
 
 
 def _parts(operator: Operator, election: Election) -> list[asyncio.Task[Any]]:
     async def act() -> None:
-        """The parts that write; they live for one term of leading, and see only what it has read."""
+        """Run the writing parts for one term of leadership; they see only what this term has read."""
         fresh = asyncio.Event()
         acting = [
             asyncio.create_task(run_fleet_loop(operator, fresh), name="fleet loop"),
@@ -135,10 +135,10 @@ def _operator(
     return operator
 
 
-async def _watch(operator: Operator, told: asyncio.Event) -> None:
-    """kopf, with its own registry.
+async def _watch(operator: Operator, stopping: asyncio.Event) -> None:
+    """Run kopf with a registry of its own.
 
-    `told` is set on SIGTERM and SIGINT, also after kopf has set its own handlers for them.
+    `stopping` is set on SIGTERM and SIGINT, also after kopf has set its own handlers for them.
     """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_via_client)
@@ -153,5 +153,5 @@ async def _watch(operator: Operator, told: asyncio.Event) -> None:
         standalone=True,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await kopf.run_tasks(tasks, ignored=before)

@@ -42,7 +42,7 @@ class Operator:
         fleet_stirred: set when nodes or classes changed, so that the fleet loop looks at once.
         build_gate: held while a job that needs a slot is counted in and started.
         refusals: writes that the API server refused at the last try.
-        conflicts: names in the way of each EdgeModel, found at the last pass's writes.
+        conflicts: names in the way of each EdgeModel, found at the last reconcile's writes.
         uids: of the EdgeModels that anything is remembered of.
         shards: the last known shard of each node by its uid, for one whose label somebody takes away.
         bound: namespaces in which agents may see pods.
@@ -95,7 +95,7 @@ class Operator:
             self.queue.add(key, number / RESYNC_PER_SECOND, Priority.ROUTINE)
 
     def refused(self, key: Key) -> tuple[Refused, ...]:
-        """What is refused of an EdgeModel and of its namespace, to be reported in its status.
+        """Return the refused writes of an EdgeModel and of its namespace, for its status.
 
         Of the status itself nothing: one that can be read was not refused.
         """

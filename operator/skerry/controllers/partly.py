@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
-    """Read an EdgeModel; leave out bad parts of its status that each pass finds again, and bad history entries.
+    """Read an EdgeModel; leave out bad parts of its status that each reconcile finds again, and of its history.
 
     The spec is never left out, nor is what a rollout depends on: rejections, waves, attempts, digests.
     """
@@ -28,7 +28,7 @@ def edge_model_of(item: Object) -> EdgeModel | Partly[EdgeModel]:
 
 
 def hardware_class_of(item: Object) -> HardwareClass | Partly[HardwareClass]:
-    """Read a HardwareClass; leave out bad parts of its status, which each pass over the fleet finds again."""
+    """Read a HardwareClass; leave out bad parts of its status, which each reconcile of the fleet finds again."""
     return without_faults(HardwareClass, item, _of_status)
 
 
@@ -43,9 +43,9 @@ def edge_node_of(item: Object) -> EdgeNode | Partly[EdgeNode]:
 
 
 def model_route_of(item: Object) -> ModelRoute | Partly[ModelRoute]:
-    """Read a ModelRoute; leave out what each pass finds again.
+    """Read a ModelRoute; leave out what each reconcile finds again.
 
-    That is guard rules, which the EdgeModel's spec has, a wave, of which the placements tell how far it is,
+    That is guard rules, which the EdgeModel's spec has, a wave, whose progress the placements show,
     and single placements, which the DaemonSets carry.
     """
     return without_faults(ModelRoute, item, _of_route)
@@ -85,7 +85,7 @@ def daemonset_of(item: Object) -> Placed | Partly[Placed]:
 
 
 def _of_edge_model(path: Path) -> Path | None:
-    """Of a target: what says how things are, and what no decision depends on."""
+    """Return the path below a target whose field reports state only, so that no decision depends on it."""
     match path:
         case ("status", "conditions" | "phase" | "address" | "awaitedSlot", *_):
             return path[:2]

@@ -1,4 +1,4 @@
-"""One pass over one EdgeModel: gather, decide, apply. Workers take them off the queue."""
+"""One reconcile of one EdgeModel: gather, decide, apply. Workers take them off the queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Ended(NamedTuple):
-    """How a pass ended, and the seconds until the next look; None when only news can change anything."""
+    """How a reconcile ended, and the seconds until the next look; None when only news can change anything."""
 
     result: str
     again_after: float | None = None
@@ -69,7 +69,7 @@ async def run_worker(
         except (SkerryError, ValidationError) as error:
             _failed(operator, key, str(error))
         except asyncio.CancelledError:
-            # The process no longer leads: the pass begins again when it does.
+            # The process no longer leads: the reconcile begins again when it does.
             operator.queue.done(key, 0.0)
             raise
         except Exception:
@@ -99,14 +99,14 @@ async def one_pass(operator: Operator, key: Key) -> Ended:
 
 
 def result_of(refused: Iterable[Refused]) -> str:
-    """Return how a pass ended that wrote what it could: overtaken where a write met a conflict."""
+    """Return how a reconcile ended that wrote what it could: overtaken where a write met a conflict."""
     return DONE if all(one.cause for one in refused) else OVERTAKEN
 
 
 async def _decided(
     operator: Operator, key: Key, snapshot: Snapshot, now: datetime
 ) -> tuple[Snapshot, Decision]:
-    """The decision, with the answers of a registry that answers at once; and what it was made of."""
+    """Return the decision, made with the answers of a registry that answers at once, and its snapshot."""
     decision = decide(snapshot, now)
     while decision.lookups:
         await operator.lookups.ask(key, snapshot.model, decision.lookups)
@@ -121,7 +121,7 @@ async def _decided(
 def _again(
     operator: Operator, key: Key, applier: Applier, requeue_after: float | None
 ) -> float | None:
-    """When to look again; at once when the status does not tell yet what is in the way."""
+    """Return when to reconcile again; at once when the status does not yet report the obstacle."""
     known, conflicts = operator.conflicts.get(key, ()), tuple(applier.conflicts)
     operator.conflicts[key] = conflicts
     if conflicts != known or not applier.is_reported:

@@ -1,11 +1,11 @@
-"""Digests of tags, asked for beside the passes: a registry that does not answer delays no rollback.
+"""Resolves tags to digests, concurrently with reconciles: a registry that does not answer delays no rollback.
 
 A tag is resolved when the EdgeModel first names it, when its uri changes, and on a retry; then the
 digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
 job to look up (`skerry.decide.build.fetches`) is none of this module's.
 
 A registry that is busy or away is waited for: it is asked again with pauses, which it may ask for
-itself, and what it said is told meanwhile. Only what lasts, or takes a person, is a problem.
+itself, and the status reports its answer meanwhile. Only what lasts, or takes a person, is a problem.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ LONGEST_PAUSE_SECONDS = 60.0
 STALLED_SECONDS = 600.0
 """What may pass by itself takes a person when it has lasted this long."""
 QUICK_SECONDS = 0.25
-"""A pass waits this long for a registry, once: one that is near saves it writing that it asks."""
+"""A reconcile waits this long for a registry, once: one that is near saves it writing that it asks."""
 
 
 class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for
-    """The registry gave no digest; `failure` says how that is to be told, `asked` that it is asked again."""
+    """The registry gave no digest; `failure` has the message, `asked` says that it is asked again."""
 
     def __init__(self, failure: _Failure, *, asked: bool) -> None:
-        super().__init__(failure.told)
+        super().__init__(failure.message)
         self.failure, self.asked = failure, asked
 
 
@@ -53,21 +53,21 @@ class _Failure:
     """What the registry said instead of a digest.
 
     Attributes:
-        told: for people.
+        message: for people.
         passing: whether it may pass by itself.
         since: when it began to fail; the loop's time, as in `again_at`.
         count: failures in a row.
         again_at: when it is asked again.
     """
 
-    told: str
+    message: str
     passing: bool
     since: float
     count: int
     again_at: float
 
     def lasts(self, now: float) -> bool:
-        """Whether it takes a person by now."""
+        """Return whether the failure needs a person by now."""
         return not self.passing or now - self.since >= STALLED_SECONDS
 
 
@@ -90,7 +90,7 @@ class Pinner:
     _asked: dict[tuple[Key, str, str], _Asked] = field(default_factory=dict)
 
     async def pins(self, key: Key, model: EdgeModel) -> Pins:
-        """The digests as far as they are known; the queue hears of the EdgeModel when a slow one comes."""
+        """Return the digests as far as they are known; a slow one enqueues the EdgeModel when it arrives."""
         known = self._pins(key, model)
         if known.cause or known.known.keys() >= model.spec.artifacts.keys():
             return known
@@ -111,11 +111,11 @@ class Pinner:
         return Pins({role: Pin(pinned) for role, pinned in found.items() if pinned})
 
     def remembered(self, key: Key) -> set[str]:
-        """The uris of the EdgeModel that were asked for."""
+        """Return the EdgeModel's uris that were asked for."""
         return {uri for of, uri, _ in self._asked if of == key}
 
     def forget(self, key: Key) -> None:
-        """The EdgeModel is gone."""
+        """Forget a deleted EdgeModel."""
         for asked in [asked for asked in self._asked if asked[0] == key]:
             self._asked.pop(asked).task.cancel()
 
@@ -146,7 +146,7 @@ class Pinner:
         return PinnedArtifact(uri=artifact.uri, digest=resolved) if resolved else None
 
     def _ask(self, key: Key, uri: str, nonce: str) -> str | None:
-        """The registry's answer; None while it is awaited.
+        """Return the registry's answer; None while it is pending.
 
         Raises:
             _NotNow: it said no, or is busy; it is asked again after a while.
@@ -176,26 +176,26 @@ class Pinner:
 
 
 def pause_after(failures: int, asked: float | None) -> float:
-    """Seconds until the registry is asked again: longer each time, and never less than it asks for."""
+    """Return the seconds until the registry is asked again: longer each time, and at least what it asks for."""
     own = min(FIRST_PAUSE_SECONDS * failures, LONGEST_PAUSE_SECONDS)
     return max(own, asked or 0.0)
 
 
 def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failure:
-    """One more failure in a row; what passes begins anew after what did not."""
+    """Return the failure after one more in a row; a kind of failure that passes starts a new row."""
     known = before if before is not None and before.passing == error.passing else None
     count = known.count + 1 if known else 1
     pause = pause_after(count, error.retry_after)
     at = datetime.now(UTC) + timedelta(seconds=pause)
-    told = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
-    return _Failure(told, error.passing, known.since if known else now, count, now + pause)
+    message = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
+    return _Failure(message, error.passing, known.since if known else now, count, now + pause)
 
 
 def _pins_of(failure: _Failure, *, asked: bool) -> Pins:
-    """The pins without what is missing; while the registry is asked, its answer sets off the next look."""
+    """Return the pins without what is missing; while the registry is asked, its answer enqueues the EdgeModel."""
     now = asyncio.get_running_loop().time()
     again_in = None if asked else max(failure.again_at - now, 0.0)
     if failure.lasts(now):
-        cause = Cause(RegistryReason.NOT_RESOLVED, failure.told)
+        cause = Cause(RegistryReason.NOT_RESOLVED, failure.message)
         return Pins(state=BuildState.REJECTED, cause=cause, again_in=again_in)
-    return Pins(cause=Cause(RegistryReason.WAITING, failure.told), again_in=again_in)
+    return Pins(cause=Cause(RegistryReason.WAITING, failure.message), again_in=again_in)

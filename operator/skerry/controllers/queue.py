@@ -15,7 +15,7 @@ from skerry.cluster.pace import Priority, backoff_seconds
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
 
 DEBOUNCE_SECONDS = 0.02
-"""A verdict shall reach the route in well under a second; a burst of events still makes one pass."""
+"""A verdict shall reach the route in well under a second; a burst of events still makes one reconcile."""
 
 OVERTAKEN_AT_ONCE = 5
 
@@ -76,7 +76,7 @@ class WorkQueue:
             await self._wait(None if soonest is None else soonest - now)
 
     def done(self, key: Key, again_after: float | None = None) -> None:
-        """The pass went well; look again after that many seconds, if any.
+        """Note that the reconcile succeeded; reconcile again after that many seconds, if any.
 
         What is looked at again at once is not done yet, and stays urgent if it was.
         """
@@ -84,14 +84,14 @@ class WorkQueue:
         self._release(key, again_after)
 
     def failed(self, key: Key) -> float:
-        """The pass failed; the seconds until it is tried again are returned."""
+        """Note that the reconcile failed; return the seconds until it is tried again."""
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = backoff_seconds(self._failures[key])
         self._release(key, delay)
         return delay
 
     def overtaken(self, key: Key) -> None:
-        """What the pass decided on had changed: look again at once, and later when that repeats."""
+        """Note that the gathered state had changed: reconcile again at once, or later when that repeats."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
         at_once = count <= OVERTAKEN_AT_ONCE
         self._release(

@@ -44,7 +44,7 @@ class Reach:
     reachable: bool
     since: datetime | None = None
     silent_seconds: float | None = None
-    heard: bool = False
+    renewed_lately: bool = False
 
 
 async def run_lease_loop(operator: Operator) -> None:
@@ -119,7 +119,7 @@ def strays(operator: Operator, leases: Iterable[Object]) -> Iterable[Object]:
 def node_views(
     fleet: Fleet, key: Key, uid: str | None, now: Moment
 ) -> dict[str, tuple[NodeView, ...]]:
-    """All nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
+    """Return all nodes that carry a class, as the EdgeModel with this uid sees them, by class."""
     namespace, name = key
     reports = _reports(fleet, key, uid)
     placed, ready = _revisions(fleet, namespace, name)
@@ -141,7 +141,7 @@ def node_views(
                 left_out=outside,
                 agent_awaited=not outside and is_awaited(fleet, node),
                 silent_seconds=reach.silent_seconds,
-                heard=reach.heard,
+                renewed_lately=reach.renewed_lately,
             )
         )
     return {
@@ -151,7 +151,7 @@ def node_views(
 
 
 def node_facts(fleet: Fleet, now: Moment) -> list[NodeFacts]:
-    """All nodes, for the fleet's decision."""
+    """Return all nodes, for the fleet's decision."""
     return [
         NodeFacts(
             node.name, node.uid, node.labels, node.hardware_class, node.shard,
@@ -163,7 +163,7 @@ def node_facts(fleet: Fleet, now: Moment) -> list[NodeFacts]:
 
 
 def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
-    """Whether the node is reachable, and what is known of its silence.
+    """Return whether the node is reachable, and how long it has been silent.
 
     A new node is reachable as soon as it is Ready: its agent is being started, and waves wait for its
     report anyway, for as long as `agentless_since` gives it. One that is not Ready and on which no agent has
@@ -183,11 +183,11 @@ def reach_of(fleet: Fleet, node: FleetNode, now: Moment) -> Reach:
     without = agentless_since(fleet, node, now)
     if without is not None:
         return Reach(reachable=False, since=without, silent_seconds=0.0)
-    return Reach(reachable=True, heard=beats.is_heard(node.name, node.uid))
+    return Reach(reachable=True, renewed_lately=beats.renewed_lately(node.name, node.uid))
 
 
 def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], NodeModel]:
-    """What each node's agent says about the EdgeModel, by the Node's name and uid.
+    """Return each agent's report about the EdgeModel, by the Node's name and uid.
 
     What was reported about an earlier EdgeModel of this name, or by an earlier Node of the EdgeNode's
     name, does not count. An agent of an earlier version reports no uid: what it says counts.
@@ -204,7 +204,7 @@ def _reports(fleet: Fleet, key: Key, uid: str | None) -> dict[tuple[str, str], N
 
 
 def _is_of(edge_node: EdgeNode, node_uid: str | None) -> bool:
-    """Whether the EdgeNode was created for this very Node."""
+    """Return whether the EdgeNode was created for this very Node."""
     owners = [owner.uid for owner in edge_node.metadata.owner_references if owner.kind == "Node"]
     return node_uid is not None and (not owners or node_uid in owners)
 
@@ -212,7 +212,7 @@ def _is_of(edge_node: EdgeNode, node_uid: str | None) -> bool:
 def _revisions(
     fleet: Fleet, namespace: str, name: str
 ) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """Revisions of which a pod is there, and of which one is Ready, by node."""
+    """Return the revisions that have a pod, and those that have a Ready pod, by node."""
     placed: dict[str, set[str]] = defaultdict(set)
     ready: dict[str, set[str]] = defaultdict(set)
     for (pod_namespace, _), pod in fleet.pods.items():

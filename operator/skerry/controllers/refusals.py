@@ -85,7 +85,7 @@ class Refusals:
             self.forget(owner)
 
     def keep(self, owner: Key, writes: Iterable[WriteId]) -> None:
-        """Forget all but these: what nobody wants to write any more is refused no more."""
+        """Forget all but these: a write that is no longer needed is no longer refused."""
         wanted = set(writes)
         kept = {w: e for w, e in self._entries.get(owner, {}).items() if w in wanted}
         self._entries[owner] = kept
@@ -119,19 +119,19 @@ class Refusals:
 
 
 def namespace_owner(namespace: str) -> Key:
-    """The owner of what the fleet loop writes for a namespace with EdgeModels."""
+    """Return the owner of what the fleet loop writes for a namespace with EdgeModels."""
     return namespace, ""
 
 
 def digest_of(body: object) -> str:
-    """A digest of a rendered body: another one is worth a try at once."""
+    """Return a digest of a rendered body: a changed body is tried at once."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def refused_by(error: ClusterError, kind: str, name: str, doing: str = "write") -> Refused:
-    """What is reported of a refused write: the object, the API server's words, and advice.
+    """Return the report of a refused write: the object, the API server's message, and advice.
 
-    A conflict is nothing to report: somebody else wrote meanwhile, and the next pass sees what.
+    A conflict is nothing to report: somebody else wrote meanwhile, and the next reconcile sees what.
     """
     if error.status == HTTPStatus.CONFLICT:
         return Refused(kind, name, Concern.NOTHING)
@@ -144,7 +144,7 @@ def refused_by(error: ClusterError, kind: str, name: str, doing: str = "write") 
 
 
 def concerning(refused: Refused, concern: Concern, hardware_class: str) -> Refused:
-    """The refusal, as part of what it belongs to."""
+    """Return the refusal with the object that it belongs to."""
     return replace(refused, concern=concern, hardware_class=hardware_class)
 
 
@@ -154,7 +154,7 @@ def _pause(failures: int) -> float:
 
 
 def _after_conflict(failures: int) -> float:
-    """At once, since the next pass sees what changed; later when two writers fight."""
+    """Return the pause after a conflict: none, since the next reconcile sees the change, unless writers fight."""
     repeated = failures - CONFLICTS_AT_ONCE
     return backoff_seconds(repeated) if repeated > 0 else 0.0
 

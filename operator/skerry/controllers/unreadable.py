@@ -1,6 +1,6 @@
 """Objects that can't be read: remembered, counted, logged once, and reported on the object.
 
-A scope is whoever reads: the list or watch of a kind, or the pass over one EdgeModel. Each scope knows
+A scope is whoever reads: the list or watch of a kind, or the reconcile of one EdgeModel. Each scope knows
 what it can't read at the moment; the metric counts objects, however many scopes meet them.
 """
 
@@ -110,7 +110,7 @@ class Unreadables:
             self.note(scope, others if unreadable is None else [*others, unreadable])
 
     def _log(self, name: _Name, unreadable: Unreadable) -> None:
-        """Log once for each version of the object, not on each pass."""
+        """Log once for each version of the object, not on each reconcile."""
         logged = self._logged.setdefault(name, set())
         if unreadable.identity not in logged:
             logged.clear()

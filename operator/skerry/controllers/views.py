@@ -24,7 +24,7 @@ JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """A Kubernetes time as an aware datetime; None for none.
+    """Return a Kubernetes time as an aware datetime; None for none.
 
     Raises:
         ValueError: as `time_of` does.
@@ -33,7 +33,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def job_view(job: Object, pods: Iterable[PodView]) -> JobView | Partly[JobView]:
-    """A Job with its pods."""
+    """Return the view of a Job with its pods."""
     times = Times()
     metadata, status = job["metadata"], job.get("status", {})
     failed, complete = _condition(status, "Failed"), _condition(status, "Complete")
@@ -55,19 +55,19 @@ def job_view(job: Object, pods: Iterable[PodView]) -> JobView | Partly[JobView]:
 
 
 def is_pod_of(pod: Object, job: Object) -> bool:
-    """Whether the Job made the pod."""
+    """Return whether the Job made the pod."""
     labels = pod["metadata"].get("labels", {})
     return bool(labels.get(JOB_NAME_LABEL) == job["metadata"]["name"])
 
 
 def job_finished(job: Object) -> bool:
-    """Whether a Job will do nothing more."""
+    """Return whether a Job is finished."""
     status = job.get("status", {})
     return _condition(status, "Failed") is not None or _condition(status, "Complete") is not None
 
 
 def fleet_node(node: Object) -> FleetNode | Partly[FleetNode]:
-    """What of a Node matters here."""
+    """Return the parts of a Node that matter here."""
     times = Times()
     metadata, status = node["metadata"], node.get("status", {})
     labels = metadata.get("labels", {})
@@ -90,7 +90,7 @@ def fleet_node(node: Object) -> FleetNode | Partly[FleetNode]:
 
 
 def serving_pod(pod: Object) -> ServingPod | Partly[ServingPod] | None:
-    """A pod that serves a revision; None for one that is meant for no certain node."""
+    """Return a pod that serves a revision; None for one that is bound to no particular node."""
     labels, node = pod["metadata"].get("labels", {}), pod["spec"].get("nodeName") or _meant_for(pod)
     if node is None or LABEL_REVISION not in labels:
         return None
@@ -152,7 +152,7 @@ def _meant_for(pod: Object) -> str | None:
 
 
 def pod_view(pod: Object) -> PodView | Partly[PodView]:
-    """A pod: what its containers do, or why none does."""
+    """Return the view of a pod: what its containers do, or why none runs."""
     times = Times()
     status, spec = pod.get("status", {}), pod["spec"]
     containers = [

@@ -13,7 +13,7 @@ The status: it is decided again when one of these was refused, and so describes 
 
 After the status:
 7. DaemonSets: each follows a placement of its class's route, which is stored by then; that of a route that was
-   stored before waits for none. One that lags behind is written by the next pass; nothing else is put in its
+   stored before waits for none. One that lags behind is written by the next reconcile; nothing else is put in its
    place before (`decide.rollout.retire`).
 8. Deletions: what is deleted has no placement in a stored route, and its end is in the stored status.
 
@@ -106,13 +106,13 @@ class Write:
 
     @property
     def id(self) -> WriteId:
-        """What tells the writes of a pass apart."""
+        """What identifies a write of a reconcile."""
         return self.verb.value, self.kind.name, self.name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the writes of one pass are made from."""
+    """What the writes of one reconcile are made from."""
 
     decision: Decision
     gathered: Gathered
@@ -120,12 +120,12 @@ class Plan:
     config: OperatorConfig
 
     def present(self, kind: Kind, name: str) -> Object | None:
-        """A child as it was gathered."""
+        """Return a child as it was gathered."""
         return self.gathered.present.get((kind.name, name))
 
 
 def before_status(plan: Plan) -> tuple[Write, ...]:
-    """All writes that the status tells of, in order."""
+    """Return all writes that the status reports, in order."""
     found = list(_routes(plan))
     urgent = [write for write in found if write.urgent]
     others = [write for write in found if not write.urgent]
@@ -142,7 +142,7 @@ def before_status(plan: Plan) -> tuple[Write, ...]:
 
 
 def status(plan: Plan) -> Write | None:
-    """The status of the EdgeModel; None when it says already what it shall."""
+    """Return the write of the EdgeModel's status; None when it is up to date."""
     model, owner = plan.gathered.snapshot.model, plan.owner
     if model.status == plan.decision.status:
         return None
@@ -153,13 +153,13 @@ def status(plan: Plan) -> Write | None:
 
 
 def after_status(plan: Plan) -> tuple[Write, ...]:
-    """What may follow once the status is stored."""
+    """Return the writes that may follow once the status is stored."""
     made = (*_daemonsets(plan), *_deletions(plan))
     return tuple(write for write in made if _changes_something(write))
 
 
 def takes_away(before: ModelRouteSpec | None, after: ModelRouteSpec) -> bool:
-    """Whether a route only takes a revision's role away, and gives none to a revision without one."""
+    """Return whether a route only removes a revision's role, and gives none to a revision without one."""
     if before is None or before == after:
         return False
     had, has = _revisions(before), _revisions(after)
@@ -192,7 +192,7 @@ def _routes(plan: Plan) -> Iterator[Write]:
 
 
 def _statuses_of(plan: Plan, hardware_class: str) -> Iterator[WriteId]:
-    """The variant statuses that a class's route is decided from."""
+    """Yield the variant statuses that a class's route is decided from."""
     for name in plan.decision.variant_statuses:
         variant = plan.gathered.snapshot.variants.get(name)
         if variant is not None and variant.spec.hardware_class_name == hardware_class:
@@ -245,7 +245,7 @@ def _job(plan: Plan, job: FetchJob | AssessJob | BuildJob) -> Object:
     if isinstance(job, AssessJob):
         rendered = jobs.assess_job(plan.owner, job, plan.config)
     else:
-        rendered = jobs.optimisation_job(plan.owner, job, plan.config)
+        rendered = jobs.optimization_job(plan.owner, job, plan.config)
     return _delivered(rendered, plan.config)
 
 
@@ -315,7 +315,7 @@ def _stored_status(plan: Plan) -> frozenset[WriteId]:
 
 
 def _stored_route(plan: Plan, wanted: DaemonSetPlan) -> frozenset[WriteId]:
-    """The write of the route that a DaemonSet follows; none where the stored one says the same."""
+    """Return the write of the route that a DaemonSet follows; none where the stored one says the same."""
     known = plan.gathered.snapshot.routes.get(wanted.hardware_class)
     if known is not None and known.placement_of(wanted.revision) == wanted.placement:
         return frozenset()
@@ -334,5 +334,5 @@ def _delete_all(
 
 
 def _changes_something(write: Write) -> bool:
-    """Whether it is needed at all; a status and a deletion are compared where they are made."""
+    """Return whether the write changes anything; a status and a deletion are compared where they are made."""
     return write.verb is not Verb.APPLY or not is_applied(write.body, write.present)

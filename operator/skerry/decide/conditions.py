@@ -1,4 +1,4 @@
-"""Kubernetes conditions: written anew each pass, with a transition time that moves only with the status."""
+"""Kubernetes conditions: written in each reconcile, with a transition time that moves only with the status."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Finding:
 def conditions(
     findings: Iterable[Finding], before: Iterable[Condition], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """The findings as conditions, for a spec of this generation.
+    """Return the findings as conditions, for a spec of this generation.
 
     `lastTransitionTime` is kept from `before` while the status is the same. Conditions that have no
     finding are gone (Reconciling and Stalled are there only while true).
@@ -45,12 +45,12 @@ def conditions(
 
 
 def condition_of(found: Iterable[Condition], kind: str) -> Condition | None:
-    """The condition of this type, if there."""
+    """Return the condition of this type, if there."""
     return next((condition for condition in found if condition.type == kind), None)
 
 
 def shortened(text: str, length: int) -> str:
-    """The text, cut with an ellipsis where it is longer than the schema takes."""
+    """Return the text, cut with an ellipsis where it exceeds the schema's limit."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 

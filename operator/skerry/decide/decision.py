@@ -1,7 +1,7 @@
-"""What one pass over one EdgeModel wants written, in words of Skerry; `skerry.render` makes objects of it.
+"""What one reconcile of one EdgeModel has to write, in Skerry's own terms; `skerry.render` makes objects of it.
 
 `skerry.controllers.writes` says in which order. The operator may be killed after any write, and any write
-may be refused: the next pass sees what was written and continues from there.
+may be refused: the next reconcile sees what was written and continues from there.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Deletions:
 
 @dataclass(frozen=True)
 class Decision:
-    """All writes of one pass.
+    """All writes of one reconcile.
 
     Attributes:
         variant_statuses: by name of the ModelVariant.

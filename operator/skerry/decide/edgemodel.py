@@ -4,10 +4,10 @@
     sources.py   digests and the assessment, shared by all targets
     builds.py    how far each target's build is, and which job is next
     rollout/     which revision has which role on which nodes (the waves are decided there)
-    status.py    what is said about it; findings.py its conditions
+    status.py    its status; findings.py its conditions
 
-Every pass looks at the whole state and could be the first. A target whose build is not certified
-still has its rollout looked at: what serves goes on serving, and can still be taken back.
+Every reconcile looks at the whole state and could be the first. A target whose build is not certified
+still has its rollout decided: what serves keeps serving, and can still be rolled back.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ OLD_VARIANTS_KEPT = 4
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Decision:
-    """Everything that shall be written for the EdgeModel now; applied twice, it changes nothing more.
+    """Return everything to write for the EdgeModel now; when it is applied, the next decision changes nothing.
 
     Args:
         snapshot: the whole state.
@@ -94,7 +94,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Decision:
 
 
 def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView:
-    """What the rollout machine sees of one target."""
+    """Return what the rollout machine sees of one target."""
     model, name = snapshot.model, build.hardware_class
     status = next((t.rollout for t in model.status.targets if t.hardware_class_name == name), None)
     policy = policy_from_spec(model.spec)
@@ -124,14 +124,14 @@ def view_of(snapshot: Snapshot, build: TargetBuild, now: datetime) -> TargetView
 def _rings_elsewhere(
     snapshot: Snapshot, hardware_class: str, policy: RolloutPolicy
 ) -> frozenset[Selector]:
-    """Rings in which another class has nodes."""
+    """Return rings in which another class has nodes."""
     others = [n for name, found in snapshot.nodes.items() if name != hardware_class for n in found]
     rings = {step.selector for step in policy.waves if step.percent is None}
     return frozenset(r for r in rings if any(matches(r, node.labels) for node in others))
 
 
 def _retried(snapshot: Snapshot, view: TargetView) -> TargetView:
-    """The view with a higher attempt, when a new retry annotation asks for a revision taken back."""
+    """Return the view with a higher attempt, when a new retry annotation asks for a rejected revision."""
     model = snapshot.model
     nonce = retry_asked(model.metadata.annotations)
     asked = nonce is not None and nonce != model.status.retry_nonce
@@ -159,13 +159,13 @@ def _daemonsets(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterab
 
 
 def _makeable(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[ServedRevision]:
-    """All revisions that a DaemonSet could be made of: those asked for, and those of stored variants."""
+    """Yield the revisions that a DaemonSet can be made of: the requested ones, and those of stored variants."""
     yield from _stored(snapshot)
     yield from (outcome.build.served for outcome in outcomes if outcome.build.served)
 
 
 def _stored(snapshot: Snapshot) -> Iterable[ServedRevision]:
-    """What the artifacts of stored variants make, with the runtime images of now."""
+    """Return the revisions of stored variants' artifacts, with the current runtime images."""
     found = (served_by(snapshot, variant) for variant in snapshot.variants.values())
     return (served for served in found if served is not None)
 
@@ -195,7 +195,7 @@ def _deletions(
 
 
 def _withdrawn_revisions(snapshot: Snapshot, targets: set[str]) -> Iterable[str]:
-    """Revisions of classes that left the spec, once no gateway sends traffic there any more."""
+    """Yield the revisions of classes that left the spec, once no gateway sends traffic to them."""
     for name, revisions in snapshot.daemonsets.items():
         if name in targets or name in snapshot.routes:
             continue
@@ -204,7 +204,7 @@ def _withdrawn_revisions(snapshot: Snapshot, targets: set[str]) -> Iterable[str]
 
 
 def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
-    """All but those that are built, served or among the newest of their class and engine."""
+    """Yield all variants but those that are built, served or among the newest of their class and engine."""
     needed = {build.variant for outcome in outcomes for build in outcome.build.builds}
     roles = {
         role.revision
@@ -224,7 +224,7 @@ def _old_variants(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iter
 
 
 def _old_jobs(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> Iterable[str]:
-    """Jobs for what the spec no longer asks: running ones would hold a build slot for nothing."""
+    """Yield the jobs whose work the spec no longer asks for: running ones would hold a build slot for nothing."""
     if snapshot.pins.failed:
         return
     wanted = {work_of(snapshot, build.variant) for o in outcomes for build in o.build.builds}
@@ -238,9 +238,9 @@ def _created(variant: ModelVariant) -> str:
 
 
 def _events(snapshot: Snapshot, after: EdgeModelStatus) -> Iterable[Event]:
-    """What changed, for `kubectl describe`: how revisions ended, and what Ready says.
+    """Yield the changes for `kubectl describe`: how revisions ended, and what Ready says.
 
-    A refused write has an event of its own, from the pass that wrote in vain.
+    A refused write has an event of its own, from the reconcile that wrote in vain.
     """
     before = snapshot.model.status
     refusals = {refused.cause.reason.value for refused in snapshot.refused if refused.cause}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Finding]:
-    """Return the conditions that the EdgeModel shall have after this pass."""
+    """Return the conditions that the EdgeModel shall have after this reconcile."""
     # A class without nodes does not stand in the way of the others.
     counting = [one for one in outcomes if not one.story.without_nodes] or list(outcomes)
     builds = [outcome.build for outcome in outcomes]
@@ -42,7 +42,7 @@ def findings(snapshot: Snapshot, outcomes: Sequence[TargetOutcome]) -> list[Find
 
 
 def _obstacle(snapshot: Snapshot) -> Cause | None:
-    """Why nothing at all can be done for the EdgeModel."""
+    """Return why nothing can be done for the EdgeModel."""
     if snapshot.conflicts:
         return Cause(GeneralReason.NAME_CONFLICT, _conflicts(snapshot))
     if snapshot.unreadable:
@@ -53,7 +53,7 @@ def _obstacle(snapshot: Snapshot) -> Cause | None:
 def _stalled(
     obstacle: Cause | None, refused: Finding | None, targets: Sequence[TargetOutcome]
 ) -> Finding | None:
-    """What waits for a person; or a refused write that passes by itself, where nothing does."""
+    """Return what needs a person; without that, a refused write that may succeed later."""
     if obstacle is not None:
         return Finding(ConditionType.STALLED, holds=True, cause=obstacle)
     stalled = next((target for target in targets if target.story.cause.stalls), None)
@@ -65,7 +65,7 @@ def _stalled(
 
 
 def _ready(obstacle: Cause | None, targets: Sequence[TargetOutcome]) -> Finding:
-    """What the spec asks for is what answers."""
+    """Return whether what answers is what the spec asks for."""
     if obstacle is not None:
         return Finding(ConditionType.READY, holds=False, cause=obstacle)
     wanting = sorted(
@@ -90,7 +90,7 @@ def _accepted(obstacle: Cause | None, builds: Sequence[TargetBuild]) -> Finding:
 
 
 def _optimized(builds: Sequence[TargetBuild]) -> Finding:
-    """Every target was built and measured, whatever the gates say to it."""
+    """Return whether every target was built and measured, whatever the gates decide."""
     measured = {BuildState.CERTIFIED, BuildState.GATES_NOT_MET}
     missing = [build for build in builds if build.state not in measured]
     reached = Cause(ModelReason.OPTIMIZED, "every target is built and measured")
@@ -120,7 +120,7 @@ def _rolled_out(targets: Sequence[TargetOutcome]) -> Finding:
 
 
 def _available(targets: Sequence[TargetOutcome]) -> Finding:
-    """A good revision answers on every reachable node; stays true through a rollback."""
+    """Return whether a good revision answers on every reachable node; it stays true through a rollback."""
     short = next((one for one in targets if one.rollout.counts.ready < one.reachable), None)
     if short is not None:
         cause = Cause(ModelReason.NOT_ANSWERING, _unanswered(short))

@@ -1,4 +1,4 @@
-"""What a pass found and decided for one target, and the story that it tells of it."""
+"""What a reconcile found and decided for one target, and how the status explains it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PHASE_ORDER = (
 
 @dataclass(frozen=True)
 class TargetOutcome:
-    """What a pass found and decided for one target."""
+    """What a reconcile found and decided for one target."""
 
     build: TargetBuild
     rollout: TargetDecision
 
     def __str__(self) -> str:
-        """The class and its message."""
+        """Return the class and its message."""
         return f"{self.name}: {self.story.cause.message}"
 
     @property

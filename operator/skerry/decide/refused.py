@@ -61,12 +61,12 @@ class Refused:
         return self.kind, self.name, self.cause.reason if self.cause else ""
 
     def is_of(self, hardware_class: str) -> bool:
-        """Whether the class waits for this write."""
+        """Return whether the class waits for this write."""
         return self.hardware_class in {"", hardware_class}
 
 
 def holds_route(refused: Iterable[Refused], hardware_class: str) -> bool:
-    """Whether the route of this class stands as it was."""
+    """Return whether the route of this class stays unchanged."""
     return any(r.concern is Concern.ROUTE and r.is_of(hardware_class) for r in refused)
 
 
@@ -93,7 +93,7 @@ def of_rollout(
 
 
 def finding(refused: Sequence[Refused]) -> Finding | None:
-    """`Stalled` while a person has to act, else `Reconciling`; None when nothing is refused."""
+    """Return `Stalled` while a person has to act, else `Reconciling`; None when nothing is refused."""
     reported = sorted((r.cause for r in refused if r.cause), key=lambda cause: not cause.stalls)
     if not reported:
         return None

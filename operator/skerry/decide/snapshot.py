@@ -1,4 +1,4 @@
-"""What one pass over one EdgeModel sees: everything, read once, frozen.
+"""What one reconcile of one EdgeModel sees: everything, read once, frozen.
 
 `skerry.controllers.gather` fills it, `skerry.decide.edgemodel` reads it. Kubernetes' own objects come as
 small views with just what a decision depends on.
@@ -193,7 +193,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class BuildSlots:
-    """Optimisation jobs of the whole cluster, and fetch jobs.
+    """Optimization jobs of the whole cluster, and fetch jobs.
 
     Attributes:
         running: unfinished ones, of other EdgeModels too.
@@ -232,7 +232,7 @@ class Snapshot:
         finished: what was looked up in the registry, by tag; None where there is nothing. A tag that is
             not here was not looked up yet.
         registry_says: why the registry gave no answer to what was looked up, while it is asked again.
-        slots: room for optimisation jobs.
+        slots: room for optimization jobs.
         gateway: addresses.
         conflicts: objects that stand in the way and are not ours ("Service intent").
         absences: nodes without a pod that should be there for a while, by class.

@@ -1,6 +1,6 @@
-"""`EdgeModel.status`: one small document for people, kubectl, Argo CD and Flux, written once a pass.
+"""`EdgeModel.status`: one small document for people, kubectl, Argo CD and Flux, written once per reconcile.
 
-Each target tells its own story (its build's until there is a certified one, its rollout's from then);
+Each target has its own story (its build's until there is a certified one, its rollout's from then);
 phase and conditions are made of these alone.
 """
 
@@ -52,7 +52,7 @@ MOST_SAID = 9_999_999.999
 def make_status(
     snapshot: Snapshot, assessed: Assessed, outcomes: Sequence[TargetOutcome], now: datetime
 ) -> EdgeModelStatus:
-    """The whole status after this pass."""
+    """Return the whole status after this reconcile."""
     model = snapshot.model
     generation = model.metadata.generation or 0
     rejections = [*model.status.rejected, *(r for o in outcomes for r in o.rollout.rejections)]
@@ -68,7 +68,7 @@ def make_status(
         targets=tuple(_target(snapshot, outcome) for outcome in outcomes),
         rejected=tuple(rejections[-REJECTED_LENGTH:]),
         history=tuple(history[-HISTORY_LENGTH:]),
-        # A retry is honoured once the tags are resolved anew, not before.
+        # A retry counts as used once the tags are resolved again, not before.
         retry_nonce=retry_asked(model.metadata.annotations)
         if resolved
         else model.status.retry_nonce,
@@ -80,7 +80,7 @@ def make_status(
 
 
 def _artifacts(snapshot: Snapshot) -> Iterable[ArtifactStatus]:
-    """What each artifact is resolved to; as before, while that is not known again."""
+    """Yield each artifact's digest; the last known one while it is not known again."""
     for role in snapshot.model.spec.artifacts:
         pin, before = snapshot.pins.known.get(role), snapshot.model.status.artifact(role)
         if pin is not None:
@@ -137,7 +137,7 @@ def _rollout(rollout: TargetDecision) -> RolloutStatus:
 
 
 def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
-    """One engine's part of the story."""
+    """Return the status of one engine's build."""
     trial = build.certified
     weights = snapshot.model.spec.optimization.search.weights
     return EngineBuildStatus(
@@ -151,7 +151,7 @@ def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
 
 
 def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
-    """The Pareto front of all engines' trials so far."""
+    """Return the Pareto front of all engines' trials so far."""
     known = {one.engine: _known(snapshot, one) for one in build.builds}
     trials = {engine: status.trials for engine, status in known.items() if status}
     return tuple(
@@ -161,13 +161,13 @@ def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
 
 
 def _known(snapshot: Snapshot, build: EngineBuild) -> ModelVariantStatus | None:
-    """The variant's status: as it is to be written, or as it was stored."""
+    """Return the variant's status: the one to write, or the stored one."""
     variant = snapshot.variants.get(build.variant)
     return build.status or (variant.status if variant else None)
 
 
 def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
-    """The figures of the certified build, for the status of its target."""
+    """Return the figures of the certified build, for the status of its target."""
     if status is None or status.certificate is None or status.artifact is None:
         return {}
     trial = status.certificate.certified

@@ -1,4 +1,4 @@
-"""What is said of an EdgeModel or HardwareClass that can't be read. Works on its JSON: it can't be parsed.
+"""The status of an EdgeModel or HardwareClass that can't be parsed, so this works on its JSON.
 
 Three conditions are replaced. The rest of the status stays: without it a rollout would start over once
 the object is readable again.

@@ -4,7 +4,7 @@ An engine is one package with a description (`EnginePlugin`: recipes, ranks, cod
 that makes and loads its models; one or two images that hold it; and its tests. An entry point of the
 group `skerry.engines` names it, and nothing else does: the operator knows an engine by its entry in
 the configuration (images, version, recipe set), the stages of a job by the plan, a serving pod by what
-its artifact says. How to add one is told in docs/how-to/own-engine.md.
+its artifact says. docs/how-to/own-engine.md says how to add one.
 """
 
 from skerry.engines.contract import (
@@ -12,7 +12,7 @@ from skerry.engines.contract import (
     Ingredients,
     LoadedModel,
     Loader,
-    Optimiser,
+    Optimizer,
     TensorSpec,
 )
 from skerry.engines.errors import InputError, ModelError, NotSupported, first_line
@@ -43,7 +43,7 @@ __all__ = [
     "Metrics",
     "ModelError",
     "NotSupported",
-    "Optimiser",
+    "Optimizer",
     "Ports",
     "Precision",
     "Rank",

@@ -30,7 +30,7 @@ class TensorSpec:
     shape: tuple[int, ...]
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether an array of this shape fits."""
+        """Return whether an array of this shape fits."""
         pairs = zip(self.shape, shape, strict=False)
         return len(shape) == len(self.shape) and all(have in (-1, got) for have, got in pairs)
 
@@ -93,11 +93,11 @@ class Converter(Protocol):
         """
 
 
-class Optimiser(Protocol):
-    """Stores a graph as the engine would optimise it while loading."""
+class Optimizer(Protocol):
+    """Stores a graph as the engine would optimize it while loading."""
 
-    def __call__(self, file: Path, optimised: Path) -> LoadedModel:
-        """Write `optimised`, for any CPU of the class; return the model as it was optimised in memory.
+    def __call__(self, file: Path, optimized: Path) -> LoadedModel:
+        """Write `optimized`, for any CPU of the class; return the model as it was optimized in memory.
 
         Raises:
             ModelError: It can't be stored; the message is for people.
@@ -110,7 +110,7 @@ class Ingredients:
 
     Attributes:
         source: The model in float32, in the engine's own format (the first of its files), in a
-            folder that can be written to: some quantisers leave files next to their input.
+            folder that can be written to: some quantizers leave files next to their input.
         target: Where the first of the candidate's files goes; others lie next to it.
         calibration: Samples, each the inputs of one inference.
         cpu_flags: Of the CPU that the job runs on, as /proc/cpuinfo has them.

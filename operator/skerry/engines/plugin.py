@@ -1,6 +1,6 @@
 """What an engine says of itself: names and tables only, so that reading it imports no engine.
 
-The code is named as `module:function` and imported by the stage or server that needs it: quantisers
+The code is named as `module:function` and imported by the stage or server that needs it: quantizers
 take seconds to import, and a serving process must not carry them.
 """
 
@@ -66,8 +66,8 @@ class EnginePlugin:
         loader: `module:function` of `skerry.engines.Loader`: opens a model to serve and to
             measure it. It also opens the source as it came.
         converter: `module:function` of `skerry.engines.Converter`: source to own format.
-        optimiser: `module:function` of `skerry.engines.Optimiser`, for an engine whose
-            graph optimisation can be stored; None where it is done while loading.
+        optimizer: `module:function` of `skerry.engines.Optimizer`, for an engine whose
+            graph optimization can be stored; None where it is done while loading.
         task: What its models are asked.
         server: What answers for its builds: Skerry's own runtime, which calls `loader`, or another.
             It is part of no revision's name, so a change needs a new runtime image.
@@ -86,7 +86,7 @@ class EnginePlugin:
     order: Mapping[Family, tuple[str, ...]]
     loader: str
     converter: str
-    optimiser: str | None = None
+    optimizer: str | None = None
     task: Task = TENSOR_INFERENCE
     server: Server = SKERRY_RUNTIME
     ranks: tuple[Rank, ...] = ()

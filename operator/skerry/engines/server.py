@@ -1,7 +1,7 @@
 """The server that answers for an engine's builds, as a value: what its pods are made of, and how it is asked.
 
 Arguments and environment are as Kubernetes takes them: the kubelet puts the value of a variable in place
-of `$(NAME)`. Beside its own variables a server gets
+of `$(NAME)`. In addition to its own variables a server gets
 
     SKERRY_MODEL_NAME       the EdgeModel's name
     SKERRY_REVISION         the revision's name
@@ -60,7 +60,7 @@ class Drain:
 
     Attributes:
         grace_seconds: Until the kubelet kills it.
-        wait_seconds: Before the server is told to stop, for one that does not let its callers leave first.
+        wait_seconds: Before the server is asked to stop, for one that does not let its callers leave first.
     """
 
     grace_seconds: int = 30

@@ -100,7 +100,7 @@ async def _runs_everywhere(cluster: Cluster, name: str) -> str:
 
 
 def _counts(daemonset: Object) -> tuple[int, int]:
-    """Nodes that shall have a pod, and nodes with a ready pod of the present version."""
+    """Return how many nodes need a pod, and how many have a ready pod of the present version."""
     status = daemonset.get("status", {})
     if status.get("observedGeneration") != daemonset["metadata"]["generation"]:
         return 1, 0

@@ -29,7 +29,7 @@ def first_line(error: BaseException) -> str:
 
 
 def finished_before() -> bool:
-    """Whether the job's first stage has found finished work, so that there is nothing left to do."""
+    """Return whether the job's first stage has found finished work, so that there is nothing left to do."""
     return (Path(os.environ.get(SCRATCH_VARIABLE, SCRATCH_DIRECTORY)) / FOUND_FOLDER).exists()
 
 

@@ -13,6 +13,6 @@ FINAL = (EXIT_FINAL, EXIT_EVALUATION, EXIT_SOURCE)
 
 
 class StageError(Exception):
-    """A stage cannot go on; the message says what, where and what to do."""
+    """A stage cannot continue; the message says what, where and what to do."""
 
     exit_status = 1

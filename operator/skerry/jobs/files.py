@@ -14,7 +14,7 @@ from skerry.precision import Precision
 
 
 class CandidateFile(Model):
-    """candidate.json beside a built candidate."""
+    """candidate.json next to a built candidate."""
 
     recipe: str
     precision: Precision
@@ -63,7 +63,7 @@ class Tolerance(Model):
 
 
 class ServedModel(Model):
-    """skerry.json in the artifact: what the runtime needs beside the model file."""
+    """skerry.json in the artifact: what the runtime needs in addition to the model file."""
 
     engine: str
     engine_version: str
@@ -96,10 +96,10 @@ class Validation(Model):
         default=None, description="Recipe; none when no trial passes the required gates."
     )
     certified: MeasuredTrial | None = Field(
-        default=None, description="The chosen one, measured afresh."
+        default=None, description="The chosen one, measured on other samples."
     )
     served: ServedModel | None = Field(
-        default=None, description="skerry.json of the certified one; golden.npz lies beside."
+        default=None, description="skerry.json of the certified one; golden.npz lies next to it."
     )
     front: tuple[str, ...] = Field(
         default=(), description="Recipes on the Pareto front of speed, quality and memory."
@@ -111,7 +111,7 @@ class Validation(Model):
 
 
 class BaselineFile(Model):
-    """baseline.json: the unoptimised source in float32, on this device."""
+    """baseline.json: the unoptimized source in float32, on this device."""
 
     engine_version: str
     inputs: tuple[TensorInfo, ...]

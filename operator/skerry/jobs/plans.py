@@ -65,7 +65,7 @@ class AssessPlan(Plan):
 
 
 class JobPlan(Plan):
-    """Everything that an optimisation job needs to know."""
+    """Everything that an optimization job needs to know."""
 
     variable: ClassVar[str] = "SKERRY_PLAN"
 

@@ -49,13 +49,17 @@ def version_tag(role: str, version: str) -> str:
 
 def part_of(manifest: Mapping[str, Any], part: str) -> Mapping[str, Any] | None:
     """Return the descriptor of the layer that a manifest marks as this part; None where there is none."""
-    found = (layer for layer, told in _layers(manifest) if told.get(ANNOTATION_PART) == part)
+    found = (
+        layer
+        for layer, annotations in _layers(manifest)
+        if annotations.get(ANNOTATION_PART) == part
+    )
     return next(found, None)
 
 
 def result_of(manifest: Mapping[str, Any]) -> str | None:
     """Return the result as its job wrote it next to one of the layers; None where there is none."""
-    results = (told.get(ANNOTATION_RESULT) for _, told in _layers(manifest))
+    results = (annotations.get(ANNOTATION_RESULT) for _, annotations in _layers(manifest))
     return next((result for result in results if isinstance(result, str)), None)
 
 
@@ -63,6 +67,6 @@ def _layers(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Ma
     """Yield each layer that has annotations, with them; anybody may have pushed the manifest."""
     layers = manifest.get("layers")
     for layer in layers if isinstance(layers, list) else ():
-        told = layer.get("annotations") if isinstance(layer, dict) else None
-        if isinstance(told, dict):
-            yield layer, told
+        annotations = layer.get("annotations") if isinstance(layer, dict) else None
+        if isinstance(annotations, dict):
+            yield layer, annotations

@@ -1,7 +1,7 @@
 """What a job's last container reports to the operator: a result that fits a termination message.
 
 A container may write 4096 bytes, but the kubelet cuts the messages of a pod to 12 KiB in all, shared
-equally: 1536 bytes for each of the eight containers of an optimisation job (`normalizeStatus` in
+equally: 1536 bytes for each of the eight containers of an optimization job (`normalizeStatus` in
 Kubernetes' pkg/kubelet/status/status_manager.go, v1.36). Half a JSON document is worth nothing, so a
 long summary is compressed, and what still does not fit is left out in an order of least loss. The
 full report lies with the artifact.
@@ -54,7 +54,7 @@ class JobSummary(Model):
     message: Message = ""
 
     def in_image(self, registry: RegistryAccess, digest: str) -> JobSummary:
-        """The summary with its artifact, where a build was chosen: it can't name the image that it is part of."""
+        """Return the summary with its artifact, when a build was chosen: an image can't name itself."""
         if self.chosen is None:
             return self
         image = f"{registry.address}/{registry.repository}@{digest}"

@@ -140,11 +140,11 @@ class Workspace:
         return self.scratch / "candidates"
 
     def folder(self, recipe: str) -> Path:
-        """Where a candidate lies."""
+        """Return the folder of a candidate."""
         return self.candidates / recipe
 
     def candidate_file(self, recipe: str) -> Path:
-        """Where it is written what became of a recipe."""
+        """Return the file that records what became of a recipe."""
         return self.folder(recipe) / CANDIDATE
 
     def model_files(self, recipe: str) -> list[Path]:
@@ -211,7 +211,7 @@ class Workspace:
         return _read(BaselineFile, self._baseline, BASELINE_MEASUREMENT)
 
     def judged_answers(self, split: str, recipe: str) -> Path:
-        """Where a candidate's answers to a part of the data set lie, each sample alone."""
+        """Return the file of a candidate's answers to a part of the data set, each sample alone."""
         return self._judged(split, recipe).with_suffix(".npy")
 
     def write_judged(self, split: str, recipe: str, judged: JudgedFile) -> None:

@@ -17,7 +17,7 @@ POD_MESSAGE_BYTES = 12 * 1024
 CONTAINER_MESSAGE_BYTES = 4096
 """What a container may write at most."""
 OTHER_CONTAINERS = 3
-"""Beside the stages: two that pull source and data set, where pods pull themselves, and one of a service mesh."""
+"""Containers in addition to the stages: two that pull source and data set themselves, and a service mesh's."""
 
 
 class StageImage(StrEnum):
@@ -29,7 +29,7 @@ class StageImage(StrEnum):
 
 
 class StageLimits(StrEnum):
-    """The limits that a stage runs under. The value tells people where to raise its memory."""
+    """The limits that a stage runs under. The value says where to raise its memory."""
 
     BUILDS = "the chart's builds.resources.memory"
     SERVING = "spec.serving.resources.limits.memory"

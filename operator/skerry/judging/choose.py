@@ -135,9 +135,9 @@ def _none_passes(trials: Sequence[Trial], gates: Gates, weights: Weights) -> str
     """Say what each one lacks, the nearest miss first: who must be brief cuts the end."""
     nearest = nearest_miss(trials, gates, weights)
     ordered = sorted(trials, key=lambda trial: trial is not nearest)
-    told = "; ".join(f"{trial.recipe}: {_why_not(trial, gates)}" for trial in ordered)
+    reasons = "; ".join(f"{trial.recipe}: {_why_not(trial, gates)}" for trial in ordered)
     nearness = ", nearest first" if nearest and len(trials) > 1 else ""
-    return f"none of {len(trials)} recipes passes{nearness}: {told}"
+    return f"none of {len(trials)} recipes passes{nearness}: {reasons}"
 
 
 def _why_not(trial: Trial, gates: Gates) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contender:
-    """One engine's certified build, as it was measured afresh."""
+    """One engine's certified build, as validation measured it."""
 
     engine: str
     trial: Trial
@@ -59,7 +59,7 @@ def decide_contest(contenders: Sequence[Contender], weights: Weights) -> Won:
 
 
 def is_tie(one: Trial, other: Trial, weights: Weights) -> bool:
-    """Tell whether the intervals leave open which of two scores is greater."""
+    """Return whether the intervals leave open which of two scores is greater."""
     open_part = math.hypot(spread(one, weights), spread(other, weights))
     return abs(score(one, weights) - score(other, weights)) <= open_part
 

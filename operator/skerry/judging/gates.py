@@ -35,7 +35,7 @@ AIM_SPEEDUP = "2.0"
 AIM_MEMORY_REDUCTION = "0.5"
 NOT_SLOWER = "0.95"
 NOT_HUNGRIER = "-0.05"
-LEAST_COSINE = "0.99"  # facts: cosine alone misses lost neighbours, neighbours alone miss scale
+LEAST_COSINE = "0.99"  # facts: cosine alone misses lost neighbors, neighbors alone miss scale
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def evaluate(trial: Trial, gates: Gates) -> tuple[GateResult, ...]:
 
 
 def passes(results: Iterable[GateResult], *, allow_marginal: bool) -> bool:
-    """Tell whether every required gate holds. Without results nothing was proven: False."""
+    """Return whether every required gate holds. Without results nothing was proven: False."""
     required = [result for result in results if result.required]
     return bool(required) and all(
         holds(result, allow_marginal=allow_marginal) for result in required
@@ -85,7 +85,7 @@ def passes(results: Iterable[GateResult], *, allow_marginal: bool) -> bool:
 
 
 def holds(result: GateResult, *, allow_marginal: bool) -> bool:
-    """Tell whether one gate lets its trial through."""
+    """Return whether one gate lets its trial through."""
     marginal = result.outcome is GateOutcome.MARGINAL and allow_marginal
     # What was never measured is not marginal but unknown.
     return result.outcome is GateOutcome.PASS or (marginal and result.observed is not None)
@@ -108,7 +108,7 @@ def measured(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
 
 
 def failing(results: Iterable[GateResult]) -> bool:
-    """Tell whether a required gate has failed, which no further measuring changes."""
+    """Return whether a required gate has failed, which no further measuring changes."""
     return any(result.required and result.outcome is GateOutcome.FAIL for result in results)
 
 
@@ -121,7 +121,7 @@ def shortfalls(results: Iterable[GateResult], *, allow_marginal: bool) -> tuple[
     )
 
 
-def told(result: GateResult) -> GateResult:
+def with_message(result: GateResult) -> GateResult:
     """Return the result with its whole message, which a job's summary cuts for want of bytes."""
     figure, observed = TENSOR_INFERENCE.gates[result.name], result.observed
     bound = "required" if figure.more_is_better else "allowed"
@@ -163,7 +163,7 @@ def _aimed(
 def _judge(gate: Gate, trial: Trial) -> GateResult:
     observed = _READ[gate.figure](trial)
     outcome = GateOutcome.FAIL if observed is None else _compare(gate, observed)
-    return told(
+    return with_message(
         GateResult(
             name=gate.name,
             required=gate.required,

@@ -112,9 +112,9 @@ def log_ratio(ratio: float, influences: Sequence[float]) -> Estimate:
 
 def mean_of(values: Sequence[float]) -> Estimate:
     """Return the mean with its normal interval; meant for hundreds of values."""
-    centre = mean(values)
+    center = mean(values)
     half = Z95 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Estimate(centre, centre - half, centre + half)
+    return Estimate(center, center - half, center + half)
 
 
 def bootstrap_median(values: Sequence[float], resamples: int = RESAMPLES) -> Estimate:
@@ -134,10 +134,10 @@ def bootstrap_median(values: Sequence[float], resamples: int = RESAMPLES) -> Est
 
 def _wilson_bounds(successes: int, samples: int, z: float) -> tuple[float, float]:
     square = z * z
-    centre = 2 * successes + square
+    center = 2 * successes + square
     spread = z * math.sqrt(square + 4 * successes * (1 - successes / samples))
     scale = 2 * (samples + square)
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
 
 
 def _paired_z(first: int, second: int, discordant: int, total: int) -> float:

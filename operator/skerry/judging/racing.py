@@ -26,7 +26,7 @@ def leader(trials: Iterable[Trial], gates: Gates, weights: Weights) -> Trial | N
 
 
 def beaten(trial: Trial, best: Trial | None, weights: Weights) -> bool:
-    """Tell whether `trial` at its fastest scores less than `best` at its slowest."""
+    """Return whether `trial` at its fastest scores less than `best` at its slowest."""
     return best is not None and _span(trial, weights)[1] < _span(best, weights)[0]
 
 
@@ -40,7 +40,7 @@ def at_best_quality(trial: Trial) -> Trial:
 
 
 def is_open(trial: Trial, best: Trial | None, gates: Gates, weights: Weights) -> bool:
-    """Tell whether more blocks could decide a required gate, or which of the two is better."""
+    """Return whether more blocks could decide a required gate, or which of the two is better."""
     results = evaluate(trial, gates)
     if failing(results) or beaten(trial, best, weights):
         return False
@@ -52,7 +52,7 @@ def is_open(trial: Trial, best: Trial | None, gates: Gates, weights: Weights) ->
 
 
 def settled(trials: Iterable[Trial], best: Trial | None, gates: Gates, weights: Weights) -> bool:
-    """Tell whether what was cut short under other rules can't change the choice under these."""
+    """Return whether what was cut short under other rules can't change the choice under these."""
     return all(
         failing(evaluate(trial, gates))
         or (trial.speedup is not None and beaten(at_best_quality(trial), best, weights))

@@ -1,4 +1,4 @@
-"""What a model is, told from the counts of its operators: pure, so that job and CLI agree.
+"""The family of a model, from the counts of its operators: pure, so that job and CLI agree.
 
 The optimizer image reads the file; here the counts become words that the ranking of engines and of
 recipes understand.
@@ -32,7 +32,7 @@ QUANTIZABLE = CONVOLUTIONS | frozenset(
 
 
 def family_of(operators: Mapping[str, int]) -> Family:
-    """Tell the family from the count of each operator.
+    """Return the family that follows from the count of each operator.
 
     Attention is one operator, or a Softmax between multiplications as often as there are layers. A
     vision transformer, which begins with one convolution, is a transformer; a classifier that ends
@@ -42,7 +42,7 @@ def family_of(operators: Mapping[str, int]) -> Family:
     multiplications = operators.get("MatMul", 0) + operators.get("FusedMatMul", 0)
     softmax = operators.get("Softmax", 0)
     attention = sum(operators.get(name, 0) for name in ATTENTION)
-    # Each written-out attention multiplies twice (scores, values) beside its projections.
+    # Each written-out attention multiplies twice (scores, values) in addition to its projections.
     if (
         not attention
         and multiplications >= 4 * softmax
@@ -55,7 +55,7 @@ def family_of(operators: Mapping[str, int]) -> Family:
 
 
 def quantizable_share(parameters: Mapping[str, int]) -> float:
-    """Share (0 to 1) of the parameters that quantisation can shrink.
+    """Return the share (0 to 1) of the parameters that quantization can shrink.
 
     `parameters` counts the weights by the operator that uses them.
     """

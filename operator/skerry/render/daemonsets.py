@@ -29,24 +29,24 @@ def daemonset_name(edge_model: str, revision: str) -> str:
 
 
 def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
-    """The DaemonSet of a revision, on the nodes of the placement."""
-    labelled = {
+    """Return the DaemonSet of a revision, on the nodes of the placement."""
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_RUNTIME, served.hardware_class),
         LABEL_REVISION: served.revision,
     }
-    selector = {key: labelled[key] for key in sorted(labelled)}
+    selector = {key: labeled[key] for key in sorted(labeled)}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": _metadata(
-            owner, daemonset_name(owner.name, served.revision), labelled, placement
+            owner, daemonset_name(owner.name, served.revision), labeled, placement
         ),
         "spec": {
             "selector": {"matchLabels": selector},
             "updateStrategy": {"type": "OnDelete"},
             "template": {
                 "metadata": {
-                    "labels": labelled,
+                    "labels": labeled,
                     "annotations": servers.pod_annotations(served.server),
                 },
                 "spec": _pod(owner, served, placement),
@@ -56,9 +56,9 @@ def daemonset(owner: Owner, served: ServedRevision, placement: Placement) -> Obj
 
 
 def identity_of(found: Object) -> tuple[str, str]:
-    """Class and revision of a DaemonSet.
+    """Return the class and revision of a DaemonSet.
 
-    Its selector tells them: nobody can change that, where anybody can take a label away.
+    Its selector names them: nobody can change that, while anybody can remove a label.
 
     Raises:
         KeyError: the DaemonSet is not one of ours.
@@ -68,7 +68,7 @@ def identity_of(found: Object) -> tuple[str, str]:
 
 
 def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
-    """The DaemonSet as found, with another placement.
+    """Return the DaemonSet as found, with another placement.
 
     The template stays as it was made, also by another version of the operator: a pod that is replaced
     must be what its revision was certified with.
@@ -78,11 +78,11 @@ def with_placement(owner: Owner, found: Object, placement: Placement) -> Object:
     spec["template"]["metadata"].pop("creationTimestamp", None)
     spec["template"]["spec"]["affinity"] = parts.class_affinity(hardware_class, *_terms(placement))
     # A label that was taken away comes back: the selector is made of the same.
-    labelled = {**found["metadata"].get("labels", {}), **found["spec"]["selector"]["matchLabels"]}
+    labeled = {**found["metadata"].get("labels", {}), **found["spec"]["selector"]["matchLabels"]}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": _metadata(owner, found["metadata"]["name"], labelled, placement),
+        "metadata": _metadata(owner, found["metadata"]["name"], labeled, placement),
         "spec": spec,
     }
 
@@ -106,7 +106,7 @@ def _pod(owner: Owner, served: ServedRevision, placement: Placement) -> Object:
 
 
 def _terms(placement: Placement) -> list[list[Object]]:
-    """Of the node affinity, beside the class. An expression must not have an empty list of values."""
+    """Return the terms of the node affinity without the class; no expression may have an empty list of values."""
     terms = [_of_shards(placement.kind, placement.shards)] if placement.shards else []
     for ring in placement.rings:
         labels = [{"key": k, "operator": "In", "values": [v]} for k, v in ring.node_selector]

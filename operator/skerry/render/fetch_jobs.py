@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
-    """The Job of one source or data set."""
+    """Return the Job of one source or data set."""
     claim = _claim(fetch)
     mounts = [
         {"name": "scratch", "mountPath": names.SCRATCH_DIRECTORY},
@@ -47,11 +47,11 @@ def fetch_job(owner: Owner, fetch: FetchJob, config: OperatorConfig) -> Object:
         "containers": [_stage(FETCH, fetch, config, mounts)],
         "volumes": volumes,
     }
-    labelled = {
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_FETCHER),
         job_parts.LABEL_WORK: fetch.made.work,
     }
-    return job_parts.job(owner, fetch.made, labelled, pod, fetch.deadline_seconds)
+    return job_parts.job(owner, fetch.made, labeled, pod, fetch.deadline_seconds)
 
 
 def _stage(
@@ -84,7 +84,7 @@ def _claim_volume(claim: str) -> Object:
 
 
 def _secret(name: str | None) -> Object:
-    """Optional: that it is missing is told by the fetcher, where a mount would wait without a word."""
+    """Return an optional volume: the fetcher reports a missing Secret, where a mount would wait silently."""
     return {"name": "credentials", "secret": {"secretName": name, "optional": True}}
 
 

@@ -25,7 +25,7 @@ _VOLUME_PREFIX = "pull-"
 
 
 def delivered(workload: Object, config: OperatorConfig) -> Object:
-    """A DaemonSet or Job with its images delivered as the configuration says."""
+    """Return a DaemonSet or Job with its images delivered as the configuration says."""
     if config.artifacts.delivery is Delivery.IMAGE_VOLUME:
         return workload
     changed = copy.deepcopy(workload)
@@ -57,7 +57,7 @@ def mount_secrets(pod: Object, config: OperatorConfig) -> None:
 
 
 def _image(pod: Object, config: OperatorConfig) -> str:
-    """A runtime image that the pod uses anyway, or the first that is installed."""
+    """Return a runtime image that the pod uses anyway, or the first that is installed."""
     runtimes = [settings.runtime_image for _, settings in sorted(config.engines.items())]
     used = {
         container["image"] for container in (*pod.get("initContainers", ()), *pod["containers"])

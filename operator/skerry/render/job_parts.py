@@ -20,9 +20,9 @@ BACKOFF_LIMIT = 2
 
 
 def job(
-    owner: Owner, made: JobTry, labelled: dict[str, str], pod: Object, deadline_seconds: int
+    owner: Owner, made: JobTry, labeled: dict[str, str], pod: Object, deadline_seconds: int
 ) -> Object:
-    """A Job around a pod; a try that an eviction ended does not count, one that ended finally is the last."""
+    """Return a Job around a pod; a try ended by an eviction does not count, a final one is the last."""
     evicted = {
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
@@ -32,20 +32,20 @@ def job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            **parts.metadata(owner, made.name, labelled),
+            **parts.metadata(owner, made.name, labeled),
             "annotations": {ANNOTATION_TRY: made.retry},
         },
         "spec": {
             "activeDeadlineSeconds": deadline_seconds,
             "backoffLimit": BACKOFF_LIMIT,
             "podFailurePolicy": {"rules": [evicted, final]},
-            "template": {"metadata": {"labels": labelled}, "spec": pod},
+            "template": {"metadata": {"labels": labeled}, "spec": pod},
         },
     }
 
 
 def pod() -> Object:
-    """The pod, but for its containers and volumes: no token, no rights."""
+    """Return the pod without its containers and volumes: no token, no rights."""
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -55,7 +55,7 @@ def pod() -> Object:
 
 
 def container(stage: StageSpec, image: str, limits: ResourceLimits) -> Object:
-    """One container, confined; its last words reach the operator."""
+    """Return one confined container whose last words reach the operator."""
     return {
         "name": stage.name,
         "image": image,
@@ -68,7 +68,7 @@ def container(stage: StageSpec, image: str, limits: ResourceLimits) -> Object:
 
 
 def docker_volumes(push_secret: str | None) -> list[Object]:
-    """The volume with the credentials to push with, if there are any."""
+    """Return the volume with the push credentials, if there are any."""
     if push_secret is None:
         return []
     items = [{"key": ".dockerconfigjson", "path": "config.json"}]
@@ -76,7 +76,7 @@ def docker_volumes(push_secret: str | None) -> list[Object]:
 
 
 def docker_mounts(push_secret: str | None) -> list[Object]:
-    """Where a container finds them."""
+    """Return the mounts of the push credentials."""
     if push_secret is None:
         return []
     return [{"name": "docker", "mountPath": DOCKER_DIRECTORY, "readOnly": True}]

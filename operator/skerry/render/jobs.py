@@ -1,6 +1,6 @@
 """The two Jobs: one that assesses a source, one that builds, measures and packs a variant.
 
-The stages of the optimisation job are init containers, which run one after the other: their states
+The stages of the optimization job are init containers, which run one after the other: their states
 are the live stages of `ModelVariant.status`, with no token for the API server in the pod. Containers
 that measure run the image that will serve: for time and memory under the limits that will serve, for
 quality with the builds' resources, since no CPU limit changes an answer.
@@ -28,9 +28,9 @@ MOST_MEBIBYTES = 2**43 - 1
 """Of a quantity that Kubernetes counts in bytes (an int64): no node has what is asked for beyond it."""
 
 
-def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
-    """The Job of one ModelVariant under one set of gates, on a node of its class."""
-    labelled = {
+def optimization_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> Object:
+    """Return the Job of one ModelVariant under one set of gates, on a node of its class."""
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_OPTIMIZER, build.plan.hardware_class),
         job_parts.LABEL_WORK: build.made.work,
     }
@@ -52,13 +52,13 @@ def optimisation_job(owner: Owner, build: BuildJob, config: OperatorConfig) -> O
             *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
-    rendered = job_parts.job(owner, build.made, labelled, pod, build.deadline_seconds)
+    rendered = job_parts.job(owner, build.made, labeled, pod, build.deadline_seconds)
     rendered["metadata"]["annotations"][ANNOTATION_VARIANT] = build.variant
     return rendered
 
 
 def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Object:
-    """The Job that reads a source and its data set once; it runs on any node."""
+    """Return the Job that reads a source and its data set once; it runs on any node."""
     image = config.engines[assess.plan.engine].optimizer_image
     dataset = assess.plan.evaluation.dataset
     limits = config.builds.resources.limits()
@@ -83,11 +83,11 @@ def assess_job(owner: Owner, assess: AssessJob, config: OperatorConfig) -> Objec
             *job_parts.docker_volumes(config.registry.push_secret),
         ],
     }
-    labelled = {
+    labeled = {
         **parts.labels(owner, parts.COMPONENT_ASSESSOR),
         job_parts.LABEL_WORK: assess.made.work,
     }
-    return job_parts.job(owner, assess.made, labelled, pod, assess.deadline_seconds)
+    return job_parts.job(owner, assess.made, labeled, pod, assess.deadline_seconds)
 
 
 _SOURCE_MOUNT = {"name": "source", "mountPath": names.SOURCE_DIRECTORY, "readOnly": True}
@@ -140,7 +140,7 @@ def _limits(stage: StageSpec, build: BuildJob, builds: ResourceLimits) -> Resour
 
 
 def _measuring(serving: ResourceLimits) -> ResourceLimits:
-    """The CPU that will serve; memory for baseline, candidate and the one that compares them.
+    """Return the CPU that will serve, and memory for baseline, candidate and the process that compares them.
 
     The stage itself fails a candidate whose own peak is above the serving limit.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def edge_node(name: str, node_uid: str, spec: EdgeNodeSpec) -> Object:
-    """The EdgeNode of a cluster node; it goes with the Node."""
+    """Return the EdgeNode of a cluster node; it is deleted with the Node."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node_uid}
     return {
         "apiVersion": API_VERSION,
@@ -33,7 +33,7 @@ def edge_node(name: str, node_uid: str, spec: EdgeNodeSpec) -> Object:
 
 
 def node_labels(name: str, hardware_class: str | None, shard: int | None) -> Object:
-    """A Node with nothing but Skerry's labels; applied, it takes back those that it no longer names."""
+    """Return a Node with only Skerry's labels; applying it removes those that it no longer names."""
     wanted = {
         NODE_LABEL_CLASS: hardware_class,
         NODE_LABEL_SHARD: None if shard is None else str(shard),

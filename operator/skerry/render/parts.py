@@ -44,7 +44,7 @@ class Owner:
     uid: str
 
     def reference(self) -> Object:
-        """As an entry of metadata.ownerReferences."""
+        """Return the owner as an entry of metadata.ownerReferences."""
         return {
             "apiVersion": API_VERSION, "kind": "EdgeModel",
             "name": self.name, "uid": self.uid, "controller": True,
@@ -52,7 +52,7 @@ class Owner:
 
 
 def labels(owner: Owner, component: str = "", hardware_class: str = "") -> dict[str, str]:
-    """The labels by which the operator and the agents find an object again."""
+    """Return the labels by which the operator and the agents find an object again."""
     every = {
         **OWN_LABELS,
         LABEL_MODEL: owner.name,
@@ -62,18 +62,18 @@ def labels(owner: Owner, component: str = "", hardware_class: str = "") -> dict[
     return {key: value for key, value in every.items() if value}
 
 
-def metadata(owner: Owner, name: str, labelled: Mapping[str, str]) -> Object:
-    """Metadata of a child of the EdgeModel."""
+def metadata(owner: Owner, name: str, labeled: Mapping[str, str]) -> Object:
+    """Return the metadata of a child of the EdgeModel."""
     return {
         "name": name,
         "namespace": owner.namespace,
-        "labels": dict(labelled),
+        "labels": dict(labeled),
         "ownerReferences": [owner.reference()],
     }
 
 
 def pod_security() -> Object:
-    """Pod security context: what the Pod Security Standard "restricted" asks for."""
+    """Return the pod security context that the Pod Security Standard "restricted" requires."""
     return {
         "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
         "seccompProfile": {"type": "RuntimeDefault"},
@@ -81,7 +81,7 @@ def pod_security() -> Object:
 
 
 def container_security() -> Object:
-    """Container security context: nothing may be gained, nothing of the image be written."""
+    """Return a container security context without privileges and with a read-only image."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -90,7 +90,7 @@ def container_security() -> Object:
 
 
 def job_resources(limits: ResourceLimits) -> Object:
-    """All the memory is reserved, and hardly any CPU: a job gets what the node has to spare.
+    """Return resources that reserve all the memory and hardly any CPU: a job uses what the node has to spare.
 
     With a request like its limit it took five sixths of a busy node's CPU from the pod that serves there.
     """
@@ -102,7 +102,7 @@ def job_resources(limits: ResourceLimits) -> Object:
 
 
 def serving_resources(limits: ResourceLimits) -> Object:
-    """All the memory, and a share of the CPU, is reserved: stable and candidate divide the same traffic."""
+    """Return resources that reserve all the memory and a share of the CPU: the revisions share the traffic."""
     millicores = math.ceil(_millicores(limits) / CPU_LIMIT_TO_REQUEST)
     return {
         "requests": {"cpu": f"{millicores}m", "memory": limits.memory},
@@ -111,22 +111,22 @@ def serving_resources(limits: ResourceLimits) -> Object:
 
 
 def _millicores(limits: ResourceLimits) -> int:
-    """The CPU limit as the API server takes it, in whole thousandths of a core; a request is not greater."""
+    """Return the CPU limit for the API server, in whole thousandths of a core; a request never exceeds it."""
     return max(1, math.floor(round(parse_quantity(limits.cpu) * 1000, 6)))
 
 
 def cores(limits: ResourceLimits) -> str:
-    """The CPU limit in cores, as a decimal string: 250m is "0.25"."""
+    """Return the CPU limit in cores, as a decimal string: 250m is "0.25"."""
     return f"{parse_quantity(limits.cpu):g}"
 
 
 def image_volume(name: str, reference: str) -> Object:
-    """A volume from an image, by digest: the kubelet pulls, verifies and caches it."""
+    """Return a volume from an image, by digest: the kubelet pulls, verifies and caches it."""
     return {"name": name, "image": {"reference": reference, "pullPolicy": "IfNotPresent"}}
 
 
 def pinned_reference(artifact: PinnedArtifact) -> str:
-    """HOST/REPOSITORY@sha256:... of an oci:// uri, or of what another was fetched into."""
+    """Return HOST/REPOSITORY@sha256:... of an oci:// uri, or of the image that another uri was fetched into."""
     if artifact.image is not None:
         return f"{artifact.image}@{artifact.digest}"
     host, _, rest = artifact.uri.removeprefix("oci://").partition("/")
@@ -134,13 +134,13 @@ def pinned_reference(artifact: PinnedArtifact) -> str:
 
 
 def pull_secrets(*names: str | None) -> Object:
-    """The pod's field for the Secrets that its images and image volumes are pulled with, if any."""
+    """Return the pod's field for the Secrets that its images and image volumes are pulled with, if any."""
     given = sorted({name for name in names if name is not None})
     return {"imagePullSecrets": [{"name": name} for name in given]} if given else {}
 
 
 def class_affinity(hardware_class: str, *terms: list[Object]) -> Object:
-    """Node affinity: nodes of the class for which all expressions of one of the terms hold."""
+    """Return a node affinity for nodes of the class where all expressions of one of the terms hold."""
     of_class = {"key": NODE_LABEL_CLASS, "operator": "In", "values": [hardware_class]}
     alternatives = [{"matchExpressions": [of_class, *more]} for more in terms or ([],)]
     required = {"nodeSelectorTerms": alternatives}
@@ -148,5 +148,5 @@ def class_affinity(hardware_class: str, *terms: list[Object]) -> Object:
 
 
 def environment(values: Mapping[str, str]) -> list[Object]:
-    """Environment variables of a container, in the order given."""
+    """Return the environment variables of a container, in the order given."""
     return [{"name": name, "value": value} for name, value in values.items()]

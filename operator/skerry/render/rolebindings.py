@@ -15,7 +15,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 def agent_role_binding(namespace: str) -> Object:
-    """The RoleBinding; it belongs to all EdgeModels of the namespace, so to none by owner reference."""
+    """Return the RoleBinding; it belongs to all EdgeModels of the namespace, so no owner reference names one."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": "RoleBinding",

@@ -18,12 +18,12 @@ def route_name(edge_model: str, hardware_class: str) -> str:
 
 
 def route(owner: Owner, spec: ModelRouteSpec) -> Object:
-    """The ModelRoute, labelled with its class: agents select it by that."""
+    """Return the ModelRoute with its class as a label, by which agents select it."""
     name = route_name(owner.name, spec.hardware_class_name)
-    labelled = parts.labels(owner, hardware_class=spec.hardware_class_name)
+    labeled = parts.labels(owner, hardware_class=spec.hardware_class_name)
     return {
         "apiVersion": ModelRoute.model_fields["api_version"].default,
         "kind": "ModelRoute",
-        "metadata": parts.metadata(owner, name, labelled),
+        "metadata": parts.metadata(owner, name, labeled),
         "spec": spec.to_wire(),
     }

@@ -37,7 +37,7 @@ _TMP_MOUNT = {"name": "tmp", "mountPath": TMP_DIRECTORY}
 
 
 def pod_annotations(server: Server) -> dict[str, str]:
-    """How agent and Prometheus ask the server: what a port's name does not say."""
+    """Return annotations by which agent and Prometheus ask the server, where a port's name is not enough."""
     found = {ANNOTATION_PROTOCOL: server.protocol}
     if server.metrics is not None:
         found["prometheus.io/port"] = str(server.metrics.port)
@@ -93,7 +93,7 @@ def _server(model: str, served: ServedRevision) -> Object:
 
 
 def _environment(model: str, served: ServedRevision) -> dict[str, str]:
-    """What every server is given, then its own, which may refer to it."""
+    """Return the variables of every server, then its own, which may refer to them."""
     return {
         "SKERRY_MODEL_NAME": model,
         "SKERRY_REVISION": served.revision,

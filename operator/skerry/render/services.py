@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def service(owner: Owner, gateway: GatewaySettings) -> Object:
-    """The Service that makes http://NAME.NAMESPACE.svc reach the caller's own node's gateway."""
+    """Return the Service that makes http://NAME.NAMESPACE.svc reach the caller's own node's gateway."""
     return {
         "apiVersion": "v1",
         "kind": "Service",

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def variant(owner: Owner, name: str, spec: ModelVariantSpec) -> Object:
-    """The ModelVariant; immutable, so it is written once."""
-    labelled = parts.labels(owner, hardware_class=spec.hardware_class_name)
+    """Return the ModelVariant; it is immutable, so it is written once."""
+    labeled = parts.labels(owner, hardware_class=spec.hardware_class_name)
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelVariant",
-        "metadata": parts.metadata(owner, name, labelled),
+        "metadata": parts.metadata(owner, name, labeled),
         "spec": spec.to_wire(),
     }

@@ -42,7 +42,7 @@ class MetricRules:
 
 
 class Form(Enum):
-    """What a figure is, and so how it is said to people."""
+    """What a figure is, and so how it is shown to people."""
 
     RATIO = "ratio to the baseline"
     TIMES = "as many times as fast as the baseline"

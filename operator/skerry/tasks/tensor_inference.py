@@ -40,7 +40,7 @@ TENSOR_INFERENCE = Task(
         Metric.ACCURACY: MetricRules(200, _CLASSES),
         Metric.F1: MetricRules(200, _CLASSES),
         Metric.RMSE: MetricRules(200, "the right values as numbers"),
-        # A share of 0.95 can only be told from 0.93 with some hundreds of items.
+        # Only some hundreds of items distinguish a share of 0.95 from 0.93.
         Metric.NEAREST_NEIGHBORS: MetricRules(500, vectors=True),
     },
     gates={

@@ -57,7 +57,7 @@ class Environment:
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
     def kubectl_command(self, *arguments: str) -> list[str]:
-        """The command line of kubectl against this cluster."""
+        """Return the command line of kubectl against this cluster."""
         return [self.kubectl_path, f"--kubeconfig={self.kubeconfig}", *arguments]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
@@ -69,17 +69,17 @@ class Environment:
         return run(self.helm_path, *arguments, stdin=stdin, env=self.variables)
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        """`kubectl apply` some objects."""
+        """Apply some objects with `kubectl apply`."""
         listing = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(listing))
 
     def get(self, *arguments: str) -> Any:
-        """`kubectl get ... -o json`, parsed."""
+        """Return the parsed output of `kubectl get ... -o json`."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
 
 def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
-    """The user's own cluster when KUBECONFIG and REGISTRY are set, else the lab, ready to use."""
+    """Return the user's own cluster when KUBECONFIG and REGISTRY are set, else the lab, ready to use."""
     kubeconfig, registry = os.environ.get("KUBECONFIG"), os.environ.get("REGISTRY")
     if kubeconfig and registry:
         insecure = os.environ.get("REGISTRY_INSECURE", "") == "1"
@@ -98,7 +98,7 @@ def bring_up(lab_name: str, report: Callable[[str], None]) -> Environment:
 
 
 def of_lab(lab: Lab) -> Environment:
-    """The environment of a lab that is up."""
+    """Return the environment of a lab that is up."""
     return Environment(
         lab.kubeconfig,
         lab.registry,

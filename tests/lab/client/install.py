@@ -40,7 +40,7 @@ def build_and_push(environment: Environment) -> Values:
 
 
 def install_chart(environment: Environment, built: Values, settings: dict[str, str]) -> None:
-    """`helm upgrade --install`, then wait until the operator and both DaemonSets are ready.
+    """Run `helm upgrade --install`, then wait until the operator and both DaemonSets are ready.
 
     Args:
         environment: where.

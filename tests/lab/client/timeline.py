@@ -47,7 +47,7 @@ class Answer:
 
 
 def p95(latencies: Sequence[float]) -> float:
-    """The 95th percentile; of fewer than two values, the value itself or 0."""
+    """Return the 95th percentile; of fewer than two values, the value itself or 0."""
     if len(latencies) < 2:
         return max(latencies, default=0.0)
     return quantiles(latencies, n=20)[-1]
@@ -80,7 +80,7 @@ class Timeline:
     bad_revision: str
 
     def milliseconds(self) -> dict[str, float]:
-        """How long each step took: from the first answer to the verdict, and from that on."""
+        """Return how long each step took: from the first answer to the verdict, and onward."""
         return {
             "first answer to verdict": (self.verdict - self.first_met) * 1000,
             "verdict to node back": (self.node_back - self.verdict) * 1000,
@@ -89,25 +89,25 @@ class Timeline:
 
 
 def is_bad(answer: Answer, stable_p95: float) -> bool:
-    """An error, or slower than `SLOW_FACTOR` times stable's p95."""
+    """Return whether the answer is an error, or slower than `SLOW_FACTOR` times stable's p95."""
     return answer.status != HTTP_OK or answer.milliseconds > SLOW_FACTOR * stable_p95
 
 
 def last_met(answers: Iterable[Answer], bad_revision: str, after: float) -> float:
-    """When the last request that still met the bad revision had been sent; `after` when none did."""
+    """Return when the last request that still met the bad revision was sent; `after` when none did."""
     return max(
         (a.sent for a in answers if a.revision == bad_revision and a.sent > after), default=after
     )
 
 
 def flipped_at(events: Iterable[NodeEvent], bad_revision: str, after: float) -> float:
-    """When the first node had turned its gateway back to stable."""
+    """Return when the first node had switched its gateway back to stable."""
     flips = (e.at for e in events if e.event == "flipped" and e.revision == bad_revision)
     return min((at for at in flips if at >= after), default=after)
 
 
 def acknowledged_at(events: Iterable[NodeEvent], after: float) -> float:
-    """When the last of the nodes had said that it has no candidate any more."""
+    """Return when the last of the nodes had reported that it has no candidate any more."""
     first: dict[str, float] = {}
     for event in events:
         if event.event == "idle" and event.at > after:
@@ -122,7 +122,7 @@ def rollback_timeline(
     verdict_at: float,
     bad_node: str,
 ) -> Timeline | None:
-    """When each thing happened on the node of the first verdict and in the fleet (one class).
+    """Return when each step happened on the node of the first verdict and in the fleet (one class).
 
     A node is back when its gateway is and no request meets the bad revision any more, the fleet when
     every node of the class has said so. Returns None when the bad revision answered nobody: then there is
@@ -132,7 +132,7 @@ def rollback_timeline(
     if not met:
         return None
     first_seen = min(a.sent for a in met)
-    beside = [
+    of_others = [
         a.milliseconds
         for a in answers
         if a.node == bad_node
@@ -140,7 +140,7 @@ def rollback_timeline(
         and a.status == HTTP_OK
         and first_seen - SECONDS_BEFORE <= a.sent <= verdict_at
     ]
-    limit = p95(beside)
+    limit = p95(of_others)
     bad = [a for a in met if is_bad(a, limit)]
     on_node = [a for a in answers if a.node == bad_node]
     node_back = max(
@@ -162,10 +162,10 @@ def rollback_timeline(
 
 
 def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
-    """When each node moved between revisions, by its good answers: from and to, Unix seconds.
+    """Return when each node moved between revisions, by its good answers: from and to, Unix seconds.
 
     It moves from the first answer of a revision on for as long as an older one answers too; of one that is
-    taken back, until its last. `SECONDS_AROUND` is added on both sides.
+    rolled back, until its last. `SECONDS_AROUND` is added on both sides.
     """
     spans: dict[str, dict[str, tuple[float, float]]] = {}
     for answer in sorted(answers, key=lambda a: a.sent):
@@ -177,7 +177,7 @@ def switches(answers: Iterable[Answer]) -> dict[str, list[tuple[float, float]]]:
 
 
 def _moves(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """From the first and last answer of each revision of a node, in the order of the first ones."""
+    """Return the moves from the first and last answer of each revision of a node, in order of the first ones."""
     moves = []
     older_until = spans[0][1]
     for first, last in spans[1:]:
@@ -188,12 +188,12 @@ def _moves(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def is_within(answer: Answer, periods: dict[str, list[tuple[float, float]]]) -> bool:
-    """Whether it was sent in one of its node's periods."""
+    """Return whether it was sent in one of its node's periods."""
     return any(start <= answer.sent <= end for start, end in periods.get(answer.node, ()))
 
 
 def lost(answers: Iterable[Answer]) -> Counter[str]:
-    """Requests without a good answer, counted by what came instead (status or error), and where."""
+    """Count requests without a good answer by what came instead (status or error), and where."""
     return Counter(
         f"{f'HTTP {a.status}' if a.status else a.revision} on {a.node}"
         for a in answers

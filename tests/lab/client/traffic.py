@@ -23,7 +23,7 @@ RECONNECT_SECONDS = 0.5
 
 
 def infer_request(dataset: Path, sample: int = 0) -> dict[str, Any]:
-    """An Open Inference Protocol request for one sample of a data set (.npz)."""
+    """Return an Open Inference Protocol request for one sample of a data set (.npz)."""
     arrays = np.load(dataset)
     datatypes = {"int64": "INT64", "int32": "INT32", "float32": "FP32"}
     inputs = [
@@ -56,7 +56,7 @@ class Load:
     name: str = "load"
 
     def manifests(self) -> list[dict[str, Any]]:
-        """A ConfigMap with the program and its requests, and a DaemonSet that runs it."""
+        """Return a ConfigMap with the program and its requests, and a DaemonSet that runs it."""
         data = {
             "load.py": (Path(__file__).parent / "load.py").read_text(),
             "requests.json": json.dumps(self.requests),
@@ -124,11 +124,11 @@ class Traffic:
         self._stopping = threading.Event()
 
     def __enter__(self) -> Self:
-        """Nothing is followed before the first `start`."""
+        """Return the traffic; nothing is followed before the first `start`."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the log readers; the load itself goes on."""
+        """End the log readers; the load itself continues."""
         self._stopping.set()
         for follower in self._followers.values():
             follower.terminate()
@@ -146,7 +146,7 @@ class Traffic:
             self._follow(load.namespace, name)
 
     def end(self, load: Load) -> None:
-        """Take the load away; what its pods have told stays."""
+        """Delete the load; what its pods have logged stays."""
         self._ended |= set(self._pods(load))
         self._environment.kubectl("-n", load.namespace, "delete", "daemonset", load.name)
 
@@ -161,7 +161,7 @@ class Traffic:
         self._threads.append(thread)
 
     def _read(self, namespace: str, pod: str) -> None:
-        """Read a pod's log to its end; where the stream breaks off, go on after the last record."""
+        """Read a pod's log to its end; where the stream breaks off, continue after the last record."""
         while not (self._stopping.is_set() or pod in self._ended):
             seen = self._newest[pod]
             follower = self._stream(namespace, pod, seen)
@@ -202,6 +202,6 @@ class Traffic:
             if time.time() > called + seconds:
                 raise TimeoutError(
                     f"the logs of {', '.join(late)} are more than {seconds:.0f} s late: what the"
-                    " traffic met can't be told"
+                    " traffic met is unknown"
                 )
             self._stopping.wait(0.2)

@@ -42,7 +42,7 @@ def running(paths: GatewayPaths) -> Iterator[Path]:
 
 
 def earlier(text: str) -> str:
-    """What an earlier version wrote: without a form, and with one path for all health checks."""
+    """Return what an earlier version wrote: without a form, and with one path for all health checks."""
     lines = [line for line in text.splitlines() if "    description " not in line]
     at = next(number for number, line in enumerate(lines) if CHECK in line)
     return "\n".join([*lines[:at], *lines[at + 1 :], ""])
@@ -75,7 +75,7 @@ async def test_a_gateway_of_an_earlier_version_is_reloaded_once() -> None:
 
 
 async def said(socket: Path, command: str) -> str:
-    """What a gateway answers, once it listens: for a moment of its start and of a reload it does not."""
+    """Return a gateway's answer, once it listens: for a moment of its start and of a reload it does not."""
     while True:
         with suppress(OSError):
             return await ask(socket, [command])
@@ -83,6 +83,6 @@ async def said(socket: Path, command: str) -> str:
 
 
 async def processes(admin: Path) -> str:
-    """The master's workers by their ids."""
+    """Return the master's workers by their ids."""
     found = (await said(GatewayPaths.master_of(admin), "show proc")).partition("# old workers")[0]
     return " ".join(line.split()[0] for line in found.splitlines() if "worker" in line)

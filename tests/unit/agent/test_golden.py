@@ -30,14 +30,14 @@ class Pair(NamedTuple):
     stable: Target
 
     async def set_mode(self, client: httpx.AsyncClient, mode: str) -> None:
-        """How the candidate answers from now on."""
+        """Set how the candidate answers from now on."""
         asked = {"mode": mode, "times": SLOWER_TIMES}
         (await client.post(self.candidate.url("/mode"), json=asked)).raise_for_status()
 
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    """Servers on addresses of this process's own: their ports are a pod's, 8080 and 8081."""
+    """Yield servers on addresses of this process's own: their ports are a pod's, 8080 and 8081."""
     found = Pair(
         Target("bbbbbbbbbb", free_address(), "m"), Target("aaaaaaaaaa", free_address(), "m")
     )
@@ -55,19 +55,19 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy for seconds is not what these tests are about."""
+    """Shorten the pauses: a machine that is busy for seconds is not what these tests are about."""
     monkeypatch.setattr(smoke, "ROUND_PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each sample once."""
+    """Send each sample once."""
     monkeypatch.setattr(smoke, "LEAST_TIMED", 4)
 
 
 @pytest.fixture
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sample right after the other."""
+    """Send one sample right after the other."""
     monkeypatch.setattr(smoke, "PACE_SECONDS", 0.0)
 
 

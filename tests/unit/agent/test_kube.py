@@ -146,7 +146,7 @@ async def test_work_that_ends_is_begun_again(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that signs itself: the authority's file, and what a server needs."""
+    """Return a self-signed certificate: the authority's file, and a server's context."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)

@@ -105,7 +105,7 @@ def test_ports_by_name() -> None:
 
 
 def probed(path: str, **annotations: str) -> Server:
-    """The server of a pod that has a probe of readiness."""
+    """Return the server of a pod that has a readiness probe."""
     probe = {"httpGet": {"path": path, "port": "http"}}
     found = Pod.of(
         {

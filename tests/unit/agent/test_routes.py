@@ -36,7 +36,7 @@ AT = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def raw(model: str = "intent", uid: str = "", **spec: Any) -> dict[str, Any]:
-    """A route as the API server has it."""
+    """Return a route as the API server stores it."""
     if uid:
         spec["edgeModelUID"] = uid
     return {
@@ -125,13 +125,13 @@ def test_routes_are_not_parsed_again_while_they_stay() -> None:
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Callable[[], Agent]:
-    """An agent of this device; each call is another process that begins."""
+    """Return an agent of this device; each call starts another process."""
     settings = Settings("x86-1", "skerry-system", tmp_path)
     return lambda: Agent(settings, Api("http://127.0.0.1:9"), Gateway(GatewayPaths(tmp_path)))
 
 
 def give(agent: Agent, *routes: dict[str, Any]) -> None:
-    """The agent learns routes."""
+    """Give routes to the agent."""
     found = {f"assist/{route['metadata']['name']}": route for route in routes}
     agent.kept = agent.kept.model_copy(
         update={"hardware_class": "x86", "routes": agent.routes.take(found, agent.kept.routes)}

@@ -66,7 +66,7 @@ def runner(golden: Golden, state: CandidateState) -> Runner:
 
 
 def instances(server: Running) -> dict[str, Instance]:
-    """Both revisions, answered by one server."""
+    """Return both revisions, answered by one server."""
     ports = Ports(http=server.port)
     return {
         revision: Instance(revision=revision, address="127.0.0.1", ports=ports, ready=True)

@@ -24,7 +24,7 @@ def edge_node(uid: str, version: int, status: object) -> dict[str, Any]:
 
 @pytest.fixture
 def uplink(tmp_path: Path) -> Uplink:
-    """One that has reported to the EdgeNode `one`, in its version 5."""
+    """Return an uplink that has reported to the EdgeNode `one`, in its version 5."""
     made = Uplink(Api("http://127.0.0.1:9"), Settings("x", "s", tmp_path), lambda: None)
     made._note(edge_node("one", 5, {"agentVersion": "1"}))
     made.wanted = made.sent = EdgeNodeStatus(agent_version="1")

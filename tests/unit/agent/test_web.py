@@ -38,7 +38,7 @@ def alive() -> None:
 
 @pytest.fixture(params=[1, 100])
 def idle(request: pytest.FixtureRequest, port: int) -> Iterator[None]:
-    """Connections that say nothing."""
+    """Open connections that say nothing."""
     many = [socket.create_connection(("127.0.0.1", port)) for _ in range(request.param)]
     yield
     for one in many:

@@ -35,10 +35,10 @@ def test_bad_ones_are_refused(bad: Bad) -> None:
 
 def test_rules_say_the_same_on_both_sides() -> None:
     written = {rule.message for kind in _models(Model) for rule in kind.invariants}
-    told = {bad.name for bad in BAD for message in written if bad.says in message}
-    assert len(told) >= 20, "messages of the rules are compared with what the API server says"
+    text = {bad.name for bad in BAD for message in written if bad.says in message}
+    assert len(text) >= 20, "messages of the rules are compared with what the API server says"
     for bad in BAD:
-        if bad.name in told:
+        if bad.name in text:
             with pytest.raises(ValidationError) as refused:
                 BY_NAME[bad.base["kind"]].model_validate(bad.manifest())
             assert bad.says in str(refused.value)

@@ -64,7 +64,7 @@ def test_stale_files_are_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_part_is_bounded_and_told(kind: type[Resource]) -> None:
+def test_every_part_is_bounded_and_described(kind: type[Resource]) -> None:
     wrong = []
     for path, part in _parts(open_api_schema(kind)["properties"]["spec"], "spec"):
         wrong += [f"{path}: {key} is not structural" for key in part.keys() - STRUCTURAL]
@@ -76,7 +76,9 @@ def test_every_part_is_bounded_and_told(kind: type[Resource]) -> None:
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k.info.has_status], ids=lambda k: k.__name__)
-def test_status_is_bounded_and_told_and_only_says_that_nobody_looked(kind: type[Resource]) -> None:
+def test_status_is_bounded_and_described_and_only_says_that_nobody_looked(
+    kind: type[Resource],
+) -> None:
     schema = open_api_schema(kind)["properties"]["status"]
     observed = "observedGeneration" in schema["properties"]
     assert schema.get("default") == ({"observedGeneration": -1} if observed else None)
@@ -88,7 +90,7 @@ def test_status_is_bounded_and_told_and_only_says_that_nobody_looked(kind: type[
 
 
 def _bounded(part: Schema) -> bool:
-    """Whether the API server can tell how large a value may be, and so what a rule costs."""
+    """Return whether the API server can tell how large a value may be, and so what a rule costs."""
     if part["type"] == "string":
         return bool(part.keys() & {"maxLength", "enum", "format"})
     if part["type"] == "array":
@@ -97,7 +99,7 @@ def _bounded(part: Schema) -> bool:
 
 
 def _parts(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
-    """Every schema in a schema, with its path."""
+    """Yield every schema in a schema, with its path."""
     yield path, schema
     for name, part in schema.get("properties", {}).items():
         yield from _parts(part, f"{path}.{name}")

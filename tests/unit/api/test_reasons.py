@@ -24,7 +24,7 @@ PROSE = {"EngineRank", "Backend"}
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
-    """The product's modules, but for the enums themselves and tests."""
+    """Yield the product's modules without the enums themselves and tests."""
     for folder in PRODUCTION:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if "tests" not in path.parts and ENUMS not in path.parents:
@@ -32,12 +32,12 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def name_of(call: ast.Call) -> str:
-    """The last name of what is called."""
+    """Return the last name of what is called."""
     return ast.unparse(call.func).rpartition(".")[2]
 
 
 def literals(module: ast.AST) -> Iterator[ast.expr]:
-    """Texts where a reason belongs: as an argument, in an object's JSON, in a comparison."""
+    """Yield texts in a reason's place: as an argument, in an object's JSON, in a comparison."""
     for node in ast.walk(module):
         match node:
             case ast.Call() if name_of(node) not in PROSE:
@@ -58,7 +58,7 @@ def literals(module: ast.AST) -> Iterator[ast.expr]:
 
 
 def is_text(node: ast.expr) -> bool:
-    """Whether the expression may be a text that stands in the code."""
+    """Return whether the expression may be a text literal of the code."""
     match node:
         case ast.Constant(value=str()) | ast.JoinedStr():
             return True

@@ -45,7 +45,7 @@ FORMS = (
 
 @cache
 def schema_of(kind: type[Resource]) -> Schema:
-    """What the API server checks."""
+    """Return the schema that the API server checks."""
     return open_api_schema(kind)
 
 
@@ -72,7 +72,7 @@ TIMES = st.builds(
 
 
 def leaves(schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
-    """Every field that is no object or list; 0 stands for the items of a list, KEY for those of a map."""
+    """Yield every field that is no object or list; 0 stands for a list's items, KEY for a map's."""
     for name, part in schema.get("properties", {}).items():
         yield from leaves(part, (*path, name))
     if isinstance(schema.get("additionalProperties"), dict):
@@ -101,7 +101,7 @@ NUMBERS = [one for one in LEAVES if one[2]["type"] in ("integer", "number")]
 
 @st.composite
 def near(draw: st.DrawFn, schema: Schema) -> str:
-    """A text that the schema accepts, or one that is nearly such a text."""
+    """Return a text that the schema accepts, or one that is nearly such a text."""
     if schema.get("format") == "date-time":
         return draw(TIMES)
     if "enum" in schema:
@@ -114,13 +114,13 @@ def near(draw: st.DrawFn, schema: Schema) -> str:
 
 @cache
 def texts_like(pattern: str) -> st.SearchStrategy[str]:
-    """Texts that match or nearly match, by ASCII classes, as RE2 has them."""
+    """Return texts that match or nearly match, by ASCII classes, as RE2 has them."""
     return changed_texts(st.from_regex(re.compile(pattern, re.ASCII)))
 
 
 @cache
 def uris_like(pattern: str) -> st.SearchStrategy[str]:
-    """Those that match or nearly match and that the schema of a uri accepts."""
+    """Return uris that match or nearly match and that the schema of a uri accepts."""
     texts = st.from_regex(re.compile(pattern, re.ASCII))
     if not pattern.startswith("^"):
         texts = texts.map("https://host/a{}".format)
@@ -128,7 +128,7 @@ def uris_like(pattern: str) -> st.SearchStrategy[str]:
 
 
 def changed_texts(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Texts with, now and then, a character more."""
+    """Return texts with, now and then, a character more."""
 
     def change(text: str, at: int, more: str) -> str:
         return text[: at % (len(text) + 1)] + more + text[at % (len(text) + 1) :]
@@ -138,12 +138,12 @@ def changed_texts(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @cache
 def matcher(pattern: str) -> Any:
-    """The API server's engine."""
+    """Return the API server's regular-expression engine for a pattern."""
     return re2.compile(pattern)
 
 
 def accepts(schema: Schema, value: str) -> bool:
-    """What the API server says to a text by its schema alone."""
+    """Return whether the API server accepts a text by its schema alone."""
     return (
         ("enum" not in schema or value in schema["enum"])
         and ("pattern" not in schema or matcher(schema["pattern"]).search(value) is not None)
@@ -153,7 +153,7 @@ def accepts(schema: Schema, value: str) -> bool:
 
 
 def is_date(text: str) -> bool:
-    """What `format: date-time` checks beyond the pattern: kube-openapi's strfmt parses the date."""
+    """Check what `format: date-time` checks beyond the pattern: kube-openapi's strfmt parses the date."""
     try:
         date.fromisoformat(text)
     except ValueError:
@@ -162,7 +162,7 @@ def is_date(text: str) -> bool:
 
 
 def good(schema: Schema) -> Any:
-    """A value that the schema accepts: of an object the required fields, of a list the fewest items."""
+    """Return a value that the schema accepts: the required fields of an object, the fewest items of a list."""
     match schema["type"]:
         case "object" if isinstance(schema.get("additionalProperties"), dict):
             return {KEY: good(schema["additionalProperties"])}
@@ -178,7 +178,7 @@ def good(schema: Schema) -> Any:
 
 
 def holding(schema: Schema, path: Path, value: Any) -> Any:
-    """A good value with another one at the path."""
+    """Return a good value with another one at the path."""
     if not path:
         return value
     first, rest = path[0], path[1:]
@@ -190,7 +190,7 @@ def holding(schema: Schema, path: Path, value: Any) -> Any:
 
 
 def faults(kind: type[Resource], path: Path, value: Any) -> list[str]:
-    """What the model says to a value at a path; what its rules say is none of the schema's."""
+    """Return the model's errors for a value at a path, without those of its rules, which no schema has."""
     schema = schema_of(kind)
     whole = holding({**schema, "required": ["spec"]}, path, value)
     try:
@@ -249,7 +249,7 @@ def test_texts(data: st.DataObject, schema: str) -> None:
 
 
 def agree(leaf: Leaf, value: str) -> None:
-    """What the API server stores, the model reads; what a pattern refuses, it refuses."""
+    """Check that the model reads what the API server stores, and refuses what a pattern refuses."""
     kind, path, schema = leaf
     name, found = name_of(leaf), faults(kind, path, value)
     if accepts(schema, value):

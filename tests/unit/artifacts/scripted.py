@@ -1,4 +1,4 @@
-"""A registry that says what a test tells it to, over real HTTP on loopback, and remembers what it was asked."""
+"""A registry that answers as a test scripts it, over real HTTP on loopback, and remembers what it was asked."""
 
 from __future__ import annotations
 

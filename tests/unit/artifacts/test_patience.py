@@ -31,12 +31,12 @@ def server() -> Iterator[Scripted]:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """No pause takes time."""
+    """Return a clock on which no pause takes time."""
     return stopped_clock(monkeypatch)
 
 
 def access(server: Scripted, folder: Path | None = None) -> RegistryAccess:
-    """Of a repository, with a login when there is a folder to write it to."""
+    """Return access to a repository, with a login when there is a folder to write it to."""
     config = None
     if folder is not None:
         login = base64.b64encode(b"robot:secret").decode()

@@ -1,4 +1,4 @@
-"""The operator's registry client: what may pass is told from what does not, and no answer can hurt it."""
+"""The operator's registry client: it distinguishes faults that may pass, and no answer can hurt it."""
 
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ async def test_a_manifest_is_read_up_to_a_bound_and_never_unpacked(
     assert server.asked[0].headers["Accept-Encoding"] == "identity"
 
 
-def wants_token(realm: str, token: Answer) -> Scripted:
-    """The script of a registry that wants a token from `realm`."""
+def requiring_token(realm: str, token: Answer) -> Scripted:
+    """Return the script of a registry that requires a token from `realm`."""
 
     def script(asked: Asked) -> Answer:
         if not asked.path.startswith("/v2/"):
@@ -174,7 +174,7 @@ def wants_token(realm: str, token: Answer) -> Scripted:
 
 async def test_a_token_is_fetched_and_used(registry: Registry, server: Scripted) -> None:
     body = json.dumps({"token": "T"}).encode()
-    server.script = wants_token(f"http://{server.address}/token", Answer(body=body)).script
+    server.script = requiring_token(f"http://{server.address}/token", Answer(body=body)).script
     assert await registry.resolve(uri(server)) == DIGEST
     token = server.asked[1]
     assert token.path == "/token?service=x&scope=repository%3Aa%3Apull"
@@ -195,14 +195,14 @@ async def test_a_token_is_fetched_and_used(registry: Registry, server: Scripted)
 async def test_what_is_no_token_is_refused(
     registry: Registry, server: Scripted, answer: Answer
 ) -> None:
-    server.script = wants_token(f"http://{server.address}/token", answer).script
+    server.script = requiring_token(f"http://{server.address}/token", answer).script
     assert await peak_of(registry, f"{server.address}/a:1") < MOST_MEMORY
     assert "Authorization" not in server.asked[-1].headers
 
 
 async def test_a_busy_token_server_may_pass(registry: Registry, server: Scripted) -> None:
     busy = Answer(429, {"Retry-After": "60"})
-    server.script = wants_token(f"http://{server.address}/token", busy).script
+    server.script = requiring_token(f"http://{server.address}/token", busy).script
     error = await refusal(registry, uri(server))
     assert error.passing
     assert error.retry_after == pytest.approx(60)
@@ -221,7 +221,7 @@ async def test_a_busy_token_server_may_pass(registry: Registry, server: Scripted
 async def test_no_token_is_asked_for_inside_the_cluster(
     registry: Registry, server: Scripted, realm: str
 ) -> None:
-    server.script = wants_token(realm, Answer()).script
+    server.script = requiring_token(realm, Answer()).script
     error = await refusal(registry, uri(server))
     assert not error.passing
     assert "credentials" in str(error) or "sends for a token to" in str(error)

@@ -58,7 +58,7 @@ def test_runs_that_differ_are_not_compared(change: dict[str, Any]) -> None:
         check_alike(FOUND | change, FOUND)
 
 
-def test_rounds_that_neighbours_disturbed_are_told_apart() -> None:
+def test_rounds_that_neighbors_disturbed_are_kept_apart() -> None:
     """Two of twelve, in which they took a tenth of a second from one side, and a slow call from the other."""
 
     def blocks(calls: float, latency: float, stolen: float) -> list[Block]:

@@ -36,9 +36,9 @@ def test_the_way_to_take_everything_away_names_the_rolebinding_that_the_operator
 def test_a_value_that_nobody_explains_is_refused(tmp_path: Path) -> None:
     chart = tmp_path / "skerry"
     chart.mkdir()
-    (chart / "values.yaml").write_text("told: 1\n\n# Why.\nalso: 2\n\nsilent: 3\n")
-    schema = {"properties": {name: {"type": "integer"} for name in ("told", "also", "silent")}}
-    schema["properties"]["told"]["description"] = "What."
+    (chart / "values.yaml").write_text("described: 1\n\n# Why.\nalso: 2\n\nsilent: 3\n")
+    schema = {"properties": {name: {"type": "integer"} for name in ("described", "also", "silent")}}
+    schema["properties"]["described"]["description"] = "What."
     (chart / "values.schema.json").write_text(json.dumps(schema))
     with pytest.raises(ValueError, match="says nothing about `silent`"):
         readme.render(chart)

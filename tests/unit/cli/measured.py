@@ -1,6 +1,6 @@
 """A model as a real job measured it: MiniLM on one core of an AMD EPYC shared with other work, 2026-11-23.
 
-tests/data/minilm-report.json is the report of that job as it lies in the registry beside its artifact.
+tests/data/minilm-report.json is the report of that job as it lies in the registry next to its artifact.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMAGE = f"registry.example:5000/skerry/demo/minilm@{DIGEST}"
 
 
 def measured_picture(message: str = "all is well", **build: Any) -> Picture:
-    """The model with its one class and variant; `build` changes what its status says of the build."""
+    """Return the model with its one class and variant; `build` changes what its status says of the build."""
     name = "minilm-x86-b"
     said = {
         "hardwareClassName": "x86-b", "phase": "Serving", "reason": "Serving", "message": message,
@@ -57,7 +57,7 @@ def measured_picture(message: str = "all is well", **build: Any) -> Picture:
 
 
 def picture_of_two_engines() -> Picture:
-    """The same class with OpenVINO's build beside, which was chosen; its figures are made up."""
+    """Return the same class with OpenVINO's build, which was chosen, as a second one; its figures are made up."""
     picture = measured_picture()
     (onnx,) = picture.variants
     certified = openvino_trial("weight-int8-block128", "2.6", "0.981", "0.41")
@@ -95,7 +95,7 @@ def picture_of_two_engines() -> Picture:
 
 
 def openvino_trial(recipe: str, speedup: str, quality: str, memory: str) -> dict[str, Any]:
-    """A measured candidate with intervals of a twentieth."""
+    """Return a measured candidate with intervals of a twentieth."""
 
     def interval(value: str) -> dict[str, str]:
         middle = float(value)
@@ -108,7 +108,7 @@ def openvino_trial(recipe: str, speedup: str, quality: str, memory: str) -> dict
 
 
 def variant_status() -> dict[str, Any]:
-    """As the operator writes it from the job's summary, which has no room for raw figures."""
+    """Return the status that the operator writes from the job's summary, which has no room for raw figures."""
     raw = {"p50Milliseconds", "memoryBytes"}
     trials = [{k: v for k, v in t.items() if k not in raw} for t in REPORT["trials"]]
     seconds = {"BaselineMeasurement": 20, "FormatConversion": 5, "Quantization": 30,
@@ -126,7 +126,7 @@ def variant_status() -> dict[str, Any]:
 
 
 def evidence_layer() -> bytes:
-    """The layer with the report, as the job packs it."""
+    """Return the layer with the report, as the job packs it."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as archive:
         body = json.dumps(REPORT).encode()

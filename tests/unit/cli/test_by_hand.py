@@ -20,7 +20,7 @@ TIME = "2026-11-23T14:40:00Z"
 
 
 def seen(**target: Any) -> Picture:
-    """A model of one class whose target says this, with a candidate on trial in its route."""
+    """Return a model of one class whose target says this, with a candidate on trial in its route."""
     said = {"hardwareClassName": "x86-b", "reason": "AnyWord", **target}
     model = changed(
         MINIMAL,
@@ -39,7 +39,7 @@ def seen(**target: Any) -> Picture:
 
 
 def wave(index: int, passed: int, denominator: int = 2) -> dict[str, Any]:
-    """The second of these is the last wave."""
+    """Return the status of a wave; the second is the last."""
     said = {"index": index, "of": 2, "openTime": TIME, "nodes": 2}
     return {"wave": {**said, "denominator": denominator, "passed": passed}}
 
@@ -50,7 +50,7 @@ def wave(index: int, passed: int, denominator: int = 2) -> dict[str, Any]:
 def test_what_stays_until_a_person_acts_is_tried_again(rollout: dict[str, Any]) -> None:
     order = retry(seen(stalled=True, rollout=rollout), NOW)
     assert order.key == ANNOTATION_RETRY
-    assert order.told == ("x86-b: retrying after AnyWord",)
+    assert order.consequences == ("x86-b: retrying after AnyWord",)
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_what_is_under_way_is_not_tried_again(target: dict[str, Any]) -> None:
 def test_an_approval_says_whether_a_wave_is_still_to_come(
     rollout: dict[str, Any], said: str
 ) -> None:
-    (told,) = promote(seen(rollout=rollout), (), NOW).told
-    assert told == f"x86-b: {DESIRED} is approved{said}"
+    (line,) = promote(seen(rollout=rollout), (), NOW).consequences
+    assert line == f"x86-b: {DESIRED} is approved{said}"

@@ -1,4 +1,4 @@
-"""Manifests as people write them: each slip is told with its place, before a cluster is asked."""
+"""Manifests as people write them: each mistake is reported with its place, before a cluster is asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"spec.gates": {"qualty": "0.97"}}, "spec.gates.qualty: there is no such field"),
         ({"spec.targets": [{"hardwareClassName": "a", "hardware_class_name": "a"}]},
@@ -26,14 +26,14 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
         ({"spec.gates": {"quality": "97"}}, "must be above 0 and at most 1"),
     ],
 )  # fmt: skip
-def test_a_slip_is_told_with_its_field(
-    change: dict[str, object], told: str, tmp_path: Path
+def test_a_mistake_is_reported_with_its_field(
+    change: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "model.yaml"
     file.write_text(yaml.safe_dump(changed(MINIMAL, change)))
     with pytest.raises(CliError) as caught:
         read_manifests([str(file)])
-    assert told in caught.value.what
+    assert message in caught.value.what
     assert caught.value.where == str(file)
 
 

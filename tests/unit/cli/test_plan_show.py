@@ -1,4 +1,4 @@
-"""What `skerry plan` prints of a class whose nodes have told what they are."""
+"""What `skerry plan` prints of a class whose nodes have reported what they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASS = {
 }
 
 
-def test_a_plan_tells_what_was_found_and_what_constrains_it() -> None:
+def test_a_plan_says_what_was_found_and_what_constrains_it() -> None:
     model = EdgeModel.model_validate(MINIMAL)
     classes = {"x86-vnni": HardwareClass.model_validate(CLASS)}
     console = Console(width=400)
@@ -52,7 +52,7 @@ ENGINE = {"version": "1", "recipeSet": "x/1", "optimizerImage": IMAGE, "runtimeI
         ("LlamaCPP", "no installed engine LlamaCPP suits it: the target would fail"),
     ],
 )  # fmt: skip
-def test_a_plan_tells_what_is_built_by_whom_and_what_a_change_leads_to(
+def test_a_plan_says_what_is_built_by_whom_and_what_a_change_leads_to(
     engine: str, says: str
 ) -> None:
     """Both engines installed, and a live model that asks for all of them."""

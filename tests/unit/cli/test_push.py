@@ -16,7 +16,7 @@ NOWHERE = "127.0.0.1:9"
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         ("registry.example", "this is not an image name with a tag"),
         ("registry.example/models/intent", "write HOST[:PORT]/REPOSITORY:TAG"),
@@ -24,13 +24,13 @@ NOWHERE = "127.0.0.1:9"
         (f"{NOWHERE}/models/intent:1", "whether it needs plain HTTP (--insecure)"),
     ],
 )
-def test_what_is_wrong_is_told(
+def test_what_is_wrong_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    target: str, told: str,
+    target: str, message: str,
 ) -> None:  # fmt: skip
     stopped_clock(monkeypatch)
     (tmp_path / "model.onnx").write_text("a model")
-    assert told in refused(monkeypatch, capsys, str(tmp_path), target)
+    assert message in refused(monkeypatch, capsys, str(tmp_path), target)
 
 
 def test_an_empty_folder_is_not_pushed(
@@ -39,14 +39,14 @@ def test_an_empty_folder_is_not_pushed(
     """Else a node would learn much later that the image holds no model."""
     (tmp_path / "inner").mkdir()
     for folder in (tmp_path, tmp_path / "missing"):
-        told = refused(monkeypatch, capsys, str(folder), f"{NOWHERE}/models/intent:1")
-        assert "this folder has no files" in told
+        message = refused(monkeypatch, capsys, str(folder), f"{NOWHERE}/models/intent:1")
+        assert "this folder has no files" in message
 
 
 def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> str:
-    """What it says when it ends with 1."""
+    """Return the message of a command that ends with 1."""
     monkeypatch.setattr("sys.argv", ["skerry", "push", "--insecure", *words])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -134,12 +134,12 @@ def test_recommendations_have_their_figures() -> None:
     assert "spec.gates.quality at 0.85 or less" in said
 
 
-@pytest.mark.parametrize("of_now", [True, False])
-def test_what_is_said_of_gates_is_by_the_gates_of_now(*, of_now: bool) -> None:
-    """While a job runs under new gates the status has what the gates of before said."""
+@pytest.mark.parametrize("by_current", [True, False])
+def test_the_report_judges_by_the_current_gates(*, by_current: bool) -> None:
+    """While a job runs under new gates the status has the results of the previous gates."""
     picture = measured_picture()
     gates = [_missed("quality", required=True), _missed("speedup", required=False)]
-    key = gates_key(picture.model.spec) if of_now else "of-before"
+    key = gates_key(picture.model.spec) if by_current else "previous"
     status = ModelVariantStatus.model_validate(
         {**variant_status(), "gates": gates, "artifact": None, "chosen": None, "gatesKey": key}
     )
@@ -148,14 +148,14 @@ def test_what_is_said_of_gates_is_by_the_gates_of_now(*, of_now: bool) -> None:
     (content,) = classes(before, {})
     advised = "\n".join(recommendations(before.model, content))
     seen = "\n".join(bottlenecks(before.model, content))
-    assert ("The nearest miss would pass spec.gates.quality" in advised) == of_now, advised
-    assert ("Missed goals (speedup)" in advised) == of_now, advised
-    assert ("gate quality" in seen.lower()) == of_now, seen
+    assert ("The nearest miss would pass spec.gates.quality" in advised) == by_current, advised
+    assert ("Missed goals (speedup)" in advised) == by_current, advised
+    assert ("gate quality" in seen.lower()) == by_current, seen
     page = render(before, {}, NOW)
     assert "<td>speedup</td>" in page
     assert (
         "Judged by the previous gates; the current gates have not been applied yet." in page
-    ) != of_now
+    ) != by_current
 
 
 def _missed(name: str, *, required: bool) -> dict[str, object]:
@@ -169,7 +169,7 @@ def test_a_class_without_a_build_says_so() -> None:
     assert "Nothing is built for this class yet." in page
 
 
-def test_the_history_is_told_from_its_end() -> None:
+def test_the_history_is_reported_from_its_end() -> None:
     """The newest entry first, each with its time, class and outcome."""
     ended = {"hardwareClassName": "x86-b", "revision": "0123456789"}
     history = [
@@ -190,7 +190,7 @@ def test_a_plot_of_nothing_is_empty_and_of_the_same_is_the_same() -> None:
     assert re.match(r"<svg .*</svg>\s*$", pareto_svg(points, 0.9), re.DOTALL)
 
 
-def test_evidence_that_can_not_be_read_is_told() -> None:
+def test_evidence_that_can_not_be_read_is_reported() -> None:
     layer = evidence_layer()
     assert _parsed(layer, IMAGE) == EVIDENCE
     for blob in (b"", b"no tar file", layer[:700]):

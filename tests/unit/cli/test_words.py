@@ -63,7 +63,7 @@ def test_the_tree_of_a_measured_model() -> None:
     assert "0 nodes: 0 updated, 0 ready" in said
 
 
-def test_the_tree_of_two_engines_tells_both_builds_the_choice_and_the_front() -> None:
+def test_the_tree_of_two_engines_shows_both_builds_the_choice_and_the_front() -> None:
     said = shown(picture_of_two_engines())
     assert re.search(r"build minilm-x86-b-openvino  OpenVINO  GatesPassed  chosen\n", said)
     assert re.search(r"build minilm-x86-b  ONNXRuntime  .*(?<!chosen)\n", said)
@@ -73,14 +73,14 @@ def test_the_tree_of_two_engines_tells_both_builds_the_choice_and_the_front() ->
     )
 
 
-def test_devices_that_may_not_be_seen_are_told() -> None:
+def test_devices_that_may_not_be_seen_are_reported() -> None:
     picture = measured_picture()
     hidden = Picture(picture.model, picture.routes, picture.variants, None)
     assert "your user can't list edgenodes" in shown(hidden)
 
 
 def device(name: str, shard: int) -> EdgeNode:
-    """A device whose agent waits for a pod of the candidate."""
+    """Return a device whose agent waits for a pod of the candidate."""
     tried = {"revision": "aaaaaaaaaa", "attempt": 0, "state": "Waiting"}
     model = {"namespace": "demo", "name": "minilm", "serving": "0123456789", "candidate": tried}
     spec = {"hardwareClassName": "x86-b", "shard": shard}

@@ -1,4 +1,4 @@
-"""What a person is told about each refusal, in messages as a real API server (v1.36) gave them.
+"""The advice about each refusal, in messages as a real API server (v1.36) gave them.
 
 `tests/cluster/test_advice.py` asks a real one for most of them again.
 """

@@ -1,4 +1,4 @@
-"""What a person is told about an answer of the API server."""
+"""The messages about answers of the API server."""
 
 from __future__ import annotations
 

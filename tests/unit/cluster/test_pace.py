@@ -11,7 +11,7 @@ QUICK = 500.0
 
 
 def drained(rate: float = QUICK) -> TokenBucket:
-    """A bucket that has no token left."""
+    """Return a bucket that has no token left."""
     bucket = TokenBucket(rate=rate)
     bucket._tokens = 0
     return bucket

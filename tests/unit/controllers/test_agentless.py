@@ -28,7 +28,7 @@ UNREACHABLE = Taint("node.kubernetes.io/unreachable")
 def an_operator(
     node: FleetNode, joined: datetime, *, beats: bool = False, **device: Any
 ) -> Operator:
-    """An operator that has seen one node, whose EdgeNode it made when the node joined its class."""
+    """Return an operator that has seen one node, whose EdgeNode it created when the node joined its class."""
     config = CONFIG.model_validate(CONFIG.model_dump() | {"device": device})
     unused = cast("Any", None)
     made = Operator(config, unused, unused, unused, unused)

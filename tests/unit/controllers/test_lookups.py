@@ -45,7 +45,7 @@ async def lookups(server: Scripted) -> AsyncIterator[Lookups]:
 
 
 async def answer(lookups: Lookups, seconds: float = 10) -> Finished | None:
-    """What is found in the end."""
+    """Return the final answer."""
     async with asyncio.timeout(seconds):
         while TAG not in (found := lookups.answers(KEY, MODEL)):
             await lookups.ask(KEY, MODEL, [TAG])
@@ -64,7 +64,7 @@ async def test_what_is_finished_is_found_when_the_registry_answers_again(
     assert lookups.says(KEY, MODEL) == ""
 
 
-async def test_meanwhile_the_registrys_words_are_told_and_no_job_starts(
+async def test_meanwhile_the_registrys_words_are_reported_and_no_job_starts(
     lookups: Lookups, server: Scripted
 ) -> None:
     server.says(Answer(429, {"Retry-After": "60"}))

@@ -91,7 +91,7 @@ async def test_what_was_asked_of_the_registry_is_forgotten_when_the_spec_names_s
 
 
 def an_operator() -> Operator:
-    """An operator that talks to nobody."""
+    """Return an operator that talks to nobody."""
     unused = cast("Any", None)
     pinner, lookups = Pinner(unused, lambda _: None), Lookups(unused, "", lambda _: None)
     return Operator(CONFIG, unused, pinner, lookups, unused)

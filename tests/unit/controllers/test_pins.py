@@ -1,4 +1,4 @@
-"""Tags whose registry is busy: waited for as it asks, and told as what passes, until it has lasted too long."""
+"""Tags whose registry is busy: waited for as it asks, and reported as passing, until it has lasted too long."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def pinner(server: Scripted, woken: asyncio.Event) -> AsyncIterator[Pinner
 
 
 def model(server: Scripted) -> EdgeModel:
-    """A source whose tag is asked for, and a data set that is pinned."""
+    """Return a model with a source whose tag is asked for, and a data set that is pinned."""
     dataset = {"uri": "oci://reg.example/d:1", "digest": DIGEST}
     return edge_model(
         "x86",
@@ -56,7 +56,7 @@ def model(server: Scripted) -> EdgeModel:
 
 
 async def settled(pinner: Pinner, found: EdgeModel, woken: asyncio.Event) -> Pins:
-    """The pins once the registry has answered."""
+    """Return the pins once the registry has answered."""
     await pinner.pins(KEY, found)
     await asyncio.wait_for(woken.wait(), 10)
     return await pinner.pins(KEY, found)
@@ -88,7 +88,7 @@ async def test_what_takes_a_person_is_a_problem_at_once(
     assert "no such image or tag" in pins.cause.message
 
 
-async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_the_same_is_said(
+async def test_it_is_asked_again_when_the_pause_is_over_and_meanwhile_reported_the_same(
     pinner: Pinner, server: Scripted, woken: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pins_module, "FIRST_PAUSE_SECONDS", 0.05)

@@ -35,23 +35,23 @@ class Watching:
             self.node(name)
 
     def node(self, name: str, uid: str = "", **more: Any) -> None:
-        """A node of the class, or another under its name."""
+        """Add a node of the class, or another under its name."""
         self.version = getattr(self, "version", 0) + 1
         node = FleetNode(name, uid or f"uid-{name}", {}, CLASS, 0, **{"ready": True} | more)
         self.fleet.nodes.put(("", name), self.version, node)
 
     def passes(self, seconds: float, *, wall: float | None = None) -> None:
-        """Time goes by, on the wall clock perhaps more or less."""
+        """Advance the time, on the wall clock perhaps more or less."""
         jump = timedelta(seconds=seconds if wall is None else wall)
         self.now = Moment(self.now.wall + jump, self.now.seconds + seconds)
 
     def renew(self, *names: str, at: str = "") -> None:
-        """These agents renew their Leases."""
+        """Renew the Leases of these agents."""
         self.beats += 1
         self.renewed |= dict.fromkeys(names, at or f"beat {self.beats}")
 
     def list(self) -> frozenset[str]:
-        """A list succeeds."""
+        """Let a list succeed."""
         leases = [
             {
                 "metadata": {"name": f"skerry-agent-{name}", "uid": f"lease-{name}"},
@@ -62,20 +62,20 @@ class Watching:
         return note_leases(self.fleet, leases, self.now)
 
     def minutes(self, count: int, *alive: str) -> None:
-        """So many lists, each after a renewal of those that live."""
+        """Do so many lists, each after a renewal of those that live."""
         for _ in range(count):
             self.passes(LIST_SECONDS)
             self.renew(*alive)
             self.list()
 
     def reach(self, name: str) -> Reach:
-        """What is known of the node."""
+        """Return the reach of the node."""
         node = self.fleet.nodes.get("", name)
         assert node is not None
         return reach_of(self.fleet, node, self.now)
 
     def silent(self) -> set[str]:
-        """Nodes that count as unreachable."""
+        """Return the nodes that count as unreachable."""
         return {n.name for n in self.fleet.nodes.values() if not self.reach(n.name).reachable}
 
 
@@ -130,7 +130,7 @@ def test_the_clock_of_a_device_decides_nothing(clock: str) -> None:
     watching.renew("a", at=f"{clock}!")
     watching.list()
     assert watching.silent() == set()
-    assert watching.reach("a").heard
+    assert watching.reach("a").renewed_lately
 
 
 def test_an_agent_that_stops_is_silent_since_it_was_last_seen_alive() -> None:
@@ -173,7 +173,7 @@ def test_who_was_never_seen_to_renew_is_silent_since_nobody_knows_when() -> None
     watching.list()
     watching.minutes(MANY)
     assert watching.reach("a") == Reach(
-        reachable=False, since=None, silent_seconds=MANY * LIST_SECONDS, heard=False
+        reachable=False, since=None, silent_seconds=MANY * LIST_SECONDS, renewed_lately=False
     )
 
 
@@ -216,12 +216,12 @@ def test_nodes_that_turn_are_named() -> None:
     watching = Watching("a")
     watching.renew("a")
     watching.list()
-    told = []
+    message = []
     for alive in [*[()] * MANY, ("a",)]:
         watching.passes(LIST_SECONDS)
         watching.renew(*alive)
-        told.append(watching.list())
-    assert [names for names in told if names] == [{"a"}, {"a"}]
+        message.append(watching.list())
+    assert [names for names in message if names] == [{"a"}, {"a"}]
 
 
 @given(
@@ -293,6 +293,6 @@ def test_what_a_node_view_says_of_a_silent_node() -> None:
     watching.minutes(1, "a", "b")
     watching.minutes(MANY, "b")
     a, b = node_views(watching.fleet, KEY, None, watching.now)[CLASS]
-    assert (a.reachable, a.silent_seconds, a.heard) == (False, MANY * LIST_SECONDS, False)
-    assert (b.reachable, b.silent_seconds, b.heard) == (True, None, True)
+    assert (a.reachable, a.silent_seconds, a.renewed_lately) == (False, MANY * LIST_SECONDS, False)
+    assert (b.reachable, b.silent_seconds, b.renewed_lately) == (True, None, True)
     assert replace(b, name="a").unreachable_since is None

@@ -1,4 +1,4 @@
-"""One object that can't be read: what is said of it, and that the rest of it and all others count."""
+"""One object that can't be read: its status, and that the rest of it and all others count."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLACED = partly.Placed("x86", "0123456789", Placement.only(frozenset({3})))
 
 
 def of(base: Manifest, **changes: Any) -> Manifest:
-    """A stored object: `__` parts a path."""
+    """Return a stored object; `__` separates the parts of a path."""
     stored = copy.deepcopy(base)
     stored["metadata"] |= BASE
     return changed(stored, {name.replace("__", "."): value for name, value in changes.items()})
@@ -46,7 +46,7 @@ def node(at: str) -> Manifest:
 
 
 def daemonset(**labels: str) -> Manifest:
-    """A DaemonSet of a revision; only its own labels can be changed by anybody."""
+    """Return a DaemonSet of a revision; others can change only its own labels."""
     selected = {
         "skerry.dev/model": "tiny",
         "skerry.dev/hardware-class": "x86",
@@ -98,7 +98,7 @@ def test_what_can_not_be_read_is_named(
 
 
 def report(**changes: Any) -> Manifest:
-    """What an agent says of one EdgeModel."""
+    """Return an agent's report about one EdgeModel."""
     candidate = {"revision": "0123456789", "attempt": 0, "state": "Failed"}
     good = {"namespace": "t", "name": "tiny", "serving": "9876543210", "candidate": candidate}
     return {**good, **changes}
@@ -278,7 +278,7 @@ SAMPLES: list[tuple[Callable[[Manifest], object], Manifest]] = [
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Paths of all values in an object, but for its name."""
+    """Return the paths of all values in an object except its name."""
     items = (
         value.items() if isinstance(value, dict)
         else enumerate(value) if isinstance(value, list) else ()

@@ -33,7 +33,7 @@ CHANGED = from_status(409, "the object has been modified", "PATCH /jobs/a-1")
 
 
 def refused(error: ClusterError = DENIED) -> Refused:
-    """A refusal of a Job."""
+    """Return a refusal of a Job."""
     return refused_by(error, "Job", "a-1")
 
 
@@ -107,7 +107,7 @@ async def test_a_conflict_is_tried_at_once_and_later_when_two_writers_fight() ->
     assert pauses[-1]
 
 
-async def test_what_nobody_wants_to_write_any_more_is_forgotten() -> None:
+async def test_a_write_that_is_no_longer_needed_is_forgotten() -> None:
     found = Refusals()
     found.note(A, JOB, BODY, refused())
     found.note(A, ROUTE, BODY, refused())

@@ -40,7 +40,7 @@ HALT = Halt(revision=B, attempt=0, rule="Errors", rollback_time=NOW)
 
 
 def plan_of(made: World, decision: Decision | None = None) -> Plan:
-    """The plan of what is decided now; of its children, variants alone are there already."""
+    """Return the plan of the current decision; of its children, only variants exist already."""
     present = {
         ("ModelVariant", name): render_variants.variant(OWNER, name, variant.spec)
         for name, variant in made.snapshot.variants.items()
@@ -52,7 +52,7 @@ def plan_of(made: World, decision: Decision | None = None) -> Plan:
 
 
 def labels(found: tuple[Write, ...]) -> list[str]:
-    """Each kind of write once, in order."""
+    """Return each kind of write once, in order."""
     return list(dict.fromkeys(write.label for write in found))
 
 
@@ -62,7 +62,7 @@ def route(
     previous: str | None = None,
     halted: Halt | None = None,
 ) -> ModelRouteSpec:
-    """A route of these roles."""
+    """Return a route of these roles."""
     return ModelRouteSpec(
         edge_model_name="intent",
         hardware_class_name="x86",
@@ -174,7 +174,7 @@ STAGES: tuple[Callable[[Decision, Decision], Decision], ...] = (
 
 
 def killed_after(made: World, stages: int) -> World:
-    """The state when the operator was killed after so many kinds of writes of a pass."""
+    """Return the state when the operator was killed after so many kinds of writes of a reconcile."""
     whole = made.decide()
     so_far = replace(
         whole,
@@ -187,7 +187,7 @@ def killed_after(made: World, stages: int) -> World:
 
 
 def outcome(made: World) -> tuple[object, ...]:
-    """What it comes to in the end."""
+    """Return the final state."""
     settled = made.settle().snapshot
     status: EdgeModelStatus = settled.model.status
     targets = [

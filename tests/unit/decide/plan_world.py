@@ -71,7 +71,7 @@ ASSESSMENT = Assessment(
 
 
 def edge_model(*classes: str, **spec: Any) -> EdgeModel:
-    """An EdgeModel for these classes."""
+    """Return an EdgeModel for these classes."""
     whole = {
         "source": {"uri": SOURCE.uri},
         "evaluation": {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"},
@@ -86,19 +86,19 @@ def edge_model(*classes: str, **spec: Any) -> EdgeModel:
 
 
 def hardware_class(name: str) -> HardwareClass:
-    """A class that selects by its own name."""
+    """Return a class that selects by its own name."""
     metadata = {"name": name, "uid": f"uid-{name}", "generation": 1}
     spec = {"nodeSelector": {"class": name}}
     return HardwareClass.model_validate({"metadata": metadata, "spec": spec})
 
 
 def interval(value: float) -> Interval:
-    """An interval of one per cent around a value."""
+    """Return an interval of one percent around a value."""
     return Interval(value=f"{value}", low=f"{value * 0.99}", high=f"{value * 1.01}")
 
 
 def trial(recipe: str = "dynamic-int8", quality: float = 0.98, speedup: float = 1.9) -> Trial:
-    """A measured trial."""
+    """Return a measured trial."""
     return Trial(
         recipe=recipe, precision=Precision.INT8, bytes=50, quality=interval(quality),
         speedup=interval(speedup), memory_reduction=interval(0.5),
@@ -106,7 +106,7 @@ def trial(recipe: str = "dynamic-int8", quality: float = 0.98, speedup: float = 
 
 
 def summary(*trials: Trial, passed: bool = True) -> JobSummary:
-    """What `pack` says about these trials; the first is chosen."""
+    """Return the result of `pack` for these trials; the first is chosen."""
     digest = "sha256:" + "d" * 64
     gate = GateResult(
         name="quality", required=True, threshold="0.95", observed=trials[0].quality,
@@ -129,11 +129,11 @@ class NothingFinished(UserDict[str, Finished | None]):
     """A registry without finished work, in which every tag was looked up."""
 
     def __contains__(self, tag: object) -> bool:
-        """Every one was looked up."""
+        """Return that every one was looked up."""
         return True
 
     def __getitem__(self, tag: str) -> None:
-        """Nothing was found."""
+        """Return that nothing was found."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class World:
     jobs: dict[str, FetchJob | AssessJob | BuildJob] = field(default_factory=dict)
 
     def decide(self) -> Decision:
-        """What the operator would write now."""
+        """Return what the operator would write now."""
         return decide(self.snapshot, self.now)
 
     def step(self) -> World:
@@ -163,7 +163,7 @@ class World:
         raise AssertionError("the decisions never settle")
 
     def after(self, decision: Decision) -> World:
-        """The state after all writes of a decision."""
+        """Return the state after all writes of a decision."""
         old = self.snapshot
         variants = dict(old.variants)
         for name, spec in decision.variants.items():
@@ -190,13 +190,13 @@ class World:
         return replace(self, snapshot=snapshot, jobs=known)
 
     def job(self, **changes: Any) -> World:
-        """The newest job, changed."""
+        """Change the newest job."""
         *others, last = self.snapshot.jobs
         jobs = (*others, replace(last, **changes))
         return replace(self, snapshot=replace(self.snapshot, jobs=jobs))
 
     def job_ends(self, message: str) -> World:
-        """The newest job ends well and says this."""
+        """Let the newest job succeed with this message."""
         name = self.snapshot.jobs[-1].name
         main = MAIN[type(self.jobs[name])]
         stages = {
@@ -209,7 +209,7 @@ class World:
         return self.job(succeeded=True, finished_at=self.now, pods=(pod,))
 
     def model(self, **changes: Any) -> World:
-        """The EdgeModel with another spec, and the next generation."""
+        """Return the world with another spec of the EdgeModel, and the next generation."""
         old = self.snapshot.model
         spec = old.spec.model_validate({**old.spec.to_wire(), **changes})
         metadata = old.metadata.model_copy(
@@ -218,18 +218,18 @@ class World:
         return self.with_(model=old.model_copy(update={"spec": spec, "metadata": metadata}))
 
     def annotated(self, **annotations: str) -> World:
-        """The EdgeModel with annotations (`_` for `/`, under skerry.dev)."""
+        """Return the world with annotations of the EdgeModel (`_` for `/`, under skerry.dev)."""
         old = self.snapshot.model
         named = {f"skerry.dev/{name}": value for name, value in annotations.items()}
         metadata = old.metadata.model_copy(update={"annotations": named})
         return self.with_(model=old.model_copy(update={"metadata": metadata}))
 
     def with_(self, **changes: Any) -> World:
-        """The snapshot, changed."""
+        """Return the world with a changed snapshot."""
         return replace(self, snapshot=replace(self.snapshot, **changes))
 
     def later(self, seconds: float) -> World:
-        """Time passes."""
+        """Return the world after some time."""
         return replace(self, now=self.now + timedelta(seconds=seconds))
 
     def _routes(self, decision: Decision) -> dict[str, ModelRouteSpec]:
@@ -248,12 +248,12 @@ class World:
 
 
 def ended(name: str, message: str, exit_code: int = 0, reason: str = "Completed") -> ContainerView:
-    """A container that has ended."""
+    """Return a container that has ended."""
     return ContainerView(name, ContainerPhase.TERMINATED, reason, message, exit_code, NOW, NOW)
 
 
 def world(*classes: str, **spec: Any) -> World:
-    """A new EdgeModel on a cluster with a node for each class, digests resolved."""
+    """Return a new EdgeModel on a cluster with a node for each class, digests resolved."""
     names = classes or ("x86",)
     return World(
         Snapshot(
@@ -269,7 +269,7 @@ def world(*classes: str, **spec: Any) -> World:
 
 
 def assessed(*classes: str, **spec: Any) -> World:
-    """The same, with the source assessed."""
+    """Return the same, with the source assessed."""
     made = world(*classes, **spec)
     source = ArtifactStatus(role=Role.SOURCE, uri=SOURCE.uri, digest=SOURCE.digest)
     status = EdgeModelStatus(assessment=ASSESSMENT, artifacts=(source,))
@@ -277,7 +277,7 @@ def assessed(*classes: str, **spec: Any) -> World:
 
 
 def built(*classes: str, **spec: Any) -> World:
-    """The same, with the first target's job ended and certified."""
+    """Return the same, with the first target's job ended and certified."""
     return (
         assessed(*classes, **spec).step().job_ends(summary(trial()).model_dump_json(by_alias=True))
     )

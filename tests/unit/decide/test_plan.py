@@ -33,14 +33,14 @@ EVALUATED = {"dataset": {"uri": DATASET.uri}, "metric": "Accuracy"}
 
 
 def ready(made: World) -> tuple[ConditionStatus, str, str]:
-    """Status, reason and message of Ready after what is decided now."""
+    """Return status, reason and message of Ready after the current decision."""
     found = condition_of(made.decide().status.conditions, "Ready")
     assert found is not None
     return found.status, found.reason, found.message
 
 
 def types(made: World) -> set[str]:
-    """The conditions that there are."""
+    """Return the types of the present conditions."""
     return {condition.type for condition in made.decide().status.conditions}
 
 
@@ -60,14 +60,14 @@ def test_the_assessment_is_read_and_its_job_goes() -> None:
     assert decision.deletions.jobs == (made.snapshot.jobs[0].name,)
 
 
-def test_an_assessment_that_cannot_be_read_is_told() -> None:
+def test_an_assessment_that_cannot_be_read_is_reported() -> None:
     assert ready(world().step().job_ends("half a {"))[1] == "AssessmentUnreadable"
 
 
 @pytest.mark.parametrize(
     "change", [{"metric": "F1"}, {"calibrationSamples": 64}, {"goldenSamples": 2}]
 )
-def test_another_evaluation_is_assessed_anew(change: dict[str, Any]) -> None:
+def test_another_evaluation_is_assessed_again(change: dict[str, Any]) -> None:
     (job,) = assessed().model(evaluation={**EVALUATED, **change}).decide().jobs
     assert isinstance(job, AssessJob)
 
@@ -104,7 +104,7 @@ def test_waiting_for_the_registry_is_no_failure() -> None:
     assert refused.decide().requeue_after is not None
 
 
-def test_a_missing_class_is_named_and_the_others_go_on() -> None:
+def test_a_missing_class_is_named_and_the_others_continue() -> None:
     made = assessed("x86", "arm")
     made = made.with_(classes={"x86": made.snapshot.classes["x86"]})
     decision = made.decide()
@@ -193,7 +193,7 @@ def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
         .step()
         .job_ends(summary(trial(quality=0.9), passed=False).model_dump_json(by_alias=True))
     )
-    # What the job had to cut is told in full again.
+    # What the job had to cut is reported in full again.
     shortfall = (
         "x86: quality 0.900 (0.891 to 0.909) is below the required 0.950; it would pass with"
         ' spec.gates.quality: "0.89", as far as measured'
@@ -300,27 +300,27 @@ def test_a_target_that_leaves_the_spec_loses_its_route_before_its_daemonsets() -
     assert gone.decide().deletions.daemonsets == tuple(made.snapshot.daemonsets["x86"])
 
 
-def test_names_that_others_hold_are_told_first() -> None:
+def test_names_that_others_hold_are_reported_first() -> None:
     made = built().with_(conflicts=("Service intent",))
     status, reason, message = ready(made)
     assert (status, reason) == (ConditionStatus.FALSE, "NameConflict")
     assert "Service intent" in message
 
 
-def test_a_retry_is_honoured_once_the_tags_are_resolved() -> None:
+def test_a_retry_is_honored_once_the_tags_are_resolved() -> None:
     asked = built().settle().annotated(retry="7")
     assert asked.with_(pins=Pins()).decide().status.retry_nonce is None
     assert asked.decide().status.retry_nonce == "7"
 
 
 @pytest.mark.parametrize("length", [1, 64, 65, 100_000])
-def test_a_retry_of_any_length_is_honoured_once(length: int) -> None:
+def test_a_retry_of_any_length_is_honored_once(length: int) -> None:
     asked = built().settle().annotated(retry="x" * length).settle()
-    honoured = asked.snapshot.model.status.retry_nonce
-    assert honoured is not None
-    assert len(honoured) <= 64
+    honored = asked.snapshot.model.status.retry_nonce
+    assert honored is not None
+    assert len(honored) <= 64
     other = asked.annotated(retry="x" * (length - 1) + "y").settle()
-    assert other.snapshot.model.status.retry_nonce != honoured
+    assert other.snapshot.model.status.retry_nonce != honored
 
 
 def test_a_child_that_can_not_be_read_is_reported_and_what_serves_stays() -> None:

@@ -21,12 +21,12 @@ DIGESTS = {"OpenVINO": "sha256:" + "1" * 64, "ONNXRuntime": "sha256:" + "2" * 64
 
 
 def both(**spec: Any) -> World:
-    """An assessed model on a class for which both engines are installed."""
+    """Return an assessed model on a class for which both engines are installed."""
     return assessed(**spec).with_(config=BOTH)
 
 
 def next_engine(made: World) -> str:
-    """The engine whose job is started now."""
+    """Return the engine whose job is started now."""
     (job,) = made.decide().jobs
     assert isinstance(job, BuildJob)
     assert job.plan.engine == job.engine
@@ -34,7 +34,7 @@ def next_engine(made: World) -> str:
 
 
 def ends(made: World, *trials: Trial, passed: bool = True) -> World:
-    """The job that is started now runs and ends."""
+    """Let the job that is started now run and end."""
     engine = next_engine(made)
     said = summary(*trials, passed=passed)
     if passed:
@@ -83,7 +83,7 @@ def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
     assert found.build.variant_name in made.snapshot.variants
 
 
-def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
+def test_each_engine_s_gates_are_its_own_and_the_other_continues() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
     made = ends(made, trial("weight-int8")).settle()
     found = target(made)
@@ -94,7 +94,7 @@ def test_each_engine_s_gates_are_its_own_and_the_other_goes_on() -> None:
     )
 
 
-def test_when_no_engine_passes_each_shortfall_is_told() -> None:
+def test_when_no_engine_passes_each_shortfall_is_reported() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
     made = ends(made, trial("weight-int8", quality=0.9), passed=False)
     found = target(made)
@@ -145,7 +145,7 @@ def test_deciding_twice_changes_nothing_more_with_two_engines() -> None:
     assert settled.step().snapshot == settled.snapshot
 
 
-def test_other_gates_choose_anew_between_the_stored_builds() -> None:
+def test_other_gates_choose_again_between_the_stored_builds() -> None:
     made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
     made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
     stricter = made.model(gates={"quality": "0.97"})

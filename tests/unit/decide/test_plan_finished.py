@@ -28,12 +28,12 @@ DIGEST = "sha256:" + "e" * 64
 
 
 def unasked(made: World) -> World:
-    """The same, before anything was looked up."""
+    """Return the same, before anything was looked up."""
     return made.with_(finished={})
 
 
 def answered(made: World, *results: str | None) -> World:
-    """What is decided, written, and what was to be looked up answered."""
+    """Return the world after its decision is written and its lookups are answered."""
     tags = made.decide().lookups
     assert len(tags) == len(results)
     found = [Finished(DIGEST, result) if result is not None else None for result in results]
@@ -42,9 +42,9 @@ def answered(made: World, *results: str | None) -> World:
 
 
 def result(*, passed: bool = True) -> str:
-    """What a job left: it can't name the image that it is part of."""
-    told = summary(trial(), passed=passed).model_copy(update={"artifact": None})
-    return told.model_dump_json(by_alias=True)
+    """Return what a job leaves: an image can't name itself."""
+    text = summary(trial(), passed=passed).model_copy(update={"artifact": None})
+    return text.model_dump_json(by_alias=True)
 
 
 def test_a_source_that_was_read_before_is_not_read_again() -> None:
@@ -131,7 +131,7 @@ FACTS = ClassFacts(
 
 
 def alike(made: World, *, room: int = 2) -> World:
-    """The same, where all classes have the same processor, with room for several jobs."""
+    """Return the same, where all classes have the same processor, with room for several jobs."""
     classes = {
         name: one.model_copy(update={"status": one.status.model_copy(update={"facts": FACTS})})
         for name, one in made.snapshot.classes.items()
@@ -206,9 +206,9 @@ def test_a_class_without_nodes_waits_for_one_first() -> None:
 
 
 def test_what_a_job_would_say_and_what_is_looked_up_come_to_the_same_revision() -> None:
-    told = JobSummary.model_validate_json(result())
+    text = JobSummary.model_validate_json(result())
     by_job = assessed().step().job_ends(summary(trial()).model_dump_json(by_alias=True))
-    looked_up = answered(unasked(assessed()), told.model_dump_json(by_alias=True))
+    looked_up = answered(unasked(assessed()), text.model_dump_json(by_alias=True))
     image = summary(trial()).artifact
     assert image is not None
     found = {

@@ -29,7 +29,7 @@ CREATING = ContainerView("assess", ContainerPhase.WAITING, "ContainerCreating")
 
 
 def said(decision: Decision, kind: str) -> tuple[str, str]:
-    """Reason and message of a condition; empty without it."""
+    """Return reason and message of a condition; empty texts without it."""
     found = condition_of(decision.status.conditions, kind)
     return (found.reason, found.message) if found else ("", "")
 
@@ -98,7 +98,7 @@ def test_a_variant_stalls_with_its_job() -> None:
 
 
 def rolling_out() -> World:
-    """The first revision's wave is open on x86-1, whose pod does not come."""
+    """Return a world where the first revision's wave is open on x86-1, whose pod does not come."""
     return built().settle()
 
 

@@ -38,7 +38,7 @@ SUCCEEDED, FAILED = StageOutcome.SUCCEEDED, StageOutcome.FAILED
 
 
 def container(name: str, state: str) -> ContainerView | None:
-    """Quality runs from minute 0 to 1, validation from 2 to 3."""
+    """Return a container; quality runs from minute 0 to 1, validation from 2 to 3."""
     begins = NOW + timedelta(minutes=0 if name == "quality" else 2)
     ends = begins + timedelta(minutes=1)
     views = {

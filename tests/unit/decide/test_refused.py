@@ -38,7 +38,7 @@ SERVICE = Refused(
 
 
 def reason(made: World, kind: str) -> str | None:
-    """The reason of a condition, if it is there."""
+    """Return the reason of a condition, if it exists."""
     found = condition_of(made.decide().status.conditions, kind)
     return found.reason if found else None
 
@@ -90,7 +90,7 @@ def test_many_are_counted_and_the_first_are_named() -> None:
     assert found.message == "s0; s1; s2; and 2 more"
 
 
-def test_what_serves_is_ready_though_a_write_beside_it_is_refused() -> None:
+def test_what_serves_is_ready_though_a_write_next_to_it_is_refused() -> None:
     """Stalled names it; Ready and Available tell of what answers."""
     made = built().settle()
     before = {c.type: c.status for c in made.decide().status.conditions}

@@ -11,7 +11,7 @@ XEON = "Xeon 8370C"
 
 
 def target(hardware_class: str, winner: str) -> TargetStatus:
-    """Both engines certified with int8; one of them chosen."""
+    """Return a target where both engines are certified with int8, and one is chosen."""
     builds = tuple(
         EngineBuildStatus(
             engine=e,
@@ -36,7 +36,7 @@ def target(hardware_class: str, winner: str) -> TargetStatus:
         (("OpenVINO", "OpenVINO"), {}, "not reported"),
     ],
 )
-def test_the_classes_winners_are_told_with_a_reason(
+def test_the_classes_winners_are_reported_with_a_reason(
     winners: tuple[str, str], cpus: dict[str, set[str]], says: str
 ) -> None:
     said = agreement([target("a", winners[0]), target("b", winners[1])], cpus)

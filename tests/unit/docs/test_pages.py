@@ -42,7 +42,7 @@ def test_every_block_says_where_it_runs(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("```sh\nls\n```", "page.md:1: a sh block says where it runs: test=cluster"),
         ("\n```sh test=mars\nls\n```", "page.md:2: a sh block says"),
@@ -50,10 +50,10 @@ def test_every_block_says_where_it_runs(page: Path) -> None:
         ("- a list\n\n  ```python\n  1\n  ```", "page.md:3: a python block says"),
     ],
 )
-def test_a_block_that_says_nothing_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_a_block_that_says_nothing_is_reported(tmp_path: Path, text: str, message: str) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
-    with pytest.raises(BlockError, match=re.escape(told)):
+    with pytest.raises(BlockError, match=re.escape(message)):
         blocks(page)
 
 
@@ -81,7 +81,7 @@ def _links(page: Path) -> Iterator[str]:
 
 
 def _anchors(page: Path) -> set[str]:
-    """Names of a page's headings, as Git hosts make them."""
+    """Return the names of a page's headings, as Git hosts make them."""
     if page.suffix != ".md":
         return set()
     tokens = MarkdownIt().parse(page.read_text())

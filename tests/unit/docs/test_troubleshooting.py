@@ -1,4 +1,4 @@
-"""Troubleshooting tells of every reason that a status can give, and of none that it can't."""
+"""Troubleshooting explains every reason that a status can give, and none that it can't."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REASONS = {reason.value: reason for subject in SUBJECTS for reason in subject}
 
 
 def rows() -> list[tuple[set[str], str]]:
-    """The reasons in the first cells of the tables, and what the second ones say of them."""
+    """Return the reasons in the first cells of the tables, with the second cells."""
     found = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", PAGE, re.MULTILINE)
     return [(set(re.findall(r"`([A-Z]\w+)`", cell)), meaning) for cell, meaning in found]
 
 
-def test_it_tells_of_every_reason_and_of_no_other() -> None:
+def test_it_explains_every_reason_and_no_other() -> None:
     assert set().union(*(words for words, _ in rows())) == REASONS.keys()
 
 
@@ -31,5 +31,5 @@ def test_it_says_of_a_reason_what_the_reference_says() -> None:
             assert meaning.startswith(REASONS[word].meaning), word
 
 
-def test_every_condition_is_told() -> None:
+def test_every_condition_is_explained() -> None:
     assert {name for _, name, _ in CONDITIONS} == set(ConditionType)

@@ -9,14 +9,13 @@ import pytest
 import yaml
 
 from docs.tools.__main__ import DOCS
+from tests.unit.docs.words import PHRASES, SPELLINGS, WORDS, found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 ROOT = DOCS.parent
-WORDS = DOCS / "contributing" / "words.md"
-
 FILES = (
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
@@ -28,37 +27,22 @@ FILES = (
     *sorted((ROOT / "examples").glob("*/README.md")),
     ROOT / "charts" / "tools" / "README.tmpl.md",
     ROOT / "charts" / "skerry" / "values.yaml",
+    *sorted((ROOT / "charts" / "skerry" / "templates").rglob("*.yaml")),
+    *sorted((ROOT / "examples").rglob("*.yaml")),
     *sorted((ROOT / "crds").glob("*.yaml")),
 )
+DECISIONS = sorted((DOCS / "adr").glob("*.md"))
 WIDTH = 120
-GAP, WHITE = re.escape(" "), r"\s+"
-
-
-def _column(title: str) -> list[str]:
-    """Return the words in the first column of a table of WORDS, without remarks in parentheses."""
-    table = WORDS.read_text().split(f"## {title}\n")[1].split("\n## ")[0]
-    cells = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:]
-    return [word for cell in cells for word in re.sub(r" \([^)]*\)", "", cell).split(", ")]
-
-
-PHRASES = {
-    word: re.compile(rf"\b{re.escape(word).replace(GAP, WHITE)}\b", re.IGNORECASE)
-    for word in _column("Say it as the field does")
-}
-"""Whole words, also over the end of a line."""
-
-SPELLINGS = {word: re.compile(word, re.IGNORECASE) for word in _column("American spelling")}
-"""Stems, anywhere in a word."""
 
 
 def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
+@pytest.mark.parametrize("path", [*FILES, *DECISIONS], ids=_name)
 def test_no_word_that_is_advised_against(path: Path) -> None:
-    found = [f"{where}: {word}" for where, text in _prose(path) for word in _found(text)]
-    assert not found, f"{_name(path)}: {'; '.join(found)} (see {_name(WORDS)})"
+    faults = [f"{where}: {word}" for where, text in _prose(path) for word in found(text)]
+    assert not faults, f"{_name(path)}: {'; '.join(faults)} (see {_name(WORDS)})"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".md"], ids=_name)
@@ -74,7 +58,7 @@ def test_both_lists_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "words"),
     [
         ("It was taken\nback, and Goes on.", ["taken back", "goes on"]),
         ("See `kind: Neighbours`, [here](told.md) <!-- beside -->", []),
@@ -82,10 +66,10 @@ def test_both_lists_are_read() -> None:
         ("We wanted besides.", []),
     ],
 )
-def test_words_are_looked_for_in_prose_alone(tmp_path: Path, text: str, found: list[str]) -> None:
+def test_words_are_looked_for_in_prose_alone(tmp_path: Path, text: str, words: list[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
-    assert [word for _, part in _prose(page) for word in _found(part)] == found
+    assert [word for _, part in _prose(page) for word in found(part)] == words
 
 
 def test_comments_and_descriptions_are_prose(tmp_path: Path) -> None:
@@ -95,11 +79,6 @@ def test_comments_and_descriptions_are_prose(tmp_path: Path) -> None:
     crd.parent.mkdir()
     crd.write_text("spec: {a: {description: Told., type: string}, b: [{description: Two}]}\n")
     assert list(_prose(crd)) == [("spec.a", "Told."), ("spec.b", "Two")]
-
-
-def _found(text: str) -> list[str]:
-    plain = re.sub(r"`[^`]*`", "", text)
-    return [word for word, pattern in (PHRASES | SPELLINGS).items() if pattern.search(plain)]
 
 
 def _prose(path: Path) -> Iterable[tuple[str, str]]:
@@ -119,7 +98,7 @@ def _without_code(text: str) -> str:
 
 
 def _sections(text: str) -> Iterator[tuple[str, str]]:
-    """The prose under each heading, without the targets of links."""
+    """Yield the prose under each heading, without the targets of links."""
     plain = re.sub(r"(?<=\])\([^)]*\)", "", text)
     for part in re.split(r"^(?=#)", plain, flags=re.MULTILINE):
         heading = part.partition("\n")[0] if part.startswith("#") else "before the first heading"
@@ -127,7 +106,7 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _descriptions(node: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every description below a node of YAML."""
+    """Yield every description below a node of YAML."""
     match node:
         case dict():
             if isinstance(node.get("description"), str):

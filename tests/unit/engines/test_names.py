@@ -40,7 +40,7 @@ def test_the_catalog_is_where_names_are_found() -> None:
 
 
 def test_every_import_of_an_engine_from_the_library_is_of_the_one_room() -> None:
-    """Beside the optimizer's helpers for ONNX files and the modules of the engine itself."""
+    """In addition to the optimizer's helpers for ONNX files and the modules of the engine itself."""
     allowed = ("skerry.engines", "skerry_optimizer.models")
     modules = {
         f"{path.name}: {node.module}"

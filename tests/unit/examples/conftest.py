@@ -20,14 +20,14 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """A registry for all."""
+    """Yield a registry for all tests."""
     with running_registry(tmp_path_factory.mktemp("registry")) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Runs the script of an example once, in this process; returns its OUTDIR."""
+    """Return a function that runs the script of an example once, in this process, and returns its OUTDIR."""
     folders: dict[str, Path] = {}
 
     def make(example: str) -> Path:

@@ -18,7 +18,7 @@ from skerry.artifacts.images import Image, RegistryClient, pack_folder
 from skerry.decide.decision import AssessJob
 from skerry.decide.snapshot import Pin, Pins
 from skerry.jobs.plans import RegistryAccess
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from skerry.render.parts import Owner
 from skerry_optimizer.__main__ import main as optimizer
 from skerry_runtime.measure.__main__ import main as measure
@@ -58,7 +58,7 @@ class LocalJobs:
     environment: pytest.MonkeyPatch
 
     def world(self, manifest: str) -> World:
-        """The EdgeModel of a manifest below examples/ on a cluster with one node of its class."""
+        """Return the EdgeModel of a manifest below examples/ on a cluster with one node of its class."""
         spec = yaml.safe_load((ROOT / "examples" / manifest).read_text())["spec"]
         registry = {"address": self.registry.address, "insecure": True}
         config = OperatorConfig.model_validate(CONFIG.to_wire() | {"registry": registry})
@@ -90,7 +90,7 @@ class LocalJobs:
         """Run all containers of a job in turn; returns the last one's termination message."""
         owner, config = Owner("intent", "assist", "u1"), state.snapshot.config
         assessing = isinstance(job, AssessJob)
-        made = assess_job(owner, job, config) if assessing else optimisation_job(owner, job, config)
+        made = assess_job(owner, job, config) if assessing else optimization_job(owner, job, config)
         pod = made["spec"]["template"]["spec"]
         log = self.scratch / "termination-log"
         for container in [*pod.get("initContainers", []), *pod["containers"]]:

@@ -28,7 +28,7 @@ SAMPLES = 24
 
 @pytest.fixture(scope="module")
 def kitchen_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kitchen]:
-    """Converts the first edition for an engine, once, with sentences as the example's script has them."""
+    """Return a function that converts the first edition once per engine, with the example script's sentences."""
     folder = ROOT / "examples" / "minilm"
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(folder)
@@ -36,7 +36,7 @@ def kitchen_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Kitc
     config = json.loads(script["read_model_file"]("config.json"))
     weights = safetensors.numpy.load(script["read_model_file"]("model.safetensors"))
     model = script["EncoderGraph"](weights, config, script["EDITIONS"]["v1"]).build()
-    samples = script["tokenised"](script["collect_sentences"](script["SENTENCES"])[:SAMPLES])
+    samples = script["tokenized"](script["collect_sentences"](script["SENTENCES"])[:SAMPLES])
 
     @cache
     def make(engine: str) -> Kitchen:

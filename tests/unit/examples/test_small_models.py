@@ -38,7 +38,7 @@ BOTH_MISSED = re.compile(
 def build(
     made: Callable[[str], Path], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], World]:
-    """Runs all jobs of a manifest below examples/, under the gates and with the metric that it names.
+    """Return a function that runs all jobs of a manifest below examples/, with the gates and metric that it names.
 
     A whole CPU, the source and two candidates, short blocks: what is tested here is not how fast a small
     model is.
@@ -64,7 +64,7 @@ def variant_of(state: World) -> ModelVariant:
 
 
 def answers(made: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the model says to its whole data set, and the labels."""
+    """Return the model's answers to its whole data set, and the labels."""
     with np.load(made / "dataset" / "dataset.npz") as archive:
         arrays = dict(archive)
     labels = arrays.pop("labels")
@@ -98,11 +98,11 @@ def test_the_other_models_are_as_good_as_their_readmes_say(made: Callable[[str],
     assert f1_of(labels, scores.argmax(axis=1)) > 0.9
 
 
-def f1_of(labels: NDArray[Any], told: NDArray[Any]) -> float:
-    """The mean of both classes."""
+def f1_of(labels: NDArray[Any], text: NDArray[Any]) -> float:
+    """Return the mean F1 of both classes."""
     from sklearn.metrics import f1_score  # noqa: PLC0415 - a second for each worker that collects
 
-    return float(f1_score(labels, told, average="macro"))
+    return float(f1_score(labels, text, average="macro"))
 
 
 @pytest.mark.parametrize(

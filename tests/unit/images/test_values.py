@@ -1,4 +1,4 @@
-"""`make images` names every image of the checkout where the chart wants it."""
+"""`make images` names every image of the checkout where the chart expects it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_every_image_but_the_base_has_its_place() -> None:
     assert without == ["base"]
 
 
-def test_every_image_that_the_chart_wants_is_given(tmp_path: Path) -> None:
+def test_every_image_that_the_chart_expects_is_given(tmp_path: Path) -> None:
     built = [BuiltImage(name, "", f"r.example/{name}@sha256:0") for name in image_names(ROOT)]
     made = chart_values(built, "r.example", insecure=True, engines=engine_names(ROOT))
     write(tmp_path / "values.yaml", made)

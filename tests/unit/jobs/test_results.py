@@ -91,7 +91,7 @@ def realistic(count: int = 8) -> dict[str, Any]:
         observed=figures, message="memoryReduction 1.47 (1.41 to 1.53) holds 0.40",
     )  # fmt: skip
     return {
-        "trials": tuple(make_trial(recipe, "11 graphs optimised") for recipe in recipes),
+        "trials": tuple(make_trial(recipe, "11 graphs optimized") for recipe in recipes),
         "chosen": recipes[0],
         "certified": make_trial(recipes[0]),
         "gates": tuple(gate.model_copy(update={"name": f"gate{place}"}) for place in range(7)),

@@ -15,7 +15,7 @@ from skerry.jobs.results import JobSummary
 from skerry.jobs.scratch import Workspace
 from skerry.precision import Precision
 from skerry.render.fetch_jobs import fetch_job
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from tests.unit.render.test_fetch_jobs import PUSHING
 from tests.unit.render.test_objects import OWNER, a_fetch_job, build_job, the_assess_job
 
@@ -31,7 +31,7 @@ BASELINE = BaselineFile(
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """An empty pod."""
+    """Return an empty pod."""
     found = Workspace(*(tmp_path / name for name in ("source", "dataset", "scratch")))
     found.measure.mkdir(parents=True)
     return found
@@ -116,7 +116,7 @@ def test_the_environment_names_other_folders(tmp_path: Path) -> None:
 def test_the_operator_mounts_what_the_stages_read() -> None:
     """Each folder of the workspace is a mount of one of the jobs, and no job mounts another."""
     jobs = [
-        optimisation_job(OWNER, build_job(), PUSHING),
+        optimization_job(OWNER, build_job(), PUSHING),
         assess_job(OWNER, the_assess_job(), PUSHING),
         fetch_job(OWNER, a_fetch_job("pvc://claim/model.onnx"), PUSHING),
         fetch_job(

@@ -32,7 +32,7 @@ from skerry.jobs.stages import (
 )
 from skerry.render import jobs as rendering
 from skerry.render.image_volumes import delivered
-from skerry.render.jobs import optimisation_job
+from skerry.render.jobs import optimization_job
 from skerry.stage import Stage
 from tests.unit.decide.plan_world import CONFIG, NOW, ended
 from tests.unit.render.test_objects import OWNER, build_job
@@ -67,7 +67,7 @@ def test_every_stage_that_users_see_is_run_in_its_order() -> None:
 
 
 def test_the_containers_are_the_stages() -> None:
-    pod = optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
     containers = [*pod["initContainers"], *pod["containers"]]
     assert [one["name"] for one in containers] == [spec.name for spec in STAGES]
     assert [tuple(one["command"]) for one in containers] == [spec.command for spec in STAGES]
@@ -91,7 +91,7 @@ def test_the_pods_that_pull_themselves_keep_every_message_whole() -> None:
             "artifacts": CONFIG.artifacts.model_copy(update={"delivery": Delivery.INIT_CONTAINER})
         }
     )
-    rendered = delivered(optimisation_job(OWNER, build_job(), pulled), pulled)
+    rendered = delivered(optimization_job(OWNER, build_job(), pulled), pulled)
     pod = rendered["spec"]["template"]["spec"]
     containers = len(pod["initContainers"]) + len(pod["containers"])
     assert containers > len(STAGES)
@@ -113,7 +113,7 @@ def test_a_stage_that_is_added_to_the_table_is_rendered_shown_and_known(
     for module in (rendering, diagnosis):
         monkeypatch.setattr(module, "STAGES", longer)
 
-    pod = optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
     made = pod["initContainers"][-1]
     assert made["command"] == ["python3", "-m", "skerry_runtime.measure", "profile"]
     assert made["image"] == CONFIG.engines["ONNXRuntime"].runtime_image

@@ -30,7 +30,7 @@ def test_best_of_those_that_pass() -> None:
     )
 
 
-def test_no_candidate_passes_and_each_is_told_why() -> None:
+def test_no_candidate_passes_and_each_gets_its_reason() -> None:
     choice = choose([FAST_LOSSY, FAILED], GATES, WEIGHTS)
     assert choice.chosen is None
     assert choice.explanation == (
@@ -40,15 +40,15 @@ def test_no_candidate_passes_and_each_is_told_why() -> None:
     assert choose([], GATES, WEIGHTS).explanation == "no recipe made a build"
 
 
-def test_the_nearest_miss_is_told_first_because_the_end_may_be_cut() -> None:
-    told = choose([FAILED, SLOW_LOSSY, FAST_LOSSY], GATES, WEIGHTS).explanation
-    places = [told.index(one.recipe) for one in (FAST_LOSSY, FAILED, SLOW_LOSSY)]
+def test_the_nearest_miss_is_reported_first_because_the_end_may_be_cut() -> None:
+    text = choose([FAILED, SLOW_LOSSY, FAST_LOSSY], GATES, WEIGHTS).explanation
+    places = [text.index(one.recipe) for one in (FAST_LOSSY, FAILED, SLOW_LOSSY)]
     assert places == sorted(places)
 
 
 def test_more_memory_is_called_more() -> None:
-    told = choose([trial(memory_reduction=interval(-0.011))], GATES, WEIGHTS).explanation
-    assert told.endswith("1 % more memory")
+    text = choose([trial(memory_reduction=interval(-0.011))], GATES, WEIGHTS).explanation
+    assert text.endswith("1 % more memory")
 
 
 def test_weights_decide() -> None:

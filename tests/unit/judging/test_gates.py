@@ -13,8 +13,8 @@ from skerry.judging.gates import (
     measured,
     passes,
     shortfalls,
-    told,
     undecided,
+    with_message,
 )
 from tests.unit.judging.trials import interval, trial
 
@@ -154,9 +154,9 @@ def test_messages_are_for_people() -> None:
     )
 
 
-def test_a_message_that_a_summary_has_cut_is_told_in_full_again() -> None:
+def test_a_message_that_a_summary_has_cut_is_reported_in_full_again() -> None:
     for one in evaluate(trial(speedup=interval(0.5)), Gates(speedup="1.5x", artifact_size="1Mi")):
-        assert told(one.model_copy(update={"message": one.message[:9]})) == one
+        assert with_message(one.model_copy(update={"message": one.message[:9]})) == one
 
 
 bounds = st.tuples(*[st.floats(-0.5, 3)] * 3).map(sorted)

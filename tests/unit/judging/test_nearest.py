@@ -49,7 +49,7 @@ def test_the_gates_that_are_named_let_it_pass(
     assert passes(evaluate(measured(), Gates.model_validate(then)), allow_marginal=False)
 
 
-def test_size_is_told_in_a_unit_of_its_order() -> None:
+def test_size_is_reported_in_a_unit_of_its_order() -> None:
     asked = Gates(artifact_size="1Mi")
     big = measured(bytes=90_000_000)
     assert passing_gates(evaluate(big, asked), asked) == "spec.gates.artifactSize: 86Mi"
@@ -70,7 +70,7 @@ def test_nothing_is_named_that_would_not_help(trial_: Trial) -> None:
     assert passing_gates(evaluate(trial_, Gates()), Gates()) == ""
 
 
-def test_a_trial_that_was_given_up_is_told_as_far_as_it_was_measured() -> None:
+def test_a_trial_that_was_given_up_is_reported_as_far_as_it_was_measured() -> None:
     asked = Gates(quality="0.99")
     known = [one for one in evaluate(measured(), asked) if one.name == "quality"]
     assert passing_gates(known, asked) == 'spec.gates.quality: "0.95", as far as measured'

@@ -20,7 +20,7 @@ CLEAR = trial("clear", speedup=interval(2.0, 1.9, 2.1))
 
 
 def at(low: float, high: float, **fields: Interval) -> Trial:
-    """A trial as good as the clear one but for its speed."""
+    """Return a trial as good as the clear one except for its speed."""
     return trial("other", speedup=interval((low + high) / 2, low, high), **fields)
 
 

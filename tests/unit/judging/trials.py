@@ -5,13 +5,13 @@ from skerry.precision import Precision
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> Interval:
-    """An interval around `value`; a point unless bounds are given."""
+    """Return an interval around `value`; a point unless bounds are given."""
     bounds = value if low is None else low, value if high is None else high
     return Interval(value=f"{value:.4f}", low=f"{bounds[0]:.4f}", high=f"{bounds[1]:.4f}")
 
 
 def trial(recipe: str = "int8", **fields: Interval | TrialOutcome | int | str | None) -> Trial:
-    """A trial that passes everything, but for `fields`."""
+    """Return a trial that passes everything except `fields`."""
     defaults: dict[str, object] = {
         "quality": interval(0.99, 0.98, 0.995),
         "cosine": interval(0.999),

@@ -53,7 +53,7 @@ def test_what_is_in_use_is_counted() -> None:
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with the usual settings, of which a good deal is in use."""
+    """Return a machine with the usual settings, of which a good deal is in use."""
     (tmp_path / INSTANCES.name).write_text("128\n")
     (tmp_path / WATCHES.name).write_text("8192\n")
     monkeypatch.setattr(limits, "SETTINGS", tmp_path)
@@ -61,10 +61,10 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_limit_is_raised_once_and_told(kernel: Path) -> None:
-    told: list[str] = []
-    make_room(4, told.append, control_plane=True)
-    assert told == [
+def test_a_limit_is_raised_once_and_reported(kernel: Path) -> None:
+    message: list[str] = []
+    make_room(4, message.append, control_plane=True)
+    assert message == [
         (
             f"fs.inotify.max_user_instances is 128, 96 are in use, and the lab needs {LAB} more:"
             " raised to 1024, until the machine starts again"
@@ -72,11 +72,11 @@ def test_a_limit_is_raised_once_and_told(kernel: Path) -> None:
     ]
     assert (kernel / INSTANCES.name).read_text() == "1024"
     assert (kernel / WATCHES.name).read_text() == "8192\n"
-    make_room(4, told.append, control_plane=True)
-    assert len(told) == 1
+    make_room(4, message.append, control_plane=True)
+    assert len(message) == 1
 
 
-def test_where_it_can_not_be_raised_the_cure_is_said(
+def test_where_it_can_not_be_raised_the_cure_is_named(
     kernel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

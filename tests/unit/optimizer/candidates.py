@@ -53,7 +53,7 @@ class Kitchen:
         return target
 
     def likeness(self, file: Path) -> float:
-        """Least cosine of a model's answers to the source's as it came, over some samples."""
+        """Return the least cosine of a model's answers to the original source's, over some samples."""
         model = load(self.engine, file)
         answers = [run(model, sample) for sample in self.samples[:COMPARED]]
         return min(likeness(*pair) for pair in zip(self.expected, answers, strict=True))
@@ -83,7 +83,7 @@ def kitchen(name: str, model: onnx.ModelProto, folder: Path, **samples: NDArray[
 
 
 def encoder(folder: Path, layers: int = 2) -> Kitchen:
-    """A transformer with random weights, converted for OpenVINO, and token ids for it."""
+    """Return a transformer with random weights, converted for OpenVINO, and token ids for it."""
     parts = runpy.run_path(str(ENCODER_GRAPH))
     config = {
         "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": layers, "layer_norm_eps": 1e-12,

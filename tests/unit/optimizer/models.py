@@ -66,7 +66,7 @@ def classifier(opset: int = 17, seed: int = 0) -> onnx.ModelProto:
 
 
 def convolutional() -> onnx.ModelProto:
-    """Return a network of one convolution with batch normalisation, pooled: `x` to `y`."""
+    """Return a network of one convolution with batch normalization, pooled: `x` to `y`."""
     random = np.random.default_rng(1)
     weights = {
         "kernel": random.normal(size=(8, 1, 3, 3)).astype("f4"),

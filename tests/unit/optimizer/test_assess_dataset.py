@@ -26,7 +26,7 @@ LABELS = np.arange(SAMPLES) % CLASSES
 
 @pytest.fixture
 def job(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """An assessing pod with a classifier and a data set that fits."""
+    """Return an assessing pod with a classifier and a data set that fits."""
     return start_job(tmp_path, monkeypatch, registry.access("t/unfit"), classifier())
 
 

@@ -70,7 +70,7 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
     monkeypatch.setenv("SKERRY_ASSESS_PLAN", assess.model_dump_json(by_alias=True))
     stages = ("assess", "find-finished", "convert", "quantize", "accelerate")
     run(job, site, "skerry_optimizer", *stages)
-    assert job.message == "ONNX Reference optimises graphs for the CPU at hand while it loads them"
+    assert job.message == "ONNX Reference optimizes graphs for the CPU at hand while it loads them"
     run(job, site, "skerry_runtime.measure", "baseline", "quality", "validate")
     found = json.loads((job.workspace.measure / "validation.json").read_text())
     assert found["baseline"].startswith("ONNXRuntime ")

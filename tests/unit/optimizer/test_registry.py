@@ -140,7 +140,7 @@ def test_a_damaged_layer_is_noticed(registry: Registry, tmp_path: Path) -> None:
         client.pull(RemoteLayer(layer.digest, layer.size, {}), tmp_path / "out")
 
 
-def test_an_unreachable_registry_is_said_with_its_address(
+def test_an_unreachable_registry_is_reported_with_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped_clock(monkeypatch)

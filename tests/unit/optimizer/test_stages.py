@@ -52,7 +52,7 @@ def run_stages(*names: str) -> None:
 
 @pytest.fixture(scope="module")
 def built(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job up to its build: another one of its registry, model and key finds what it built."""
+    """Return a job up to its build; another job with its registry, model and key finds the result."""
     with pytest.MonkeyPatch.context() as patched:
         access = registry.access("t/built")
         folder = tmp_path_factory.mktemp("built")
@@ -85,7 +85,7 @@ def test_a_classifier_is_built_by_every_recipe_that_this_cpu_runs(
         assert likeness(reference, answer) > (0.95 if "int4" in recipe else 0.99), recipe
 
 
-def test_a_convolution_has_nothing_for_weight_only_recipes_and_the_rest_goes_on(
+def test_a_convolution_has_nothing_for_weight_only_recipes_and_the_rest_continues(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = start_job(tmp_path, monkeypatch, registry.access("t/conv"), convolutional(), trials=5)
@@ -104,7 +104,7 @@ def kill_builders_of(recipe: str, done: threading.Event) -> None:
                     child.kill()
 
 
-def test_a_recipe_whose_process_is_killed_is_a_result_and_the_others_go_on(
+def test_a_recipe_whose_process_is_killed_is_a_result_and_the_others_continue(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = start_job(tmp_path, monkeypatch, registry.access("t/crash"), classifier(), trials=3)
@@ -203,8 +203,8 @@ def test_finished_work_is_found_again_and_every_stage_is_skipped(
     before, after = decode_summary(first.message), decode_summary(again.message)
     assert after == before.model_copy(update={"reused": True})
     image = RegistryClient(access).find(evidence_tag(first.plan.evidence_key))
-    told = decode_summary(result_of(json.loads(image.manifest)) or "") if image else None
-    assert told == before.model_copy(update={"artifact": None})
+    text = decode_summary(result_of(json.loads(image.manifest)) or "") if image else None
+    assert text == before.model_copy(update={"artifact": None})
 
 
 def test_a_try_after_a_crash_only_measures_what_was_built(
@@ -324,7 +324,7 @@ def with_external_data(folder: Path, location: str) -> None:
     onnx.save(model, folder / "model.onnx")
 
 
-def test_weights_beside_the_model_are_gathered_and_missing_ones_are_named(
+def test_weights_next_to_the_model_are_gathered_and_missing_ones_are_named(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = start_job(tmp_path, monkeypatch, registry.access("t/external"), classifier())
@@ -339,7 +339,7 @@ def test_weights_beside_the_model_are_gathered_and_missing_ones_are_named(
     )]  # fmt: skip
     assert likeness(*alike) == pytest.approx(1)
     (job.workspace.source / "weights.bin").unlink()
-    assert "keeps weights in weights.bin, which is not beside it" in assess_error(job)
+    assert "keeps weights in weights.bin, which is not next to it" in assess_error(job)
 
 
 def test_weights_outside_of_the_source_are_refused(

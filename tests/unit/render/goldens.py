@@ -25,7 +25,7 @@ from skerry.controllers.children import daemonsets_of, jobs_of, routes_of, varia
 from skerry.controllers.gather import Gathered, build_slots
 from skerry.controllers.partly import edge_model_of, edge_node_of, hardware_class_of
 from skerry.controllers.reach import node_views
-from skerry.controllers.unlabelled import is_owned
+from skerry.controllers.unlabeled import is_owned
 from skerry.controllers.unreadable import Reading
 from skerry.controllers.views import fleet_node, serving_pod
 from skerry.controllers.writes import Plan, Write
@@ -137,7 +137,7 @@ class Case:
         return (*writes.before_status(plan), *reported, *writes.after_status(plan))
 
     def _fleet(self, reading: Reading) -> Fleet:
-        """The caches, filled with the cluster's objects."""
+        """Return the caches, filled with the cluster's objects."""
         fleet = Fleet()
         self._fill(fleet.models, "EdgeModel", edge_model_of, reading)
         self._fill(fleet.classes, "HardwareClass", hardware_class_of, reading)

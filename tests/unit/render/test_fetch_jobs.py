@@ -11,7 +11,7 @@ from skerry.api.modelvariant import PinnedArtifact
 from skerry.jobs.errors import EXIT_EVALUATION, EXIT_FINAL, EXIT_SOURCE
 from skerry.jobs.plans import FetchPlan
 from skerry.render.fetch_jobs import fetch_job
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from tests.unit.decide.plan_world import CONFIG
 from tests.unit.render.test_objects import OWNER, a_fetch_job, build_job, the_assess_job
 
@@ -36,7 +36,7 @@ def test_one_stage_looks_and_one_fetches_with_the_same_plan() -> None:
     assert pod["volumes"] == [{"name": "scratch", "emptyDir": {}}]
 
 
-def test_the_secret_is_mounted_to_read_and_a_missing_one_is_told_by_the_fetcher() -> None:
+def test_the_secret_is_mounted_to_read_and_a_missing_one_is_reported_by_the_fetcher() -> None:
     job = a_fetch_job("gs://models/intent.onnx", credentialsSecretName="reader")
     pod = pod_of(fetch_job(OWNER, job, CONFIG))
     volume = next(v for v in pod["volumes"] if v["name"] == "credentials")
@@ -57,9 +57,9 @@ def test_a_claim_is_mounted_to_read_and_keeps_its_group() -> None:
     [
         fetch_job(OWNER, a_fetch_job("s3://models/intent.onnx"), CONFIG),
         assess_job(OWNER, the_assess_job(), CONFIG),
-        optimisation_job(OWNER, build_job(), CONFIG),
+        optimization_job(OWNER, build_job(), CONFIG),
     ],
-    ids=["fetch", "assess", "optimisation"],
+    ids=["fetch", "assess", "optimization"],
 )
 def test_what_no_other_pod_can_mend_ends_the_job(job: dict[str, Any]) -> None:
     rules = job["spec"]["podFailurePolicy"]["rules"]
@@ -73,5 +73,5 @@ def test_jobs_pull_with_the_secrets_of_their_images() -> None:
     assess = replace(the_assess_job(), source=private)
     pod = pod_of(assess_job(OWNER, assess, PUSHING))
     assert pod["imagePullSecrets"] == [{"name": "pull"}, {"name": "push"}]
-    pod = pod_of(optimisation_job(OWNER, build_job(), CONFIG))
+    pod = pod_of(optimization_job(OWNER, build_job(), CONFIG))
     assert "imagePullSecrets" not in pod

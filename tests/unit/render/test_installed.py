@@ -13,7 +13,7 @@ from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
 from skerry.render.image_volumes import delivered
 from skerry.render.installed import installed
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from tests.unit.decide.plan_world import CONFIG
 from tests.unit.render.test_objects import (
     OWNER,
@@ -45,7 +45,7 @@ def served(settings: OperatorConfig) -> dict[str, Any]:
 
 
 def built(settings: OperatorConfig) -> dict[str, Any]:
-    job = optimisation_job(OWNER, build_job(), settings)
+    job = optimization_job(OWNER, build_job(), settings)
     return installed(delivered(job, settings), settings)
 
 
@@ -68,7 +68,7 @@ def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
 
 
 def secrets_mounted(workload: dict[str, Any]) -> dict[str, set[str]]:
-    """The Secrets that each container can read, by its name."""
+    """Return the Secrets that each container can read, by its name."""
     pod = pod_of(workload)
     named = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
     return {
@@ -158,7 +158,7 @@ def test_a_daemonset_that_runs_takes_over_what_the_chart_says_now_and_nothing_el
 
 
 def _stored(workload: dict[str, Any]) -> dict[str, Any]:
-    """The object as the API server keeps it: what is empty is left out."""
+    """Return the object as the API server stores it, without what is empty."""
     pod = {key: value for key, value in pod_of(workload).items() if value not in ([], "")}
     spec = workload["spec"]
     return {**workload, "spec": {**spec, "template": {**spec["template"], "spec": pod}}}

@@ -20,7 +20,7 @@ from skerry.decide.snapshot import Pin, Pins
 from skerry.jobs.plans import JobPlan
 from skerry.render.daemonsets import daemonset, with_placement
 from skerry.render.fetch_jobs import fetch_job
-from skerry.render.jobs import assess_job, optimisation_job
+from skerry.render.jobs import assess_job, optimization_job
 from skerry.render.nodes import edge_node, node_labels
 from skerry.render.parts import Owner, cores, job_resources, serving_resources
 from skerry.render.rolebindings import agent_role_binding
@@ -76,7 +76,7 @@ def a_fetch_job(uri: str, **source: str) -> FetchJob:
 
 def pod_templates() -> Iterator[dict[str, Any]]:
     yield daemonset(OWNER, SERVED, Placement())["spec"]["template"]
-    yield optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]
+    yield optimization_job(OWNER, build_job(), CONFIG)["spec"]["template"]
     yield assess_job(OWNER, the_assess_job(), CONFIG)["spec"]["template"]
     for uri in ("s3://models/intent.onnx", "pvc://models/intent.onnx"):
         yield fetch_job(OWNER, a_fetch_job(uri), CONFIG)["spec"]["template"]
@@ -102,7 +102,7 @@ def test_stages_in_order_with_their_images_and_limits() -> None:
     engine = CONFIG.engines["ONNXRuntime"].model_copy(update={"runtime_image": "reg/other@x"})
     engines = {"ONNXRuntime": engine}
     config = CONFIG.model_copy(update={"builds": builds, "engines": engines})
-    job = optimisation_job(OWNER, build_job(), config)
+    job = optimization_job(OWNER, build_job(), config)
     pod = job["spec"]["template"]["spec"]
     names = [container["name"] for container in (*pod["initContainers"], *pod["containers"])]
     assert names == [
@@ -137,13 +137,13 @@ def test_stages_in_order_with_their_images_and_limits() -> None:
 )
 def test_a_race_has_no_less_than_what_serves(builds: BuildResources, raced: dict[str, str]) -> None:
     settings = CONFIG.builds.model_copy(update={"resources": builds})
-    job = optimisation_job(OWNER, build_job(), CONFIG.model_copy(update={"builds": settings}))
+    job = optimization_job(OWNER, build_job(), CONFIG.model_copy(update={"builds": settings}))
     by_name = {one["name"]: one for one in job["spec"]["template"]["spec"]["initContainers"]}
     assert by_name["quality"]["resources"]["limits"] == raced
 
 
 def test_the_job_runs_on_its_class_with_pinned_volumes_and_its_plan() -> None:
-    pod = optimisation_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, build_job(), CONFIG)["spec"]["template"]["spec"]
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes["source"]["image"]["reference"] == f"reg.example/models/intent@{SOURCE.digest}"
     assert "docker" not in volumes
@@ -159,7 +159,7 @@ def test_the_job_runs_on_its_class_with_pinned_volumes_and_its_plan() -> None:
 def test_push_credentials_are_mounted_where_the_plan_says() -> None:
     registry = CONFIG.registry.model_copy(update={"push_secret": "push"})
     config = CONFIG.model_copy(update={"registry": registry})
-    pod = optimisation_job(OWNER, build_job(), config)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, build_job(), config)["spec"]["template"]["spec"]
     secret = next(volume for volume in pod["volumes"] if volume["name"] == "docker")["secret"]
     assert secret["secretName"] == "push"
     (job,) = assessed().with_(config=config).decide().jobs
@@ -253,7 +253,7 @@ def test_what_measures_gets_a_quantity_that_the_schema_takes(serving: str, measu
     job = build_job()
     limits = ResourceLimits(cpu="1", memory=serving)
     job = replace(job, plan=job.plan.model_copy(update={"limits": limits}))
-    pod = optimisation_job(OWNER, job, CONFIG)["spec"]["template"]["spec"]
+    pod = optimization_job(OWNER, job, CONFIG)["spec"]["template"]["spec"]
     given = {stage["resources"]["limits"]["memory"] for stage in pod["initContainers"]}
     assert measuring in given
     for memory in given:
@@ -299,7 +299,7 @@ def test_nodes() -> None:
 
 
 def _is_meant_for(item: dict[str, Any], shard: int | None, labels: dict[str, str]) -> bool:
-    """As Kubernetes reads a node affinity."""
+    """Return whether a node affinity matches, as Kubernetes reads it."""
     pod = item["spec"]["template"]["spec"]
     required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     node = {NODE_LABEL_CLASS: "x86", **labels}
@@ -313,7 +313,7 @@ def _is_meant_for(item: dict[str, Any], shard: int | None, labels: dict[str, str
     )
 
 
-def test_nothing_let_go_yet_is_the_whole_class() -> None:
+def test_nothing_released_yet_is_the_whole_class() -> None:
     """With 64 shards or more all held: NotIn without values would be refused by the API server."""
     assert Placement.without(frozenset()) == Placement()
 

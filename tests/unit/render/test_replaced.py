@@ -14,7 +14,7 @@ from skerry.engines.flavors import FLAVORS, Flavor, flavored
 from skerry.engines.server import SKERRY_RUNTIME
 from skerry.render.daemonsets import daemonset
 from skerry.render.image_volumes import delivered
-from skerry.render.jobs import optimisation_job
+from skerry.render.jobs import optimization_job
 from skerry_agent.kubelet import Pod
 from tests.kubelet import expanded
 from tests.unit.decide.plan_world import CONFIG, IMAGE
@@ -30,7 +30,7 @@ def rendered(flavor: Flavor, *args: str) -> dict[str, Any]:
 
 
 def containers(workload: dict[str, Any]) -> dict[str, Any]:
-    """Containers by name, arguments and variables as the kubelet expands them."""
+    """Return containers by name, with arguments and variables as the kubelet expands them."""
     pod = workload["spec"]["template"]["spec"]
     found = (*pod.get("initContainers", ()), *pod["containers"])
     return {one["name"]: expanded(one) for one in found}
@@ -102,7 +102,7 @@ def test_images_are_pulled_by_init_containers_where_kubelets_cannot(kind: str) -
     plain = (
         daemonset(OWNER, SERVED, Placement())
         if kind == "serving"
-        else optimisation_job(OWNER, build_job(), config)
+        else optimization_job(OWNER, build_job(), config)
     )
     images = {
         volume["name"]: volume["image"]["reference"]

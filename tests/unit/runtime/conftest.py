@@ -30,7 +30,7 @@ WIDTH = 8
 
 
 def model_of(nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: list[Any]) -> Any:
-    """A checked ONNX model."""
+    """Return a checked ONNX model."""
     graph = helper.make_graph(nodes, "tests", inputs, outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
@@ -38,7 +38,7 @@ def model_of(nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: l
 
 
 def encoder_model(*, noise: float = 0.0, seed: int = 1, depth: int = 1, width: int = WIDTH) -> Any:
-    """A small encoder of float rows: matrix products and tanh; `noise` spoils its weights."""
+    """Return a small encoder of float rows: matrix products and tanh; `noise` spoils its weights."""
     generator = np.random.default_rng(seed)
     spoiler = np.random.default_rng(99)
     nodes, weights, last = [], [], "x"
@@ -59,7 +59,7 @@ def encoder_model(*, noise: float = 0.0, seed: int = 1, depth: int = 1, width: i
 
 
 def many_types_model(*, text: bool = True) -> Any:
-    """Answers each input as it is; `ids` also looks a row up in a table of five."""
+    """Return a model that answers each input as it is; `ids` also looks a row up in a table of five."""
     types = {
         "fp32": TensorProto.FLOAT,
         "fp16": TensorProto.FLOAT16,
@@ -79,7 +79,7 @@ def many_types_model(*, text: bool = True) -> Any:
 
 
 def write_artifact(folder: Path, model: Any, *, batching: bool = True) -> Path:
-    """An artifact as the job packs it."""
+    """Return an artifact as the job packs it."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     one = Interval(value="1.5", low="1.4", high="1.6")
@@ -114,7 +114,7 @@ class Served:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., Served]]:
-    """Starts `python -m skerry_runtime` on an artifact, as the pod does."""
+    """Yield a function that starts `python -m skerry_runtime` on an artifact, as the pod does."""
     with servers() as start:
         yield start
 
@@ -182,7 +182,7 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="session")
 def encoder_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small encoder with four golden samples."""
+    """Return the small encoder with four golden samples."""
     folder = write_artifact(tmp_path_factory.mktemp("encoder"), encoder_model())
     samples = np.random.default_rng(5).normal(size=(4, WIDTH)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(WIDTH, WIDTH)).astype(np.float32)

@@ -37,14 +37,14 @@ class Running:
 
 @contextmanager
 def gateway(*models: tuple[str, Server]) -> Iterator[int]:
-    """The gateway in front of servers by `namespace.name`; yields its port."""
+    """Start the gateway in front of servers by `namespace.name`; yield its port."""
     with gateway_process(*models) as running:
         yield running.port
 
 
 @contextmanager
 def gateway_process(*models: tuple[str, Server]) -> Iterator[Running]:
-    """The same; yields its process too."""
+    """Start the same; yield its process too."""
     # Not below a test's own folder: a socket's path has 97 characters at most.
     with TemporaryDirectory(prefix="gateway-", dir="/tmp") as folder:
         paths = GatewayPaths(Path(folder))

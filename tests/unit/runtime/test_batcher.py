@@ -24,12 +24,12 @@ SPECS = [TensorSpec("x", "FP32", (-1, -1)), TensorSpec("y", "FP32", (-1, -1))]
 
 @dataclass
 class Engine:
-    """y = 2x, refuses negative values; the first call waits until it is let go."""
+    """y = 2x, refuses negative values; the first call waits until it is released."""
 
     rows: list[int] = field(default_factory=list)
     threads: list[str] = field(default_factory=list)
     entered: threading.Event = field(default_factory=threading.Event)
-    let_go: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def __call__(
         self, inputs: Mapping[str, NDArray[Any]], _outputs: Sequence[str]
@@ -38,7 +38,7 @@ class Engine:
         self.rows.append(len(inputs["x"]))
         self.threads.append(threading.current_thread().name)
         self.entered.set()
-        assert self.let_go.wait(10)
+        assert self.released.wait(10)
         if inputs["x"].min() < 0:
             raise InputError("a value is negative")
         return {"y": inputs["x"] * 2}
@@ -47,7 +47,7 @@ class Engine:
 def ask_together(
     batcher: Batcher, engine: Engine, arrays: Sequence[NDArray[Any]]
 ) -> list[NDArray[Any] | Exception]:
-    """The first array alone; while it is computed, the others come to wait in their order."""
+    """Send the first array alone; while it is computed, the others come to wait in their order."""
 
     def ask(array: NDArray[Any]) -> NDArray[Any]:
         return batcher.run({"x": array}, ["y"])["y"]
@@ -59,7 +59,7 @@ def ask_together(
             calls.append(pool.submit(ask, array))
             while len(batcher._queue) < number:
                 threading.Event().wait(0.001)
-        engine.let_go.set()
+        engine.released.set()
         return [call.exception() or call.result() for call in calls]  # type: ignore[misc]
 
 
@@ -126,7 +126,7 @@ def test_fixed_first_axes_are_never_joined() -> None:
 
 def test_nobody_waits_alone() -> None:
     engine = Engine()
-    engine.let_go.set()
+    engine.released.set()
     batcher = Batcher(engine, SPECS, batching=True)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: batcher.run({"x": rows(1, value=n)}, ["y"]), range(200)))

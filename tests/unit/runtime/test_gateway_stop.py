@@ -31,7 +31,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def call(stream: int) -> bytes:
-    """An empty message to ServerLive; each header literally (RFC 7541, 6.2.2)."""
+    """Return an empty message to ServerLive, with each header literal (RFC 7541, 6.2.2)."""
     headers = {
         ":method": "POST", ":scheme": "http", ":path": f"{SERVICE}ServerLive",
         ":authority": AUTHORITY, "content-type": "application/grpc", "te": "trailers",

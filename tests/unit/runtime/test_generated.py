@@ -1,4 +1,4 @@
-"""The committed messages are those of the .proto beside them."""
+"""The committed messages are those of the .proto next to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DESCRIPTOR = re.compile(r"AddSerializedFile\((.*)\)")
 
 
 def descriptor(file: Path) -> str:
-    """The part that doesn't depend on the compiler's version."""
+    """Return the part that doesn't depend on the compiler's version."""
     found = _DESCRIPTOR.search(file.read_text())
     assert found
     return found[1]

@@ -194,7 +194,9 @@ def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) 
         np.testing.assert_array_equal(result.as_numpy(f"{name}_out"), array)
 
 
-def test_a_full_queue_is_said(start_server: Callable[..., Served], encoder_artifact: Path) -> None:
+def test_a_full_queue_is_reported(
+    start_server: Callable[..., Served], encoder_artifact: Path
+) -> None:
     busy = start_server(encoder_artifact, SKERRY_MAX_WAITING="0")
     with gateway(("demo.encoder", at(busy))) as port:
         client = client_of(port)

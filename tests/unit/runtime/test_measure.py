@@ -151,7 +151,7 @@ RARE = np.array([0] * 80 + [1] * 20)
 
 
 def flipped(*places: int) -> NDArray[Any]:
-    """The right answers, but for these places."""
+    """Return the right answers except for these places."""
     answers = RARE.copy()
     answers[list(places)] = 1 - answers[list(places)]
     return answers
@@ -218,7 +218,7 @@ def test_the_interval_holds_the_true_ratio_about_95_times_in_100(metric: str) ->
     random = np.random.default_rng(11)
 
     def draw(count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Answers of a baseline and of a candidate that is a little worse, and labels."""
+        """Return answers of a baseline and of a candidate that is a little worse, and labels."""
         if metric == "RMSE":
             errors = random.normal(size=(2, count)) * [[1.0], [0.3]]
             return errors[0], errors.sum(axis=0), np.zeros(count)
@@ -303,7 +303,7 @@ def test_the_worse_of_alone_and_in_batches_counts_figure_by_figure() -> None:
     assert (worse.ratio, worse.cosine) == (together.ratio, together.cosine)
 
 
-def test_rounding_is_the_same_answer_and_quantisation_is_not() -> None:
+def test_rounding_is_the_same_answer_and_quantization_is_not() -> None:
     answers = vectors()
     assert same_answers(answers * (1 + 1e-5), answers)
     spoiled = answers.copy()

@@ -47,7 +47,7 @@ QUESTION = {"ask": [{"tensor": "x", "shape": [1, WIDTH], "numbers": ROW.tolist()
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with the foreign distribution, on the path of this process."""
+    """Yield a folder with the foreign distribution, on the path of this process."""
     folder = tmp_path_factory.mktemp("site")
     install(folder)
     sys.path.insert(0, str(folder))
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def template(site: Path) -> dict[str, Any]:
-    """The pod template of a revision that the foreign engine's server serves."""
+    """Return the pod template of a revision that the foreign engine's server serves."""
     assert site.is_dir()
     served = dataclasses.replace(SERVED, server=find_engine("Reference").server)
     owner = dataclasses.replace(OWNER, name="encoder")
@@ -71,7 +71,7 @@ def template(site: Path) -> dict[str, Any]:
 def pod(
     template: dict[str, Any], site: Path, encoder_artifact: Path, tmp_path_factory: Any
 ) -> Iterator[Instance]:
-    """The pod, running, as the agent sees it; its ports are this machine's."""
+    """Yield the pod, running, as the agent sees it; its ports are this machine's."""
     repository = tmp_path_factory.mktemp("repository")
     ports = {"7000": str(free_port()), "8090": str(free_port())}
     paths = {"/model": str(encoder_artifact), "/repository": str(repository)}
@@ -97,7 +97,7 @@ def pod(
 def here(
     container: dict[str, Any], paths: dict[str, str], ports: dict[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """A container's command and variables with this machine's paths and ports."""
+    """Return a container's command and variables with this machine's paths and ports."""
 
     def local(text: str) -> str:
         for path, own in paths.items():
@@ -134,13 +134,13 @@ def as_the_api_server_has_it(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def mode(pod: Instance, word: str) -> None:
-    """How the server answers from now on."""
+    """Set how the server answers from now on."""
     HTTP.post(f"http://127.0.0.1:{pod.ports.http}/mode", content=word).raise_for_status()
 
 
 @pytest.fixture
 def right(pod: Instance) -> Iterator[Instance]:
-    """The pod; it answers rightly before and after."""
+    """Yield the pod; it answers correctly before and after."""
     yield pod
     mode(pod, "right")
 
@@ -183,11 +183,11 @@ async def test_its_answers_are_held_against_the_golden_samples(
 
 
 @pytest.mark.parametrize(
-    ("word", "status", "heard"),
+    ("word", "status", "failed"),
     [("right", 200, [False]), ("slow", 429, [True]), ("leaving", 503, [])],
 )
 async def test_the_gateway_checks_it_and_its_log_is_read_as_its_protocol_has_it(
-    right: Instance, word: str, status: int, heard: list[bool]
+    right: Instance, word: str, status: int, failed: list[bool]
 ) -> None:
     mode(right, word)
     server = right.as_server(100)
@@ -199,7 +199,7 @@ async def test_the_gateway_checks_it_and_its_log_is_read_as_its_protocol_has_it(
             line = await asyncio.wait_for(lines.get(), 20)
     assert answer.status_code == status
     found = parse(line, {KEY: {REVISION: server}})
-    assert [one.failed for _, _, one in found] == heard
+    assert [one.failed for _, _, one in found] == failed
 
 
 class Lines(asyncio.DatagramProtocol):
@@ -209,14 +209,14 @@ class Lines(asyncio.DatagramProtocol):
         self.found: asyncio.Queue[str] = asyncio.Queue()
 
     def datagram_received(self, data: bytes, _address: object) -> None:
-        """Keep what is said of a request, not of a health check."""
+        """Keep the log line of a request, not of a health check."""
         if data.startswith(KEY.encode()):
             self.found.put_nowait(data.decode())
 
 
 @asynccontextmanager
 async def log_of(path: Path) -> AsyncIterator[asyncio.Queue[str]]:
-    """The lines that the gateway logs to a socket."""
+    """Yield the lines that the gateway logs to a socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.setblocking(False)  # noqa: FBT003 - the standard library's signature
         server.bind(str(path))

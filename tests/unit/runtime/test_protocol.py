@@ -39,14 +39,14 @@ ROW = np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, WIDTH)
 
 @pytest.fixture(scope="module")
 def encoder(encoder_artifact: Path) -> Iterator[Served]:
-    """One server for the tests that leave it as it was."""
+    """Yield one server for the tests that leave it as it was."""
     with servers() as start:
         yield start(encoder_artifact)
 
 
 @pytest.fixture
 def fresh(start_server: Callable[..., Served], encoder_artifact: Path) -> Served:
-    """A server of the test's own."""
+    """Return a server of the test's own."""
     return start_server(encoder_artifact)
 
 
@@ -318,7 +318,7 @@ def test_concurrent_clients_get_their_own_answers(encoder: Served) -> None:
 
 
 def slow_model() -> Any:
-    """About a second of matrix products at 400 rows, on one thread."""
+    """Return a model that takes about a second of matrix products at 400 rows, on one thread."""
     return encoder_model(depth=12, width=1024)
 
 

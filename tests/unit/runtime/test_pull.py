@@ -30,7 +30,7 @@ REPOSITORY = "skerry/demo/model"
 
 
 def layer(**files: str) -> bytes:
-    """An uncompressed layer of text files."""
+    """Return an uncompressed layer of text files."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, text in files.items():
@@ -131,13 +131,13 @@ def test_only_digests_are_pulled(reference: str, tmp_path: Path) -> None:
 
 
 def manifest_of(blob: bytes) -> tuple[bytes, str]:
-    """A manifest of one layer, and its digest."""
+    """Return a manifest of one layer, and its digest."""
     content = json.dumps({"layers": [describe(blob)]}).encode()
     return content, digest(content)
 
 
 def limited(server: Scripted, blob: bytes, *busy: Answer) -> str:
-    """A registry that is busy at first, and the reference of its image."""
+    """Return a registry that is busy at first, and the reference of its image."""
     content, name = manifest_of(blob)
     server.says(*busy, Answer(body=content), Answer(body=blob))
     return f"{server.address}/{REPOSITORY}@{name}"
@@ -145,7 +145,7 @@ def limited(server: Scripted, blob: bytes, *busy: Answer) -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """No pause takes time."""
+    """Return a clock on which no pause takes time."""
     found = Clock()
     monkeypatch.setattr(pull_module, "time", found)
     return found
@@ -162,7 +162,7 @@ def test_a_busy_registry_is_asked_until_it_answers_as_it_asks(tmp_path: Path, cl
 
 
 @pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(500)])
-def test_what_does_not_pass_is_told_at_once(answer: Answer, tmp_path: Path) -> None:
+def test_what_does_not_pass_is_reported_at_once(answer: Answer, tmp_path: Path) -> None:
     with scripted(lambda _: answer) as server:
         reference = limited(server, b"", answer)
         with pytest.raises(PullError, match=f"answers {answer.status}"):

@@ -73,7 +73,7 @@ def environment(container: dict[str, Any], paths: dict[str, str]) -> dict[str, s
 
 @pytest.fixture(scope="module")
 def pod(encoder_artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
-    """The pod's three containers as processes, in the order in which the kubelet starts them."""
+    """Yield the pod's three containers as processes, in the order in which the kubelet starts them."""
     repository = tmp_path_factory.mktemp("repository")
     ports = Pod(free_port(), free_port(), free_port())
     paths = {

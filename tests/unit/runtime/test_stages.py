@@ -96,17 +96,17 @@ class Job:
         with pytest.MonkeyPatch.context() as patched:
             for name, value in self.environment().items():
                 patched.setenv(name, value)
-            return main([stage]), self.told()
+            return main([stage]), self.last_words()
 
     def run_command(self, stage: str, **environment: str) -> tuple[int, str]:
         """Run a stage as its container does; returns exit code and termination message."""
         command = [sys.executable, "-m", "skerry_runtime.measure", stage]
         settings = os.environ | self.environment() | environment
         done = subprocess.run(command, env=settings, check=False)
-        return done.returncode, self.told()
+        return done.returncode, self.last_words()
 
     def environment(self) -> dict[str, str]:
-        """What the container sets."""
+        """Return the variables that the container sets."""
         return {
             "SKERRY_PLAN": self.plan.model_dump_json(by_alias=True),
             "SKERRY_SOURCE_DIR": str(self.root / "source"),
@@ -115,17 +115,17 @@ class Job:
             "SKERRY_TERMINATION_LOG": str(self.root / "termination-log"),
         }
 
-    def told(self) -> str:
-        """The termination message."""
+    def last_words(self) -> str:
+        """Return the termination message."""
         return (self.root / "termination-log").read_text()
 
     def finalist(self) -> str:
-        """The recipe that answered the samples to certify."""
+        """Return the recipe that answered the samples to certify."""
         (file,) = (self.root / "scratch/measure/quality/certification").glob("*.npy")
         return file.stem
 
     def validation(self) -> Validation:
-        """What the validation stage left."""
+        """Return what the validation stage left."""
         return self.workspace.read_validation()
 
 
@@ -146,7 +146,7 @@ def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
 
 
 def new_job(root: Path) -> Job:
-    """A job with an encoder of four layers and 1,100 samples, before its first stage."""
+    """Return a job with an encoder of four layers and 1,100 samples, before its first stage."""
     for name in ("source", "dataset", "scratch"):
         (root / name).mkdir(parents=True)
     onnx.save(encoder_model(depth=4, width=WIDTH), root / "source/model.onnx")
@@ -157,7 +157,7 @@ def new_job(root: Path) -> Job:
 
 @pytest.fixture(scope="module", autouse=True)
 def short_blocks() -> Iterator[None]:
-    """How exactly a block tells the speed-up is not what these tests are about."""
+    """Shorten the blocks: their precision is not what these tests are about."""
     with pytest.MonkeyPatch.context() as patched:
         measuring.with_short_blocks(patched)
         yield
@@ -165,19 +165,19 @@ def short_blocks() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is, but where a certificate is read, whether memory repeats from process to process."""
+    """Use few processes: only the test of a certificate checks whether memory repeats."""
     measuring.with_one_memory_process(monkeypatch)
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """A job before its first stage."""
+    """Return a job before its first stage."""
     return new_job(tmp_path / "job")
 
 
 @pytest.fixture(scope="module")
 def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job's mounts after its first stage, which is measured once for all tests."""
+    """Return a job's mounts after its first stage, which is measured once for all tests."""
     done = new_job(tmp_path_factory.mktemp("baseline") / "job")
     code, message = done.run_command("baseline")
     assert code == 0, message
@@ -187,14 +187,14 @@ def baseline_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def measured(tmp_path: Path, baseline_root: Path) -> Job:
-    """A job after its first stage."""
+    """Return a job after its first stage."""
     shutil.copytree(baseline_root, tmp_path / "job")
     return Job(tmp_path / "job", plan())
 
 
 @pytest.fixture(scope="module")
 def judged_root(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A job's mounts after the source itself was judged, which is done once for all tests."""
+    """Return a job's mounts after the source itself was judged, which is done once for all tests."""
     root = tmp_path_factory.mktemp("judged") / "job"
     shutil.copytree(baseline_root, root)
     job = Job(root, plan())
@@ -207,14 +207,14 @@ def judged_root(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def judged(tmp_path: Path, judged_root: Path) -> Job:
-    """A job after its second stage, with the source as the one candidate."""
+    """Return a job after its second stage, with the source as the one candidate."""
     shutil.copytree(judged_root, tmp_path / "job")
     return Job(tmp_path / "job", plan())
 
 
 @pytest.fixture(scope="module")
 def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job after its last stage, which chose the source; for the tests that change nothing."""
+    """Return a job after its last stage, which chose the source; for the tests that change nothing."""
     root = tmp_path_factory.mktemp("certified") / "job"
     shutil.copytree(baseline_root, root)
     job = Job(root, plan())
@@ -231,7 +231,7 @@ def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return job
 
 
-def test_the_best_that_passes_is_chosen_and_certified_afresh(certified: Job) -> None:
+def test_the_best_that_passes_is_chosen_and_certified_on_other_samples(certified: Job) -> None:
     validation = certified.validation()
     trials = {one.trial.recipe: one for one in validation.trials}
     assert validation.chosen == "source", validation.message
@@ -273,7 +273,7 @@ def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path
     assert np.abs(answers["embedding"] - outputs["embedding"][:1]).max() <= limit
 
 
-def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_told(measured: Job) -> None:
+def test_when_none_passes_nothing_is_chosen_and_each_shortfall_is_reported(measured: Job) -> None:
     job = measured
     job.add("spoiled", encoder_model(depth=4, width=WIDTH, noise=0.5))
     assert job.run("quality") == (0, "0 of 1 candidates pass the gates at full speed")
@@ -300,7 +300,7 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
 
 
 def test_accuracy_with_labels(job: Job) -> None:
-    labelled = Job(job.root, plan(Metric.ACCURACY))
+    labeled = Job(job.root, plan(Metric.ACCURACY))
     source = job.root / "source/model.onnx"
     with np.load(job.root / "dataset/dataset.npz") as archive:
         rows = archive["x"]
@@ -308,11 +308,11 @@ def test_accuracy_with_labels(job: Job) -> None:
         Session(load_model("ONNXRuntime", source, 1)).run({"x": rows})["embedding"].argmax(axis=1)
     )
     np.savez(job.root / "dataset/dataset.npz", x=rows, labels=labels)
-    labelled.add("source", source.read_bytes())
-    assert labelled.run("baseline")[0] == 0
-    code, message = labelled.validate()
+    labeled.add("source", source.read_bytes())
+    assert labeled.run("baseline")[0] == 0
+    code, message = labeled.validate()
     assert code == 0, message
-    certified = labelled.validation().certified
+    certified = labeled.validation().certified
     assert certified is not None
     assert certified.trial.cosine is None
     assert certified.trial.quality is not None
@@ -371,7 +371,7 @@ def begun_seconds_ago(job: Job, seconds: float) -> None:
 
 
 def burdened(model: Any) -> Any:
-    """The same answers, each after much more work."""
+    """Return the same answers, each after much more work."""
     graph = model.graph
     answer = graph.node[-1].output[0]
     graph.node[-1].output[0] = "unburdened"
@@ -447,7 +447,7 @@ def test_validation_needs_the_answers(measured: Job) -> None:
     assert message.endswith("screening.json is missing: the stage quality has to run before")
 
 
-def test_a_killed_process_tells_the_limit_of_its_container(measured: Job) -> None:
+def test_a_killed_process_names_the_limit_of_its_container(measured: Job) -> None:
     workspace = measured.workspace
     for stage, setting in (
         (QUALITY, "the chart's builds.resources.memory"),
@@ -491,12 +491,12 @@ def test_what_is_wrong_is_the_termination_message(
     job: Job, break_it: Any, stage: str, code: int, message: str
 ) -> None:
     break_it(job.root)
-    ended, told = job.run(stage)
+    ended, last_words = job.run(stage)
     assert ended == code
-    assert message in told
+    assert message in last_words
 
 
-def test_a_broken_plan_is_told(job: Job) -> None:
-    code, told = job.run_command("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
+def test_a_broken_plan_is_reported(job: Job) -> None:
+    code, last_words = job.run_command("baseline", SKERRY_PLAN=json.dumps({"edgeModel": "x"}))
     assert code == 1
-    assert "SKERRY_PLAN holds no plan of this release" in told
+    assert "SKERRY_PLAN holds no plan of this release" in last_words

@@ -18,9 +18,9 @@ PATIENCE = 10.0
 
 @dataclass
 class Job:
-    """A task that runs until it is let go, and knows what became of it."""
+    """A task that runs until it is released, and knows what became of it."""
 
-    let_go: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
     thread: threading.Thread | None = None
@@ -30,7 +30,7 @@ class Job:
         """Run."""
         self.thread = threading.current_thread()
         self.begun.set()
-        assert self.let_go.wait(PATIENCE)
+        assert self.released.wait(PATIENCE)
         if self.error is not None:
             raise self.error
 
@@ -51,7 +51,7 @@ def run(workers: Workers, job: Job) -> Job:
     idle = len(workers._idle)
     workers.add_task(job)
     assert job.begun.wait(PATIENCE)
-    job.let_go.set()
+    job.released.set()
     while len(workers._idle) < idle:
         threading.Event().wait(0.001)
     return job
@@ -71,12 +71,12 @@ def test_together_each_has_a_thread_and_the_next_waits_for_the_first_that_is_fre
     assert jobs[0].begun.wait(PATIENCE)
     assert jobs[1].begun.wait(PATIENCE)
     assert not jobs[2].begun.is_set()
-    jobs[1].let_go.set()
+    jobs[1].released.set()
     assert jobs[2].begun.wait(PATIENCE)
     assert jobs[0].thread is not jobs[1].thread
     assert jobs[2].thread is jobs[1].thread
     for job in jobs:
-        job.let_go.set()
+        job.released.set()
 
 
 def test_an_error_ends_no_thread(workers: Workers, caplog: pytest.LogCaptureFixture) -> None:
@@ -91,10 +91,10 @@ def test_the_end_waits_for_what_runs_and_cancels_what_waits() -> None:
     workers.add_task(runs)
     workers.add_task(waits)
     assert runs.begun.wait(PATIENCE)
-    letting_go = threading.Timer(0.05, runs.let_go.set)
-    letting_go.start()
+    releasing = threading.Timer(0.05, runs.released.set)
+    releasing.start()
     assert workers.shutdown(timeout=PATIENCE)
-    assert runs.let_go.is_set()
+    assert runs.released.is_set()
     assert waits.cancelled
     assert not waits.begun.is_set()
     assert not any(thread.is_alive() for thread in workers._threads)
@@ -106,4 +106,4 @@ def test_the_end_does_not_wait_for_ever() -> None:
     workers.add_task(stuck)
     assert stuck.begun.wait(PATIENCE)
     assert not workers.shutdown(timeout=0.01)
-    stuck.let_go.set()
+    stuck.released.set()

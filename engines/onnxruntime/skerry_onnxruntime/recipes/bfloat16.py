@@ -1,7 +1,7 @@
 """Everything in bfloat16, where the CPU provider computes in it.
 
 ONNX Runtime's CPU provider has next to no bfloat16 kernels, and unlike for float16 it inserts no
-casts: loading tells, on the CPU at hand, and its reason is passed on.
+casts: loading shows whether the CPU at hand has them, and its reason is passed on.
 """
 
 from __future__ import annotations

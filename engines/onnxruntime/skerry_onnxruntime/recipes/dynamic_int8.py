@@ -1,7 +1,7 @@
-"""Int8 weights with a scale per channel, and activations quantised anew in every call.
+"""Int8 weights with a scale per channel, and activations quantized in every call.
 
 No calibration is needed, and outliers of a transformer's activations are met by the scale of the
-call. One scale per tensor instead of per channel lost four times as many nearest neighbours.
+call. One scale per tensor instead of per channel lost four times as many nearest neighbors.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from skerry.engines import ModelError, NotSupported
-from skerry_onnxruntime.building import optimise
+from skerry_onnxruntime.building import optimize
 from skerry_optimizer.models.describing import nodes_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def build_float16(ingredients: Ingredients) -> None:
     ingredients.target.write_bytes(model.SerializeToString(deterministic=True))
     as_run = ingredients.source.with_name("float16-as-run.onnx")
     try:
-        optimise(ingredients.target, as_run)
+        optimize(ingredients.target, as_run)
     except ModelError as error:
         raise NotSupported(f"ONNX Runtime refuses it on this CPU: {error}") from error
     widened = operators_in_float32(onnx.load(as_run).graph)

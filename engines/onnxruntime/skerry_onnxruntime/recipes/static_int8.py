@@ -1,6 +1,6 @@
 """Int8 weights and activations with scales from calibration samples, as QDQ pairs.
 
-The recipe for convolutions, where scales made anew in every call cost more than int8 gains.
+The recipe for convolutions, where computing scales in every call costs more than int8 gains.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def build_static_int8(ingredients: Ingredients) -> None:
     multiplies fastest. Without exact dot products weights use 7 bits (its docs on quantization).
     """
     prepared = ingredients.source.with_name("prepared.onnx")
-    # Convolutions swallow their batch normalisation here; shapes let scales skip reshapes.
+    # Convolutions swallow their batch normalization here; shapes let scales skip reshapes.
     quant_pre_process(ingredients.source, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared,

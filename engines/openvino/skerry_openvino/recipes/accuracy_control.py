@@ -1,8 +1,8 @@
 """Int8 as in `post_training`, but what costs most quality goes back to float until little is lost.
 
-NNCF compares answers on the calibration samples, ranks the quantised operators by what they spoil,
+NNCF compares answers on the calibration samples, ranks the quantized operators by what they spoil,
 and undoes the worst, one after the other. Labels are not looked at: the measure is how much of the
-variation of the float answers the quantised ones still tell, which every task has.
+variation of the float answers the quantized ones still reproduce, which every task has.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _flat(outputs: Any) -> NDArray[Any]:
 
 
 def fidelity(reference: NDArray[Any], answers: NDArray[Any]) -> float:
-    """Return the share of the reference's variation that answers tell: 1 when they are equal.
+    """Return the share of the reference's variation that answers reproduce: 1 when they are equal.
 
     This is the coefficient of determination, over all samples and elements.
     """

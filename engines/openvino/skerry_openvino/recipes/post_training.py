@@ -1,4 +1,4 @@
-"""Int8 weights and activations with scales from calibration samples (NNCF's post-training quantisation).
+"""Int8 weights and activations with scales from calibration samples (NNCF's post-training quantization).
 
 The fastest where the CPU multiplies int8 (VNNI, AMX). For transformers NNCF smooths outliers of
 activations into weights first and leaves out what is known to spoil attention.

@@ -1,6 +1,6 @@
 """Weights in 8 or 4 bits, embeddings included; activations stay float.
 
-Best for memory, and for quality at that size. The CPU plug-in quantises activations in groups for
+Best for memory, and for quality at that size. The CPU plug-in quantizes activations in groups for
 the multiplication itself where that is faster.
 """
 

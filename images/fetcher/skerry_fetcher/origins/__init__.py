@@ -21,7 +21,7 @@ class Origin(Protocol):
     """A place that files are fetched from."""
 
     def look(self) -> Listing:
-        """All files that are meant.
+        """Return the listing of the files that the source names.
 
         Raises:
             RefusedError: There are none, or they may not be read.
@@ -50,7 +50,7 @@ ORIGINS = {
 
 
 def origin_of(plan: FetchPlan, workspace: Workspace) -> Origin:
-    """The origin of a plan, which has read its credentials and sent nothing yet.
+    """Return the origin of a plan; it has read its credentials and sent nothing yet.
 
     Raises:
         RefusedError: The Secret can't be used.

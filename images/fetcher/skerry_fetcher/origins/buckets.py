@@ -1,6 +1,6 @@
 """Objects of S3 and Google Cloud Storage, and of servers that speak their protocols, by obstore.
 
-obstore's own retries bridge short breaks; a longer one goes on by a range, and only of the same
+obstore's own retries bridge short breaks; a longer one continues by a range, and only of the same
 version (`If-Match`).
 """
 
@@ -71,7 +71,7 @@ class Bucket:
             self._store = make(bucket, client_options=client, retry_config=_RETRIES, **settings)
 
     def look(self) -> Listing:
-        """Names, sizes and versions; one request for an object, one per 1000 of a folder."""
+        """Return names, sizes and versions: one request for an object, one per 1000 objects of a folder."""
         with self._errors():
             if not self._key.endswith("/"):
                 found = _remote(obstore.head(self._store, self._key), self._key.rpartition("/")[2])
@@ -120,15 +120,15 @@ class Bucket:
                 f"{self._where}: there is no such bucket or object; correct the uri, or put it there",
             ) from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise denied(self._where, self._secret, _told(error)) from error
+            raise denied(self._where, self._secret, _error_code(error)) from error
         except PreconditionError as error:
-            told = f"{self._where}: it changed while it was fetched"
-            raise RefusedError(FetchRefusal.CHANGED, told) from error
+            message = f"{self._where}: it changed while it was fetched"
+            raise RefusedError(FetchRefusal.CHANGED, message) from error
         except (BaseError, ValueError) as error:
             raise self._of_text(error) from error
 
     def _of_text(self, error: Exception) -> RefusedError | BrokenError:
-        """Obstore has one error for all other trouble, with the cause in its text."""
+        """Return the error for Obstore's generic one, which has the cause in its text."""
         text = str(error)
         if "dns error" in text or "failed to lookup address" in text:
             return host_unknown(self._where)
@@ -168,7 +168,7 @@ def _remote(meta: ObjectMeta, name: str) -> RemoteFile:
     return RemoteFile(name=name, size=meta["size"], validator=meta["e_tag"] or "")
 
 
-def _told(error: Exception) -> str:
-    """The server's own code, where the answer has one, such as SignatureDoesNotMatch."""
+def _error_code(error: Exception) -> str:
+    """Return the server's own error code, such as SignatureDoesNotMatch, where the answer has one."""
     code = str(error).partition("<Code>")[2].partition("</Code>")[0]
     return code or ("HTTP 401" if isinstance(error, UnauthenticatedError) else "HTTP 403")

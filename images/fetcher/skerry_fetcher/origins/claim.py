@@ -1,6 +1,6 @@
 """Files of a PersistentVolumeClaim, which the job mounts to read.
 
-Nothing tells versions of a file apart but its bytes, so it is always read in full. It is copied
+Only its bytes distinguish versions of a file, so it is always read in full. It is copied
 first: what is packed is what was checked, whoever writes to the claim meanwhile.
 """
 
@@ -27,13 +27,13 @@ class Claim:
     """A file or folder below the claim's root."""
 
     def __init__(self, plan: FetchPlan, workspace: Workspace) -> None:
-        """Nothing is read yet."""
+        """Begin with nothing read."""
         self._where = plan.uri
         self._root = workspace.claim.resolve()
         self._path = workspace.claim / plan.uri.removeprefix("pvc://").partition("/")[2]
 
     def look(self) -> Listing:
-        """Names and sizes."""
+        """Return names and sizes."""
         with self._errors():
             path = self._path.resolve()
             if not path.is_relative_to(self._root):

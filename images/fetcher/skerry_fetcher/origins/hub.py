@@ -1,8 +1,8 @@
 """Models and data sets of the Hugging Face Hub, or of a server that speaks its protocol.
 
 A revision (a branch, a tag; by default `main`) is resolved to its commit first, and every file is of
-that commit. Downloads are huggingface_hub's own: they go on by ranges where they broke off. Its
-faster way, Xet, is left off: a broken transfer begins anew there.
+that commit. Downloads are huggingface_hub's own: they continue by ranges where they broke off. Its
+faster way, Xet, is left off: a broken transfer starts from scratch there.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Hub:
         _trust(credentials, self._scratch)
 
     def look(self) -> Listing:
-        """The files of the commit that the revision names now."""
+        """Return the files of the commit that the revision names now."""
         with self._errors():
             api = HfApi(endpoint=self._endpoint)
             ask = api.dataset_info if self._type == "dataset" else api.model_info
@@ -115,10 +115,10 @@ class Hub:
         try:
             yield
         except errors.GatedRepoError as error:
-            told = "its terms must be accepted on the Hub first"
-            raise denied(self._where, self._secret, told) from error
+            message = "its terms must be accepted on the Hub first"
+            raise denied(self._where, self._secret, message) from error
         except errors.RepositoryNotFoundError as error:
-            # The Hub does not tell whether a private repository is there.
+            # The Hub does not say whether a private repository exists.
             raise RefusedError(
                 FetchRefusal.NOT_FOUND,
                 f"{self._where}: there is no such repository, or it is private and"
@@ -143,7 +143,7 @@ def _with(secret: str | None) -> str:
 
 
 def _parts(uri: str) -> tuple[str, str, str, str]:
-    """Kind, repository, revision and path of hf://[datasets/]OWNER/NAME[@REVISION][/PATH]."""
+    """Return kind, repository, revision and path of hf://[datasets/]OWNER/NAME[@REVISION][/PATH]."""
     rest = uri.removeprefix("hf://")
     kind = "dataset" if rest.startswith("datasets/") else "model"
     owner, name, *path = rest.removeprefix("datasets/").split("/", 2)

@@ -43,13 +43,13 @@ class PrivateTag:
         self._client = RegistryClient(access, secret, JOB)
 
     def look(self) -> Listing:
-        """The digest of the tag."""
+        """Return a listing of no files, with the digest of the tag."""
         try:
             digest = self._client.digest_of_tag(self._tag)
         except RegistryError as error:
             if error.status in {401, 403}:
-                told = f"HTTP {error.status}"
-                raise denied(self._where, self._secret, told) from error
+                message = f"HTTP {error.status}"
+                raise denied(self._where, self._secret, message) from error
             if error.status in WAITED_FOR:
                 raise RefusedError(FetchRefusal.UNREACHABLE, str(error)) from error
             raise BrokenError(str(error)) from error
@@ -61,5 +61,5 @@ class PrivateTag:
         return Listing(resolved=self._tag, digest=digest)
 
     def fetch(self, file: RemoteFile, sink: Sink) -> None:
-        """Never asked for: the listing has no files."""
+        """Fail: the listing has no files, so nobody calls this."""
         raise BrokenError(f"{self._where}: {file.name} is not fetched into {sink.path}")

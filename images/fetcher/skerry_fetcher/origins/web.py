@@ -1,7 +1,7 @@
 """One file of a web server, by ranges: RFC 9110, sections 13 and 14.
 
 It is looked at with a GET of its first byte: servers that sign an address for GET refuse a HEAD, and
-the answer says whether ranges work. A download goes on where it broke off (`Range`), but only of the
+the answer says whether ranges work. A download continues where it broke off (`Range`), but only of the
 same version (`If-Range`); a server without ranges is asked for all of it again.
 """
 
@@ -51,7 +51,7 @@ class WebFile:
         self._where = plan.uri.partition("?")[0]
 
     def look(self) -> Listing:
-        """The file's size and version."""
+        """Return the file's size and version."""
         with self._asked({"Range": "bytes=0-0"}) as answer:
             name = PurePosixPath(unquote(urlsplit(self._uri).path)).name
             file = RemoteFile(name=name, size=_size(answer), validator=_validator(answer))
@@ -115,6 +115,6 @@ def _size(answer: httpx.Response) -> int | None:
 
 
 def _validator(answer: httpx.Response) -> str:
-    """A strong ETag; a weak one does not promise the same bytes (RFC 9110, 8.8.3)."""
+    """Return a strong ETag; a weak one does not promise the same bytes (RFC 9110, 8.8.3)."""
     tag: str = answer.headers.get("ETag", "")
     return "" if tag.startswith("W/") else tag

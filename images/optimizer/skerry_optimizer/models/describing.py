@@ -37,7 +37,7 @@ def describe(model: ModelProto, source_digest: str, size: int) -> Assessment:
         quantizable=f"{share:.3f}",
         family=family,
         message=f"{family} of {total:,} parameters in {len(operators)} operators;"
-        f" {share:.0%} can be quantised",
+        f" {share:.0%} can be quantized",
     )
 
 

@@ -44,10 +44,10 @@ def model_bytes(file: Path) -> int:
 
 def _parsed(file: Path) -> ModelProto:
     if not file.is_file():
-        beside = sorted(path.name for path in file.parent.glob("*"))[:8]
+        present = sorted(path.name for path in file.parent.glob("*"))[:8]
         raise StageError(
             f"the source holds no {file.name}: its image must have {file.name} at its root"
-            f" (found: {', '.join(beside) or 'nothing'})"
+            f" (found: {', '.join(present) or 'nothing'})"
         )
     try:
         return onnx.load(file, load_external_data=False)
@@ -82,13 +82,13 @@ def _check_external(file: Path, model: ModelProto) -> None:
     for path in _external_files(file, model):
         if not path.is_file():
             raise StageError(
-                f"{file.name} keeps weights in {path.name}, which is not beside it: put all files"
+                f"{file.name} keeps weights in {path.name}, which is not next to it: put all files"
                 " of the model into the image"
             )
         total += path.stat().st_size
     if total > MOST_BYTES:
         raise StageError(
-            f"the model has {total / 1e9:.1f} GB; this release optimises up to"
+            f"the model has {total / 1e9:.1f} GB; this release optimizes up to"
             f" {MOST_BYTES / 1e9:.0f} GB"
         )
 
@@ -108,6 +108,6 @@ def _location(file: Path, tensor: TensorProto) -> Path:
     if not path.is_relative_to(file.parent.resolve()):
         raise StageError(
             f"{file.name} keeps weights in {name}, outside of its own folder: this is refused;"
-            " save the model with its data beside it"
+            " save the model with its data next to it"
         )
     return path

@@ -1,7 +1,7 @@
 """Reads source and data set once: what the model is made of, and whether it can be measured with that data.
 
 Its answer, for the operator, is the JSON of `skerry.api.edgemodel.Assessment`; it lies in the registry
-too, so that the same source is not read again for an EdgeModel that is applied anew.
+too, so that the same source is not read again for an EdgeModel that is applied again.
 """
 
 from __future__ import annotations

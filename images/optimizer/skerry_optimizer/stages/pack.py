@@ -1,4 +1,4 @@
-"""The last stage: pushes what passed the gates with its evidence, and tells the operator.
+"""The last stage: pushes what passed the gates with its evidence, and reports to the operator.
 
 Its message is the summary of `skerry.jobs.results`. Where no candidate passed, the evidence
 alone is pushed: the answer is final for these keys, and nothing that failed can be served.
@@ -35,12 +35,12 @@ def pack(workspace: Workspace) -> str:
         return encode_summary(workspace.read_found().model_copy(update={"reused": True}))
     plan = JobPlan.from_environment(os.environ)
     summary = push_evidence(
-        RegistryClient(plan.registry, patience=JOB), workspace, plan, summarised(workspace, plan)
+        RegistryClient(plan.registry, patience=JOB), workspace, plan, summarized(workspace, plan)
     )
     return encode_summary(summary)
 
 
-def summarised(workspace: Workspace, plan: JobPlan) -> JobSummary:
+def summarized(workspace: Workspace, plan: JobPlan) -> JobSummary:
     """Return the summary of what validation found; the artifact is added once it is pushed.
 
     Raises:

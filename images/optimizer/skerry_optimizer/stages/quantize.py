@@ -1,7 +1,7 @@
 """Quantization: one candidate per recipe, made in a process that may die.
 
 A recipe that fails, crashes or runs out of memory is a result, not the end of the job: the others
-go on. One process makes all, as the quantisers take seconds to import; where it dies, the recipe at
+continue. One process makes all, as the quantizers take seconds to import; where it dies, the recipe at
 hand is tried once more in a fresh one. Which are tried is decided by the family of the model, in
 the order that the engine names (`skerry.engines.EnginePlugin.order`).
 """
@@ -110,7 +110,7 @@ def _built(
         return _candidate(recipe, TrialOutcome.NOT_SUPPORTED, str(error))
     except NotRunnable as error:
         return _candidate(recipe, TrialOutcome.FAILED, f"made, but does not run: {error}")
-    except Exception as error:  # noqa: BLE001 - whatever a quantiser throws is this recipe's result
+    except Exception as error:  # noqa: BLE001 - whatever a quantizer throws is this recipe's result
         message = f"{type(error).__name__}: {first_line(error)}"
         return _candidate(recipe, TrialOutcome.FAILED, message)
     finally:
@@ -132,4 +132,4 @@ def _ending(code: int) -> str:
     if code == -signal.SIGKILL:
         return "killed, most likely out of memory: raise builds.resources.memory of the operator"
     reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
-    return f"the quantiser ended with {reason}; its log is that of the quantization container"
+    return f"the quantizer ended with {reason}; its log is that of the quantization container"

@@ -1,6 +1,6 @@
-"""Measuring: what a candidate is worth against the unoptimised source, on this device.
+"""Measuring: what a candidate is worth against the unoptimized source, on this device.
 
-Three containers of the optimisation job run this, in the image that will serve. With the builds' CPU:
+Three containers of the optimization job run this, in the image that will serve. With the builds' CPU:
 `baseline` (the source in float32), and `quality` (a race of all candidates, then the answers of the best on
 other samples). Under the limits that will serve: `validate` (the certificate of the best).
 The rules, and why each is there, are in docs/adr/0007-measuring.md and 0038-racing.md:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("skerry_runtime.measure")
 
-# A candidate that fails a required gate on so many samples is not judged on the rest. For neighbours
-# fewer samples make an easier task, so this errs to the candidate's favour.
+# A candidate that fails a required gate on so many samples is not judged on the rest. For neighbors
+# fewer samples make an easier task, so this errs to the candidate's favor.
 SCREENING_SAMPLES = 200
 # Full batches that are compared with the answers alone. When all agree but for rounding, the model
 # computes rows independently, and the quality alone holds for batches too.
@@ -75,11 +75,15 @@ def judge_on(
     """
     judging = _Judging(bench, candidate, samples, process, known or {})
     judged, answers = judging.result(is_enough or (lambda _: False))
-    told = "; ".join(
+    differences = "; ".join(
         one.message for one in gates_of_quality(bench, candidate, judged) if one.required
     )
     log.info(
-        "%s on %d samples to %s: %s", candidate.file.recipe, judged.seen, FOR[samples.split], told
+        "%s on %d samples to %s: %s",
+        candidate.file.recipe,
+        judged.seen,
+        FOR[samples.split],
+        differences,
     )
     return judged, answers
 

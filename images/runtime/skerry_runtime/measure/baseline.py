@@ -1,4 +1,4 @@
-"""The stage BaselineMeasurement: the unoptimised source in float32, as every ratio's denominator.
+"""The stage BaselineMeasurement: the unoptimized source in float32, as every ratio's denominator.
 
 It also splits the data set, for all stages after. The source's answers are the stage `quality`'s:
 under the serving CPU limit they would take minutes and be the same.
@@ -33,7 +33,7 @@ log = logging.getLogger("skerry_runtime.measure")
 # Enough for the interval of a share near 0.95 to be about 4 % wide; more only costs a slow device
 # time. Certification judges one candidate, so it can afford more.
 MOST_SAMPLES = {Split.CHOICE: 500, Split.CERTIFICATION: 1000}
-# For people to know the source's latency; speed-ups come from blocks beside each candidate.
+# For people to know the source's latency; speed-ups come from blocks next to each candidate's.
 CALLS = 40
 
 

@@ -1,6 +1,6 @@
 """Blocks A B B A of calls against the baseline: the speed-up, with its interval.
 
-Interleaving single calls would measure cache eviction, one long block of each the neighbours on the
+Interleaving single calls would measure cache eviction, one long block of each the neighbors on the
 machine. So baseline and candidate take turns in blocks, mirrored so that a drift hits both alike,
 and each pair of blocks gives one ratio of medians.
 """

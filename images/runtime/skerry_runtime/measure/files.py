@@ -71,11 +71,11 @@ class Samples:
         return answers
 
     def first(self) -> dict[str, NDArray[Any]]:
-        """One sample as the inputs of an inference."""
+        """Return one sample as the inputs of an inference."""
         return {name: np.load(file, mmap_mode="r")[:1].copy() for name, file in self.files.items()}
 
     def inputs(self) -> dict[str, NDArray[Any]]:
-        """All samples in memory."""
+        """Return all samples in memory."""
         return {name: np.load(file) for name, file in self.files.items()}
 
     def write(self, dataset: Dataset) -> None:

@@ -167,21 +167,21 @@ def f1(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) ->
 class _F1:
     """The F1 score of some answers, and what each sample does to its logarithm.
 
-    Of a class with the shares t (right), p (answered) and l (labelled) F1 is 2t / (p + l); a sample
-    moves it by the derivative, (2 [right] - F1 ([answered] + [labelled])) / (p + l).
+    Of a class with the shares t (right), p (answered) and l (labeled) F1 is 2t / (p + l); a sample
+    moves it by the derivative, (2 [right] - F1 ([answered] + [labeled])) / (p + l).
     """
 
     def __init__(self, answers: NDArray[Any], labels: NDArray[Any]) -> None:
         names = np.unique(labels)[:, None]
-        answered, labelled = answers == names, labels == names
+        answered, labeled = answers == names, labels == names
         self.right = answers == labels
-        either = (answered.mean(axis=1) + labelled.mean(axis=1))[:, None]
-        scores = 2 * (answered & labelled).mean(axis=1, keepdims=True) / either
+        either = (answered.mean(axis=1) + labeled.mean(axis=1))[:, None]
+        scores = 2 * (answered & labeled).mean(axis=1, keepdims=True) / either
         self.score = float(scores.mean())
-        both = answered.astype(np.float64) + labelled
-        moved = (2 * (answered & labelled) - scores * both) / either
+        both = answered.astype(np.float64) + labeled
+        moved = (2 * (answered & labeled) - scores * both) / either
         # A right answer of the mean sample that becomes a wrong one of another class.
-        lost = ((2 - scores) / either * labelled).sum(axis=0).mean() / len(names)
+        lost = ((2 - scores) / either * labeled).sum(axis=0).mean() / len(names)
         scale = self.score or 1.0
         self.influences: NDArray[np.float64] = moved.mean(axis=0) / scale
         self.one_error = float(lost / scale)
@@ -208,7 +208,7 @@ _BY_LABELS: dict[str, Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], Quali
 
 
 def same_answers(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Tell whether all rows agree but for rounding."""
+    """Return whether all rows agree but for rounding."""
     return not len(differing(one, other))
 
 

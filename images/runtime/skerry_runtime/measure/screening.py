@@ -55,9 +55,9 @@ def screen(bench: Bench) -> str:
         by_recipe = {one.file.recipe: one for one in candidates}
         ranking = [by_recipe[recipe] for recipe in choice.ranking[:MOST_CERTIFICATIONS]]
         finalist = _finalist(bench, found, baseline, ranking)
-    told = f"{len(choice.ranking)} of {len(trials)} candidates pass the gates at full speed"
+    message = f"{len(choice.ranking)} of {len(trials)} candidates pass the gates at full speed"
     held = f"{finalist} holds on other samples" if finalist else "none holds on other samples"
-    return f"{told}; {held}" if ranking else told
+    return f"{message}; {held}" if ranking else message
 
 
 def _race(

@@ -99,7 +99,7 @@ def _certify(
             tried = _Certified(_refused(bench, candidate, screened, judged), holds=False)
         trial = tried.measured.trial
         log.info("%s: %s", "certified" if tried.holds else "refused", describe(trial))
-        # What came nearest is the best of the ranking, so the first refusal is the one to tell.
+        # What came nearest is the best of the ranking, so the first refusal is the one to report.
         certified = certified if certified and not tried.holds else tried
         if tried.holds:
             break
@@ -141,8 +141,8 @@ def _validation(
     certified: _Certified | None,
 ) -> Validation:
     gates = bench.plan.gates
-    told = certified.measured.trial if certified else None
-    told = told or nearest_miss([one.trial for one in trials], gates, bench.plan.weights)
+    reported = certified.measured.trial if certified else None
+    reported = reported or nearest_miss([one.trial for one in trials], gates, bench.plan.weights)
     return Validation(
         trials=tuple(trials),
         baseline=(
@@ -151,7 +151,7 @@ def _validation(
         chosen=certified.measured.trial.recipe if certified and certified.holds else None,
         certified=certified.measured if certified and certified.holds else None,
         front=choice.front,
-        gates=evaluate(told, gates) if told else (),
+        gates=evaluate(reported, gates) if reported else (),
         message=_message(bench, choice, certified)[:1000],
     )
 
@@ -161,7 +161,7 @@ def _message(bench: Bench, choice: Choice, certified: _Certified | None) -> str:
         return choice.explanation
     trial = certified.measured.trial
     if certified.holds:
-        return f"{choice.explanation}; certified afresh: {describe(trial)}"
+        return f"{choice.explanation}; certified on other samples: {describe(trial)}"
     results = evaluate(trial, bench.plan.gates)
     short = shortfalls(results, allow_marginal=bench.plan.gates.allow_marginal)
     return (

@@ -70,7 +70,7 @@ class Worker:
             times.append(seconds * 1000)
             answers.append(answer)
             if rest > 0:
-                time.sleep(rest)  # a pace, not a synchronisation
+                time.sleep(rest)  # a pace, not a synchronization
         return times, answers
 
     def batch(self, rows: Sequence[int]) -> NDArray[Any]:

@@ -42,7 +42,7 @@ INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-"""What `digest_of_tag` takes beside Skerry's own kind of manifest."""
+"""What `digest_of_tag` takes in addition to Skerry's own kind of manifest."""
 
 OWN_SECRET = "the operator's registry.pushSecret"  # noqa: S105 - a field's name
 
@@ -99,7 +99,7 @@ class _Transport(oras.provider.Registry):  # type: ignore[misc]  # oras has no t
             )  # fmt: skip
             return answer
 
-        # Where an upload goes on is the registry's to say; its credentials stay with it.
+        # The registry decides where an upload continues; its credentials stay with it.
         own = urlsplit(url).netloc == self._own
         response = send({**(headers or {}), **(self._authorization() if own else {})})
         if own and response.status_code == requests.codes.unauthorized:
@@ -266,8 +266,8 @@ class RegistryClient:
             RegistryError, tarfile.TarError, requests.RequestException,
             oras.auth.AuthenticationException, ValueError,
         ) as error:  # fmt: skip
-            told = f"could not {doing} registry {self._name}: {error}"
-            raise RegistryError(told, getattr(error, "status", 0)) from error
+            message = f"could not {doing} registry {self._name}: {error}"
+            raise RegistryError(message, getattr(error, "status", 0)) from error
 
 
 ADVICE = {
@@ -281,10 +281,10 @@ ADVICE = {
 
 def _reason(response: requests.Response, secret: str) -> str:
     advice = ADVICE.get(response.status_code, "see the registry's log").format(secret=secret)
-    return f"HTTP {response.status_code}{_told(response)}: {advice}"
+    return f"HTTP {response.status_code}{_server_message(response)}: {advice}"
 
 
-def _told(response: requests.Response) -> str:
+def _server_message(response: requests.Response) -> str:
     try:
         errors = response.json()["errors"]
         return f" ({errors[0]['code']}: {errors[0].get('message', '')})"

@@ -80,7 +80,7 @@ async def _classes(connection: Connection, notes: list[str]) -> dict[str, Hardwa
 
 
 async def installed(connection: Connection, notes: list[str]) -> OperatorConfig | None:
-    """The operator's configuration; None, with a note, where it is not there or may not be read."""
+    """Return the operator's configuration; None, with a note, where it is not there or may not be read."""
     place = f"ConfigMap {SYSTEM_NAMESPACE}/{CONFIG_MAP}"
     try:
         found = await connection.cluster.get(kinds.CONFIG_MAP, SYSTEM_NAMESPACE, CONFIG_MAP)

@@ -66,7 +66,7 @@ def read_manifests(paths: Sequence[str]) -> Manifests:
 
 
 def read_config(path: Path) -> OperatorConfig:
-    """The operator's configuration from a file.
+    """Return the operator's configuration from a file.
 
     Raises:
         CliError: it can't be read, or is wrong.
@@ -76,7 +76,7 @@ def read_config(path: Path) -> OperatorConfig:
 
 
 def config_from(document: Any, place: str) -> OperatorConfig:
-    """The operator's configuration from what was parsed.
+    """Return the operator's configuration from what was parsed.
 
     Raises:
         CliError: it is wrong.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def offline_plans(
     manifests: Manifests, file: Path | None, config: OperatorConfig | None
 ) -> list[Plan]:
-    """What the files alone say.
+    """Return the plans that the files alone allow.
 
     Raises:
         CliError: `file` can't be read.
@@ -37,7 +37,7 @@ def offline_plans(
 async def make(
     connection: Connection, manifests: Manifests, file: Path | None, config: OperatorConfig | None
 ) -> list[Plan]:
-    """What the files say, and what the cluster would make of it.
+    """Return the plans from the files and from the state of the cluster.
 
     Raises:
         SkerryError: the API server refuses a manifest or is not reached, or `file` can't be read.

@@ -53,7 +53,7 @@ def plan(
     in_cluster: bool,
     all_classes: bool,
 ) -> Plan:
-    """All of one EdgeModel's plan.
+    """Return all of one EdgeModel's plan.
 
     Args:
         model: as the file has it.
@@ -129,7 +129,7 @@ def _failing(model: EdgeModel, target: Target) -> tuple[str, ...]:
 
 
 def _any() -> EngineSettings:
-    """Stands for settings that are not known, for the ranking's sake."""
+    """Return settings that stand for unknown ones, so that engines can be ranked."""
     return EngineSettings(
         version="unknown",
         recipe_set="unknown",
@@ -144,7 +144,7 @@ def _chosen(target: Target, ranks: tuple[EngineRank, ...]) -> list[str]:
 
 
 def _verdict(model: EdgeModel, target: Target, chosen: list[str], *, known: bool) -> str:
-    """What would be built by whom, and what of it would be rolled out."""
+    """Return which engines would build, and which of the builds would be rolled out."""
     if not known:
         return "  installed engines are unknown here: add --config FILE, or contact a cluster"
     if not chosen:

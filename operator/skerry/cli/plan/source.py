@@ -23,7 +23,7 @@ UNREAD = Assessment(
 
 
 def read_local(file: Path) -> Assessment:
-    """Assess a local ONNX file as the optimiser's job would.
+    """Assess a local ONNX file as the optimizer's job would.
 
     Raises:
         CliError: it can't be used, or what reads it is not installed here.
@@ -49,7 +49,7 @@ def read_local(file: Path) -> Assessment:
 
 
 def remembered(model: EdgeModel, live: EdgeModel | None) -> Assessment | None:
-    """The cluster's assessment, when it is of the source that the file names."""
+    """Return the cluster's assessment, when it belongs to the source that the file names."""
     if live is None or live.status.assessment is None:
         return None
     wanted, known = model.spec.source, live.status.artifact(Role.SOURCE)

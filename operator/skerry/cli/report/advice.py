@@ -27,12 +27,12 @@ WIDE_INTERVAL = 0.05
 
 
 def bottlenecks(model: EdgeModel, content: ClassContent) -> list[str]:
-    """What limits the builds of this class."""
+    """Return what limits the builds of this class."""
     return [text for check in BOTTLENECKS for text in check(model, content)]
 
 
 def recommendations(model: EdgeModel, content: ClassContent) -> list[str]:
-    """What a person could do about it."""
+    """Return what a person could do about it."""
     return [text for check in RECOMMENDATIONS for text in check(model, content)]
 
 
@@ -46,7 +46,7 @@ def _long_stage(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         name, longest = max(took.items(), key=lambda item: item[1])
         if longest >= LONG_STAGE * whole:
             share = f"{longest:.0f} s of the build's {whole:.0f} s ({longest / whole:.0%})"
-            yield content.told(build, f"{name} took {share}.")
+            yield content.sentence(build, f"{name} took {share}.")
 
 
 def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
         for gate in build.gates:
             if gate.outcome is not GateOutcome.PASS:
                 kind = "required" if gate.required else "a goal"
-                yield content.told(build, f"gate {gate.name} ({kind}): {gate.message}.")
+                yield content.sentence(build, f"gate {gate.name} ({kind}): {gate.message}.")
 
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -92,19 +92,19 @@ def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """Where nothing is certified: what the nearest miss would pass."""
+    """Yield what the nearest miss would pass, where nothing is certified."""
     for build in content.builds:
         if build.variant.status.artifact:
             continue
         if nearest := passing_gates(build.gates, model.spec.gates):
-            yield content.told(
+            yield content.sentence(
                 build,
                 f"the nearest miss would pass {nearest}, if that is good enough for this use.",
             )
 
 
 def _faster_but_for_quality(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """The fastest candidate that was kept away by its quality alone."""
+    """Yield the fastest candidate that was kept away by its quality alone."""
     chosen = _chosen(content)
     least = float(model.spec.gates.quality)
     speed = float(chosen.speedup.value) if chosen and chosen.speedup else 1.0
@@ -158,12 +158,12 @@ def _speed_aim(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 
 def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
-    """An engine whose job ended without figures might have been better than what was chosen."""
+    """Yield engines whose jobs ended without figures: they might be better than what was chosen."""
     name = model.metadata.name
     failed = {
         one.variant.metadata.name
         for one in content.builds
-        if has_failed(one.variant) and one.by_gates_of_before
+        if has_failed(one.variant) and one.by_previous_gates
     }
     for said in content.target.build.engine_builds:
         if said.variant_name in failed:
@@ -173,7 +173,7 @@ def _engine_failed(model: EdgeModel, content: ClassContent) -> Iterator[str]:
             )
 
 
-def _taken_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
+def _rolled_back(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     rejection = rejection_of(model, content.target)
     if rejection is not None:
         yield (
@@ -190,7 +190,7 @@ BOTTLENECKS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
     _not_supported,
 )
 RECOMMENDATIONS: tuple[Callable[[EdgeModel, ClassContent], Iterator[str]], ...] = (
-    _taken_back,
+    _rolled_back,
     _gates_to_pass,
     _faster_but_for_quality,
     _narrow_the_interval,

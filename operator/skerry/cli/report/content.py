@@ -50,18 +50,18 @@ class Build:
     """What one engine has made for a class.
 
     Attributes:
-        by_gates_of_before: what it has of gates was judged before they changed.
+        by_previous_gates: its gates were judged before they changed.
         evidence: its raw figures; None where the registry was not reached, or has none.
     """
 
     variant: ModelVariant
-    by_gates_of_before: bool
+    by_previous_gates: bool
     evidence: Evidence | None = None
 
     @property
     def gates(self) -> tuple[GateResult, ...]:
-        """How it came through the gates of now; none while that is not known."""
-        return () if self.by_gates_of_before else self.variant.status.gates
+        """How it passed the current gates; none while that is not known."""
+        return () if self.by_previous_gates else self.variant.status.gates
 
     @property
     def engine(self) -> str:
@@ -87,13 +87,13 @@ class ClassContent:
         """Whether the registry gave the evidence of any build."""
         return any(build.evidence for build in self.builds)
 
-    def told(self, build: Build, text: str) -> str:
-        """A sentence about a build, behind its engine where there are several."""
+    def sentence(self, build: Build, text: str) -> str:
+        """Return a sentence about a build, after its engine's name where there are several."""
         return f"{build.engine}: {text}" if len(self.builds) > 1 else text[0].upper() + text[1:]
 
 
 def classes(picture: Picture, evidence: Mapping[str, Evidence]) -> tuple[ClassContent, ...]:
-    """All classes of the model; `evidence` by name of the variant."""
+    """Return all classes of the model; `evidence` by name of the variant."""
     return tuple(_class(picture, target, evidence) for target in picture.model.status.targets)
 
 
@@ -105,7 +105,7 @@ def _class(
     builds = tuple(
         Build(
             v,
-            by_gates_of_before=v.status.gates_key != now,
+            by_previous_gates=v.status.gates_key != now,
             evidence=evidence.get(v.metadata.name),
         )
         for v in found
@@ -115,7 +115,7 @@ def _class(
 
 
 def _points(target: TargetStatus, builds: tuple[Build, ...]) -> tuple[Point, ...]:
-    """Trials of all engines; those of the evidence have the raw figures that a status has no room for."""
+    """Return the trials of all engines; those from the evidence have raw figures, which statuses lack."""
     named: list[tuple[str, Trial, bool]] = []
     for build in builds:
         status = build.variant.status

@@ -31,7 +31,7 @@ class Evidence:
 
 
 async def fetch(registry: Registry, image: str) -> Evidence:
-    """The evidence of a certified artifact.
+    """Return the evidence of a certified artifact.
 
     Args:
         registry: to ask.

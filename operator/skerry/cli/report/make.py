@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def make(connection: Connection, name: str, *, evidence: bool) -> tuple[str, list[str]]:
-    """The page, and what could not be had for it.
+    """Return the page, and what could not be read for it.
 
     Raises:
         SkerryError: the model can't be read.
@@ -32,7 +32,7 @@ async def make(connection: Connection, name: str, *, evidence: bool) -> tuple[st
 
 
 async def _evidence(connection: Connection, seen: Picture, notes: list[str]) -> dict[str, Evidence]:
-    """Of the builds of all engines of each class; a registry that is not reached costs a note."""
+    """Return the evidence of the builds of all engines of each class; an unreachable registry costs a note."""
     config = await installed(connection, [])
     insecure = config.registry.address if config and config.registry.insecure else None
     wanted = {name for target in seen.model.status.targets for name in variants_of(target)}

@@ -28,7 +28,7 @@ TEMPLATE = "page.html.j2"
 
 
 def render(picture: Picture, evidence: Mapping[str, Evidence], now: datetime) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     Args:
         picture: the model and its variants.

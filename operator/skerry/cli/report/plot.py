@@ -1,4 +1,4 @@
-"""The Pareto front of a class as an SVG: speed across, quality up, memory saved as colour."""
+"""The Pareto front of a class as an SVG: speed across, quality up, memory saved as color."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from skerry.cli.report.content import Point
 
 SIZE_INCHES = (8.0, 4.6)
-COLOURS = "viridis"
+COLORS = "viridis"
 CHOSEN_AREA, AREA = 220, 90
 MARKERS = "osD^v"
 
 
 def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
-    """The plot as an `svg` element; empty when nothing was measured.
+    """Return the plot as an `svg` element; an empty text when nothing was measured.
 
     Args:
         points: all trials of a class.
@@ -48,7 +48,7 @@ def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
 
 
 def _front(axes: Axes, shown: Sequence[Point]) -> None:
-    """A line through what no other beats in speed and quality; memory is the third of the front."""
+    """Draw a line through the front of speed and quality; memory is its third dimension."""
     best: list[tuple[float, float]] = []
     for place in sorted((_place(point) for point in shown), reverse=True):
         if not best or place[1] > best[-1][1]:
@@ -59,7 +59,7 @@ def _front(axes: Axes, shown: Sequence[Point]) -> None:
 
 
 def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
-    """Each point with its number; a shape for each engine."""
+    """Draw each point with its number, and a shape for each engine."""
     saved = [_value(p.trial.memory_reduction) for p in shown]
     scale = Normalize(min(0.0, *saved), max(0.5, *saved))
     engines = dict.fromkeys(point.engine for point in shown)
@@ -72,7 +72,7 @@ def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
             fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
         )  # fmt: skip
         drawn = axes.scatter(
-            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLOURS, norm=scale,
+            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLORS, norm=scale,
             s=[CHOSEN_AREA if p.chosen else AREA for p in own], marker=marker, label=engine,
             edgecolors=["black" if p.on_front else "none" for p in own], linewidths=1.5, zorder=3,
         )  # fmt: skip
@@ -95,14 +95,14 @@ def _value(interval: Interval | None) -> float:
 
 
 def _reach(intervals: Sequence[Interval | None]) -> list[list[float]]:
-    """How far each interval reaches below and above its estimate."""
+    """Return how far each interval extends below and above its estimate."""
     below = [max(0.0, float(i.value) - float(i.low)) if i else 0.0 for i in intervals]
     above = [max(0.0, float(i.high) - float(i.value)) if i else 0.0 for i in intervals]
     return [below, above]
 
 
 def _as_element(figure: Figure) -> str:
-    """The SVG without its XML head, text as text, and the same for the same points."""
+    """Return the SVG without its XML head, with text as text, the same for the same points."""
     written = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "skerry"}):
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})

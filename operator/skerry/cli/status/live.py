@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 async def look(
     connection: Connection, name: str | None, *, everywhere: bool, all_nodes: bool
 ) -> RenderableType:
-    """The tree of one model, or of all in the namespace or cluster."""
+    """Return the tree of one model, or of all in the namespace or cluster."""
     models = (
         [await read_model(connection, name)]
         if name
@@ -71,7 +71,7 @@ async def watch(
 
 @contextmanager
 def _screen(console: Console, first: RenderableType) -> Iterator[Callable[[RenderableType], None]]:
-    """A place that shows the last tree; a pipe or file gets one after the other instead."""
+    """Yield a function that shows the latest tree; a pipe or file gets each one after the other instead."""
     if not console.is_terminal:
         console.print(first)
         yield console.print

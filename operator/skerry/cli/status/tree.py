@@ -36,7 +36,7 @@ _STAGE = {
 
 
 def tree(picture: Picture, now: datetime, *, all_nodes: bool = False) -> Tree:
-    """The model; of its nodes those that say something, or all."""
+    """Return the tree of the model, with its nodes that have something to report, or all."""
     model = picture.model
     root = Tree(_headline(picture))
     if not model.status.targets:
@@ -69,7 +69,7 @@ def _target(target: TargetStatus) -> str:
 
 
 def _builds(branch: Tree, picture: Picture, target: TargetStatus, now: datetime) -> None:
-    """Each engine's build, which one was chosen and why, and what else was worth a thought."""
+    """Add each engine's build, the chosen one with the reason, and the alternatives."""
     several = len(target.build.engine_builds) > 1
     for name in variants_of(target):
         variant = picture.variant(name)
@@ -150,24 +150,24 @@ def _nodes(branch: Tree, picture: Picture, target: TargetStatus, *, all_nodes: b
         leaf.add("[dim]devices are not shown: your user can't list edgenodes[/]")
         return
     devices = picture.nodes.get(target.hardware_class_name, ())
-    shown = [line for node in devices for line in _node(picture, node, told=all_nodes)]
+    shown = [line for node in devices for line in _node(picture, node, every=all_nodes)]
     for line in shown if all_nodes else shown[:NODES_SHOWN]:
         leaf.add(line)
     if not all_nodes and len(shown) > NODES_SHOWN:
         leaf.add(f"[dim]and {len(shown) - NODES_SHOWN} more (--nodes shows all)[/]")
 
 
-def _node(picture: Picture, node: EdgeNode, *, told: bool) -> Iterator[str]:
-    """A line for a device that has something to say, or `told` to."""
+def _node(picture: Picture, node: EdgeNode, *, every: bool) -> Iterator[str]:
+    """Yield a line for a device that has something to report, or always when `every` is set."""
     name, model = node.metadata.name, picture.on(node)
     if model is None:
-        if told:
+        if every:
             yield f"{name}: [dim]has not reported on this model[/]"
         return
     said = _candidate(picture, node, model) or (
         f"[yellow]{escape(model.message)}[/]" if model.message else ""
     )
-    if said or told:
+    if said or every:
         yield f"{name}: {said or f'serves {model.serving}'}"
 
 

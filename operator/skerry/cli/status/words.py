@@ -24,7 +24,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def age(since: datetime, now: datetime) -> str:
-    """How long ago, or in how long: 42s, 5m, 3h, 2d."""
+    """Return how long ago, or in how long: 42s, 5m, 3h, 2d."""
     seconds = abs((now - since).total_seconds())
     for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
         if seconds >= 2 * size:
@@ -33,7 +33,7 @@ def age(since: datetime, now: datetime) -> str:
 
 
 def figure(interval: Interval | None, unit: str = "") -> str:
-    """An estimate with its interval, three digits each: 1.49x [1.37, 1.84]."""
+    """Return an estimate with its interval, three digits each: 1.49x [1.37, 1.84]."""
     if interval is None:
         return "-"
     value, low, high = (float(n) for n in (interval.value, interval.low, interval.high))
@@ -41,5 +41,5 @@ def figure(interval: Interval | None, unit: str = "") -> str:
 
 
 def megabytes(count: int) -> str:
-    """Bytes as megabytes: 58.8 MB."""
+    """Return bytes as megabytes: 58.8 MB."""
     return f"{count / 1e6:.3g} MB"

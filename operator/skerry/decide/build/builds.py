@@ -37,7 +37,7 @@ class TargetBuild:
         state: of the lead, where there is one.
         cause: why it is where it is; when a build is chosen, why this one.
         engines: the ranking, for people.
-        constraints: what the class's devices must get by with, for people.
+        constraints: the power and network constraints of the class's devices, for people.
         builds: of each engine that builds for the target, in the order of the ranking.
         lead: the chosen one; before, the one that is worth looking at; None when none is built.
     """
@@ -72,7 +72,7 @@ class TargetBuild:
 
 
 def plan_builds(snapshot: Snapshot, assessed: Assessed, now: datetime) -> tuple[TargetBuild, ...]:
-    """The builds of all targets, in the order of the spec; jobs are started while slots last."""
+    """Return the builds of all targets, in the order of the spec; jobs are started while slots last."""
     free = snapshot.config.builds.max_concurrent - snapshot.slots.running
     targets = [_plan(snapshot, assessed, target, now) for target in snapshot.model.spec.targets]
     measured_on = {
@@ -110,7 +110,7 @@ def _shared(build: EngineBuild, measured_on: Mapping[str, str]) -> EngineBuild:
 
 
 def _held(snapshot: Snapshot, build: EngineBuild) -> EngineBuild:
-    """No job is started while the model is suspended; those that run end."""
+    """Return the build without a new job while the model is suspended; running jobs finish."""
     if build.job is None or not snapshot.model.spec.suspend:
         return build
     message = f"{build.cause.message} once spec.suspend is false again"
@@ -129,7 +129,7 @@ def _queued(build: EngineBuild, snapshot: Snapshot, free: int) -> EngineBuild:
 
 
 def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime) -> TargetBuild:
-    """What each engine has done for the target; without any, why."""
+    """Return what each engine has done for the target; the reason when no engine has."""
     name = target.hardware_class_name
     hardware_class = snapshot.classes.get(name)
     if hardware_class is None and name in snapshot.unreadable_classes:
@@ -155,7 +155,7 @@ def _plan(snapshot: Snapshot, assessed: Assessed, target: Target, now: datetime)
 
 
 def _engines(target: Target, ranks: Sequence[EngineRank]) -> list[str]:
-    """The engines that build for the target: the one that it names, or all that are installed."""
+    """Return the engines that build for the target: the one that it names, or all that are installed."""
     installed = [rank.engine for rank in ranks if rank.installed]
     return installed if target.engine == AUTO else [e for e in installed if e == target.engine]
 
@@ -173,7 +173,7 @@ def _missing(target: Target, ranks: Sequence[EngineRank]) -> str:
 
 
 def _concluded(snapshot: Snapshot, found: TargetBuild) -> TargetBuild:
-    """The target's build once each engine's is known."""
+    """Return the target's build once each engine's is known."""
     if not found.builds:
         return found
     certified = [build for build in found.builds if build.served]
@@ -189,14 +189,14 @@ def _concluded(snapshot: Snapshot, found: TargetBuild) -> TargetBuild:
 
 
 def _waiting(found: TargetBuild, lead: EngineBuild) -> TargetBuild:
-    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
+    return replace(found, state=lead.state, cause=_joint_cause(found.builds, lead), lead=lead)
 
 
 def _failed(found: TargetBuild) -> TargetBuild:
     # A job that failed may succeed when it is tried again; gates that were missed stay missed.
     faults = [build for build in found.builds if build.state is not BuildState.GATES_NOT_MET]
     lead = (faults or list(found.builds))[0]
-    return replace(found, state=lead.state, cause=_told(found.builds, lead), lead=lead)
+    return replace(found, state=lead.state, cause=_joint_cause(found.builds, lead), lead=lead)
 
 
 def _chosen(
@@ -216,8 +216,8 @@ def _chosen(
     return replace(found, state=lead.state, cause=cause, lead=lead)
 
 
-def _told(builds: Iterable[EngineBuild], lead: EngineBuild) -> Cause:
-    """The lead's cause, with what the other engines say; a single one needs no name before it."""
+def _joint_cause(builds: Iterable[EngineBuild], lead: EngineBuild) -> Cause:
+    """Return the lead's cause with the other engines' causes; a single engine needs no name before it."""
     others = [build for build in builds if build is not lead]
     if not others:
         return lead.cause

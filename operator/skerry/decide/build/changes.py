@@ -61,7 +61,7 @@ def changes(before: EdgeModelSpec, after: EdgeModelSpec) -> tuple[Change, ...]:
 
 
 def effect_of(field: str) -> str:
-    """What a change of this field (dotted, in camelCase) leads to."""
+    """Return what a change of this field (dotted, in camelCase) leads to."""
     plain = _NAMED.sub("", field) + "."
     found = (effect for prefix, effect in EFFECTS if plain.startswith(f"{prefix}."))
     return next(found, UNKNOWN)
@@ -72,7 +72,7 @@ def _classes(spec: dict[str, Any]) -> set[str]:
 
 
 def _by_class(spec: dict[str, Any], both: set[str]) -> dict[str, Any]:
-    """The spec with a field for each target: of its parts where it is in `both`, else as a leaf."""
+    """Return the spec with a field for each target: of its parts where it is in `both`, else as a leaf."""
     flat: dict[str, Any] = {}
     for name, value in spec.items():
         if name != "targets":
@@ -86,7 +86,7 @@ def _by_class(spec: dict[str, Any], both: set[str]) -> dict[str, Any]:
 
 
 def _flat(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves by dotted path; a list is a leaf."""
+    """Yield leaves by dotted path; a list is a leaf."""
     for name, part in value.items():
         place = f"{path}.{name}" if path else name
         if isinstance(part, dict):

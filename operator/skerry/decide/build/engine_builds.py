@@ -73,19 +73,19 @@ class EngineBuild:
 
     @property
     def certified(self) -> Trial | None:
-        """The build as it was measured afresh; None unless certified."""
+        """The build as validation measured it; None unless certified."""
         if self.served is None or self.status is None or self.status.certificate is None:
             return None
         return self.status.certificate.certified
 
 
 def work_of(snapshot: Snapshot, variant: str) -> str:
-    """Names the work of building a variant and choosing by the gates of now; jobs carry it."""
+    """Return the name of the work of building a variant and choosing by the current gates; jobs carry it."""
     return short_key(variant, gates_key(snapshot.model.spec))
 
 
 def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | None:
-    """The revision that a variant makes with the runtime image of now; None without an artifact."""
+    """Return the revision that a variant makes with the current runtime image; None without an artifact."""
     artifact = variant.status.artifact
     engine = snapshot.config.engines.get(variant.spec.engine)
     if artifact is None or engine is None:
@@ -111,7 +111,7 @@ def served_by(snapshot: Snapshot, variant: ModelVariant) -> ServedRevision | Non
 
 
 def _runtime(snapshot: Snapshot, variant: ModelVariant) -> ServingRuntime | None:
-    """The server that the class has for the variant's engine in place of the engine's own."""
+    """Return the server that the class defines for the variant's engine in place of the engine's own."""
     found = snapshot.classes.get(variant.spec.hardware_class_name)
     runtimes = found.spec.runtimes if found else ()
     return next((one for one in runtimes if one.engine == variant.spec.engine), None)
@@ -126,7 +126,7 @@ def _server(snapshot: Snapshot, variant: ModelVariant, runtime: ServingRuntime |
 def engine_build(
     snapshot: Snapshot, hardware_class: HardwareClass, engine: str, now: datetime
 ) -> EngineBuild:
-    """How far an installed engine is with a target whose source is assessed."""
+    """Return an installed engine's progress with a target whose source is assessed."""
     spec = _variant_spec(snapshot, hardware_class, engine)
     name = identity.variant_name(spec.edge_model_name, spec.hardware_class_name, spec.build_key, spec.limits)
     work = work_of(snapshot, name)
@@ -147,7 +147,7 @@ def engine_build(
 
 
 def _without_nodes(build: EngineBuild) -> EngineBuild:
-    """A build on a class without nodes waits instead of starting a job that nothing can run."""
+    """Return a build that waits for nodes instead of a job that no node can run."""
     name = build.spec.hardware_class_name
     message = f"class {name} has no nodes to measure on: label a node so that the class selects it"
     cause = Cause(GeneralReason.NO_NODES, message)
@@ -155,7 +155,7 @@ def _without_nodes(build: EngineBuild) -> EngineBuild:
 
 
 def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime) -> EngineBuild:
-    """What an earlier job left under the same keys; else the job."""
+    """Return what an earlier job left under the same keys; otherwise start the job."""
     tag = evidence_tag(job.plan.evidence_key)
     if tag not in snapshot.finished:
         cause = looking_up(snapshot, "this was built and measured before")
@@ -173,7 +173,7 @@ def _started(snapshot: Snapshot, made: EngineBuild, job: BuildJob, now: datetime
 def _state(
     snapshot: Snapshot, variant: ModelVariant, work: str, now: datetime
 ) -> VariantState | None:
-    """Where the variant stands under the gates of now; None when a job is to be started."""
+    """Return the variant's state under the current gates; None when a job has to start."""
     spec = snapshot.model.spec
     key = gates_key(spec)
     if variant.status.gates_key == key:

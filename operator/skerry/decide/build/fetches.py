@@ -87,21 +87,21 @@ class Settled:
 
 
 def needs_job(artifact: Artifact) -> bool:
-    """Whether the operator can't tell the digest by itself."""
+    """Return whether the operator can't find the digest by itself."""
     if scheme_of(artifact.uri) != "oci":
         return True
     return artifact.credentials_secret_name is not None and artifact.digest is None
 
 
 def fetch_key(artifact: Artifact) -> str:
-    """Names what is asked for; neither credentials nor the size limit make it another thing."""
+    """Return the key of a fetch; neither credentials nor the size limit change it."""
     return short_key(
         artifact.uri, artifact.digest or "", artifact.endpoint or "", artifact.region or ""
     )
 
 
 def settle(snapshot: Snapshot, now: datetime) -> Settled:
-    """The pins of all artifacts as far as they are known, and the jobs towards the others."""
+    """Return the pins of all artifacts as far as they are known, and the jobs towards the others."""
     artifacts = snapshot.model.spec.artifacts
     free = snapshot.config.sources.max_concurrent - snapshot.slots.fetching
     fetching: dict[Role, Fetching] = {}
@@ -122,25 +122,25 @@ def settle(snapshot: Snapshot, now: datetime) -> Settled:
 
 
 def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fetching]) -> Pins:
-    """The pins with those that jobs found, and why others are missing."""
+    """Return the pins with those that jobs found, and why others are missing."""
     # The registry's answer about the other artifact comes before what is merely awaited.
     failed = [one for one in fetching.values() if one.state.has_failed]
     missing = [] if pins.failed else [one for one in fetching.values() if one.cause]
     found = {
         role: _pin(artifacts[role], one.fetched) for role, one in fetching.items() if one.fetched
     }
-    told = _explained(pins, failed or missing) if failed or missing else pins
-    return replace(told, known={**pins.known, **found})
+    explained = _explained(pins, failed or missing) if failed or missing else pins
+    return replace(explained, known={**pins.known, **found})
 
 
 def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
-    """The pins with the state and cause of what is missing; what they wait for themselves is said first."""
+    """Return the pins with the state and cause of what is missing; what they wait for comes first."""
     queued = any(one.state is BuildState.QUEUED_TO_FETCH for one in missing)
     state = BuildState.QUEUED_TO_FETCH if queued else missing[0].state
     causes = [one.cause for one in missing if one.cause]
     before = [] if state.has_failed or pins.cause is None else [pins.cause.message]
-    told = "; ".join([*before, *(cause.message for cause in causes)])
-    return replace(pins, state=state, cause=replace(causes[0], message=told))
+    message = "; ".join([*before, *(cause.message for cause in causes)])
+    return replace(pins, state=state, cause=replace(causes[0], message=message))
 
 
 def _pin(artifact: Artifact, fetched: Fetched) -> Pin:
@@ -175,7 +175,7 @@ def _one(snapshot: Snapshot, role: Role, artifact: Artifact, now: datetime) -> F
 def _tried(
     snapshot: Snapshot, role: Role, work: str, failed: list[JobView], now: datetime
 ) -> Fetching:
-    """The next try, or why it is not due yet."""
+    """Return the next try, or why it is not due yet."""
     current = retry_of(snapshot.model)
     last = next((job for job in reversed(failed) if job.retry.startswith(f"{current}#")), None)
     if last is None:
@@ -185,17 +185,17 @@ def _tried(
     if now >= again_at:
         return _start(snapshot, role, work, number + 1, failed)
     found = _refusal(last) or failure(last, _DEADLINE)
-    told = f"{found.cause.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
+    message = f"{found.cause.message} (try {number}; next try at {again_at:%H:%M:%S} UTC or after a change)"
     return Fetching(
         state=found.state,
-        cause=replace(found.cause, message=told),
+        cause=replace(found.cause, message=message),
         obsolete=_names(job for job in failed if job is not last),
         again_at=again_at,
     )
 
 
 def pause_after(tries: int) -> timedelta:
-    """How long to wait after so many failed tries: 1, 2, 4 and so on up to 30 minutes."""
+    """Return the pause after so many failed tries: 1, 2, 4 and so on up to 30 minutes."""
     return min(
         timedelta(seconds=FIRST_PAUSE.total_seconds() * 2.0 ** min(tries - 1, 10)), LONGEST_PAUSE
     )
@@ -226,13 +226,13 @@ def _start(
 
 
 def _queued(found: Fetching, snapshot: Snapshot, free: int) -> Fetching:
-    """The same without its job when no slot is free."""
+    """Return the same without its job when no slot is free."""
     if found.job is None or free > 0:
         return found
     most = snapshot.config.sources.max_concurrent
     uri = found.job.plan.uri
-    told = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
-    return Fetching(state=BuildState.QUEUED_TO_FETCH, cause=Cause(FetchReason.QUEUED, told))
+    message = f"{uri} waits for a fetch slot: {most} fetch jobs run (sources.maxConcurrent)"
+    return Fetching(state=BuildState.QUEUED_TO_FETCH, cause=Cause(FetchReason.QUEUED, message))
 
 
 def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetching:
@@ -242,11 +242,11 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
     try:
         report = FetchReport.model_validate_json(words)
     except ValidationError as error:
-        told = (
+        message = (
             f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
             " delete the job to run it again"
         )
-        cause = Cause(FetchReason.REPORT_UNREADABLE, told)
+        cause = Cause(FetchReason.REPORT_UNREADABLE, message)
         return Fetching(state=BuildState.FAILED, cause=cause)
     return Fetching(
         fetched=Fetched(
@@ -262,7 +262,7 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
 
 
 def _running(job: JobView, artifact: Artifact) -> Cause:
-    """What is known while it runs: how much there is, since its first stage has looked."""
+    """Return the state of a running fetch, with its size once the first stage has listed the files."""
     pod = job.pods[-1] if job.pods else None
     fetch = next((c for c in pod.containers if c.name == FETCH.name), None) if pod else None
     if pod is None or not pod.begun:
@@ -271,17 +271,17 @@ def _running(job: JobView, artifact: Artifact) -> Cause:
         return Cause(FetchReason.FETCHING, f"job {job.name} checks {artifact.uri}")
     since = f", since {fetch.started_at:%H:%M:%S} UTC" if fetch.started_at else ""
     size = last_words(pod.containers, LOOK.name).strip()
-    told = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
-    return Cause(FetchReason.FETCHING, told)
+    message = f"job {job.name} fetches {artifact.uri}: {size}{since}, on node {pod.node}"
+    return Cause(FetchReason.FETCHING, message)
 
 
 def _refusal(job: JobView) -> Failure | None:
-    """What the fetcher itself said, by the word that its message begins with."""
+    """Return the failure that the fetcher reported, by the word that its message begins with."""
     for pod in reversed(job.pods):
         for container in pod.containers:
-            word, _, told = container.message.strip().partition(": ")
-            if container.exit_code and told and word in set(FetchRefusal):
-                return Failure(BuildState.REJECTED, Cause(FetchRefusal(word), told))
+            word, _, message = container.message.strip().partition(": ")
+            if container.exit_code and message and word in set(FetchRefusal):
+                return Failure(BuildState.REJECTED, Cause(FetchRefusal(word), message))
     return None
 
 

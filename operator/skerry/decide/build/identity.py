@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REVISION_DIGITS = 10
 MEASURING = 3
-"""Raised when evidence of before must not be taken for evidence of now: how things are measured or judged
+"""Raised when earlier evidence no longer counts: how things are measured or judged
 has changed. It is part of no name, so finished variants stay as they are."""
 ASSESSING = 2
 """The same for what is read of a source and its data set."""
@@ -43,7 +43,7 @@ def build_key(
     recipe_set: str,
     trials: int,
 ) -> str:
-    """SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
+    """Return the SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
 
     The uris are left out: the same digests from another registry are the same build. The order of
     `features` does not matter.
@@ -65,7 +65,7 @@ def build_key(
 def assessment_key(
     source_digest: str, evaluation: EvaluationPlan, *, engine: str, engine_version: str
 ) -> str:
-    """SHA-256, as 64 hex digits, of everything that decides what an assessment says."""
+    """Return the SHA-256, as 64 hex digits, of everything that decides what an assessment says."""
     return _sha256(
         {
             "assessing": ASSESSING,
@@ -160,7 +160,7 @@ def revision(
         runtime_image: with its digest, `HOST/REPOSITORY@sha256:...`; only the digest counts.
         hardware_class: of the target.
         runtime: the class's server in place of the engine's, whose image then counts for nothing. The
-            engine's own `Server` is of the release of its image, and is not counted beside it.
+            engine's own `Server` is of the release of its image, and is not counted in addition.
     """
     parts: dict[str, Any] = {
         "artifact": artifact_digest,
@@ -190,6 +190,6 @@ def _limits(limits: ResourceLimits) -> dict[str, Any]:
 
 
 def _sha256(value: dict[str, Any]) -> str:
-    """Over canonical JSON: sorted keys, no spaces, ASCII."""
+    """Return the digest of canonical JSON: sorted keys, no spaces, ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -60,7 +60,7 @@ class Assessed:
 
 
 def assess_source(snapshot: Snapshot) -> Assessed:
-    """The assessment of source and data set, or the step towards it."""
+    """Return the assessment of source and data set, or the step towards it."""
     source, dataset = map(snapshot.pins.artifact, (Role.SOURCE, Role.DATASET))
     if source is None or dataset is None:
         return _unresolved(snapshot)
@@ -77,7 +77,7 @@ def assess_source(snapshot: Snapshot) -> Assessed:
 
 
 def evaluation_of(evaluation: Evaluation, dataset: PinnedArtifact) -> EvaluationPlan:
-    """What builds and assessment depend on of `spec.evaluation`, with the data set as it is pinned."""
+    """Return what builds and assessment need of `spec.evaluation`, with the data set as it is pinned."""
     return EvaluationPlan(
         dataset=dataset,
         metric=evaluation.metric,
@@ -87,7 +87,7 @@ def evaluation_of(evaluation: Evaluation, dataset: PinnedArtifact) -> Evaluation
 
 
 def _is_of(assessment: Assessment, source_digest: str, evaluation: EvaluationPlan) -> bool:
-    """Whether an assessment is of this source and of this evaluation."""
+    """Return whether an assessment belongs to this source and this evaluation."""
     checked = assessment.dataset
     if checked is None or assessment.source_digest != source_digest:
         return False
@@ -100,7 +100,7 @@ def _unresolved(snapshot: Snapshot) -> Assessed:
 
 
 def _start(snapshot: Snapshot, source: PinnedArtifact, plan: AssessPlan, work: str) -> Assessed:
-    """What an earlier job found out about the same; else a job that reads it."""
+    """Return an earlier job's finding about the same source; otherwise start a job that reads it."""
     if snapshot.model.spec.suspend:
         message = "the source is not read while spec.suspend is true"
         cause = Cause(GeneralReason.SUSPENDED, message)
@@ -141,7 +141,7 @@ def _plan(snapshot: Snapshot, source: PinnedArtifact, evaluation: EvaluationPlan
 
 
 def _read_before(found: Finished | None, plan: AssessPlan) -> Assessment | None:
-    """The assessment that lies in the registry; one that can't be read is made anew."""
+    """Return the assessment in the registry; one that can't be parsed is made again."""
     try:
         assessment = Assessment.model_validate_json(found.result) if found else None
     except ValidationError:
@@ -161,14 +161,14 @@ def _from_job(job: JobView, source: PinnedArtifact, plan: AssessPlan) -> Assesse
 
 
 def _of_assessing(found: Failure) -> Cause:
-    """The cause of a failed job; the reason says that it is this one, unless its input is at fault."""
+    """Return the cause of a failed job; the reason names the assessment unless its input is at fault."""
     if found.state is BuildState.REJECTED:
         return found.cause
     return replace(found.cause, reason=AssessFailure[found.cause.reason.name])
 
 
 def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
-    """The assessment in the job's termination message."""
+    """Return the assessment in the job's termination message."""
     text = last_words(job.pods[-1].containers, ASSESS.name) if job.pods else ""
     try:
         assessment = Assessment.model_validate_json(text)

@@ -42,7 +42,7 @@ _BY_THE_CONTROLLER = {
 
 
 def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
-    """The five stages in order, from the containers of the newest pod."""
+    """Return the five stages in order, from the containers of the newest pod."""
     by_name = {container.name: container for container in pod.containers} if pod else {}
     return tuple(
         _stage(stage, [by_name.get(spec.name) for spec in STAGES if spec.shown_as is stage])
@@ -51,7 +51,7 @@ def stage_statuses(pod: PodView | None) -> tuple[StageStatus, ...]:
 
 
 def trouble(job: JobView) -> Cause | None:
-    """What keeps an unfinished job from getting on, if anything; it may pass by itself."""
+    """Return what keeps an unfinished job from continuing, if anything; it may resolve by itself."""
     found = _trouble(job)
     return found and of_job(found)
 
@@ -78,7 +78,7 @@ def _trouble(job: JobView) -> Cause | None:
 
 
 def failure(job: JobView, deadline: str) -> Failure:
-    """Why a job has failed.
+    """Return why a job has failed.
 
     Args:
         job: one whose `failure` is set.
@@ -100,7 +100,7 @@ def failure(job: JobView, deadline: str) -> Failure:
 
 
 def current_stage(pod: PodView | None) -> str:
-    """The container that the pod is at, or an empty string before the first has begun.
+    """Return the pod's current container, or an empty string before the first has started.
 
     Between two it is the next one; after one that failed, or the last, it is that one.
     """
@@ -114,7 +114,7 @@ def current_stage(pod: PodView | None) -> str:
 
 
 def last_words(containers: Iterable[ContainerView], name: str) -> str:
-    """The termination message of a container, or an empty string."""
+    """Return the termination message of a container, or an empty string."""
     return next((c.message for c in containers if c.name == name), "")
 
 
@@ -136,7 +136,7 @@ def _where(job: JobView, pod: PodView, container: ContainerView) -> str:
 
 
 def _stage(stage: Stage, containers: list[ContainerView | None]) -> StageStatus:
-    """One stage from its containers, in the order in which they run; None is one that is not there yet.
+    """Return one stage from its containers, in the order in which they run; None is one that does not exist yet.
 
     It runs from the start of the first to the end of the last, also between the two.
     """
@@ -166,7 +166,7 @@ def _outcome(last: ContainerView, *, is_final: bool) -> StageOutcome:
 def _words(
     last: ContainerView, outcome: StageOutcome, containers: list[ContainerView | None]
 ) -> str:
-    """The last words of the container that began last; of two, what failed names its container."""
+    """Return the last words of the container that started last; of several, the failed one is named."""
     said = last.message.strip() if last.phase is ContainerPhase.TERMINATED else ""
     if outcome is StageOutcome.FAILED and len(containers) > 1:
         return f"{last.name}: {said}"

@@ -22,24 +22,24 @@ KEY_DIGITS = 12
 
 
 def short_key(*parts: str) -> str:
-    """Twelve hex digits of SHA-256 over the parts."""
+    """Return twelve hex digits of SHA-256 over the parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:KEY_DIGITS]
 
 
 def gates_key(spec: EdgeModelSpec) -> str:
-    """Names the gates and weights of a spec; the chosen candidate depends on them."""
+    """Return the key of a spec's gates and weights; the chosen candidate depends on them."""
     return short_key(
         spec.gates.model_dump_json(), spec.optimization.search.weights.model_dump_json()
     )
 
 
 def retry_of(model: EdgeModel) -> str:
-    """What a try is made under: the spec's generation and the retry annotation."""
+    """Return the key of a try: the spec's generation and the retry annotation."""
     return f"{model.metadata.generation}/{retry_asked(model.metadata.annotations) or ''}"
 
 
 def job_for(snapshot: Snapshot, work: str) -> JobView | None:
-    """The job that stands for the work now; None when one is to be started.
+    """Return the current job for the work; None when one has to start.
 
     A job that runs or has succeeded always stands; one that failed only under the spec it was made for.
     """
@@ -54,7 +54,7 @@ def job_for(snapshot: Snapshot, work: str) -> JobView | None:
 
 
 def next_try(snapshot: Snapshot, work: str) -> JobTry:
-    """The name and marks of a job to start for the work."""
+    """Return the name and marks of a job to start for the work."""
     retry = retry_of(snapshot.model)
     name = f"{snapshot.model.metadata.name}-{short_key(work, retry)}"
     return JobTry(name=name, work=work, retry=retry)

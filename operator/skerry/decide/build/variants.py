@@ -14,11 +14,11 @@ from skerry.api.modelvariant import Certificate, ModelVariantStatus
 from skerry.api.reasons import BuildReason, Cause, ConditionType
 from skerry.judging.choose import choose, nearest_miss, pareto_front
 from skerry.decide.conditions import Finding, condition_of, conditions
-from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.gates import evaluate, passes, shortfalls, with_message
 from skerry.judging.nearest import passing_gates
 from skerry.decide.build.state import BuildState
 from skerry.decide.build.stages import current_stage, failure, last_words, stage_statuses, trouble
-from skerry.judging.gates import evaluate, passes, shortfalls, told
+from skerry.judging.gates import evaluate, passes, shortfalls, with_message
 from skerry.judging.nearest import passing_gates
 from skerry.judging.racing import leader, settled
 from skerry.jobs.results import decode_summary
@@ -47,7 +47,7 @@ class VariantState:
 
 def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
              now: datetime) -> VariantState:  # fmt: skip
-    """The variant while its job runs, or when it has just ended."""
+    """Return the variant while its job runs, or when it has just ended."""
     pod = job.pods[-1] if job.pods else None
     seen = stage_statuses(pod)
     before = variant.status
@@ -60,7 +60,7 @@ def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
         }
     )
     if job.succeeded:
-        return _summarised(variant, live, job, gates, gates_key, now)
+        return _summarized(variant, live, job, gates, gates_key, now)
     if job.failure is not None:
         found = failure(job, _DEADLINE)
         return _state(variant, live, found.state, found.cause, now)
@@ -70,7 +70,7 @@ def from_job(variant: ModelVariant, job: JobView, gates: Gates, gates_key: str,
 
 def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: str,
             now: datetime) -> VariantState | None:  # fmt: skip
-    """A finished variant under other gates; None when that takes another job."""
+    """Return a finished variant under other gates; None when that requires another job."""
     before = variant.status
     choice = choose(before.trials, gates, weights)
     best = leader(before.trials, gates, weights)
@@ -92,7 +92,7 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
 
 
 def remembered(variant: ModelVariant) -> VariantState:
-    """A finished variant as its status says."""
+    """Return a finished variant from its status."""
     condition = condition_of(variant.status.conditions, ConditionType.CERTIFIED)
     message = condition.message if condition else ""
     holds = condition is not None and condition.status is ConditionStatus.TRUE
@@ -104,7 +104,7 @@ def remembered(variant: ModelVariant) -> VariantState:
 
 
 def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str) -> str:
-    """Each shortfall by name, and what would pass; without any, the explanation that the choice gave."""
+    """Return each shortfall by name and the gate that would pass; without any, the explanation of the choice."""
     missed = shortfalls(results, allow_marginal=gates.allow_marginal)
     if not missed:
         return otherwise
@@ -114,13 +114,13 @@ def gates_message(results: tuple[GateResult, ...], gates: Gates, otherwise: str)
 
 def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gates_key: str,
                   now: datetime) -> VariantState | None:  # fmt: skip
-    """The variant as an earlier job's result in the registry tells it; None when that can't be read.
+    """Return the variant from an earlier job's result in the registry; None when that can't be parsed.
 
     Args:
         variant: without anything finished under these keys.
         finished: what was found under the plan's evidence key.
         plan: of the job that would be started else.
-        gates_key: names the gates and weights of now.
+        gates_key: names the current gates and weights.
         now: UTC; when the certificate is issued.
     """
     try:
@@ -137,9 +137,9 @@ def from_finished(variant: ModelVariant, finished: Finished, plan: JobPlan, gate
     return _with_summary(variant, before, summary, plan.gates, now=now, issued_at=now)
 
 
-def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
+def _summarized(variant: ModelVariant, live: ModelVariantStatus, job: JobView, gates: Gates,
                 gates_key: str, now: datetime) -> VariantState:  # fmt: skip
-    """The variant as the job's summary (its last container's termination message) tells it.
+    """Return the variant from the job's summary (its last container's termination message).
 
     One without a readable summary is judged by no gates: once the job is deleted, another one starts.
     """
@@ -160,7 +160,7 @@ def _summarised(variant: ModelVariant, live: ModelVariantStatus, job: JobView, g
 
 def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobSummary, gates: Gates,
                   *, now: datetime, issued_at: datetime) -> VariantState:  # fmt: skip
-    results = tuple(told(result) for result in summary.gates)
+    results = tuple(with_message(result) for result in summary.gates)
     status = live.model_copy(
         update={
             "trials": summary.trials,

@@ -26,7 +26,7 @@ NAMED_DIFFERENCES = 4
 
 
 def sum_up(facts: Mapping[str, DeviceFacts]) -> ClassFacts | None:
-    """The facts of all nodes as one; None before any agent has reported."""
+    """Return the facts of all nodes as one; None before any agent has reported."""
     if not facts:
         return None
     found, cpus = facts.values(), [one.cpu for one in facts.values() if one.cpu]
@@ -54,14 +54,14 @@ def sum_up(facts: Mapping[str, DeviceFacts]) -> ClassFacts | None:
 
 
 def accelerator_kinds(facts: DeviceFacts) -> set[str]:
-    """The sorts of accelerators that a device has."""
+    """Return the kinds of accelerators of a device."""
     return {accelerator.kind.value for accelerator in facts.accelerators}
 
 
 def findings(
     spec: HardwareClassSpec, nodes: int, facts: Mapping[str, DeviceFacts]
 ) -> tuple[Finding, Finding]:
-    """`Uniform`: the nodes are alike; `AsSpecified`: they are what the spec says of them.
+    """Return `Uniform` (the nodes are alike) and `AsSpecified` (they match the spec).
 
     Args:
         spec: of the class.
@@ -100,7 +100,7 @@ def _uniform(facts: Mapping[str, DeviceFacts], seen: str) -> Finding:
 
 
 def _holders(facts: Mapping[str, DeviceFacts]) -> Iterator[tuple[str, set[str], set[str]]]:
-    """For each thing that matters to a build: the nodes that have it, and those of which that is known.
+    """Yield, for each fact that matters to a build, the nodes that have it and the nodes where it is known.
 
     In an order that does not hang on that of the nodes: the same facts make the same message.
     """
@@ -116,7 +116,7 @@ def _holders(facts: Mapping[str, DeviceFacts]) -> Iterator[tuple[str, set[str], 
 
 
 def _split(what: str, having: set[str], judged: set[str]) -> str:
-    """The smaller side is named: it is the one to look at."""
+    """Return how the nodes differ; the smaller side is named, since it is the one to look at."""
     lacking = judged - having
     if len(having) <= len(lacking):
         return f"{what} is on {_nodes(having)} only, of {len(judged)}"
@@ -124,7 +124,7 @@ def _split(what: str, having: set[str], judged: set[str]) -> str:
 
 
 def _as_specified(spec: HardwareClassSpec, facts: Mapping[str, DeviceFacts], seen: str) -> Finding:
-    """Only of what the agent can find; other words in spec.features are the administrator's own."""
+    """Return whether the agent's facts match the spec; other spec.features are the administrator's own."""
     wrong = []
     others = {n for n, one in facts.items() if one.architecture not in {None, spec.architecture}}
     if others:
@@ -159,7 +159,7 @@ def _some(parts: list[str]) -> str:
 
 
 def _shares(values: Iterable[str | None]) -> tuple[Share, ...]:
-    """The most frequent first, then by name: the same nodes give the same list."""
+    """Return the shares, most frequent first, then by name: the same nodes give the same list."""
     counted = Counter(value for value in values if value)
     ordered = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Share(value=value, nodes=nodes) for value, nodes in ordered[:MOST_SHARES])

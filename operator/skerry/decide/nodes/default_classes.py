@@ -1,6 +1,6 @@
 """The HardwareClasses that a fleet starts with, so that a first EdgeModel needs no class of one's own.
 
-They tell nodes by the labels that kubelets set, and finer ones by those of Node Feature Discovery and
+They select nodes by the labels that kubelets set, and finer ones by those of Node Feature Discovery and
 NVIDIA's GPU feature discovery, where these run. Their priorities are below 0, the default: a class
 that somebody writes takes its nodes from them.
 """
@@ -19,14 +19,14 @@ _NVIDIA = "nvidia.com/gpu.present"
 
 
 def default_classes() -> tuple[HardwareClass, ...]:
-    """All of them, the plainest first."""
+    """Return all default classes, the plainest first."""
     return (
         _made("x86-64", "amd64", PLAIN),
         _made("arm64", "arm64", PLAIN),
         _made("arm", "arm", PLAIN),
         _made("apple-silicon", "arm64", PLAIN, system="darwin"),
         _made("x86-64-avx-vnni", "amd64", VECTORS, f"{_CPU}AVXVNNI", ("avx_vnni",)),
-        # A processor that has both sorts of VNNI is told by the wider one.
+        # A processor that has both sorts of VNNI is selected by the wider one.
         _made("x86-64-avx512-vnni", "amd64", VECTORS + 1, f"{_CPU}AVX512VNNI", ("avx512_vnni",)),
         _made("arm64-dot-product", "arm64", VECTORS, f"{_CPU}ASIMDDP", ("asimddp",)),
         _made("nvidia-x86-64", "amd64", ACCELERATED, _NVIDIA),

@@ -38,7 +38,7 @@ class Device:
         features: instructions, and accelerators as `skerry.engines.ranking.ACCELERATORS` has them.
         found: of these, those that the spec does not say and agents found.
         reported: nodes that reported; 0 when nothing was found out.
-        constraints: what to get by with, each in a sentence with its reason.
+        constraints: what the device is limited to, each in a sentence with its reason.
     """
 
     architecture: str
@@ -49,7 +49,7 @@ class Device:
 
 
 def device_of(hardware: HardwareClass) -> Device:
-    """The device of a class, by its spec and its nodes' facts."""
+    """Return the device of a class, by its spec and its nodes' facts."""
     spec, facts = hardware.spec, hardware.status.facts
     said = tuple(feature.replace("_", "") for feature in spec.features)
     names_accelerator = any(one.startswith(_ACCELERATORS) for one in said)

@@ -1,6 +1,6 @@
 """Which node belongs to which class and shard, which EdgeNodes there shall be, and what classes say.
 
-The fleet loop runs this over all nodes at once: labels are put back on every pass, so that a label
+The fleet loop runs this over all nodes at once: labels are put back on every reconcile, so that a label
 that someone took away costs no device its model for longer than that.
 
 A class that is deleted while EdgeModels name it takes no device down: its nodes stay in it until it is
@@ -99,7 +99,7 @@ def decide_fleet(
     ring_keys: AbstractSet[str] = frozenset(),
     refused: Sequence[Refused] = (),
 ) -> FleetDecision:
-    """Classes, shards and EdgeNodes for all nodes.
+    """Return classes, shards and EdgeNodes for all nodes.
 
     Args:
         nodes: all nodes of the cluster.
@@ -138,7 +138,7 @@ def _kept(node: NodeFacts, known: EdgeNodeSpec | None, deleted: Collection[str])
 
 
 def choose_class(node: NodeFacts, classes: Sequence[HardwareClass]) -> str | None:
-    """The class of a node: the selecting one of highest priority; a tie keeps the present class."""
+    """Return the class of a node: the selecting one of highest priority; on a tie the present class stays."""
     names = _selecting(node, classes)
     if node.hardware_class in names:
         return node.hardware_class
@@ -146,7 +146,7 @@ def choose_class(node: NodeFacts, classes: Sequence[HardwareClass]) -> str | Non
 
 
 def _selecting(node: NodeFacts, classes: Sequence[HardwareClass]) -> set[str]:
-    """Names of the classes of highest priority whose selector the node matches."""
+    """Return names of the classes of highest priority whose selector the node matches."""
     found = [c for c in classes if c.spec.node_selector.items() <= node.labels.items()]
     highest = max((c.spec.priority for c in found), default=0)
     return {c.metadata.name for c in found if c.spec.priority == highest}
@@ -223,7 +223,7 @@ def _status(hardware_class: HardwareClass, fleet: Seen, now: datetime) -> Hardwa
 
 
 def _complete(members: Sequence[NodeFacts]) -> Finding:
-    """Return `Complete`: every node can take part in rollouts; where some can't, the first is told with why."""
+    """Return `Complete`: every node can take part in rollouts, or the first that can't is named with its cause."""
     outside = sorted((node for node in members if node.left_out), key=lambda node: node.name)
     if not outside:
         cause = Cause(ClassReason.COMPLETE, "all nodes of the class take part in rollouts")
@@ -238,7 +238,7 @@ def _complete(members: Sequence[NodeFacts]) -> Finding:
 
 
 def _refused(name: str, refused: Sequence[Refused]) -> Iterable[Finding]:
-    """`Stalled` while the API server refuses what is to be written for nodes of the class."""
+    """Yield `Stalled` while the API server refuses writes for nodes of the class."""
     found = [r for r in refused if r.hardware_class == name and r.cause and r.cause.stalls]
     causes = [r.cause for r in found if r.cause]
     if not causes:
@@ -255,7 +255,7 @@ def _is_stalled(findings: Iterable[Finding]) -> bool:
 def _begun(
     classes: Sequence[HardwareClass], statuses: Mapping[str, HardwareClassStatus]
 ) -> dict[str, Event]:
-    """An event for each class that waits for a person now and did not before, by name of the class."""
+    """Return an event for each class that newly needs a person, by name of the class."""
     found = {}
     for hardware_class in classes:
         name = hardware_class.metadata.name
@@ -270,7 +270,7 @@ def _begun(
 def _overlap(
     name: str, nodes: Sequence[NodeFacts], classes: Sequence[HardwareClass]
 ) -> tuple[Finding, ...]:
-    """`Distinct`: no other class claims a node with equal priority; `Stalled` while one does."""
+    """Return `Distinct`: no other class claims a node with equal priority; `Stalled` while one does."""
     shared = {node.name: _selecting(node, classes) for node in nodes}
     both = sorted(node for node, names in shared.items() if name in names and len(names) > 1)
     if not both:

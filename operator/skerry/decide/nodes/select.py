@@ -83,7 +83,7 @@ def _rank(
 
 
 def _found(device: Device) -> str:
-    """Which of the instructions for int8 the agents found, where the spec leaves that to them."""
+    """Return which int8 instructions the agents found, where the spec leaves that to them."""
     if not device.reported or any(
         one in CPU_FEATURES for one in set(device.features) - set(device.found)
     ):

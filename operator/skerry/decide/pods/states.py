@@ -77,7 +77,7 @@ def not_begun(events: Sequence[EventView], namespace: str) -> Cause | None:
 
 
 def kubelet_words(container: ContainerView) -> str:
-    """Return why a container waits, without what is said twice."""
+    """Return why a container waits, without repetitions."""
     words = _PULL.sub("", container.message.strip())
     return brief(words or container.reason)
 
@@ -91,7 +91,7 @@ def scheduler_words(text: str) -> str:
 
 
 def brief(text: str) -> str:
-    """Return the text on one line, cut in its middle: what went wrong is said last, and of what first."""
+    """Return the text on one line, cut in its middle: it ends with the fault, and begins with the object."""
     line = " ".join(text.split())
     if len(line) <= WORDS_LENGTH:
         return line

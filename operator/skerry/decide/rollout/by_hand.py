@@ -1,6 +1,6 @@
 """What a person does to a rollout: approve, abort, undo. Suspension holds none of these but approval.
 
-An annotation names revision and attempt, and stays as long as its writer wants: an abort or undo that
+An annotation names revision and attempt, and stays as long as its writer leaves it: an abort or undo that
 is done leaves a rejection, after which there is nothing left that it names; an approval is used once,
 which the status remembers.
 """
@@ -25,7 +25,7 @@ RULE_UNDONE = "Undone"
 
 
 def abort(now: Situation) -> ModelRouteSpec | None:
-    """The candidate is not wanted any more: away with it, as if it had failed."""
+    """Roll back a candidate that the user aborts, as if it had failed."""
     tried = now.route.candidate
     if tried is None or Attempt.of(tried) not in now.view.actions.abort:
         return None
@@ -37,7 +37,7 @@ def abort(now: Situation) -> ModelRouteSpec | None:
 
 
 def undo(now: Situation) -> ModelRouteSpec | None:
-    """Stable is not wanted any more: back to the previous revision, while there is one."""
+    """Return to the previous revision when the user undoes stable, while there is a previous one."""
     stable, back = now.route.stable, way_back(now)
     if stable is None or back is None:
         return None
@@ -51,14 +51,14 @@ def undo(now: Situation) -> ModelRouteSpec | None:
 
 
 def approval(view: TargetView, tried: RouteCandidate) -> str | None:
-    """The promote annotation's word for this attempt of the candidate, unless it was used before."""
+    """Return the promote annotation's word for this attempt of the candidate, unless it was used before."""
     used = view.status.approved if view.status else None
     words = _approvals(view, Attempt.of(tried))
     return next((word for word in words if word != used), None)
 
 
 def used_approval(view: TargetView, route: ModelRouteSpec) -> str | None:
-    """The approval that the status shall remember as used.
+    """Return the approval that the status remembers as used.
 
     Derived from what the status said before and what the route says now, since the operator may be
     killed between the two writes.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def decide_target(view: TargetView, now: datetime) -> TargetDecision:
-    """What shall be written for one target now.
+    """Return what to write for one target now.
 
     Args:
         view: the state of the target; may be the first that is ever looked at.

@@ -1,4 +1,4 @@
-"""Whether a revision has degraded enough nodes to be taken back from its class.
+"""Whether a revision has degraded enough nodes to be rolled back in its class.
 
 The bar is the larger of `maxDegradedNodes` and what false verdicts and the fleet's own losses would
 give by chance, as a Poisson quantile.
@@ -25,7 +25,7 @@ FALSE_VERDICTS_PER_NODE = 0.001
 """Of equal builds, per node and rollout: the guard's simulation sees none in 1,000 soaks."""
 
 CHANCE = 0.01
-"""A class is taken back when chance alone would give so many bad nodes less often than this."""
+"""A class is rolled back when chance alone would give so many bad nodes less often than this."""
 
 LARGE_MEAN = 500.0
 """Above it exp(-mean) nears the end of floating point; the normal approximation is exact enough."""
@@ -48,22 +48,22 @@ class Degraded:
 
     @property
     def reached(self) -> bool:
-        """Whether the revision is to be taken back."""
+        """Whether the revision is to be rolled back."""
         return len(self.failed) + len(self.lost) >= self.threshold
 
 
 def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
-    """The candidate's case: failures anywhere, and losses where they exceed the rest's.
+    """Return the candidate's case: failures anywhere, and losses where they exceed those of the other nodes.
 
-    The rest are the nodes elsewhere that are lost or were heard lately: of others nobody knows. The bar
-    is never above the wave's size: a wave in which every node failed can't go on.
+    The rest are the nodes elsewhere that are lost or renewed lately: the others are unknown. The bar
+    is never above the wave's size: a wave in which every node failed can't continue.
     """
     tried = Attempt.of(wave.candidate)
     failed = _failed(view, tried)
     inside, outside = member_nodes(view, wave), outside_nodes(view, wave)
     lost, lost_outside = lost_of(view, inside, now), lost_of(view, outside, now)
-    heard = sum(node.reachable and node.heard for node in outside)
-    usual = len(lost_outside) / (len(lost_outside) + heard) if lost_outside or heard else 1.0
+    alive = sum(node.reachable and node.renewed_lately for node in outside)
+    usual = len(lost_outside) / (len(lost_outside) + alive) if lost_outside or alive else 1.0
     unusual = bool(lost) and len(lost) / len(inside) > usual
     counted = tuple(node for node in lost if node not in failed) if unusual else ()
     expected = len(inside) * (FALSE_VERDICTS_PER_NODE + (usual if unusual else 0.0))
@@ -72,14 +72,14 @@ def judge_candidate(view: TargetView, wave: Wave, now: datetime) -> Degraded:
 
 
 def judge_stable(view: TargetView, attempt: Attempt) -> Degraded:
-    """Stable's case while the guard is armed: failures only, silence never counts."""
+    """Return stable's case while the guard is armed: failures only, since silence never counts."""
     failed = _failed(view, attempt)
     bar = _threshold(view, len(view.nodes) * FALSE_VERDICTS_PER_NODE)
     return Degraded(attempt, failed, (), len(view.nodes), bar)
 
 
 def chance_threshold(expected: float) -> int:
-    """The least count that a Poisson variable of that mean reaches with a chance below `CHANCE`."""
+    """Return the least count that a Poisson variable of that mean reaches with a chance below `CHANCE`."""
     if expected > LARGE_MEAN:
         return math.ceil(expected + NORMAL_QUANTILE * math.sqrt(expected)) + 1
     count, term, tail = 0, math.exp(-expected), 1.0
@@ -91,7 +91,7 @@ def chance_threshold(expected: float) -> int:
 
 
 def describe(case: Degraded) -> tuple[str, str, str]:
-    """Rule, node and message (at most 256 characters) of the halt that a case leads to."""
+    """Return rule, node and message (at most 256 characters) of the halt that a case leads to."""
     bad = case.failed or case.lost
     node = bad[0]
     rules = Counter(failing_rule(n, case.attempt) for n in case.failed)

@@ -2,7 +2,7 @@
 
 The operator gathers a `TargetView` from its snapshot and writes a `TargetDecision` in this order, each
 write possibly the last (the operator may be killed between any two): 1. the ModelRoute, which holds roles,
-wave and placements, 2. the EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next pass
+wave and placements, 2. the EdgeModel's status, 3. DaemonSets applied, 4. DaemonSets deleted. The next reconcile
 sees only what was written, and the machine is right from there.
 """
 
@@ -45,7 +45,7 @@ class WaveStep:
     selector: Selector = ()
 
     def __str__(self) -> str:
-        """For people: `25 %`, or `ring site=north`."""
+        """Return the step for people: `25 %`, or `ring site=north`."""
         if self.percent is not None:
             return f"{self.percent} %"
         return "ring " + ",".join(f"{key}={value}" for key, value in self.selector)
@@ -92,12 +92,12 @@ class NodeView:
             An agent reports the generation of the roles that it acts on (`observed_route`).
         ready_revisions: revisions of this EdgeModel that have a Ready pod there, as last seen.
         placed_revisions: revisions of this EdgeModel that have a pod there, Ready or not.
-        labels: of the Node; rings are told by them.
+        labels: of the Node; rings select by them.
         agent_awaited: no agent has beaten yet, and the node is not left out for it so far.
         left_out: why waves pass the node over, in words: a taint, or no agent; empty for all others.
         silent_seconds: for how long it has been silent, as of the last list that succeeded; None:
             since `unreachable_since`, until now.
-        heard: its agent was seen alive lately, so that its presence says something about losses elsewhere.
+        renewed_lately: its agent renewed its Lease lately, so that it counts against losses elsewhere.
     """
 
     name: str
@@ -110,7 +110,7 @@ class NodeView:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_out: str = ""
     silent_seconds: float | None = None
-    heard: bool = True
+    renewed_lately: bool = True
     agent_awaited: bool = False
 
 
@@ -121,7 +121,7 @@ class Wave:
     Attributes:
         index: from 0.
         opened_at: nodes that were offline before are skipped; those lost since hold it.
-        opened: where the candidate's servers are meant to be, as the route says it before this pass.
+        opened: where the candidate's servers are meant to be, as the route says it before this reconcile.
         planned: what the wave shall open, `opened` included.
     """
 
@@ -134,7 +134,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class TargetView:
-    """Everything that a decision about one target depends on, beside the time.
+    """Everything except the time that a decision about one target depends on.
 
     Attributes:
         edge_model: name of the EdgeModel.
@@ -227,7 +227,7 @@ class TargetDecision:
         rejections: to append to `status.rejected`.
         history: to append to `status.history`.
         placements: DaemonSets to apply, by revision (unchanged ones included), as the route says that
-            stands once this pass is written.
+            stands once this reconcile is written.
         delete: revisions whose DaemonSets go.
         requeue_after: seconds until the passing of time alone can change the decision, None for never.
     """

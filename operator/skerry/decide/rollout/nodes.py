@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def serves(node: NodeView, revision: str | None) -> bool:
-    """The node's traffic goes to the revision."""
+    """Return whether the node's traffic goes to the revision."""
     return node.model is not None and revision is not None and node.model.serving == revision
 
 
 def runs(node: NodeView, tried: RouteCandidate) -> bool:
-    """The candidate runs on the node; on an unreachable one, as its agent last reported: no pod is Ready there."""
+    """Return whether the candidate runs on the node; for an unreachable node its agent's last report counts."""
     if node.reachable:
         return tried.revision in node.ready_revisions
     trial = _trial(node, Attempt.of(tried))
@@ -28,7 +28,7 @@ def runs(node: NodeView, tried: RouteCandidate) -> bool:
 
 
 def has_passed(node: NodeView, attempt: Attempt, generation: int) -> bool:
-    """The node's agent passed this attempt, and has seen the roles as they are now."""
+    """Return whether the node's agent passed this attempt, and has seen the current roles."""
     tried = _trial(node, attempt)
     if node.model is None or tried is None or has_failed(node, attempt):
         return False
@@ -38,7 +38,7 @@ def has_passed(node: NodeView, attempt: Attempt, generation: int) -> bool:
 
 
 def has_failed(node: NodeView, attempt: Attempt) -> bool:
-    """The node's agent failed this attempt; it sticks, whatever the route said since."""
+    """Return whether the node's agent failed this attempt; a failure lasts, whatever the route said since."""
     if node.model is None:
         return False
     if any(map(attempt.matches, node.model.vetoes)):
@@ -51,7 +51,7 @@ def has_failed(node: NodeView, attempt: Attempt) -> bool:
 
 
 def failing_rule(node: NodeView, attempt: Attempt) -> str:
-    """The guard's rule that failed on the node, `unknown` when its agent does not say."""
+    """Return the guard's rule that failed on the node, `unknown` when its agent does not say."""
     found = verdict(node, attempt)
     if found is not None and found.rule:
         return found.rule
@@ -61,13 +61,13 @@ def failing_rule(node: NodeView, attempt: Attempt) -> str:
 
 
 def verdict(node: NodeView, attempt: Attempt) -> Verdict | None:
-    """The verdict behind a failure, with its figures, when the node still reports it."""
+    """Return the verdict behind a failure, with its figures, when the node still reports it."""
     tried = _trial(node, attempt)
     return tried.verdict if tried else None
 
 
 def silence_seconds(node: NodeView, now: datetime) -> float:
-    """How long the node is known to have been unreachable; 0 while it is reachable."""
+    """Return how long the node is known to have been unreachable; 0 while it is reachable."""
     if node.reachable:
         return 0.0
     if node.silent_seconds is not None:
@@ -76,7 +76,7 @@ def silence_seconds(node: NodeView, now: datetime) -> float:
 
 
 def counts_since(node: NodeView, opened_at: datetime) -> bool:
-    """Whether the node belongs to a wave's denominator: not left out, nor offline before the wave opened."""
+    """Return whether the node belongs to a wave's denominator: not left out, online when the wave opened."""
     if node.left_out:
         return False
     if node.reachable:
@@ -84,10 +84,10 @@ def counts_since(node: NodeView, opened_at: datetime) -> bool:
     return node.unreachable_since is not None and node.unreachable_since > opened_at
 
 
-def has_let_go(node: NodeView, route: ModelRouteSpec, generation: int, revision: str) -> bool:
-    """The node's agent has seen that `revision` goes, and another revision answers there.
+def has_released(node: NodeView, route: ModelRouteSpec, generation: int, revision: str) -> bool:
+    """Return whether the node's agent has seen that `revision` leaves, and another revision answers there.
 
-    Without a stable revision in the route (a first rollout that was taken back) nothing can answer;
+    Without a stable revision in the route (a first rollout that was rolled back) nothing can answer;
     that the agent has seen it is enough.
     """
     report = node.model

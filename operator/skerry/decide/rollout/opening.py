@@ -37,7 +37,7 @@ def opened(view: TargetView, revision: str) -> Placement:
 
 
 def plan(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Placement:
-    """What the wave shall cover; shards that an offline node keeps full are not waited for."""
+    """Return what the wave is to cover; shards that an offline node keeps full are not waited for."""
     stuck = stuck_shards(view, route, now)
     steps = view.policy.waves[: wave.index + 1]
     planned = wave.opened
@@ -53,7 +53,7 @@ def plan(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> 
 
 
 def index_of(view: TargetView, extent: Placement, opened_at: datetime) -> int:
-    """The furthest wave that the extent fills, all before it filled too; the first when it fills none."""
+    """Return the last wave that the extent fills, with all before it; the first when it fills none."""
     counted = [node for node in view.nodes if counts_since(node, opened_at)]
     held = sum(extent.holds(node) for node in counted)
     index = 0
@@ -72,19 +72,19 @@ def index_of(view: TargetView, extent: Placement, opened_at: datetime) -> int:
 
 
 def is_empty(view: TargetView, step: WaveStep) -> bool:
-    """The step is a ring, and no node of the class is in it."""
+    """Return whether the step is a ring without nodes of the class."""
     return step.percent is None and not any(
         matches(step.selector, node.labels) for node in view.nodes
     )
 
 
 def is_passed_over(view: TargetView, step: WaveStep) -> bool:
-    """The ring is empty here and has nodes in another class: it is no slip of the pen."""
+    """Return whether an empty ring has nodes in another class, so that it is no spelling mistake."""
     return is_empty(view, step) and step.selector in view.rings_elsewhere
 
 
 def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
-    """Return the candidate's placement after this pass; nothing new while suspended."""
+    """Return the candidate's placement after this reconcile; nothing new while suspended."""
     if view.policy.suspended:
         return wave.opened
     crowded = crowded_shards(view, route)
@@ -102,7 +102,7 @@ def to_open(view: TargetView, route: ModelRouteSpec, wave: Wave) -> Placement:
 
 
 def pulling_nodes(view: TargetView, revision: str, extent: Placement) -> tuple[NodeView, ...]:
-    """Reachable nodes that are to have the revision and have no ready pod of it."""
+    """Return the reachable nodes that are to have the revision and have no ready pod of it."""
     return tuple(
         node
         for node in view.nodes
@@ -115,7 +115,7 @@ def _pulls(node: NodeView) -> bool:
 
 
 def _bit_by_bit(view: TargetView, wave: Wave, crowded: frozenset[int]) -> Iterator[Placement]:
-    """What is planned and has room, as the smallest parts, in the order in which they open."""
+    """Yield the planned parts that have room, as the smallest ones, in the order in which they open."""
     order = shard_order(view.edge_model, view.hardware_class)
     for ring in wave.planned.rings:
         for shard in (s for s in order if s in ring.shards and s not in crowded):
@@ -125,7 +125,7 @@ def _bit_by_bit(view: TargetView, wave: Wave, crowded: frozenset[int]) -> Iterat
 
 
 def _shards_of(view: TargetView, selector: Selector) -> frozenset[int]:
-    """Shards that have a node of the ring."""
+    """Return the shards that have a node of the ring."""
     return frozenset(
         node.shard
         for node in view.nodes

@@ -1,4 +1,4 @@
-"""Where each revision's servers are meant to be after this pass, as the route says it, and which DaemonSets go.
+"""Where each revision's servers are meant to be after this reconcile, as the route says, and which DaemonSets go.
 
 Stable: the whole class, but shards where two others are still held. Candidate: what its waves opened.
 Previous: where it is, until its window ends or it is not kept warm. Whatever has no role shrinks as

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def policy_from_spec(spec: EdgeModelSpec) -> RolloutPolicy:
-    """The policy of an EdgeModel; the same for all its targets.
+    """Return the policy of an EdgeModel; the same for all its targets.
 
     Raises:
         ValueError: a duration that the schema should have refused.
@@ -42,7 +42,7 @@ def policy_from_spec(spec: EdgeModelSpec) -> RolloutPolicy:
 
 
 def actions_from(annotations: Mapping[str, str]) -> Actions:
-    """What the annotations of an EdgeModel ask for."""
+    """Return what the annotations of an EdgeModel ask for."""
     return Actions(
         promote=marks(annotations, ANNOTATION_PROMOTE),
         abort=frozenset(mark.attempt for mark in marks(annotations, ANNOTATION_ABORT)),

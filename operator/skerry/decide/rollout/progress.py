@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def progressed_at(
     view: TargetView, wave: Wave, nodes: int, passed: int, now: datetime
 ) -> datetime | None:
-    """When the wave last got on, for the status; None while suspended, so that waiting then is no fault.
+    """Return when the wave last made progress, for the status; None while suspended: waiting is then no fault.
 
     Args:
         view: with the status as last written.
-        wave: as of this pass.
+        wave: as of this reconcile.
         nodes: in the wave now.
         passed: of these.
         now: UTC.
@@ -39,7 +39,7 @@ def progressed_at(
 
 
 def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
-    """Reachable nodes that a promoted revision is to serve on and does not; none before it is promoted."""
+    """Return the reachable nodes that a promoted revision is to serve on and does not yet."""
     if route is None or route.candidate is not None or route.stable is None:
         return []
     if route.stable.revision != view.desired:
@@ -55,11 +55,11 @@ def behind(view: TargetView, route: ModelRouteSpec | None) -> list[NodeView]:
 
 
 def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> CatchingUp | None:
-    """What the status keeps of the nodes that are behind, so that the next pass knows since when.
+    """Return the nodes that are behind, for the status, so that the next reconcile knows since when.
 
     Args:
         view: with the status as last written.
-        route: as of this pass.
+        route: as of this reconcile.
         now: UTC.
     """
     nodes = len(behind(view, route))
@@ -73,7 +73,7 @@ def catching_up(view: TargetView, route: ModelRouteSpec | None, now: datetime) -
 
 
 def deadline(view: TargetView) -> datetime | None:
-    """When what the status remembers, a wave or nodes behind, counts as stalled; None: nothing is."""
+    """Return when the remembered wave or the remembered nodes count as stalled; None when nothing waits."""
     status = view.status
     if status is None:
         return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def new_rejections(view: TargetView, route: ModelRouteSpec) -> tuple[Rejection, ...]:
-    """The route's halt (of this pass or an earlier one), unless the status has it."""
+    """Return the route's halt (of this reconcile or an earlier one), unless the status has it."""
     halts = {halt for halt in (view.route and view.route.halted, route.halted) if halt}
     return tuple(
         Rejection(
@@ -40,7 +40,7 @@ def new_rejections(view: TargetView, route: ModelRouteSpec) -> tuple[Rejection, 
 def new_history(
     view: TargetView, route: ModelRouteSpec, rejections: tuple[Rejection, ...], now: datetime
 ) -> tuple[HistoryEntry, ...]:
-    """How revisions ended since the status was written."""
+    """Return how revisions ended since the last status write."""
     entries = [
         _entry(view, rejection.revision, _outcome(rejection), now, rejection.message)
         for rejection in rejections
@@ -59,7 +59,7 @@ def _outcome(rejection: Rejection) -> Outcome:
 
 
 def _fell_back(view: TargetView, entries: list[HistoryEntry]) -> bool:
-    """Stable itself was taken back: the one that returns was promoted long ago."""
+    """Return whether stable itself was rolled back: the revision that returns was promoted long ago."""
     return view.status is not None and view.status.stable in {entry.revision for entry in entries}
 
 

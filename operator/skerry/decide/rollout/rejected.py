@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def rejection_of(view: TargetView, revision: str) -> Rejection | None:
-    """The last recorded rejection of a revision in this class."""
+    """Return the last recorded rejection of a revision in this class."""
     found = [r for r in _of_class(view) if r.revision == revision]
     return max(found, key=lambda rejection: rejection.attempt, default=None)
 
 
 def is_rejected(view: TargetView, attempt: Attempt) -> bool:
-    """Whether this attempt was taken back, in the status or (not recorded yet) in the route.
+    """Return whether this attempt was rolled back, in the status or (not recorded yet) in the route.
 
     A rejection holds for its attempt and those before it, so that a lost counter opens nothing.
     """
@@ -32,7 +32,7 @@ def is_rejected(view: TargetView, attempt: Attempt) -> bool:
 
 
 def is_recorded(view: TargetView, halted: Halt | None) -> bool:
-    """Whether the observed status remembers the halt, so that the route may forget it."""
+    """Return whether the observed status remembers the halt, so that the route may forget it."""
     if halted is None:
         return True
     return any(map(Attempt.of(halted).matches, _of_class(view)))
@@ -41,7 +41,7 @@ def is_recorded(view: TargetView, halted: Halt | None) -> bool:
 def next_attempt(
     attempt: int, rejections: Iterable[Rejection], route: ModelRouteSpec | None
 ) -> int:
-    """The attempt that a retry asks for: above every one that was taken back in this class.
+    """Return the attempt that a retry asks for: above every rejected one of this class.
 
     Args:
         attempt: of the target's status.

@@ -28,7 +28,7 @@ OFFENDERS = 3
 
 @dataclass(frozen=True)
 class Facts:
-    """What a report is made of: the view, the route and wave after this pass, the time."""
+    """What a report is made of: the view, the route and wave after this reconcile, the time."""
 
     view: TargetView
     route: ModelRouteSpec | None
@@ -37,7 +37,7 @@ class Facts:
 
 
 def count(facts: Facts) -> NodeCounts:
-    """Nodes of the class, as counts."""
+    """Count the nodes of the class."""
     view = facts.view
     counted = _expected_to_answer(view)
     return NodeCounts(
@@ -50,7 +50,7 @@ def count(facts: Facts) -> NodeCounts:
 
 
 def offenders(facts: Facts) -> tuple[str, ...]:
-    """The first few nodes that failed, are lost, or lack a pod that they should have."""
+    """Return the first few nodes that failed, are lost, or lack a pod that they should have."""
     view, wave = facts.view, facts.wave
     bad = [node.name for node in _failed(facts)]
     if wave is not None:
@@ -66,11 +66,11 @@ def unanswered(facts: Facts) -> str:
     route = facts.route
     silent = [node for node in _expected_to_answer(facts.view) if not _answers(node)]
     role = (route.stable or route.candidate) if route else None
-    return why.told(why.causes(facts.view, silent, role.revision)) if role else ""
+    return why.summary(why.causes(facts.view, silent, role.revision)) if role else ""
 
 
 def wave_status(facts: Facts) -> WaveStatus | None:
-    """The wave as the status keeps it: what it will cover once this pass is applied."""
+    """Return the wave for the status: what it covers once this reconcile is applied."""
     view, wave = facts.view, facts.wave
     if wave is None or facts.route is None:
         return None
@@ -84,12 +84,12 @@ def wave_status(facts: Facts) -> WaveStatus | None:
         denominator=len(counted_nodes(view, extent, wave.opened_at)),
         passed=passed,
         last_progress_time=progressed_at(view, wave, nodes, passed, facts.now),
-        message=why.told(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
+        message=why.summary(why.causes(view, waiting_nodes(view, wave), wave.candidate.revision)),
     )
 
 
 def _failed(facts: Facts) -> list[NodeView]:
-    """Nodes that failed what is under the guard now, or was taken back last."""
+    """Return the nodes that failed the guarded revision or the one rolled back last."""
     route = facts.route
     if route is None:
         return []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from skerry.api.placement import ALL_SHARDS, Placement, PlacementKind
 from skerry.api.rollout import Standby
-from skerry.decide.rollout.nodes import has_let_go, serves, silence_seconds
+from skerry.decide.rollout.nodes import has_released, serves, silence_seconds
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from skerry.decide.rollout.model import NodeView, TargetView
 
 OFFLINE_GRACE = timedelta(hours=24)
-"""What an offline node is given to let a revision go: a warm previous one from the end of its rollback
-window on; any other (stable is beside it) from the node's silence on."""
+"""How long an offline node may hold a revision: a warm previous one from the end of its rollback
+window on; any other (next to stable) from the node's silence on."""
 
 COPIES_PER_NODE = 2
 """Revisions of a model that are meant for one node at most."""
 
 
 def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[str]:
-    """Revisions whose DaemonSets go: those without a role, and previous when it is not kept warm."""
+    """Return the revisions whose DaemonSets go: those without a role, and previous when it is not kept warm."""
     roles = {role.revision for role in (route.stable, route.candidate) if role}
     if is_warm(view, route, now) and route.previous:
         roles.add(route.previous.revision)
@@ -38,7 +38,7 @@ def leaving(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset
 
 
 def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
-    """Whether there is a previous revision whose servers run beside stable's."""
+    """Return whether there is a previous revision whose servers run next to stable's."""
     previous = route.previous
     return (
         previous is not None
@@ -50,9 +50,9 @@ def is_warm(view: TargetView, route: ModelRouteSpec, now: datetime) -> bool:
 def holders(
     view: TargetView, route: ModelRouteSpec, revision: str, now: datetime
 ) -> tuple[NodeView, ...]:
-    """Nodes that still need `revision` where its servers are meant to run or still may.
+    """Return the nodes that still need `revision` where its servers are meant to run or still may.
 
-    None has let go of anything before the route that says so is written.
+    None has released anything before the route that says so is written.
     """
     placement = view.placed[revision]
     covered = (node for node in view.nodes if placement.holds(node))
@@ -71,7 +71,7 @@ def _needs(
         return not _answers_without(view, node, revision)
     if _is_overdue(view, route, node, revision, now):
         return False
-    return not has_let_go(node, route, view.roles_generation, revision)
+    return not has_released(node, route, view.roles_generation, revision)
 
 
 def _has_nothing(node: NodeView, revision: str) -> bool:
@@ -87,7 +87,7 @@ def _has_nothing(node: NodeView, revision: str) -> bool:
 
 
 def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) -> bool:
-    """Whether stable does not come to the node before another revision has left its shard."""
+    """Return whether the node gets stable only after another revision has left its shard."""
     if route.stable is None:
         return False
     placement = view.placed.get(route.stable.revision)
@@ -99,7 +99,7 @@ def waits_for_stable(view: TargetView, route: ModelRouteSpec, node: NodeView) ->
 
 
 def _answers_without(view: TargetView, node: NodeView, revision: str) -> bool:
-    """Whether the node's agent has seen the route, and another revision that stays there has the traffic."""
+    """Return whether the node's agent has seen the route, and another revision that stays has the traffic."""
     report = node.model
     if report is None or report.observed_route_generation < view.roles_generation:
         return False
@@ -122,7 +122,7 @@ def _is_overdue(
 
 
 def _is_alone(route: ModelRouteSpec, node: NodeView, revision: str) -> bool:
-    """Whether a reachable node has its traffic on the revision, and no Ready pod of stable."""
+    """Return whether a reachable node has its traffic on the revision, and no Ready pod of stable."""
     stable = route.stable
     if not node.reachable or stable is None:
         return False
@@ -149,7 +149,7 @@ def _is_kept(
 
 
 def is_held_aside(view: TargetView, route: ModelRouteSpec, revision: str, now: datetime) -> bool:
-    """Whether nobody waits for what keeps the revision, in each of its shards.
+    """Return whether nobody waits for the nodes that keep the revision, in each of its shards.
 
     An offline node catches up when it returns. A node that is left out, alone in its shard, keeps its only server.
     """
@@ -187,14 +187,14 @@ def _shards_waited_for(
 
 
 def stable_placement(view: TargetView, stable: str) -> Placement:
-    """The whole class, but shards where two other revisions still are: it comes when one is let go."""
+    """Return the whole class without shards that two other revisions occupy; stable follows when one leaves."""
     meant, copies = view.placed.get(stable), _copies(view, frozenset({stable}))
     full = {shard for shard, others in copies.items() if others >= COPIES_PER_NODE}
     return Placement.without(frozenset(s for s in full if meant is None or not meant.reaches(s)))
 
 
 def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | None:
-    """The placement without the shards that no holder is in; None when no holder is left."""
+    """Return the placement without the shards that no holder is in; None when no holder is left."""
     if not held_by:
         return None
     held = frozenset(node.shard for node in held_by if node.shard is not None)
@@ -206,7 +206,7 @@ def shrink(placement: Placement, held_by: tuple[NodeView, ...]) -> Placement | N
 
 
 def crowded_shards(view: TargetView, route: ModelRouteSpec) -> frozenset[int]:
-    """Shards where the candidate would be a copy too many."""
+    """Return the shards where the candidate would be a copy too many."""
     roles = frozenset(role.revision for role in (route.stable, route.candidate) if role)
     room = COPIES_PER_NODE - (route.stable is not None)
     return frozenset(shard for shard, others in _copies(view, roles).items() if others >= room)
@@ -222,7 +222,7 @@ def _copies(view: TargetView, left_out: frozenset[str]) -> Counter[int]:
 
 
 def stuck_shards(view: TargetView, route: ModelRouteSpec, now: datetime) -> frozenset[int]:
-    """Crowded shards that a node holds which is offline or left out: a wave does not wait for them."""
+    """Return the crowded shards held by a node that is offline or left out: a wave does not wait for them."""
     held = {
         node.shard
         for revision in leaving(view, route, now)

@@ -1,7 +1,7 @@
-"""The next ModelRoute: which revision is stable, candidate and previous, and what is taken back.
+"""The next ModelRoute: which revision is stable, candidate and previous, and what is rolled back.
 
 A chain of small checks, the urgent ones first. Each looks at the situation and returns the route that
-it wants, or None to pass on; the first answer is the decision. One step is made a pass.
+it asks for, or None; the first answer is the decision. A reconcile makes one step.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def next_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
 
 
 def standing_route(view: TargetView, now: datetime) -> ModelRouteSpec | None:
-    """The route as it is, or as it was when somebody deleted it; None while there was none yet."""
+    """Return the current route, or the deleted one as it was; None while there was none yet."""
     route = view.route or _recovered(view, now)
     return route if route.stable or route.candidate else None
 
 
 def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
-    """The candidate degraded too many nodes: away with it, in this one write."""
+    """Remove a candidate that degraded too many nodes, in one write."""
     if now.wave is None:
         return None
     case = judge_candidate(now.view, now.wave, now.now)
@@ -68,7 +68,7 @@ def _roll_back_candidate(now: Situation) -> ModelRouteSpec | None:
 
 
 def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
-    """Stable degraded too many nodes while the guard is armed: back to the previous revision."""
+    """Roll back a stable revision that degraded too many nodes while the guard is armed."""
     route = now.route
     back = way_back(now)
     if route.stable is None or back is None:
@@ -80,7 +80,7 @@ def _roll_back_stable(now: Situation) -> ModelRouteSpec | None:
 
 
 def _back_to_stable(now: Situation) -> ModelRouteSpec | None:
-    """The spec asks for stable again: the candidate goes, also while suspended, since nothing is tried."""
+    """Remove the candidate when the spec asks for stable again; also while suspended, since nothing is tried."""
     tried, stable = now.route.candidate, now.route.stable
     if tried is None or stable is None or now.view.desired != stable.revision:
         return None
@@ -88,7 +88,7 @@ def _back_to_stable(now: Situation) -> ModelRouteSpec | None:
 
 
 def _supersede(now: Situation) -> ModelRouteSpec | None:
-    """The spec asks for another revision than the candidate: it goes, the new one comes if it may."""
+    """Replace the candidate when the spec asks for another revision; the new one starts if it may."""
     tried, desired = now.route.candidate, now.view.desired
     if tried is None or desired is None:
         return None
@@ -99,7 +99,7 @@ def _supersede(now: Situation) -> ModelRouteSpec | None:
 
 
 def _retry_in_flight(now: Situation) -> ModelRouteSpec | None:
-    """A retry while the candidate is under way: its vetoes are forgotten, its wave goes on."""
+    """Retry the candidate in flight: its vetoes are forgotten, its wave continues."""
     tried, attempt = now.route.candidate, now.view.attempt
     if tried is None or now.view.desired != tried.revision or tried.attempt >= attempt:
         return None
@@ -107,7 +107,7 @@ def _retry_in_flight(now: Situation) -> ModelRouteSpec | None:
 
 
 def _promote(now: Situation) -> ModelRouteSpec | None:
-    """The last wave is done: the candidate becomes stable, and stable stays warm as previous."""
+    """Promote the candidate after the last wave; the old stable stays warm as previous."""
     tried, wave = now.route.candidate, now.wave
     if tried is None or wave is None or now.view.desired != tried.revision:
         return None
@@ -122,7 +122,7 @@ def _promote(now: Situation) -> ModelRouteSpec | None:
 
 
 def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
-    """The spec went back to the previous revision, which is proven and kept: they swap.
+    """Swap stable and previous when the spec returns to the previous revision, which is proven and kept.
 
     Nodes keep the traffic where it is until stable answers, so no wave is needed; the guard is armed
     with the one that goes as the way back.
@@ -144,7 +144,7 @@ def _return_to_previous(now: Situation) -> ModelRouteSpec | None:
 
 
 def _drop_previous(now: Situation) -> ModelRouteSpec | None:
-    """The previous revision's window is over and its pods are gone."""
+    """Drop the previous revision when its window is over and its pods are gone."""
     previous = now.route.previous
     if previous is None or now.now < previous.expiration_time:
         return None
@@ -154,7 +154,7 @@ def _drop_previous(now: Situation) -> ModelRouteSpec | None:
 
 
 def _start(now: Situation) -> ModelRouteSpec | None:
-    """The spec asks for something new that may be tried: it becomes the candidate.
+    """Make the revision that the spec asks for the candidate, when it may be tried.
 
     The previous revision's window ends with it, since a node holds two copies at most. One that is still there
     after its window gets the same time from now on: until now nobody needed its room.
@@ -173,7 +173,7 @@ def _start(now: Situation) -> ModelRouteSpec | None:
 
 
 def may_start(view: TargetView, route: ModelRouteSpec, desired: str, now: datetime) -> bool:
-    """Not taken back before, every halt remembered, and no pods of it left outside of waves.
+    """Return whether a revision may start: not rejected, every halt remembered, no pods left outside of waves.
 
     Pods of it that nobody waits for count as a part of the first wave.
     """
@@ -203,7 +203,7 @@ HELD_BY_SUSPEND = frozenset({_supersede, _retry_in_flight, _promote, _return_to_
 
 
 def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
-    """Roles when there is no route: none yet, or someone deleted it, or a backup lacked it."""
+    """Return the roles without a route: none yet, or someone deleted it, or a backup lacked it."""
     blank = ModelRouteSpec(edge_model_name=view.edge_model, hardware_class_name=view.hardware_class)
     status = view.status
     stable = status.stable if status and status.stable else _widest(view)
@@ -218,7 +218,7 @@ def _recovered(view: TargetView, now: datetime) -> ModelRouteSpec:
 
 
 def _widest(view: TargetView) -> str | None:
-    """The revision that was stable, read off the DaemonSets: not bound to a wave's shards."""
+    """Return the revision that was stable, read off the DaemonSets: it is not bound to a wave's shards."""
     wide = [
         revision
         for revision, placement in sorted(view.daemonsets.items())
@@ -233,7 +233,7 @@ def _ready_nodes(view: TargetView, revision: str) -> int:
 
 
 def _only_roles_run(now: Situation, other: str) -> bool:
-    """No third revision is left on any node, but where nobody waits for those that hold it."""
+    """Return whether no third revision is left on any node, except where nobody waits for its holders."""
     view, route = now.view, now.route
     return all(is_held_aside(view, route, third, now.now) for third in _thirds(now, other))
 
@@ -286,7 +286,7 @@ def _counted(view: TargetView, route: ModelRouteSpec) -> ModelRouteSpec:
 
 
 def _with_policy(view: TargetView, route: ModelRouteSpec, now: datetime) -> ModelRouteSpec:
-    """The EdgeModel's uid, and guard, traffic, soak and standby as the spec says now."""
+    """Return the route with the EdgeModel's uid, and with the spec's guard, traffic, soak and standby."""
     policy = view.policy
     guard = RouteGuard(min_samples=policy.min_samples, rules=policy.rules)
     route = change(route, edge_model_uid=view.edge_model_uid, guard=guard)

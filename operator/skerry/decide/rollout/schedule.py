@@ -21,7 +21,7 @@ LEAST_WAIT = timedelta(seconds=5)
 
 
 def requeue_after(view: TargetView, route: ModelRouteSpec | None, now: datetime) -> float | None:
-    """Seconds to the next deadline, None when there is none ahead."""
+    """Return the seconds to the next deadline; None when there is none ahead."""
     if route is None:
         return None
     ahead = [at for at in _deadlines(view, route, now) if at > now]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def parse_shard(label: str | None) -> int | None:
-    """The shard that a node's label names; None for no label or a value that is no shard."""
+    """Return the shard that a node's label names; None for no label or a value that is no shard."""
     if label is None or not label.isdecimal() or int(label) >= SHARD_COUNT:
         return None
     return int(label)
@@ -24,7 +24,7 @@ def parse_shard(label: str | None) -> int | None:
 def assign_shards(
     nodes: Mapping[str, int | None], remembered: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """A shard for every node of one class.
+    """Return a shard for every node of one class.
 
     Args:
         nodes: by name, the shard that the node's label says; None without a (valid) label.

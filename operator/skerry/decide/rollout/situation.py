@@ -25,7 +25,7 @@ class Situation:
 
 
 def way_back(now: Situation) -> RouteRevision | None:
-    """The previous revision as stable, while its window is open and it can run."""
+    """Return the previous revision as stable, while its window is open and it can run."""
     previous = now.route.previous
     if (
         previous is None
@@ -37,10 +37,10 @@ def way_back(now: Situation) -> RouteRevision | None:
 
 
 def can_run(view: TargetView, revision: str) -> bool:
-    """Whether a revision has its DaemonSet, or one can be made."""
+    """Return whether a revision has its DaemonSet, or one can be made."""
     return revision in view.daemonsets or revision in view.makeable
 
 
 def change(route: ModelRouteSpec, **fields: object) -> ModelRouteSpec:
-    """The route with other fields."""
+    """Return the route with other fields."""
     return route.model_copy(update=fields)

@@ -37,9 +37,9 @@ USED_NONCE = "again"
 
 
 def tell(facts: Facts) -> Story:
-    """The first story that holds."""
-    told = (check(facts) for check in STORIES)
-    return next(story for story in told if story is not None)
+    """Return the first story that holds."""
+    stories = (check(facts) for check in STORIES)
+    return next(story for story in stories if story is not None)
 
 
 def _no_nodes(facts: Facts) -> Story | None:
@@ -52,7 +52,7 @@ def _no_nodes(facts: Facts) -> Story | None:
 
 
 def _no_fallback(facts: Facts) -> Story | None:
-    """What was taken back is all that answers somewhere: it stays there until stable is back."""
+    """Report a rolled-back revision that is all that answers somewhere: it stays there until stable is back."""
     view, route = facts.view, facts.route
     if route is None or route.stable is None:
         return None
@@ -67,7 +67,7 @@ def _no_fallback(facts: Facts) -> Story | None:
         return None
     text = f"stable {route.stable.revision} does not answer on {why.names(alone)}, "
     text += "so the revision that runs there keeps the traffic"
-    cause = why.told(why.causes(view, alone, route.stable.revision))
+    cause = why.summary(why.causes(view, alone, route.stable.revision))
     text += f"; {cause}" if cause else ""
     rejected = _rejected(facts)
     phase = rejected.phase if rejected else Phase.ROLLING_OUT
@@ -80,21 +80,21 @@ def _rejected(facts: Facts) -> Story | None:
         return None
     desired = Attempt(view.desired, view.attempt)
     recorded, halted = rejection_of(view, view.desired), route.halted if route else None
-    told: Rejection | Halt | None = None
+    rejection: Rejection | Halt | None = None
     if recorded is not None and desired.is_ruled_out_by(recorded):
-        told = recorded
+        rejection = recorded
     if halted and desired.matches(halted):
-        told = halted
-    if told is None:
+        rejection = halted
+    if rejection is None:
         return None
-    text = f"{view.desired} was rolled back: {told.message}."
+    text = f"{view.desired} was rolled back: {rejection.message}."
     text += f" Change the spec, or run kubectl skerry retry {view.edge_model}"
-    reason = BY_HAND.get(told.rule, RolloutReason.ROLLED_BACK)
+    reason = BY_HAND.get(rejection.rule, RolloutReason.ROLLED_BACK)
     return Story(Phase.ROLLED_BACK, Cause(reason, text, stalls=True))
 
 
 def _suspended(facts: Facts) -> Story | None:
-    """Only where there is something to hold."""
+    """Report suspension, only where there is something to hold."""
     view, route = facts.view, facts.route
     if not view.policy.suspended or view.desired is None:
         return None
@@ -178,7 +178,7 @@ def _caught_up_later(facts: Facts, late: list[NodeView], text: str) -> Story:
     cause = why.shared(found, late)
     if cause is not None:
         return Story(Phase.ROLLING_OUT, replace(cause, message=f"{text}; {cause.message}"))
-    said = why.told(found) or why.names(late)
+    said = why.summary(found) or why.names(late)
     return wave_stories.rolling_out(RolloutReason.CATCHING_UP, f"{text}; {said}")
 
 
@@ -221,7 +221,7 @@ def _live(route: ModelRouteSpec) -> set[str]:
 
 
 def _waiting_for_room(facts: Facts) -> list[NodeView]:
-    """Reachable nodes that stable does not come to yet, since an offline one keeps their shard full."""
+    """Return the reachable nodes that stable can't reach yet, since an offline one keeps their shard full."""
     view, route = facts.view, facts.route
     if route is None:
         return []

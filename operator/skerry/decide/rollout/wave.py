@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave | None:
-    """The wave of the route's candidate, None without one."""
+    """Return the wave of the route's candidate, None without one."""
     if route.candidate is None:
         return None
     extent = opened(view, route.candidate.revision)
@@ -37,19 +37,19 @@ def observe_wave(view: TargetView, route: ModelRouteSpec, now: datetime) -> Wave
 
 
 def advance(view: TargetView, route: ModelRouteSpec, wave: Wave, now: datetime) -> Wave:
-    """The next wave when this one is done, else the same; one step a pass."""
+    """Return the next wave when this one is done, else the same; one step per reconcile."""
     if view.policy.suspended or is_last(view, wave) or not is_done(view, wave, now):
         return wave
     return _planned(view, route, replace(wave, index=wave.index + 1, opened_at=now), now)
 
 
 def is_last(view: TargetView, wave: Wave) -> bool:
-    """No wave comes after it."""
+    """Return whether no wave comes after it."""
     return wave.index >= len(view.policy.waves) - 1
 
 
 def is_done(view: TargetView, wave: Wave, now: datetime) -> bool:
-    """All that was planned is open, someone passed, and nobody is waited for.
+    """Return whether all that was planned is open, a node passed, and no node is waited for.
 
     A ring without a node here is done at once when another class has one, else never.
     """
@@ -64,29 +64,29 @@ def is_done(view: TargetView, wave: Wave, now: datetime) -> bool:
 
 
 def member_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
-    """Nodes where it is open that count: not those that were offline before the wave opened."""
+    """Return the nodes that count where the wave is open: those that were online when it opened."""
     return counted_nodes(view, wave.opened, wave.opened_at)
 
 
 def counted_nodes(view: TargetView, extent: Placement, opened_at: datetime) -> tuple[NodeView, ...]:
-    """Nodes that the extent covers but those that were offline before `opened_at`."""
+    """Return the nodes that the extent covers without those that were offline before `opened_at`."""
     inside = (node for node in view.nodes if extent.holds(node))
     return tuple(node for node in inside if counts_since(node, opened_at))
 
 
 def outside_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
-    """Nodes beside the wave, to compare losses with."""
+    """Return the nodes outside of the wave, to compare losses with."""
     outside = (node for node in view.nodes if not wave.opened.holds(node))
     return tuple(node for node in outside if counts_since(node, wave.opened_at))
 
 
 def passed_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
-    """Members whose agents passed the candidate."""
+    """Return the members whose agents passed the candidate."""
     return tuple(node for node in member_nodes(view, wave) if _passed(view, wave, node))
 
 
 def waiting_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
-    """Members that have neither passed nor failed: the wave waits for them."""
+    """Return the members that have neither passed nor failed: the wave waits for them."""
     tried = Attempt.of(wave.candidate)
     return tuple(
         node
@@ -96,7 +96,7 @@ def waiting_nodes(view: TargetView, wave: Wave) -> tuple[NodeView, ...]:
 
 
 def lost_nodes(view: TargetView, wave: Wave, now: datetime) -> tuple[NodeView, ...]:
-    """Members that fell silent since the wave opened, for longer than `lostAfter`: they hold it.
+    """Return the members that fell silent since the wave opened, for longer than `lostAfter`: they hold it.
 
     A node that failed before it fell silent is counted as failed, and holds nothing.
     """
@@ -106,7 +106,7 @@ def lost_nodes(view: TargetView, wave: Wave, now: datetime) -> tuple[NodeView, .
 
 
 def lost_of(view: TargetView, nodes: tuple[NodeView, ...], now: datetime) -> tuple[NodeView, ...]:
-    """Those of `nodes` that have been silent for `lostAfter` or longer."""
+    """Return those of `nodes` that have been silent for `lostAfter` or longer."""
     limit = view.policy.lost_after_seconds
     return tuple(n for n in nodes if not n.reachable and silence_seconds(n, now) >= limit)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def ring_without_nodes(facts: Facts) -> Story | None:
-    """Return the story of a wave whose ring has no node in any class."""
+    """Report a wave whose ring has no node in any class."""
     view, wave = facts.view, facts.wave
     if wave is None or is_last(view, wave):
         return None
@@ -39,7 +39,7 @@ def ring_without_nodes(facts: Facts) -> Story | None:
 
 
 def stalled(facts: Facts) -> Story | None:
-    """Return the story of a wave that makes no progress for `progressDeadline`, with what holds it, if known."""
+    """Report a wave without progress for longer than `progressDeadline`, with the cause if it is known."""
     view, wave, route = facts.view, facts.wave, facts.route
     until = deadline(view)
     if wave is None or route is None or until is None or facts.now < until:
@@ -63,7 +63,7 @@ def stalled(facts: Facts) -> Story | None:
 
 
 def held(facts: Facts) -> Story | None:
-    """Return the story of a wave whose nodes all lack their pod, where it is known why."""
+    """Report a wave whose nodes all lack their pods for a known cause."""
     view, wave = facts.view, facts.wave
     if wave is None or view.desired is None:
         return None
@@ -71,12 +71,12 @@ def held(facts: Facts) -> Story | None:
     cause = why.shared(why.causes(view, waiting, wave.candidate.revision), waiting)
     if cause is None:
         return None
-    told = replace(cause, message=f"{wave_words(facts)}; {cause.message}")
-    return Story(Phase.ROLLING_OUT, told)
+    cause = replace(cause, message=f"{wave_words(facts)}; {cause.message}")
+    return Story(Phase.ROLLING_OUT, cause)
 
 
 def lost(facts: Facts) -> Story | None:
-    """Return the story of a wave that nodes hold which fell silent."""
+    """Report a wave that nodes hold which fell silent."""
     if facts.wave is None:
         return None
     lost = lost_nodes(facts.view, facts.wave, facts.now)
@@ -88,7 +88,7 @@ def lost(facts: Facts) -> Story | None:
 
 
 def waits_for_room(facts: Facts) -> Story | None:
-    """Return the story of a wave that waits until nodes release an older revision."""
+    """Report a wave that waits until nodes release an older revision."""
     view, wave, route = facts.view, facts.wave, facts.route
     if wave is None or route is None or waiting_nodes(view, wave):
         return None
@@ -107,27 +107,27 @@ def waits_for_room(facts: Facts) -> Story | None:
 
 
 def waits_for_pulls(facts: Facts) -> Story | None:
-    """Return the story of a wave that opens no further while as many nodes pull as may."""
+    """Report a wave that opens no further while as many nodes pull as may."""
     view, wave = facts.view, facts.wave
     limit = view.policy.max_concurrent_pulls
     if wave is None or limit is None or wave.planned == wave.opened:
         return None
     pulling = pulling_nodes(view, wave.candidate.revision, wave.opened)
     text = f"{wave_words(facts)}: pulling and starting on {why.names(pulling)}, at most {limit} at once"
-    cause = why.told(why.causes(view, pulling, wave.candidate.revision))
+    cause = why.summary(why.causes(view, pulling, wave.candidate.revision))
     text += f"; {cause}" if cause else ""
     return rolling_out(RolloutReason.PULLING_CANDIDATE, text) if pulling else None
 
 
 def runs(facts: Facts) -> Story | None:
-    """Return the story of any other wave."""
+    """Report any other wave."""
     view, wave = facts.view, facts.wave
     if wave is None:
         return None
     passed = len(passed_nodes(view, wave))
     waiting = waiting_nodes(view, wave)
     text = f"{wave_words(facts)}: {passed} passed, {len(waiting)} in progress"
-    cause = why.told(why.causes(view, waiting, wave.candidate.revision))
+    cause = why.summary(why.causes(view, waiting, wave.candidate.revision))
     said = (cause, why.without_agent(waiting), why.left_out(view))
     text += "".join(f"; {words}" for words in said if words)
     if facts.view.desired is None:
@@ -147,7 +147,7 @@ def wave_words(facts: Facts) -> str:
 
 
 def rolling_out(reason: RolloutReason, text: str) -> Story:
-    """Return the story of a rollout that gets on by itself."""
+    """Return the story of a rollout that needs nobody."""
     return Story(Phase.ROLLING_OUT, Cause(reason, text))
 
 

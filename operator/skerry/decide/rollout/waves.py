@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4096)
 def shard_order(edge_model: str, hardware_class: str) -> tuple[int, ...]:
-    """All shards in the order in which waves of this model and class open them."""
+    """Return all shards in the order in which waves of this model and class open them."""
 
     def key(shard: int) -> bytes:
         return hashlib.sha256(f"{edge_model}/{hardware_class}/{shard}".encode()).digest()
@@ -28,7 +28,7 @@ def shard_order(edge_model: str, hardware_class: str) -> tuple[int, ...]:
 
 
 def needed_nodes(percent: int, nodes: int) -> int:
-    """Nodes that a wave of `percent` must hold: rounded up, at least one."""
+    """Return how many nodes a wave of `percent` must hold: rounded up, at least one."""
     return max(1, -(-percent * nodes // 100))
 
 
@@ -39,7 +39,7 @@ def open_shards(
     need: int,
     skip: frozenset[int] = frozenset(),
 ) -> frozenset[int]:
-    """The shards that are open in a wave that must hold `need` nodes.
+    """Return the shards that are open in a wave that must hold `need` nodes.
 
     Args:
         order: of `shard_order`.

@@ -33,7 +33,7 @@ def causes(view: TargetView, nodes: Iterable[NodeView], revision: str) -> dict[s
     }
 
 
-def told(found: dict[str, Cause]) -> str:
+def summary(found: dict[str, Cause]) -> str:
     """Return the cause that most nodes share, with their names; the others are counted."""
     return _grouped({name: (cause.reason, cause.message) for name, cause in found.items()})
 
@@ -44,7 +44,7 @@ def shared(found: dict[str, Cause], nodes: Sequence[NodeView]) -> Cause | None:
         return None
     reasons = [cause.reason for cause in found.values()]
     most = max((found[name] for name in sorted(found)), key=lambda one: reasons.count(one.reason))
-    return replace(most, message=told(found))
+    return replace(most, message=summary(found))
 
 
 def any_cause(view: TargetView, nodes: Iterable[NodeView], revision: str) -> str:

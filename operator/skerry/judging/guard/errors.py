@@ -60,7 +60,7 @@ class _Slice:
     first_failure: float | None = None
 
     def age(self, at: float) -> float:
-        """Seconds since the slice began."""
+        """Return the seconds since the slice began."""
         return at - self.start
 
 
@@ -76,7 +76,7 @@ class Counts:
     failures: int = 0
 
     def add(self, at: float, *, failed: bool) -> None:
-        """Counts one answer at `at`, in seconds."""
+        """Count one answer at `at`, in seconds."""
         newest = self._slice_of(at)
         newest.answers += 1
         self.answers += 1
@@ -92,7 +92,7 @@ class Counts:
         self.last_failure = at
 
     def add_good(self, ends: Sequence[float]) -> None:
-        """Counts answers that did not fail, by their times in ascending order: as `add` of each one."""
+        """Count answers that did not fail, by their times in ascending order, as `add` of each one would."""
         counted = 0
         while counted < len(ends):
             newest = self._slice_of(ends[counted])
@@ -103,7 +103,7 @@ class Counts:
             counted = upto
 
     def _slice_of(self, at: float) -> _Slice:
-        """The newest slice, or a new one where that began too long before `at`; old ones are forgotten."""
+        """Return the newest slice, or a new one when that began too long before `at`; forget old ones."""
         if self.slices and at - self.slices[-1].start < SLICE_SECONDS:
             return self.slices[-1]
         self.slices.append(_Slice(at))
@@ -114,7 +114,7 @@ class Counts:
         return self.slices[-1]
 
     def within(self, start: float) -> tuple[int, int]:
-        """(failures, answers) of the slices that began at or after `start`."""
+        """Return (failures, answers) of the slices that began at or after `start`."""
         if self.slices and self.slices[0].start >= start:
             return self.failures, self.answers
         failures = answers = 0
@@ -126,17 +126,17 @@ class Counts:
         return failures, answers
 
     def first_failure(self, start: float) -> float | None:
-        """When the first failure came of the slices that began at or after `start`."""
+        """Return the time of the first failure in the slices that began at or after `start`."""
         return next((p.first_failure for p in self.slices if p.start >= start and p.failures), None)
 
     def span(self, start: float) -> float:
-        """Seconds from the first to the last failure of the slices that began at or after `start`."""
+        """Return the seconds from the first to the last failure in the slices that began at or after `start`."""
         first = self.first_failure(start)
         return 0.0 if first is None or self.last_failure is None else self.last_failure - first
 
 
 def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | None:
-    """Five failures one after the other fail at once; None says nothing about the rates."""
+    """Fail at once after five failures in a row; None says nothing about the rates."""
     began = candidate.run_began
     if began is None or candidate.run < IN_A_ROW or now - began < RUN_SECONDS:
         return None
@@ -154,7 +154,7 @@ def in_a_row(candidate: Counts, stable: Counts | None, now: float) -> Finding | 
 
 
 def _fails_too(candidate: Counts, stable: Counts, now: float) -> bool:
-    """Tell whether stable failed lately, and not surely less often than the candidate."""
+    """Return whether stable failed lately, and not surely less often than the candidate."""
     if stable.last_failure is None or now - stable.last_failure >= RECENT_SECONDS:
         return False
     start = now - RECENT_SECONDS
@@ -164,7 +164,7 @@ def _fails_too(candidate: Counts, stable: Counts, now: float) -> bool:
 def judge(
     candidate: Counts, stable: Counts | None, tolerate: float, least: int, now: float
 ) -> Finding:
-    """The rule's finding at `now`; `tolerate` is a share, 0.01 for 1 %; `stable` None: alone."""
+    """Return the rule's finding at `now`; `tolerate` is a share, 0.01 for 1 %; `stable` None: no comparison."""
     row = in_a_row(candidate, stable, now)
     if row is not None:
         return row
@@ -211,7 +211,7 @@ def _apart(failed: int, answers: int, other: tuple[int, int]) -> bool:
 
 
 def at_least(hits: int, of: int, chance: float) -> float:
-    """Chance of `hits` or more out of `of` where each comes with `chance` (binomial tail)."""
+    """Return the chance of `hits` or more out of `of` where each comes with `chance` (binomial tail)."""
     if hits <= 0 or chance >= 1:
         return 1.0
     if chance <= 0:

@@ -52,7 +52,7 @@ class Traffic:
     candidate_has_more: bool = False
 
     def add(self, side: Side, answers: Iterable[Answer]) -> None:
-        """Adds a batch of one side's answers, in order of their ends."""
+        """Add a batch of one side's answers, in order of their ends."""
         batch = list(answers)
         spans = [(started, answered) for started, answered, failed in batch if not failed]
         if len(spans) == len(batch):
@@ -84,11 +84,11 @@ class Evidence:
     """Stable's median before the candidate had traffic, in milliseconds."""
 
     def begin_step(self, share: int) -> None:
-        """The candidate now has `share` per cent of the traffic: slow tails are counted anew."""
+        """Begin a step with `share` percent of the traffic for the candidate; count slow tails from scratch."""
         for traffic in (self.live, self.replays):
             traffic.tails = {side: Histogram() for side in Side}
         self.live.candidate_has_more = share > EQUAL_SHARE
 
     def samples(self, side: Side) -> int:
-        """Good answers since the step began, of the kind of traffic that has more."""
+        """Return the good answers since the step began, of the kind of traffic that has more."""
         return max(self.live.tails[side].total, self.replays.tails[side].total)

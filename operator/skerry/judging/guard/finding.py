@@ -24,7 +24,7 @@ class Finding:
 
 
 def no_data(rule: str, have: int, need: int, whose: str = "the candidate") -> Finding:
-    """Too few answers to say anything: never passes and never fails."""
+    """Return that there are too few answers to judge, which neither passes nor fails."""
     return Finding(
         VerdictOutcome.NO_DATA,
         rule,

@@ -1,7 +1,7 @@
 """golden: does a device answer the certified inputs as the certificate says?
 
 The answers are compared with *this variant's own certified outputs*, never with another build's,
-one sample at a time (batching changes what a dynamically quantised model answers). An answer that is
+one sample at a time (batching changes what a dynamically quantized model answers). An answer that is
 off is asked for once more at once; two in a row fail.
 """
 
@@ -33,7 +33,7 @@ class Record:
     wrong_at: float | None = None
 
     def add(self, at: float, reason: str | None) -> None:
-        """One replay at `at` (seconds); `reason` says what was wrong, None: nothing."""
+        """Add one replay at `at` (seconds); `reason` says what was wrong, None when it agreed."""
         self.replays += 1
         if reason is None:
             self.wrong_in_a_row, self.wrong_at, self.reason = 0, None, ""
@@ -44,7 +44,7 @@ class Record:
 
 
 def judge(record: Record) -> Finding:
-    """The rule's finding."""
+    """Return the rule's finding."""
     if not record.replays:
         return no_data(RULE, 0, 1)
     outcome = VerdictOutcome.PASS
@@ -67,7 +67,7 @@ def judge(record: Record) -> Finding:
 def difference(
     expected: Sequence[dict[str, Any]], answered: Sequence[dict[str, Any]], tolerance: Tolerance
 ) -> str | None:
-    """What is wrong with the output tensors of an Open Inference Protocol answer; None: nothing.
+    """Return how the output tensors of an Open Inference Protocol answer differ; None when they agree.
 
     A tensor agrees when its cosine reaches the tolerance's, or, without one, when each value lies
     within absolute + relative * |expected|.
@@ -108,7 +108,7 @@ def _cosine(left: list[float], right: list[float]) -> float:
 
 
 def _flat(data: Any) -> list[Any]:
-    """Values in row-major order: the protocol allows nested lists too."""
+    """Return the values in row-major order: the protocol also allows nested lists."""
     if not isinstance(data, list):
         return [data]
     if not any(isinstance(item, list) for item in data):

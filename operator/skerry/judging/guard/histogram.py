@@ -17,7 +17,7 @@ GREATEST_AGE_SECONDS = 900.0
 
 
 def bucket(milliseconds: float) -> int:
-    """The bucket of a latency."""
+    """Return the bucket of a latency."""
     return floor(log(max(milliseconds, SMALLEST_MILLISECONDS)) / WIDTH)
 
 
@@ -25,14 +25,14 @@ class Histogram:
     """Counts of latencies by bucket; `greatest_age` in seconds."""
 
     def __init__(self, greatest_age: float = GREATEST_AGE_SECONDS) -> None:
-        """An empty histogram."""
+        """Begin with an empty histogram."""
         self.greatest_age = greatest_age
         self.counts: Counter[int] = Counter()
         self.total = 0
         self._slices: deque[tuple[float, Counter[int]]] = deque()
 
     def add(self, now: float, milliseconds: Iterable[float]) -> None:
-        """Counts a batch of latencies that ended at about `now`, in seconds."""
+        """Count a batch of latencies that ended at about `now`, in seconds."""
         if not self._slices or now - self._slices[-1][0] >= SLICE_SECONDS:
             self._slices.append((now, Counter()))
         new = Counter(
@@ -54,7 +54,7 @@ class Histogram:
             self.total -= gone.total()
 
     def quantile_bucket(self, share: float) -> int:
-        """The bucket that holds the given quantile; the histogram must not be empty."""
+        """Return the bucket that holds the given quantile; the histogram must not be empty."""
         left = ceil(share * self.total)
         for key in sorted(self.counts):
             left -= self.counts[key]
@@ -63,11 +63,11 @@ class Histogram:
         raise ValueError("a quantile of an empty histogram was asked for")
 
     def above(self, key: int) -> int:
-        """How many latencies lie in buckets above `key`."""
+        """Return how many latencies lie in buckets above `key`."""
         return sum(count for where, count in self.counts.items() if where > key)
 
     def worst_slices(self, key: int, count: int) -> list[tuple[int, int]]:
-        """(latencies above `key`, all latencies) of the `count` slices that have most above it."""
+        """Return (latencies above `key`, all latencies) of the `count` slices that have most above it."""
         found = (
             (sum(n for where, n in counts.items() if where > key), counts.total())
             for _, counts in self._slices

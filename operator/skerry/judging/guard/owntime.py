@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def own_times(
     spans: Iterable[tuple[float, float]], free_at: float = 0.0
 ) -> tuple[list[tuple[float, float, bool]], float]:
-    """(answered, own milliseconds, queued) of each (started, answered), in order of the answers.
+    """Return (answered, own milliseconds, queued) of each (started, answered), in order of the answers.
 
     Times are in seconds; `queued` says that another request was being answered when it came.
     `free_at` is when the server had given the last answer before these; the new one is returned, so

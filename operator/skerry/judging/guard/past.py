@@ -20,7 +20,7 @@ HOLD_TIMES = 1.5
 
 
 def judge(recent: Recent, good_median: float | None, least: int, now: float) -> Finding | None:
-    """Inconclusive while stable's median is 1.5 times its last good one (milliseconds); else None."""
+    """Return Inconclusive while stable's median is 1.5 times its last good one (milliseconds); else None."""
     if good_median is None or good_median <= 0:
         return None
     values = sorted(point[1] for point in recent.window(now, least).stable)

@@ -25,22 +25,22 @@ class Series:
     points: list[Point] = field(default_factory=list)
 
     def extend(self, points: list[Point]) -> None:
-        """Adds a batch, thinned evenly when it is large."""
+        """Add a batch, thinned evenly when it is large."""
         stride = max(1, -(-len(points) // MOST_PER_BATCH))
         self.points += points[::stride]
 
     def since(self, start: float, least: int) -> list[Point]:
-        """Points at or after `start`: those that waited for nobody, if they are enough, else all."""
+        """Return the points at or after `start`: those that did not queue, if they are enough, else all."""
         points = self.points[bisect_left(self.points, (start,)) :]
         unqueued = [point for point in points if not point[2]]
         return unqueued if len(unqueued) >= least else points
 
     def drop_before(self, start: float) -> None:
-        """Forgets what is older."""
+        """Forget what is older."""
         del self.points[: bisect_left(self.points, (start,))]
 
     def time_of_last(self, count: int) -> float | None:
-        """When the `count`-th latest point came; None when there are fewer."""
+        """Return the time of the `count`-th latest point; None when there are fewer."""
         return self.points[-count][0] if len(self.points) >= count else None
 
 
@@ -68,7 +68,7 @@ class Recent:
             side.drop_before(now - self.greatest_age)
 
     def window(self, now: float, least: int) -> Window:
-        """The span that ends at `now` (seconds); what lies before it is forgotten."""
+        """Return the span that ends at `now` (seconds) and forget what lies before it."""
         oldest = now - self.greatest_age
         starts = [side.time_of_last(least) for side in (self.candidate, self.stable)]
         start = min([now - SPAN_SECONDS, *(oldest if s is None else s for s in starts)])

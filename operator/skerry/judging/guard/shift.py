@@ -34,7 +34,7 @@ SLOW_TIMES = 1.5
 
 
 def judge(recent: Recent, tolerate: float, least: int, now: float) -> Finding:
-    """The rule's finding at `now`; `least` samples of each side are needed."""
+    """Return the rule's finding at `now`; `least` samples of each side are needed."""
     window = recent.window(now, least)
     if len(window.candidate) < least:
         return no_data(RULE, len(window.candidate), least)
@@ -48,7 +48,7 @@ def judge(recent: Recent, tolerate: float, least: int, now: float) -> Finding:
 
 
 def excess(window: Window, tolerate: float) -> float:
-    """Van Elteren's z: above 0 where the candidate tends to be slower than `tolerate` times stable."""
+    """Return van Elteren's z: above 0 where the candidate tends to be slower than `tolerate` times stable."""
     slices = list(
         zip(_sliced(window.candidate, window), _sliced(window.stable, window), strict=True)
     )
@@ -62,7 +62,7 @@ def excess(window: Window, tolerate: float) -> float:
 
 
 def _sliced(points: list[Point], window: Window) -> Iterator[list[Point]]:
-    """Yields the points of each slice of the window's time, and of its very end."""
+    """Yield the points of each slice of the window's time, and of its very end."""
     start, width = window.start, (window.end - window.start) / SLICES
 
     def slice_of(point: Point) -> int:
@@ -76,7 +76,7 @@ def _sliced(points: list[Point], window: Window) -> Iterator[list[Point]]:
 
 
 def _slice(left: list[float], right: list[float]) -> tuple[float, float]:
-    """(U - its mean) / (n + m + 1) of one slice, and the variance of that."""
+    """Return (U - its mean) / (n + m + 1) of one slice, and the variance of that."""
     right.sort()
     n, m = len(left), len(right)
     ties = _ties(left + right)

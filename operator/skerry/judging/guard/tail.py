@@ -30,7 +30,7 @@ NEGLIGIBLE = 1e-12
 
 
 def judge(candidate: Histogram, stable: Histogram, tolerate: float, least: int) -> Finding:
-    """The rule's finding; `candidate` holds what is comparable with `stable`: see owntime."""
+    """Return the rule's finding; `candidate` holds what is comparable with `stable` (see owntime)."""
     if candidate.total < least:
         return no_data(RULE, candidate.total, least)
     if stable.total < least:
@@ -64,7 +64,7 @@ def _weigh(hits: int, of: int, other_hits: int, other_of: int) -> VerdictOutcome
 
 
 def fisher(hits: int, of: int, other_hits: int, other_of: int) -> float:
-    """Chance that `hits` or more of all hits fall to the first side, were both sides equal."""
+    """Return the chance that `hits` or more of all hits fall to the first side, were both sides equal."""
     drawn, total = hits + other_hits, of + other_of
     base = _log_choose(total, drawn)
     p = 0.0

@@ -27,7 +27,7 @@ WORST_FIRST = (VerdictOutcome.FAIL, VerdictOutcome.NO_DATA, VerdictOutcome.INCON
 
 
 def judge(evidence: Evidence, guard: RouteGuard, now: float, *, alone: bool = False) -> Finding:
-    """The verdict at `now` (seconds, the answers' clock).
+    """Return the verdict at `now` (seconds, the answers' clock).
 
     `alone`: there is no stable to compare with (a first rollout, or after a promotion); then latency
     is not judged.
@@ -48,7 +48,7 @@ def judge(evidence: Evidence, guard: RouteGuard, now: float, *, alone: bool = Fa
 
 
 def tolerated(rule: GuardRule) -> float:
-    """The rule's tolerance as a number: 1.25 for 1.25x, 0.01 for 1%."""
+    """Return the rule's tolerance as a number: 1.25 for 1.25x, 0.01 for 1%."""
     return float(parse_ratio(rule.tolerate or DEFAULT_TOLERATE[rule.metric] or "0"))
 
 

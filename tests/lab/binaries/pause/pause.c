@@ -1,4 +1,4 @@
-/* The first process of every pod: holds its namespaces, collects orphans, ends when told to. */
+/* The first process of every pod: holds its namespaces, collects orphans, ends when asked to. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>

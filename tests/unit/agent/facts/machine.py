@@ -27,13 +27,13 @@ def plant(root: Path, files: Mapping[str, str]) -> None:
 
 
 def machine(root: Path, files: Mapping[str, str], uname: str = "x86_64") -> Places:
-    """A machine of these files, by paths such as proc/cpuinfo and sys/class/net/eth0/speed."""
+    """Return a machine of these files, by paths such as proc/cpuinfo and sys/class/net/eth0/speed."""
     plant(root, files)
     return Places(root / "proc", root / "sys", root / "proc/net", root / "sys", uname)
 
 
 def cpu_tree(cores: Mapping[int, str], caches: Mapping[int, Mapping[str, str]]) -> dict[str, str]:
-    """Files of /sys/devices/system/cpu.
+    """Return the files of /sys/devices/system/cpu.
 
     Args:
         cores: threads of the same core as each thread, as `core_cpus_list` prints them.

@@ -46,12 +46,12 @@ def test_processors_of_real_machines(
     assert cpu is not None
     assert len(parse(cpuinfo)) == cores
     assert (cpu.vendor, cpu.model, cpu.features) == (*named, tuple(found.split()))
-    # sysfs is not there: nothing is said of it.
+    # There is no sysfs: nothing is reported from it.
     unknown = (cpu.physical_cores, cpu.logical_cores, cpu.l1_data, cpu.l2, cpu.l3)
     assert set(unknown) == {None}
 
 
-def test_a_core_that_no_table_knows_is_told_by_its_numbers(tmp_path: Path) -> None:
+def test_a_core_that_no_table_knows_is_named_by_its_numbers(tmp_path: Path) -> None:
     cpuinfo = "processor\t: 0\nCPU implementer\t: 0x99\nCPU part\t: 0xabc\n"
     cpu = find_cpu(machine(tmp_path, {"proc/cpuinfo": cpuinfo}))
     assert cpu is not None

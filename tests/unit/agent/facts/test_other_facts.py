@@ -26,7 +26,7 @@ GPU_INFORMATION = (
 
 
 def pci(slot: str, vendor: str, device: str, sort: str, driver: str = "") -> dict[str, str]:
-    """One device of the bus."""
+    """Return one device of the bus."""
     held = {f"{PCI}/{slot}/driver": f"-> ../../../bus/pci/drivers/{driver}"} if driver else {}
     numbers = {"vendor": vendor, "device": device, "class": sort}
     return {f"{PCI}/{slot}/{name}": f"0x{value}\n" for name, value in numbers.items()} | held
@@ -105,7 +105,7 @@ def test_accelerators(tmp_path: Path, files: dict[str, str], found: list[dict[st
 
 
 def supply(name: str, **files: str) -> dict[str, str]:
-    """One power supply."""
+    """Return one power supply."""
     return {f"sys/class/power_supply/{name}/{file}": f"{said}\n" for file, said in files.items()}
 
 
@@ -158,7 +158,7 @@ NO_IPV6 = f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 00000001 00000000 00
 
 
 def interface(name: str, sort: str = "1", driver: str = "", **files: str) -> dict[str, str]:
-    """One network interface."""
+    """Return one network interface."""
     base = f"sys/class/net/{name}"
     held = {f"{base}/device/driver": f"-> ../../../bus/drivers/{driver}"} if driver else {}
     return {f"{base}/type": sort} | {f"{base}/{n}": said for n, said in files.items()} | held
@@ -229,7 +229,7 @@ def test_a_pod_without_the_nodes_files_says_nothing_of_its_link(tmp_path: Path) 
     assert (str(named.host_net), str(named.host_sys)) == ("/host/net", "/host/sys")
 
 
-def test_a_machine_that_tells_nothing_has_no_facts(tmp_path: Path) -> None:
+def test_a_machine_that_reports_nothing_has_no_facts(tmp_path: Path) -> None:
     assert find_facts(machine(tmp_path, {}, "riscv64")).to_wire() == {"accelerators": []}
 
 

@@ -24,18 +24,18 @@ MAINS, BATTERY = on(PowerSource.MAINS, 90), on(PowerSource.BATTERY, 90)
 
 
 def reports(looks: list[DeviceFacts], seconds: float = LOOK_SECONDS) -> list[DeviceFacts]:
-    """What is reported over looks that far apart, each change once."""
+    """Return the reports over looks that far apart, each change once."""
     state = begin(looks[0], 0)
-    told = [state.reported]
+    message = [state.reported]
     for number, found in enumerate(looks[1:], start=1):
         state = settle(state, found, number * seconds)
-        if state.reported != told[-1]:
-            told.append(state.reported)
-    return told
+        if state.reported != message[-1]:
+            message.append(state.reported)
+    return message
 
 
-def sources(told: list[DeviceFacts]) -> list[str]:
-    return [one.power.source.value for one in told if one.power]
+def sources(message: list[DeviceFacts]) -> list[str]:
+    return [one.power.source.value for one in message if one.power]
 
 
 def test_a_pulled_plug_is_reported_once_it_has_held() -> None:
@@ -49,22 +49,22 @@ def test_a_pulled_plug_is_reported_once_it_has_held() -> None:
 def test_however_the_plug_flutters_writes_are_few_and_the_last_state_comes_through(
     looks: list[DeviceFacts],
 ) -> None:
-    told = reports(looks)
-    assert len(told) - 1 <= len(looks) * LOOK_SECONDS / PAUSE_SECONDS
+    message = reports(looks)
+    assert len(message) - 1 <= len(looks) * LOOK_SECONDS / PAUSE_SECONDS
     rest = int((PAUSE_SECONDS + HOLD_SECONDS) / LOOK_SECONDS) + 1
     assert sources(reports(looks + looks[-1:] * rest))[-1] == sources(looks[-1:])[0]
 
 
-def test_a_battery_that_drains_is_told_in_steps() -> None:
+def test_a_battery_that_drains_is_reported_in_steps() -> None:
     draining = [
         on(PowerSource.BATTERY, percent) for percent in range(100, -1, -1) for _ in range(30)
     ]
-    told = [one.power.battery_percent for one in reports(draining) if one.power]
-    assert told == [100, 80, 60, 40, 20, 0]
+    message = [one.power.battery_percent for one in reports(draining) if one.power]
+    assert message == [100, 80, 60, 40, 20, 0]
 
 
 @given(st.lists(st.integers(76, 84), min_size=1, max_size=300))
-def test_a_charge_around_a_step_is_told_once(percents: list[int]) -> None:
+def test_a_charge_around_a_step_is_reported_once(percents: list[int]) -> None:
     assert len(reports([on(PowerSource.MAINS, p) for p in percents], PAUSE_SECONDS)) == 1
 
 

@@ -43,7 +43,7 @@ def answers(count: int = 30, seconds: float = 0.01) -> list[Answer]:
 
 @pytest.fixture
 def evidence() -> TrialEvidence:
-    """Of a candidate that passed its smoke check and has a first share of the traffic."""
+    """Return the evidence of a candidate that passed its smoke check and has a first share of the traffic."""
     made = TrialEvidence()
     made.follow(ON_TRIAL, None, trial(S.SMOKE_CHECK))
     made.add(ON_TRIAL, trial(S.SMOKE_CHECK), {A: answers()}, 3.0)

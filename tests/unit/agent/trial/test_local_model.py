@@ -39,11 +39,11 @@ class Hands:
     clock: Clock = field(init=False)
 
     def __post_init__(self) -> None:
-        """The agent's clock reads them."""
+        """Connect the agent's clock."""
         self.clock = Clock(lambda: self.real, lambda: self.wall)
 
     def on(self, seconds: float) -> None:
-        """Time goes by."""
+        """Advance the clock."""
         self.real += seconds
         self.wall += seconds
 
@@ -59,7 +59,7 @@ class Device:
     events: list[Event] = field(default_factory=list)
 
     def second(self) -> None:
-        """A second of answers, and a reconcile."""
+        """Add a second of answers, and reconcile."""
         self.hands.on(1.0)
         for part in range(50):
             for revision in (A, B):
@@ -74,7 +74,7 @@ class Device:
         self.events += done.events
 
     def seconds_until(self, state: CandidateState, most: int = 2000) -> int:
-        """How many real seconds it takes."""
+        """Return how many real seconds it takes."""
         for count in range(most):
             if self.state is state:
                 return count
@@ -111,7 +111,7 @@ def device_of(found: ModelRoute, memory: Memory) -> Device:
 
 @pytest.fixture
 def device() -> Device:
-    """In the soak of its candidate."""
+    """Return a device in the soak of its candidate."""
     trial = NodeTrial(revision=B, attempt=0, state=CandidateState.SOAKING)
     return device_of(route(), Memory(trial=trial))
 

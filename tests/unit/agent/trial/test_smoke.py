@@ -39,7 +39,7 @@ class Device:
         stable: Callable[[int], float | None] = lambda _: 1.0,
         wrong: frozenset[int] = frozenset(),
     ) -> None:
-        """`wrong` are the numbers of the candidate's answers that are not as certified."""
+        """Begin; `wrong` are the numbers of the candidate's answers that are not as certified."""
         self.candidate, self.stable, self.wrong = candidate, stable, wrong
         self.asked: list[Probe] = []
         self.round = -1
@@ -68,7 +68,7 @@ class Device:
         return Replay(Answer(start, self.now, failed=took is None), wrong)
 
     def samples(self, side: Side = Side.CANDIDATE) -> list[int]:
-        """The samples that a side was asked for, without the one that wakes it up."""
+        """Return the samples that a side was asked for, without the first one, which wakes it up."""
         asked = self.asked[1:]
         return [probe.sample for probe in asked if probe.side is side]
 

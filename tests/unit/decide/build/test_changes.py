@@ -1,4 +1,4 @@
-"""What a change of a spec leads to, told by field."""
+"""What a change of a spec leads to, by field."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_each_field_has_its_effect(field: str, value: object, effect: str) -> No
     assert (change.field, change.now, change.effect) == (field.removeprefix("spec."), value, effect)
 
 
-def test_targets_are_told_class_by_class() -> None:
+def test_targets_are_reported_class_by_class() -> None:
     """A class that comes, one that goes, and one that changes its engine; their order says nothing."""
     before = EdgeModel.model_validate(
         changed(MINIMAL, {"spec.targets": targets(a="Auto", b="Auto", c="Auto")})

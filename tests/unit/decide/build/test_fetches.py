@@ -1,4 +1,4 @@
-"""What is brought in by a job, when, and what is said meanwhile."""
+"""What a job fetches, when, and what the status says meanwhile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIGEST, CONTENT, OTHER = ("sha256:" + letter * 64 for letter in "123")
 
 
 def fetching(**source: Any) -> World:
-    """An EdgeModel whose source takes a job."""
+    """Return an EdgeModel whose source requires a job."""
     new = world(source={"uri": URI, **source})
     return new.with_(pins=Pins({Role.DATASET: Pin(DATASET)}))
 
@@ -37,7 +37,7 @@ def report(digest: str = DIGEST) -> str:
 
 
 def failed(before: World, said: str, **changes: Any) -> World:
-    """The newest job fails with these words."""
+    """Let the newest job fail with these words."""
     pod = PodView("pod-1", before.now, "node-1", containers=(ended("look", said, 3, "Error"),))
     how = ("PodFailurePolicy", "exit code 3")
     return before.job(failure=how, finished_at=before.now, pods=(pod,), **changes)
@@ -81,11 +81,11 @@ def test_what_came_in_is_kept_whatever_else_changes() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"uri": f"{URI}x"}, {"digest": OTHER}, {"region": "eu"}])
-def test_another_address_or_pin_is_fetched_anew(changed: dict[str, str]) -> None:
+def test_another_address_or_pin_is_fetched_again(changed: dict[str, str]) -> None:
     done = fetching().step().job_ends(report()).step().with_(jobs=())
     again = done.model(source={"uri": URI, **changed})
     assert isinstance(again.decide().jobs[0], FetchJob)
-    assert source_of(again.decide().status).digest == DIGEST, "what served is still told"
+    assert source_of(again.decide().status).digest == DIGEST, "what served is still reported"
 
 
 def test_a_retry_looks_again_and_the_same_content_makes_no_other_variant() -> None:
@@ -102,7 +102,7 @@ def test_the_size_limit_is_the_installation_s_at_most() -> None:
     assert the_job(fetching(sizeLimit="900Gi")).plan.size_limit == 10 * 2**30
 
 
-def test_it_is_told_how_much_comes_in() -> None:
+def test_the_size_of_a_fetch_is_reported() -> None:
     started = fetching().step()
     looked = (
         ended("look", '90.0 MB in 1 file, version "e7"'),
@@ -115,12 +115,12 @@ def test_it_is_told_how_much_comes_in() -> None:
 
 
 def test_what_the_fetcher_says_is_the_reason() -> None:
-    told = "s3://models/intent.onnx: access is denied (AccessDenied); see Secret reader"
-    down = failed(fetching().step(), f"SourceAccessDenied: {told}")
+    text = "s3://models/intent.onnx: access is denied (AccessDenied); see Secret reader"
+    down = failed(fetching().step(), f"SourceAccessDenied: {text}")
     decision = down.decide()
     (target,) = decision.status.targets
     assert (target.phase, target.reason) == (Phase.FAILED, "SourceAccessDenied")
-    assert told in target.message
+    assert text in target.message
     assert "next try at 12:01:00 UTC" in target.message
     accepted = condition_of(decision.status.conditions, "Accepted")
     assert accepted is not None
@@ -183,7 +183,7 @@ def test_a_private_tag_is_looked_up_by_a_job_and_pulled_with_the_secret() -> Non
     assert assess.source.pull_secret_name == "pull"  # noqa: S105
 
 
-def test_without_a_fetcher_it_is_said() -> None:
+def test_a_missing_fetcher_is_reported() -> None:
     start = fetching()
     without = start.snapshot.config.model_copy(
         update={"sources": start.snapshot.config.sources.model_copy(update={"fetcher_image": None})}
@@ -196,7 +196,7 @@ def test_without_a_fetcher_it_is_said() -> None:
     assert "images.fetcher" in status.targets[0].message
 
 
-def test_an_unreadable_report_is_told() -> None:
+def test_an_unreadable_report_is_reported() -> None:
     decision = fetching().step().job_ends("{").decide()
     (target,) = decision.status.targets
     assert target.reason == "FetchUnreadable"

@@ -1,4 +1,4 @@
-"""What the nodes of a class have in common, what is said where they differ, and what the selection makes of it."""
+"""What the nodes of a class have in common, how differences are reported, and what the selection makes of it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_nodes_that_differ_in_what_matters_to_a_build_are_named(
         ),
     ],
 )
-def test_a_spec_that_its_nodes_do_not_meet_is_said(
+def test_a_spec_that_its_nodes_do_not_meet_is_reported(
     said: HardwareClassSpec, words: str, *, holds: bool
 ) -> None:
     _, finding = findings(said, 9, MANY | {"n4": x86("avx2")})
@@ -156,7 +156,7 @@ def test_what_is_in_common_and_what_is_not_are_all_that_there_is(
 
 
 def a_class(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> HardwareClass:
-    """A class whose nodes have reported."""
+    """Return a class whose nodes have reported."""
     status = HardwareClassStatus(nodes=len(facts), facts=sum_up(facts))
     return HardwareClass(metadata=Metadata(name="site-a", generation=1), spec=said, status=status)
 
@@ -184,7 +184,7 @@ def test_the_spec_wins_where_it_says_something(
 
 
 def ranked(said: HardwareClassSpec, facts: dict[str, DeviceFacts]) -> list[tuple[str, str]]:
-    """Engines and reasons."""
+    """Return engines and reasons."""
     image = "registry.example/image@sha256:" + "0" * 64
     settings = EngineSettings(
         version="1", recipe_set="a/1", optimizer_image=image, runtime_image=image

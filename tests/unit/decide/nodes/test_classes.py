@@ -1,4 +1,4 @@
-"""Classes that claim the same node, what is said about it, and the classes that a fleet starts with."""
+"""Classes that claim the same node, how that is reported, and the classes that a fleet starts with."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def decided(node: NodeFacts, *classes: HardwareClass) -> FleetDecision:
 
 
 def after(decision: FleetDecision, *classes: HardwareClass) -> list[HardwareClass]:
-    """The classes with the statuses that the decision writes."""
+    """Return the classes with the statuses that the decision writes."""
     return [c.model_copy(update={"status": decision.statuses[c.metadata.name]}) for c in classes]
 
 
 def said(decision: FleetDecision, name: str) -> dict[str, tuple[str, str]]:
-    """Status and reason of a class's conditions that are about overlaps."""
+    """Return status and reason of a class's conditions about overlaps."""
     conditions = decision.statuses[name].conditions
     of_overlaps = [c for c in conditions if c.type in {"Distinct", "Stalled"}]
     return {c.type: (c.status.value, c.reason) for c in of_overlaps}
@@ -60,7 +60,7 @@ def test_the_higher_priority_wins_whatever_the_node_has(present: str | None) -> 
     assert choose_class(a_node(present), classes) == "high"
 
 
-def test_an_overlap_is_said_of_both_classes_with_what_to_do() -> None:
+def test_an_overlap_is_reported_on_both_classes_with_what_to_do() -> None:
     decision = decided(a_node("b"), a_class("a"), a_class("b"), a_class("c", labels={"site": "c"}))
     for name in ("a", "b"):
         assert said(decision, name) == {
@@ -98,7 +98,7 @@ def test_a_node_that_cannot_be_labeled_is_named_by_its_class_once() -> None:
     assert "Stalled" not in said(decide_fleet([a_node()], known, [], {}, NOW), "a")
 
 
-def test_an_overlap_is_said_once_though_a_write_is_refused_too() -> None:
+def test_an_overlap_is_reported_once_though_a_write_is_refused_too() -> None:
     found = decide_fleet(
         [a_node("a")], [a_class("a"), a_class("b")], [], {}, NOW, refused=(GUARDED,)
     )
@@ -113,7 +113,7 @@ def test_what_passes_by_itself_does_not_stall_a_class() -> None:
     assert "Stalled" not in said(found, "a")
 
 
-def test_the_event_of_an_overlap_is_told_once_and_its_end_clears_it() -> None:
+def test_the_event_of_an_overlap_is_reported_once_and_its_end_clears_it() -> None:
     node, classes = a_node("b"), [a_class("a"), a_class("b")]
     first = decided(node, *classes)
     again = decide_fleet([node], after(first, *classes), [], {}, NOW + timedelta(minutes=1))

@@ -68,7 +68,7 @@ def test_a_node_that_was_never_of_it_does_not_join_it() -> None:
 
 
 def serving(*, answers: bool, offline: bool = False) -> World:
-    """A model with a stable revision on its class's one node."""
+    """Return a model with a stable revision on its class's one node."""
     world = built().step()
     route = world.snapshot.routes["x86"]
     candidate = route.candidate

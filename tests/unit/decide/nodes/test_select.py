@@ -1,4 +1,4 @@
-"""The ranking of engines and recipes, and what a model is told to be: tables."""
+"""The ranking of engines and recipes, and the family of a model: tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hardware(architecture: str = "amd64", *features: str) -> Device:
 
 
 def settings(*engines: str, **fields: Any) -> dict[str, EngineSettings]:
-    """The engines of an operator's configuration."""
+    """Return the engines of an operator's configuration."""
     image = "registry.example/image@sha256:" + "0" * 64
     given = {
         "version": "1", "recipe_set": "a/1", "optimizer_image": image, "runtime_image": image,
@@ -42,7 +42,7 @@ def ranked(
     settings: Mapping[str, EngineSettings],
     plugins: Mapping[str, EnginePlugin] = PLUGINS,
 ) -> tuple[EngineRank, ...]:
-    """The ranking with the engines of this environment."""
+    """Return the ranking with the engines of this environment."""
     return rank_engines(assessment, device, settings, plugins)
 
 
@@ -105,7 +105,7 @@ def test_an_engine_whose_images_do_not_run_on_the_class_is_none() -> None:
     assert "images are for amd64 only" in rank.reason
 
 
-def test_an_edge_tpu_is_told_plainly_about_openvino() -> None:
+def test_an_edge_tpu_gets_a_plain_answer_about_openvino() -> None:
     ranks = ranked(ASSESSMENT, hardware("arm64", "edgetpu"), settings("ONNXRuntime"))
     assert "has no plug-in" in ranks[1].reason
 
@@ -133,10 +133,10 @@ def test_recipes_are_capped_and_begin_with_the_source(engine: EnginePlugin, fami
         ({}, Family.OTHER),
     ],
 )
-def test_the_family_is_told_by_the_operators(operators: dict[str, int], family: Family) -> None:
+def test_the_family_follows_from_the_operators(operators: dict[str, int], family: Family) -> None:
     assert family_of(operators) is family
 
 
-def test_the_share_that_quantisation_can_shrink() -> None:
+def test_the_share_that_quantization_can_shrink() -> None:
     assert quantizable_share({"MatMul": 75, "Add": 25}) == 0.75
     assert quantizable_share({}) == 0

@@ -31,7 +31,7 @@ FORBIDDEN = f'Error creating: pods "{DAEMONSET}-zzzzz" is forbidden: '
 
 
 def event(reason: str, message: str, seconds_ago: int = 5, **more: Any) -> dict[str, Any]:
-    """A Warning Event as `kubectl get events -o json` shows it."""
+    """Return a Warning Event as `kubectl get events -o json` shows it."""
     at = (NOW - timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
     return {
         "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": reason, "message": message,
@@ -43,7 +43,7 @@ def event(reason: str, message: str, seconds_ago: int = 5, **more: Any) -> dict[
 
 
 def pod(**status: Any) -> dict[str, Any]:
-    """A pod of the DaemonSet on x86-a-2."""
+    """Return a pod of the DaemonSet on x86-a-2."""
     only = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["x86-a-2"]}]}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [only]}}
     return {
@@ -57,7 +57,7 @@ def pod(**status: Any) -> dict[str, Any]:
 
 
 def runtime(state: dict[str, Any], restarts: int = 0, **more: Any) -> dict[str, Any]:
-    """Status of a pod whose one container is in this state."""
+    """Return the status of a pod whose one container is in this state."""
     return {
         "phase": "Pending" if "waiting" in state else "Running",
         "conditions": [{"type": "PodScheduled", "status": "True"}],
@@ -80,7 +80,7 @@ def served(found: dict[str, Any]) -> ServingPod | None:
 def absence(
     found: dict[str, Any] | None = None, *events: dict[str, Any], taint: str = ""
 ) -> Absence:
-    """What the operator gathers of the node: its pod with the Events of it, or the DaemonSet's."""
+    """Return what the operator gathers of the node: its pod with its Events, or the DaemonSet's Events."""
     view = served(found) if found else None
     seen = event_views(events)
     state = replace(view.state, events=seen) if view and view.state else None
@@ -89,7 +89,7 @@ def absence(
 
 
 def refused(words: str, before: str = FORBIDDEN) -> Absence:
-    """The DaemonSet controller could make no pod."""
+    """Return the absence when the DaemonSet controller could create no pod."""
     return absence(None, event("FailedCreate", before + words))
 
 
@@ -295,34 +295,34 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_each_cause_is_told_with_a_cure_in_few_words(cause: str) -> None:
+def test_each_cause_is_reported_with_a_cure_in_few_words(cause: str) -> None:
     found, reason, words = CAUSES[cause]
-    told = causes([found], "t", NOW)["x86-a-2", REVISION]
-    assert told.reason == reason
+    text = causes([found], "t", NOW)["x86-a-2", REVISION]
+    assert text.reason == reason
     for part in words:
-        assert part in told.message
-    assert len(told.message) <= MOST
-    assert "\n" not in told.message
+        assert part in text.message
+    assert len(text.message) <= MOST
+    assert "\n" not in text.message
 
 
-def test_nothing_is_said_before_the_grace_is_over() -> None:
+def test_nothing_is_reported_before_the_grace_is_over() -> None:
     young = replace(absence(), since=NOW - GRACE + timedelta(seconds=1))
     assert causes([young], "t", NOW) == {}
 
 
-def test_nothing_is_said_before_the_events_are_read() -> None:
+def test_nothing_is_reported_before_the_events_are_read() -> None:
     assert causes([replace(absence(), events=None)], "t", NOW) == {}
 
 
 def test_a_long_message_keeps_what_was_tried_and_what_went_wrong() -> None:
     words = 'failed to resolve reference "' + "a" * 300 + '": unexpected status: 401 Unauthorized'
     found = absence(pod(**runtime(waiting("ErrImagePull", words))))
-    told = causes([found], "t", NOW)["x86-a-2", REVISION]
-    assert "failed to resolve reference" in told.message
-    assert told.message.endswith("401 Unauthorized")
+    text = causes([found], "t", NOW)["x86-a-2", REVISION]
+    assert "failed to resolve reference" in text.message
+    assert text.message.endswith("401 Unauthorized")
 
 
-def test_an_event_tells_its_time_in_the_field_of_its_writer() -> None:
+def test_an_event_has_its_time_in_the_field_of_its_writer() -> None:
     """Old recorders write lastTimestamp, new ones eventTime and series, some neither."""
     last: dict[str, Any] = {"lastTimestamp": None, "eventTime": "2026-11-23T11:00:00.000000Z"}
     series: dict[str, Any] = {
@@ -370,7 +370,7 @@ def test_a_pod_that_leaves_or_is_ready_has_no_state() -> None:
 
 
 def job(*events: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Any:
-    """A job as it is gathered, with the Events of it or of its newest pod."""
+    """Return a job as it is gathered, with its Events or those of its newest pod."""
     raw = {
         "metadata": {
             "name": "tiny-1", "namespace": "t", "uid": "job-uid", "labels": {},

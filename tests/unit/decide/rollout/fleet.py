@@ -53,7 +53,7 @@ Waves = tuple[int | dict[str, str], ...]
 
 
 def steps(waves: Waves) -> tuple[WaveStep, ...]:
-    """The waves as the machine knows them."""
+    """Return the waves as the machine knows them."""
     return tuple(
         WaveStep(wave) if isinstance(wave, int) else WaveStep(selector=tuple(sorted(wave.items())))
         for wave in waves
@@ -61,7 +61,7 @@ def steps(waves: Waves) -> tuple[WaveStep, ...]:
 
 
 def policy(waves: Waves = (5, 50, 100), max_degraded: str = "1", **more: Any) -> RolloutPolicy:
-    """Waves, bar and controls as given, short times."""
+    """Return a policy with waves, limits and controls as given, and short times."""
     return RolloutPolicy(
         waves=steps(waves),
         traffic=(10, 50, 90),
@@ -118,11 +118,11 @@ class Device:
         return self.offline_since is None
 
     def is_ready(self, revision: str | None) -> bool:
-        """A pod of the revision is Ready."""
+        """Return whether a pod of the revision is Ready."""
         return revision is not None and self.pods.get(revision, False)
 
     def act(self, *, fails: bool) -> None:
-        """One step of the agent: try the candidate a bit further, choose who has the traffic."""
+        """Do one step of the agent: try the candidate a bit further, choose who has the traffic."""
         route = self.route
         if route is None:
             return
@@ -153,7 +153,7 @@ class Device:
         return next((revision for revision in order if self.is_ready(revision)), None)
 
     def report(self) -> None:
-        """The agent's status write; only an online node's gets through."""
+        """Write the agent's status; only an online node's write succeeds."""
         route = self.route
         if route is None or not self.online:
             return
@@ -189,7 +189,7 @@ class Fleet:
     daemonsets: dict[str, Placement] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     bad: dict[str, set[str]] = field(default_factory=dict)  # revision -> nodes where it fails
-    taken_back: set[tuple[str, int]] = field(default_factory=set)
+    rolled_back: set[tuple[str, int]] = field(default_factory=set)
     actions: Actions = field(default_factory=Actions)
     causes: dict[tuple[str, str], Cause] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)  # approvals
@@ -201,7 +201,7 @@ class Fleet:
     # -- the operator ---------------------------------------------------------------------------
 
     def view(self) -> TargetView:
-        """What the operator gathers from what is written."""
+        """Return what the operator gathers from what is written."""
         nodes = tuple(
             NodeView(
                 name=d.name, shard=d.shard, reachable=d.silent_since is None,
@@ -222,7 +222,7 @@ class Fleet:
         )  # fmt: skip
 
     def decide(self) -> TargetDecision:
-        """The decision on the present view, checked."""
+        """Return the decision on the present view, checked."""
         view = self.view()
         decision = decide_target(view, self.now)
         check_widening(view, decision)
@@ -231,7 +231,7 @@ class Fleet:
         return decision
 
     def writes(self, decision: TargetDecision | None = None) -> Iterator[Callable[[], None]]:
-        """The writes of one pass, in the contract's order; those that change nothing are left out.
+        """Yield the writes of one reconcile, in the contract's order, without those that change nothing.
 
         Raises:
             AssertionError: when a write breaks a promise.
@@ -253,14 +253,14 @@ class Fleet:
     def _written_or_refused(
         self, made: TargetDecision, route: ModelRouteSpec
     ) -> Generator[Callable[[], None], None, TargetDecision]:
-        """The route's write; what is decided once it is known whether the API server takes it."""
+        """Yield the route's write; return what is decided once it is known whether the API server takes it."""
         knew, self.stands = self.stands, self.refuses_routes
         if not self.refuses_routes:
             yield partial(self._write_route, route)
         return made if knew == self.stands else self.decide()
 
     def full_pass(self) -> int:
-        """All writes of a pass at once; how many there were."""
+        """Do all writes of a reconcile at once; return how many there were."""
         writes = list(self.writes())
         for write in writes:
             write()
@@ -270,10 +270,10 @@ class Fleet:
         self._check_approved(route)
         self.route = route
         if route.halted:
-            self.taken_back.add((route.halted.revision, route.halted.attempt))
+            self.rolled_back.add((route.halted.revision, route.halted.attempt))
 
     def _check_approved(self, route: ModelRouteSpec) -> None:
-        """With promotion by hand, a candidate becomes stable by an approval that was not used before."""
+        """Check that with manual promotion a candidate becomes stable only by an unused approval."""
         before = self.route.candidate if self.route else None
         stable = route.stable
         if not self.policy.manual or before is None or stable is None:
@@ -319,7 +319,7 @@ class Fleet:
         self.daemonsets.pop(revision, None)
 
     def _check_acknowledged(self, revision: str, after: Placement | None) -> None:
-        """No pod is taken from a node whose gateway may still send it traffic."""
+        """Check that no pod is deleted on a node whose gateway may still send it traffic."""
         before = self.daemonsets.get(revision)
         for device in self.devices.values():
             place = (device.shard, device.labels)
@@ -336,7 +336,7 @@ class Fleet:
     # -- the cluster ----------------------------------------------------------------------------
 
     def sync(self, device: Device) -> None:
-        """DaemonSet controller and kubelet of a node that is online."""
+        """Do a step of the DaemonSet controller and kubelet of a node that is online."""
         if not device.online:
             return
         meant = {
@@ -355,7 +355,7 @@ class Fleet:
             device.pods.setdefault(revision, False)
 
     def relabel(self, device: Device, labels: dict[str, str]) -> None:
-        """A person changes the node's labels; the DaemonSet controller deletes the pods that match no more.
+        """Change the node's labels as a person does; the DaemonSet controller deletes pods that no longer match.
 
         No decision can prevent that: a candidate's affinity names the labels of its rings (ADR 0015).
         """
@@ -374,71 +374,71 @@ class Fleet:
         assert any(device.pods.values()), f"{device.name} lost {revision}, its last healthy server"
 
     def start_pods(self, device: Device) -> None:
-        """All pods there become Ready; works while cut off."""
+        """Make all pods there Ready; this works while cut off."""
         for revision in device.pods:
             device.pods[revision] = True
 
     def watch(self, device: Device) -> None:
-        """The agent sees the route as it is now, when it is online."""
+        """Let the agent see the current route, when it is online."""
         if device.online and device.agent and self.route is not None:
             device.route = self.route
 
     def act(self, device: Device) -> None:
-        """One step of the agent, which fails a candidate that is bad there."""
+        """Do one step of the agent, which fails a candidate that is bad there."""
         revision = self.route.candidate.revision if self.route and self.route.candidate else ""
         device.act(fails=device.name in self.bad.get(revision, set()))
 
     def cut(self, device: Device) -> None:
-        """The link goes down."""
+        """Cut the link."""
         device.offline_since = device.offline_since or self.now
 
     def mend(self, device: Device) -> None:
-        """The link is up again."""
+        """Restore the link."""
         device.offline_since = None
 
     def retry(self) -> None:
-        """The user asks for a retry."""
+        """Ask for a retry, as the user."""
         self.attempt = next_attempt(self.attempt, self.rejections, self.route)
 
     def approve(self, nonce: str) -> None:
-        """The user promotes the candidate of now."""
+        """Promote the current candidate, as the user."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
             mark = Mark(Attempt.of(tried), nonce)
             self.actions = replace(self.actions, promote=(mark,))
 
     def abort(self) -> None:
-        """The user aborts the candidate of now."""
+        """Abort the current candidate, as the user."""
         tried = self.route.candidate if self.route else None
         if tried is not None:
             self.actions = replace(self.actions, abort=frozenset({Attempt.of(tried)}))
 
     def undo(self) -> None:
-        """The user undoes the stable revision of now."""
+        """Undo the current stable revision, as the user."""
         stable = self.route.stable if self.route else None
         if stable is not None:
             self.actions = replace(self.actions, undo=frozenset({Attempt.of(stable)}))
 
     def lose_status(self) -> None:
-        """Restored from a backup without status: only what the route says is remembered."""
+        """Lose the status, as a restored backup does: only the route's memory remains."""
         self.status, self.rejections, self.history, self.attempt = None, (), (), 0
         self.used = set()
         halted = self.route.halted if self.route else None
-        self.taken_back = {(halted.revision, halted.attempt)} if halted else set()
+        self.rolled_back = {(halted.revision, halted.attempt)} if halted else set()
 
     def lose_route(self) -> None:
-        """Somebody deletes the ModelRoute; no agent has noticed yet. What it alone remembered is forgotten."""
+        """Delete the ModelRoute; no agent has noticed yet. What it alone remembered is forgotten."""
         self.route = None
-        self.taken_back &= {(one.revision, one.attempt) for one in self.rejections}
+        self.rolled_back &= {(one.revision, one.attempt) for one in self.rejections}
 
     def advance(self, seconds: float) -> None:
-        """Time passes."""
+        """Advance the time."""
         self.now += timedelta(seconds=seconds)
 
     # -- all at once ----------------------------------------------------------------------------
 
     def tick(self, seconds: float = 10) -> int:
-        """One pass, then every node acts on it and reports; the number of writes."""
+        """Reconcile once, then let every node act on it and report; return the number of writes."""
         written = self.full_pass()
         for device in self.devices.values():
             self.sync(device)
@@ -451,7 +451,7 @@ class Fleet:
         return written
 
     def settle(self, *, deadlines: bool = False, passes: int = 140) -> None:
-        """Runs until passes write nothing any more, with `deadlines` until no deadline is ahead.
+        """Run until reconciles write nothing any more, with `deadlines` until no deadline is ahead.
 
         Time jumps to a deadline only by what the decision itself asks for (`requeue_after`).
 
@@ -471,7 +471,7 @@ class Fleet:
         raise AssertionError(f"no fixed point: {self.status} {self.route} {self.daemonsets}")
 
     def check(self) -> None:
-        """What must hold at every moment."""
+        """Check what must hold at every moment."""
         for device in self.devices.values():
             meant = [
                 r
@@ -484,13 +484,13 @@ class Fleet:
             return
         for role in (route.stable, route.candidate):
             pair = (role.revision, role.attempt) if role else None
-            assert pair not in self.taken_back, f"{pair} was taken back and is in a role again"
+            assert pair not in self.rolled_back, f"{pair} was rolled back and is in a role again"
         placed = self.daemonsets.get(route.candidate.revision) if route.candidate else None
         assert placed is None or placed.kind is PlacementKind.IN, "candidate outside of its waves"
 
 
 def check_widening(view: TargetView, decision: TargetDecision) -> None:
-    """A candidate's placement grows by no more nodes than its wave needs, and closes nowhere."""
+    """Check that a candidate's placement grows by no more nodes than its wave needs, and never shrinks."""
     revision, wave = decision.candidate, decision.wave
     placed = decision.placements.get(revision) if revision else None
     if revision is None or placed is None:
@@ -514,7 +514,7 @@ def check_widening(view: TargetView, decision: TargetDecision) -> None:
 
 
 def check_unwanted(view: TargetView, decision: TargetDecision) -> None:
-    """A candidate that should go, but whose route the API server does not change, comes to no more nodes."""
+    """Check that an unwanted candidate, whose route the API server does not change, reaches no more nodes."""
     revision, wanted = decision.candidate, decision.route and decision.route.candidate
     placed = decision.placements.get(revision or "")
     if revision is None or placed is None or (wanted and wanted.revision == revision):
@@ -524,12 +524,12 @@ def check_unwanted(view: TargetView, decision: TargetDecision) -> None:
 
 
 def is_in_ring(step: WaveStep, node: NodeView) -> bool:
-    """The step is a ring and the node in it."""
+    """Return whether the step is a ring with the node in it."""
     return step.percent is None and all(node.labels.get(k) == v for k, v in step.selector)
 
 
 def check_controls(view: TargetView, decision: TargetDecision) -> None:
-    """What a person holds in hand stays there."""
+    """Check that a person's controls are respected."""
     if view.policy.suspended:
         check_held(view, decision)
     limit = view.policy.max_concurrent_pulls
@@ -549,7 +549,7 @@ def check_controls(view: TargetView, decision: TargetDecision) -> None:
 
 
 def check_held(view: TargetView, decision: TargetDecision) -> None:
-    """While suspended nothing starts, widens or is promoted; what is bad or unwanted still goes."""
+    """Check that while suspended nothing starts, widens or is promoted; what is bad or unwanted still leaves."""
     route, before = decision.route, view.route
     if route is None or before is None:
         assert route is None or route.candidate is None, "a candidate starts while suspended"

@@ -1,4 +1,4 @@
-"""What a person holds in hand: rings, promotion, suspension, standby, pulls, and actions by annotation."""
+"""What a person controls: rings, promotion, suspension, standby, pulls, and actions by annotation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RINGS: Waves = (CANARY, 50, 100)
 
 
 def serving(nodes: int, waves: Waves = (50, 100), canaries: int = 0, **more: Any) -> Fleet:
-    """A is promoted everywhere; the last `canaries` nodes carry the ring's label."""
+    """Return a fleet with A promoted everywhere; the last `canaries` nodes carry the ring's label."""
     made = Fleet(policy=policy(waves, **more))
     made.devices = {f"n{i}": Device(f"n{i}", i) for i in range(nodes)}
     for device in list(made.devices.values())[nodes - canaries :]:
@@ -89,7 +89,7 @@ def test_a_node_that_joins_a_ring_gets_the_candidate() -> None:
     assert covered(made, B) == {"n0", "n3"}
 
 
-def test_a_ring_that_was_taken_back_is_let_go_and_leaves_nothing() -> None:
+def test_a_ring_that_was_rolled_back_is_released_and_leaves_nothing() -> None:
     made = serving(4, RINGS, canaries=1)
     made.bad = {B: {"n3"}}
     made.settle()
@@ -173,7 +173,7 @@ def test_suspension_says_nothing_where_nothing_is_held() -> None:
 
 
 def suspended_rollout() -> Fleet:
-    """The rollout of B is under way, and suspended."""
+    """Return a fleet whose rollout of B is under way, and suspended."""
     made = serving(4)
     for _ in range(3):
         made.tick()
@@ -237,7 +237,7 @@ def test_undo_goes_back_within_the_window(standby: Standby) -> None:
     assert made.history[-1].outcome is Outcome.ROLLED_BACK
 
 
-def test_the_reason_is_that_of_the_last_time_it_was_taken_back() -> None:
+def test_the_reason_is_that_of_the_last_time_it_was_rolled_back() -> None:
     """An abort of the first attempt, an undo of the second: no pass calls the undo an abort."""
     made = serving(2, manual=True)
     made.settle()
@@ -292,7 +292,7 @@ def test_no_more_nodes_pull_at_once_than_may() -> None:
     assert limit_seen
 
 
-def test_a_wave_that_does_not_get_on_is_called_stalled_and_goes_on_later() -> None:
+def test_a_wave_that_does_not_get_on_is_called_stalled_and_continues_later() -> None:
     made = serving(2, (100,))
     started = [d for d in made.devices.values() if d.name == "n0"]
     made.tick()

@@ -25,7 +25,7 @@ def fleet(nodes: int, waves: tuple[int, ...] = (5, 50, 100), max_degraded: str =
 
 
 def serving(nodes: int, waves: tuple[int, ...] = (5, 50, 100), max_degraded: str = "1") -> Fleet:
-    """A is promoted everywhere."""
+    """Return a fleet with A promoted everywhere."""
     made = fleet(nodes, waves, max_degraded)
     made.desired = A
     made.settle()
@@ -210,7 +210,7 @@ def test_a_reachable_node_keeps_what_serves_it_while_nothing_waits_for_its_room(
     assert made.daemonsets == {B: Placement()}
 
 
-def test_a_node_offline_before_never_gets_what_was_taken_back() -> None:
+def test_a_node_offline_before_never_gets_what_was_rolled_back() -> None:
     made = serving(4)
     made.cut(made.devices["n2"])
     made.advance(1)
@@ -239,7 +239,7 @@ def test_a_node_lost_since_holds_the_wave_when_others_are_lost_too() -> None:
     assert not made.rejections
 
 
-def test_a_candidate_that_alone_loses_nodes_is_taken_back() -> None:
+def test_a_candidate_that_alone_loses_nodes_is_rolled_back() -> None:
     made = serving(4, waves=(25, 100))
     made.desired = B
     made.tick()
@@ -395,7 +395,7 @@ def test_a_lost_route_is_restored_around_what_serves() -> None:
 
 
 def second_wave(made: Fleet) -> Placement:
-    """B's second wave is open; returns what it covers."""
+    """Open B's second wave; return what it covers."""
     made.desired = B
     while made.route is None or made.route.wave is None or made.route.wave.index < 1:
         made.tick()
@@ -403,7 +403,7 @@ def second_wave(made: Fleet) -> Placement:
 
 
 @pytest.mark.parametrize("status", ["kept", "lost too"])
-def test_a_route_that_is_lost_in_a_wave_goes_on_with_it(status: str) -> None:
+def test_a_route_that_is_lost_in_a_wave_continues_with_it(status: str) -> None:
     made = serving(8)
     opened = second_wave(made)
     before = made.route
@@ -516,7 +516,7 @@ def test_the_bar_by_chance_has_no_jump_where_the_formula_changes() -> None:
 
 
 def in_flight(made: Fleet, revision: str) -> Device:
-    """The revision's first wave is open; returns its node, which has seen it."""
+    """Open the revision's first wave; return its node, which has seen it."""
     made.desired = revision
     for _ in range(3):
         made.tick()
@@ -529,7 +529,7 @@ def node_of(made: Fleet, device: Device) -> NodeView:
 
 
 def shard_half_offline() -> tuple[Fleet, Device, Device]:
-    """C is desired while two nodes of one shard have A and B; returns the offline node and its neighbor."""
+    """Make C desired while two nodes of one shard have A and B; return the offline node and its neighbor."""
     made = serving(4)
     device = in_flight(made, B)
     neighbor = made.devices["neighbor"] = Device("neighbor", device.shard)
@@ -619,7 +619,7 @@ def test_a_halt_is_remembered_by_the_status_before_anything_else_starts() -> Non
 
 
 def with_rings(*rings: str, waves: Waves = ({"ring": "a"}, 100)) -> Fleet:
-    """Nodes of one shard, each in a ring."""
+    """Return a fleet whose nodes of one shard are each in a ring."""
     made = Fleet(policy=policy(waves))
     made.devices = {
         f"n{number}": Device(f"n{number}", 0, {"ring": ring}) for number, ring in enumerate(rings)
@@ -670,7 +670,7 @@ def test_a_server_that_a_changed_label_takes_is_nothing_to_rely_on() -> None:
     place = replace(view, route=route, daemonsets={**view.daemonsets, B: ring})
 
     def kept(labels: dict[str, str]) -> bool:
-        """Whether the neighbor, which reports that B answers, keeps A."""
+        """Return whether the neighbor, which reports that B answers, keeps A."""
         said = neighbor.reported
         assert said is not None
         model = said.model_copy(update={"serving": B})

@@ -1,4 +1,4 @@
-"""Nodes that can't have a revision: left out of waves and named, and what is said of pods that are not there."""
+"""Nodes that can't have a revision: left out of waves and named, and how missing pods are reported."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fleet(nodes: int, waves: tuple[int, ...] = (50, 100)) -> Fleet:
 
 
 def without_agent(made: Fleet, *names: str) -> Fleet:
-    """Nodes of a control plane: a taint, and so never an agent."""
+    """Return a fleet with nodes of a control plane: a taint, and so never an agent."""
     for name in names:
         made.devices[name].tainted, made.devices[name].agent = True, False
     return made
@@ -124,7 +124,7 @@ def test_a_class_of_nodes_that_are_all_left_out_says_so() -> None:
 
 
 def decided(made: Fleet, **causes: Cause) -> TargetDecision:
-    """The decision when nodes lack the candidate's pods (or stable's) for these reasons."""
+    """Return the decision when nodes lack the candidate's pods (or stable's) for these reasons."""
     route = made.route
     assert route is not None
     role = route.candidate or route.stable
@@ -134,7 +134,7 @@ def decided(made: Fleet, **causes: Cause) -> TargetDecision:
 
 
 def rolling_out(nodes: int = 2) -> Fleet:
-    """B's only wave is open; no pod of it has come."""
+    """Return a fleet where B's only wave is open and no pod of it exists."""
     made = serving(nodes, waves=(100,))
     made.desired = B
     made.full_pass()
@@ -152,14 +152,14 @@ def test_a_wave_that_waits_for_nothing_else_gives_the_causes_reason() -> None:
     assert found.wave.message == f"n0, n1: {QUOTA.message}"
 
 
-def test_a_wave_that_also_waits_for_others_goes_on_and_names_the_cause() -> None:
+def test_a_wave_that_also_waits_for_others_continues_and_names_the_cause() -> None:
     found = decided(rolling_out(3), n1=PULL, n2=STARTS)
     assert found.story.cause.reason == "WaveInProgress"
     assert f"0 passed, 3 in progress; n1: {PULL.message}" in found.story.cause.message
     assert found.offenders == ("n1",)
 
 
-def test_of_several_causes_the_most_frequent_is_told() -> None:
+def test_of_several_causes_the_most_frequent_is_reported() -> None:
     found = decided(rolling_out(3), n0=PULL, n1=QUOTA, n2=QUOTA)
     assert found.story.cause.reason == "PodsForbidden"
     assert f"n1, n2 (and 1 node for another reason): {QUOTA.message}" in found.story.cause.message
@@ -214,7 +214,7 @@ def test_a_promoted_revision_names_why_nodes_are_behind() -> None:
 
 
 def test_a_tainted_node_that_serves_the_revision_before_is_named_by_who_waits_for_it() -> None:
-    """It keeps its server: the next rollout is promoted when it has let go, and says what keeps it."""
+    """It keeps its server: the next rollout is promoted when it has released it, and says what keeps it."""
     made = serving(3)
     made.devices["n1"].tainted = True
     made.desired = B
@@ -300,7 +300,7 @@ DAY = 24 * 3600
 
 
 def alone_on_previous(shards: tuple[int, ...] = (0, 1, 2)) -> Fleet:
-    """n1 had a taint when B came and serves A, more than a day after the window in which A was kept."""
+    """Return a fleet where n1, tainted when B came, serves A more than a day after A's window ended."""
     made = fleet(3)
     for number, shard in enumerate(shards):
         made.devices[f"n{number}"].shard = shard

@@ -71,7 +71,7 @@ class Rollout(RuleBasedStateMachine):
         *,
         promoted: bool,
     ) -> None:
-        """A class, empty or with a first revision promoted."""
+        """Make a class, empty or with a first revision promoted."""
         more = {"standby": standby, "max_concurrent_pulls": pulls}
         self.fleet.policy = policy(waves, max_degraded, **more)
         for shard in nodes:
@@ -84,29 +84,29 @@ class Rollout(RuleBasedStateMachine):
 
     @rule(revision=st.sampled_from([*REVISIONS, *REVISIONS[1:], None]))
     def change_spec(self, revision: str | None) -> None:
-        """None: a build is under way."""
+        """Change the desired revision; None while a build is under way."""
         self.fleet.desired = revision
 
     @rule(revision=st.sampled_from(REVISIONS), nodes=st.sets(picks, min_size=1))
     def break_revision(self, revision: str, nodes: set[int]) -> None:
-        """It fails in the field there."""
+        """Make a revision fail in the field there."""
         self.fleet.bad[revision] = {self._pick(n).name for n in nodes if self.fleet.devices}
 
     @rule()
     def retry(self) -> None:
-        """At any time."""
+        """Ask for a retry at any time."""
         self.fleet.retry()
 
     @rule(manual=st.booleans(), suspended=st.sampled_from([False, False, True]))
-    def take_in_hand(self, *, manual: bool, suspended: bool) -> None:
-        """`promotion` and `suspend` change at any time, also while writes of a pass wait."""
+    def change_controls(self, *, manual: bool, suspended: bool) -> None:
+        """Change `promotion` and `suspend` at any time, also while writes of a reconcile are pending."""
         if not self.pending:
             self.fleet.policy = replace(self.fleet.policy, manual=manual, suspended=suspended)
 
     @precondition(lambda self: not self.pending)
     @rule(standby=st.sampled_from(Standby), waves=st.sampled_from(WAVES))
     def change_rollout(self, standby: Standby, waves: Waves) -> None:
-        """`standby` and `waves` change in flight."""
+        """Change `standby` and `waves` in flight."""
         self.fleet.policy = replace(self.fleet.policy, standby=standby, waves=steps(waves))
 
     @precondition(lambda self: not self.pending)
@@ -122,19 +122,19 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending and self.fleet.devices)
     @rule(n=picks, ring=st.sampled_from(["a", "b", None]))
     def relabel(self, n: int, ring: str | None) -> None:
-        """A node joins or leaves a ring."""
+        """Add a node to a ring, or remove it."""
         self.fleet.relabel(self._pick(n), {"ring": ring} if ring else {})
 
     @rule(known=st.booleans())
     def other_class(self, *, known: bool) -> None:
-        """Another class has nodes in the rings, or none."""
+        """Give another class nodes in the rings, or none."""
         if not self.pending:
             self.fleet.other_rings = frozenset({RING_A, RING_B} if known else ())
 
     @precondition(lambda self: not self.pending)
     @rule(shard=st.integers(0, 63), n=picks, joins=st.booleans())
     def node_comes_or_goes(self, shard: int, n: int, *, joins: bool) -> None:
-        """Not within a pass: a snapshot can't know a node that comes after it."""
+        """Add or remove a node, but not within a reconcile: a snapshot can't know a node that comes after it."""
         if joins and len(self.fleet.devices) < MOST_NODES:
             self._add(shard)
         elif self.fleet.devices:
@@ -145,31 +145,31 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending)
     @rule()
     def begin_pass(self) -> None:
-        """Gathers and decides; the writes wait."""
+        """Gather and decide; the writes wait."""
         for device in self.fleet.devices.values():
-            told = device.reported is not None and device.reported.serving == device.serving
+            message = device.reported is not None and device.reported.serving == device.serving
             # An agent that has not acted since the crash has not seen it either.
             seen = device.serving is None or device.is_ready(device.serving)
-            device.unreported_crash = device.unreported_crash and not (told and seen)
+            device.unreported_crash = device.unreported_crash and not (message and seen)
         self.pending = list(self.fleet.writes())
 
     @precondition(lambda self: self.pending)
     @rule()
     def write_one(self) -> None:
-        """The next write of the pass."""
+        """Do the next write of the reconcile."""
         self.pending.pop(0)()
 
     @precondition(lambda self: self.pending)
     @rule()
     def kill_operator(self) -> None:
-        """Between two writes."""
+        """Kill the operator between two writes."""
         self.pending = []
         self.fleet.stands = False
 
     @precondition(lambda self: not self.pending)
     @rule()
     def whole_pass(self) -> None:
-        """Undisturbed."""
+        """Do a whole reconcile, undisturbed."""
         self.begin_pass()
         while self.pending:
             self.write_one()
@@ -177,25 +177,25 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending)
     @rule(refuses=st.sampled_from([False, False, True]))
     def refuse_routes(self, *, refuses: bool) -> None:
-        """The API server takes no ModelRoute any more, or does again; all else is written."""
+        """Let the API server refuse ModelRoutes, or take them again; all else is written."""
         self.fleet.refuses_routes = refuses
 
     @precondition(lambda self: not self.pending)
     @rule(refuses=st.sampled_from([False, False, True]))
     def refuse_daemonsets(self, *, refuses: bool) -> None:
-        """The API server takes no DaemonSet any more, which lag behind the route, or does again."""
+        """Let the API server refuse DaemonSets, which then lag behind the route, or take them again."""
         self.fleet.refuses_daemonsets = refuses
 
     @precondition(lambda self: not self.pending)
     @rule()
     def lose_route(self) -> None:
-        """Somebody deletes it."""
+        """Delete the route."""
         self.fleet.lose_route()
 
     @precondition(lambda self: not self.pending)
     @rule()
     def lose_status(self) -> None:
-        """Restored from a backup."""
+        """Lose the status, as a restored backup does."""
         self.fleet.lose_status()
 
     # -- the devices ----------------------------------------------------------------------------
@@ -203,27 +203,27 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet.devices)
     @rule(nodes=st.sets(picks, min_size=1), up=st.booleans())
     def links(self, nodes: set[int], *, up: bool) -> None:
-        """Nodes are cut off, or return."""
+        """Cut off nodes, or let them return."""
         for n in nodes:
             (self.fleet.mend if up else self.fleet.cut)(self._pick(n))
 
     @precondition(lambda self: self.fleet.devices)
     @rule(n=picks, tainted=st.booleans())
     def taint(self, n: int, *, tainted: bool) -> None:
-        """A taint that nothing of Skerry's tolerates comes or goes."""
+        """Add or remove a taint that nothing of Skerry's tolerates."""
         self._pick(n).tainted = tainted
 
     @precondition(lambda self: self.fleet.devices)
     @rule(n=picks)
     def agent_never_comes(self, n: int) -> None:
-        """Only where none was: what has once beaten falls silent as any other node."""
+        """Leave a node without an agent where none was; once it has one, it falls silent like other nodes."""
         device = self._pick(n)
         device.agent = device.route is not None
 
     @precondition(lambda self: self.fleet.devices)
     @rule(n=picks, what=st.sampled_from(["sync", "start_pods", "watch", "act", "report"]))
     def device_step(self, n: int, what: str) -> None:
-        """One part of one node does one step, in any order."""
+        """Let one part of one node do one step, in any order."""
         device = self._pick(n)
         if what == "report":
             device.report()
@@ -233,7 +233,7 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet.devices)
     @rule(n=picks, revision=st.sampled_from(REVISIONS))
     def pod_crashes(self, n: int, revision: str) -> None:
-        """Its going away is the crash's doing until the agent has told."""
+        """Crash a pod; until the agent has reported, its absence is due to the crash."""
         device = self._pick(n)
         if device.is_ready(revision):
             device.pods[revision] = False
@@ -242,7 +242,7 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet.devices)
     @rule(n=picks)
     def stable_fails(self, n: int) -> None:
-        """The guard is armed after promotion."""
+        """Fail stable after promotion, while the guard is armed."""
         device = self._pick(n)
         if device.route and device.route.stable and device.route.previous:
             stable = device.route.stable
@@ -250,7 +250,7 @@ class Rollout(RuleBasedStateMachine):
 
     @rule()
     def all_devices(self) -> None:
-        """Kubelets, pods and agents of all nodes do a step each."""
+        """Let kubelets, pods and agents of all nodes do a step each."""
         for device in self.fleet.devices.values():
             self.fleet.sync(device)
             self.fleet.start_pods(device)
@@ -261,7 +261,7 @@ class Rollout(RuleBasedStateMachine):
     @precondition(lambda self: not self.pending)
     @rule(ticks=st.integers(1, 16), seconds=st.sampled_from([10, 30, 100]))
     def time_passes(self, ticks: int, seconds: int) -> None:
-        """Everyone does what they do for a while: how a run gets to the later waves."""
+        """Let everyone act for a while, so that a run gets to the later waves."""
         for _ in range(ticks):
             self.whole_pass()
             self.all_devices()
@@ -275,7 +275,7 @@ class Rollout(RuleBasedStateMachine):
         cut=st.sets(picks),
     )
     def change_in_flight(self, first: str, then: str, ticks: int, cut: set[int]) -> None:
-        """A rollout is under way, links go down, and the user wants something else."""
+        """Change the desired revision while a rollout is under way and links go down."""
         self.fleet.desired = first
         self.time_passes(ticks, 10)
         for n in cut:
@@ -285,18 +285,18 @@ class Rollout(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 1000))
     def clock(self, seconds: int) -> None:
-        """Time alone."""
+        """Advance the time alone."""
         self.fleet.advance(seconds)
 
     # -- what holds -----------------------------------------------------------------------------
 
     @invariant()
     def promises(self) -> None:
-        """At every moment."""
+        """Check what must hold at every moment."""
         self.fleet.check()
 
     def teardown(self) -> None:
-        """Liveness: nothing happens any more, all nodes return, and it converges."""
+        """Check liveness: nothing happens any more, all nodes return, and the fleet converges."""
         fleet = self.fleet
         for device in fleet.devices.values():
             fleet.mend(device)
@@ -323,7 +323,7 @@ class Rollout(RuleBasedStateMachine):
 
 
 def check_converged(fleet: Fleet) -> None:
-    """Desired is stable everywhere, or it was taken back and an earlier one is."""
+    """Check that desired is stable everywhere, or that it was rolled back and an earlier one is."""
     route, desired = fleet.route, fleet.desired
     if not fleet.devices:
         return

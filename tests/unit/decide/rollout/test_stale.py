@@ -15,7 +15,7 @@ A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 
 
 def trying() -> tuple[Fleet, str]:
-    """A serves on four nodes and B is tried on one of them; returns its name too."""
+    """Return a fleet where A serves on four nodes and one of them tries B; return that node's name too."""
     made = Fleet(policy=policy((25, 50, 100)))
     made.devices = {f"n{i}": Device(f"n{i}", i) for i in range(4)}
     made.desired = A
@@ -29,7 +29,7 @@ def trying() -> tuple[Fleet, str]:
 
 
 def seen(made: Fleet, **silences: float) -> TargetView:
-    """The view an hour later, these nodes silent for so many seconds as is known."""
+    """Return the view an hour later, with these nodes silent for so many seconds as is known."""
     view = made.view()
     later = made.now + timedelta(hours=1)
 
@@ -63,8 +63,8 @@ def test_nodes_that_nobody_heard_say_nothing_about_losses_elsewhere() -> None:
     view = seen(made, **{member: 3000.0})
     others = [node.name for node in view.nodes if node.name != member]
     assert rolled_back(made, view)
-    unheard = tuple(replace(n, heard=n.name not in others) for n in view.nodes)
-    assert not rolled_back(made, replace(view, nodes=unheard))
+    silent_elsewhere = tuple(replace(n, renewed_lately=n.name not in others) for n in view.nodes)
+    assert not rolled_back(made, replace(view, nodes=silent_elsewhere))
 
 
 def test_a_silent_node_that_was_never_seen_alive_is_no_loss_and_holds_no_wave() -> None:

@@ -31,12 +31,12 @@ class Requests:
 
 
 def healthy(_times: Floats, service: Floats, _rng: np.random.Generator) -> Floats:
-    """An equal build."""
+    """Return latencies of an equal build."""
     return service
 
 
 def queued(started: Floats, service_ms: Floats) -> Requests:
-    """A server that does one request at a time: the others wait (Lindley's recursion)."""
+    """Return answers of a server that does one request at a time while others wait (Lindley's recursion)."""
     ends = np.cumsum(service_ms) / 1000
     before = ends - service_ms / 1000
     begun = np.maximum.accumulate(started - before) + before
@@ -52,7 +52,7 @@ class Machine:
 
     @staticmethod
     def make(rng: np.random.Generator, seconds: float) -> Machine:
-        """A machine's noise for so many seconds."""
+        """Return a machine's noise for so many seconds."""
         count = int(seconds // 10) + 1
         busy = np.where(rng.random(count) < 0.1, rng.uniform(1, 1.5, count), 1)
         many = rng.poisson(seconds / 60)
@@ -67,7 +67,7 @@ class Machine:
     def serve(
         self, rng: np.random.Generator, rate: float, seconds: float, fault: Fault
     ) -> Requests:
-        """Poisson arrivals at `rate` a second, served with this machine's noise and `fault`."""
+        """Return answers to Poisson arrivals at `rate` a second, with this machine's noise and `fault`."""
         many = rng.poisson(rate * seconds)
         times = np.sort(rng.uniform(0, seconds, many))
         level = self.levels[(times // 10).astype(int)]
@@ -82,7 +82,7 @@ class Machine:
 def synthetic(
     rng: np.random.Generator, share: float, rate: float, seconds: float, fault: Fault = healthy
 ) -> tuple[Requests, Requests]:
-    """Candidate with `share` of `rate` requests a second, and stable with the rest."""
+    """Return a candidate's answers with `share` of `rate` requests a second, and stable's with the rest."""
     machine = Machine.make(rng, seconds)
     candidate = machine.serve(rng, rate * share, seconds, fault)
     return candidate, machine.serve(rng, rate * (1 - share), seconds, healthy)
@@ -92,7 +92,7 @@ class Trace:
     """330 s of two equal servers, ten requests a second each; blocks of time are drawn from it."""
 
     def __init__(self) -> None:
-        """Reads the recorded latencies."""
+        """Read the recorded latencies."""
         with TRACE.open() as file:
             rows = list(csv.DictReader(file))
         self.servers = [
@@ -110,7 +110,7 @@ class Trace:
     def draw(
         self, rng: np.random.Generator, share: float, seconds: float, fault: Fault = healthy
     ) -> tuple[Requests, Requests]:
-        """Blocks of both servers at the same time, thinned to 20 requests a second in all.
+        """Return blocks of both servers at the same time, thinned to 20 requests a second in all.
 
         A server of the trace has ten a second and no more: so many has the side with 90 % here.
         """
@@ -135,7 +135,7 @@ class Trace:
 
 
 def _ended(started: Floats, milliseconds: Floats) -> Requests:
-    """Answers in the order of their ends, as a gateway logs them."""
+    """Return answers in the order of their ends, as a gateway logs them."""
     answered = started + milliseconds / 1000
     order = np.argsort(answered, kind="stable")
     return Requests(started[order], answered[order])

@@ -1,4 +1,4 @@
-"""Screens whole soaks with numpy: tells which of many come nearest to a bound of the guard.
+"""Screens whole soaks with numpy: finds which of many come nearest to a bound of the guard.
 
 6,000 soaks through the guard itself are minutes of CPU; the unit lane plays the few of them that a
 change of the guard would fail first. The figures behind the bounds can be had for all of a soak's
@@ -84,7 +84,7 @@ class Side:
     """The good answers of one side; `own`: without the time in the server's own queue."""
 
     def __init__(self, requests: Requests, failed: Bools, seconds: float, *, own: bool) -> None:
-        """Computes what both statistics of latencies need."""
+        """Compute what both statistics of latencies need."""
         good = ~failed
         started, self.answered = requests.started[good], requests.answered[good]
         begun, self.queued = started, np.zeros(len(started), bool)

@@ -60,7 +60,7 @@ def play(
     cadence: float = AGENT_CADENCE_SECONDS,
     onset: float = 0.0,
 ) -> tuple[float, Finding] | None:
-    """When (seconds) and why the guard fails the candidate; None: it doesn't.
+    """Return when (seconds) and why the guard fails the candidate; None when it doesn't.
 
     Before `onset` the guard hears all the same and is asked every ten seconds.
     """

@@ -29,7 +29,7 @@ MILD = (1.0, 1.15, 1.3, 1.6)
 
 
 def drawn(noise: str, share: float, seed: int, *, tail_only: bool = False) -> Soak:
-    """A soak of equals, or with a fault on either side of what the guard notices."""
+    """Return a soak of equals, or with a fault on either side of what the guard notices."""
     rng = np.random.default_rng([11, seed])
     times = MILD[seed % len(MILD)]
 
@@ -46,7 +46,7 @@ def drawn(noise: str, share: float, seed: int, *, tail_only: bool = False) -> So
 
 
 def steps(soak: Soak) -> Iterator[tuple[float, Evidence]]:
-    """The guard's evidence after each ten seconds."""
+    """Yield the guard's evidence after each ten seconds."""
     evidence = Evidence()
     evidence.begin_step(round(soak.share * 100))
     for step in range(1, int(soak.seconds / COARSE_CADENCE_SECONDS) + 1):

@@ -31,7 +31,7 @@ FAULTS = (20, pytest.param(100, marks=pytest.mark.long))
 USUAL_ERRORS = 0.002
 TRACE = Trace()
 
-ALWAYS_HEARD = 5
+ALWAYS_PLAYED = 5
 NEAREST = {
     ("synthetic", 0.1): (
         14, 72, 169, 197, 302, 426, 528, 556, 559, 560, 569, 633, 669, 683, 809, 813, 823, 888, 890,
@@ -67,7 +67,7 @@ def failures(rng: np.random.Generator, requests: Requests, rate: float) -> NDArr
 
 
 def soak(noise: str, share: float, seed: int) -> Soak:
-    """One of the soaks of equal builds; both tests below play the same ones."""
+    """Return one of the soaks of equal builds; both tests below play the same ones."""
     rng = np.random.default_rng([seed, round(share * 10), noise == "trace"])
     sides = traffic(noise, rng, share, SOAK_SECONDS)
     failing = (failures(rng, sides[0], USUAL_ERRORS), failures(rng, sides[1], USUAL_ERRORS))
@@ -76,7 +76,7 @@ def soak(noise: str, share: float, seed: int) -> Soak:
 
 @pytest.mark.parametrize(("noise", "share"), NEAREST)
 def test_equal_builds_are_never_failed(noise: str, share: float) -> None:
-    for seed in sorted({*range(ALWAYS_HEARD), *NEAREST[noise, share]}):
+    for seed in sorted({*range(ALWAYS_PLAYED), *NEAREST[noise, share]}):
         verdict = hear(soak(noise, share, seed))
         assert verdict is None, (seed, verdict)
 
@@ -129,7 +129,7 @@ def test_twice_the_latency_is_found_within_20_seconds(
 
 
 # With a tenth of the traffic the candidate has 120 answers in a minute, six of them failures on
-# average: every second time these can be told from an equal build's. (The trace has 20 requests a
+# average: every second time these differ clearly from an equal build's. (The trace has 20 requests a
 # second at equal shares only.)
 @pytest.mark.parametrize("faults", FAULTS)
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ LEAST = 20
 
 
 def counted(answers: int, failed: int, *, every: float = 0.05) -> errors.Counts:
-    """Answers evenly over time, the failures evenly among them."""
+    """Return answers evenly over time, with the failures evenly among them."""
     counts = errors.Counts()
     for number in range(answers):
         bad = (

@@ -26,7 +26,7 @@ Children = dict[tuple[str, str], dict[str, Any]]
 ROLES = ("stable", "candidate", "previous")
 
 
-async def unlabelled(cluster: Cluster, model: Object, present: Children) -> Children:
+async def unlabeled(cluster: Cluster, model: Object, present: Children) -> Children:
     """Return routes of classes in which something serves, and their DaemonSets, if not present.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skerry.controllers.unlabelled import revisions_of, serving_classes
+from skerry.controllers.unlabeled import revisions_of, serving_classes
 
 ROLES = {"stable": "r"}
 
