@@ -1,4 +1,4 @@
-"""What is said of a target while its candidate's wave runs, waits or stands still."""
+"""The stories of a target while its candidate's wave runs, waits or stands still."""
 
 from __future__ import annotations
 
