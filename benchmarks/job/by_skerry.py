@@ -70,7 +70,7 @@ class Work:
                 dataset=dataset, metric=Metric.NEAREST_NEIGHBORS, calibration_samples=CALIBRATION,
                 golden_samples=GOLDEN,
             ),
-            trials=SOURCE_AND_ONE_RECIPE, limits=ResourceLimits(cpu="1", memory="2Gi"),
+            max_recipes=SOURCE_AND_ONE_RECIPE, limits=ResourceLimits(cpu="1", memory="2Gi"),
             gates=GATES, weights=Weights(),
             registry=RegistryAccess(
                 address=self.registry, repository=self.repository, insecure=True

@@ -131,12 +131,12 @@ ROWS: dict[str, tuple[Chart, ...]] = {
     "Control plane": (
         Chart(
             "Reconciles",
-            "sum by (result) (rate(skerry_passes_total[$__rate_interval]))",
+            "sum by (result) (rate(skerry_reconcile_total[$__rate_interval]))",
             "{{result}}",
         ),
         Chart(
             "Seconds of a reconcile, p95",
-            "histogram_quantile(0.95, sum by (le) (rate(skerry_pass_seconds_bucket"
+            "histogram_quantile(0.95, sum by (le) (rate(skerry_reconcile_seconds_bucket"
             "[$__rate_interval])))",
             "p95",
             "s",

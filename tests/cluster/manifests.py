@@ -63,7 +63,7 @@ VARIANT: Manifest = {
             "goldenSamples": 8,
         },
         "recipeSet": "onnxruntime/1",
-        "trials": 8,
+        "maxRecipes": 8,
         "limits": {"cpu": "1", "memory": "512Mi"},
     },
 }
@@ -255,9 +255,9 @@ BAD = (
         "should match",
     ),
     Bad(
-        "no trials",
-        {"spec.optimization.search.trials": 0},
-        "spec.optimization.search.trials",
+        "no recipes",
+        {"spec.optimization.search.maxRecipes": 0},
+        "spec.optimization.search.maxRecipes",
         "greater than or equal to 1",
     ),
     Bad(

@@ -170,7 +170,11 @@ def test_a_node_s_models_are_merged_by_namespace_and_name(kubectl: Kubectl) -> N
 def test_a_variant_is_immutable(kubectl: Kubectl) -> None:
     kubectl.apply(VARIANT)
     message = kubectl.refused(
-        "patch", "mv", VARIANT["metadata"]["name"], "--type=merge", '--patch={"spec":{"trials":9}}'
+        "patch",
+        "mv",
+        VARIANT["metadata"]["name"],
+        "--type=merge",
+        '--patch={"spec":{"maxRecipes":9}}',
     )
     assert "spec can't be changed" in message
 

@@ -88,7 +88,7 @@ def wanted_model(world: World, namespace: str, claim: str) -> dict[str, Any]:
     spec["source"] = {"uri": f"{claim}/v1"}
     spec["evaluation"]["dataset"] = {"uri": f"{claim}/dataset"}
     spec["targets"] = [{"hardwareClassName": CLASS}]
-    spec["optimization"]["search"]["trials"] = 3
+    spec["optimization"]["search"]["maxRecipes"] = 3
     waves = [{"nodeSelector": {RING: "bench"}}, {"percent": 100}]
     spec["rollout"] |= {"waves": waves, "promotion": "Manual", "soak": "3s", "traffic": [50]}
     return model

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CLASS = "x86-a"
-TRIALS = {"search": {"trials": 2}}
+TRIALS = {"search": {"maxRecipes": 2}}
 ROLLOUT_SECONDS = 600.0
 IMPOSSIBLE = "digits-impossible"
 RING, REGION = "example.com/ring", "topology.kubernetes.io/region"

@@ -164,7 +164,7 @@ def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> 
                 },
                 # One engine: what is tested here is the rollout, and a second would build as long again.
                 "targets": [{"hardwareClassName": c, "engine": "ONNXRuntime"} for c in classes],
-                "optimization": {"search": {"trials": 2}},
+                "optimization": {"search": {"maxRecipes": 2}},
                 # Two busy cores: what is tested here is the rollout, not the speed of a tiny model.
                 "gates": {
                     "quality": "0.95",

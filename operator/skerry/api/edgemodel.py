@@ -102,7 +102,7 @@ class Weights(Model):
 class Search(Model):
     """Bounds of the search for the best build."""
 
-    trials: Int = Field(
+    max_recipes: Int = Field(
         default=8, ge=1, le=32, description="Maximum number of recipes that each engine tries."
     )
     time_limit: Duration = Field(

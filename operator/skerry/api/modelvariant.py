@@ -94,7 +94,7 @@ class ModelVariantSpec(Model):
     recipe_set: Annotated[str, Field(max_length=40)] = Field(
         description="Name and version of the recipes."
     )
-    trials: Int = Field(ge=1, description="Maximum number of recipes to try.")
+    max_recipes: Int = Field(ge=1, description="Maximum number of recipes to try.")
     limits: ResourceLimits = Field(description="Limits that the builds are measured under.")
 
 

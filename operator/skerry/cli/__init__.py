@@ -3,7 +3,7 @@
 main.py         the commands and their options; errors become two lines and an exit code
 connection.py   which cluster and namespace; reading.py: the objects of a model, read once
 status/         the live tree; history.py: how revisions ended
-by_hand.py      promote, abort, undo, retry: which annotation to write, or why not
+actions.py      promote, abort, undo, retry: which annotation to write, or why not
 plan/           what an EdgeModel in a file would do, without touching anything
 report/         one model as a self-contained HTML page
 """

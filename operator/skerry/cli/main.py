@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from skerry.cli import by_hand, history
+from skerry.cli import actions, history
 from skerry.cli.connection import Where, run
 from skerry.cli.errors import CliError, lines
 from skerry.cli.reading import picture, read_model
@@ -23,7 +23,7 @@ from skerry.errors import SkerryError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skerry.cli.by_hand import Order
+    from skerry.cli.actions import Order
     from skerry.cli.connection import Connection
     from skerry.cli.reading import Picture
 
@@ -108,7 +108,7 @@ def promote(
     _order(
         Where(kubeconfig, context, namespace),
         name,
-        lambda seen, now: by_hand.promote(seen, hardware_class or (), now),
+        lambda seen, now: actions.promote(seen, hardware_class or (), now),
     )
 
 
@@ -126,7 +126,7 @@ def abort(
     _order(
         Where(kubeconfig, context, namespace),
         name,
-        lambda seen, _: by_hand.abort(seen, hardware_class or ()),
+        lambda seen, _: actions.abort(seen, hardware_class or ()),
         yes=yes,
     )
 
@@ -143,7 +143,7 @@ def undo(
     _order(
         Where(kubeconfig, context, namespace),
         name,
-        lambda seen, now: by_hand.undo(seen, hardware_class or (), now),
+        lambda seen, now: actions.undo(seen, hardware_class or (), now),
     )
 
 
@@ -155,7 +155,7 @@ def retry(
     context: Context = None,
 ) -> None:
     """Retry what failed or was rolled back, and resolve tags of source and data set again."""
-    _order(Where(kubeconfig, context, namespace), name, by_hand.retry)
+    _order(Where(kubeconfig, context, namespace), name, actions.retry)
 
 
 @app.command(name="history")

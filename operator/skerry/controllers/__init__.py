@@ -2,7 +2,7 @@
 
 handlers.py     kopf's watches: note and enqueue
 queue.py        EdgeModels to look at
-passes.py       one reconcile: gather.py -> skerry.decide.edgemodel -> writes.py -> apply.py
+reconcile.py    one reconcile: gather.py -> skerry.decide.edgemodel -> writes.py -> apply.py
 views.py        JSON of the API server to what decisions read; reading.py and partly.py where it is odd;
                 children.py for the children of an EdgeModel
 cache.py        what watches and lists have brought

@@ -67,14 +67,14 @@ async def run_fleet_loop(operator: Operator, fresh: asyncio.Event) -> None:
             defaults_made = defaults_made or await make_default_classes(operator)
             await fleet_pass(operator)
             failures = 0
-            metrics.FLEET_PASSES.labels("done").inc()
+            metrics.FLEET_RECONCILES.labels("done").inc()
         except SkerryError as error:
             failures += 1
-            metrics.FLEET_PASSES.labels("failed").inc()
+            metrics.FLEET_RECONCILES.labels("failed").inc()
             logger.warning("reconciling the fleet failed, retrying soon: %s", error)
         except Exception:
             failures += 1
-            metrics.FLEET_PASSES.labels("failed").inc()
+            metrics.FLEET_RECONCILES.labels("failed").inc()
             logger.exception("a defect of the operator; report it with this trace")
         await _pause(operator, failures)
 

@@ -31,10 +31,10 @@ from skerry.controllers.fleet_loop import fill, run_fleet_loop
 from skerry.controllers.leader import Election
 from skerry.controllers.lookups import Lookups
 from skerry.controllers.operator import Operator
-from skerry.controllers.passes import WORKERS, run_worker
 from skerry.controllers.pins import Pinner
 from skerry.controllers.probes import serve_probes
 from skerry.controllers.reach import run_lease_loop
+from skerry.controllers.reconcile import WORKERS, run_worker
 from skerry.controllers.tasks import end
 from skerry.decide.build.registry import SHARED
 from skerry.errors import SkerryError

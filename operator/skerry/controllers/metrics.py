@@ -9,12 +9,12 @@ from skerry.api.guard import GuardMetric
 
 PORT = 9090
 
-PASSES = Counter("skerry_passes_total", "Reconciles of one EdgeModel.", ["result"])
-PASS_SECONDS = Histogram(
-    "skerry_pass_seconds", "Seconds from dequeuing an EdgeModel to its last write.",
+RECONCILES = Counter("skerry_reconcile_total", "Reconciles of one EdgeModel.", ["result"])
+RECONCILE_SECONDS = Histogram(
+    "skerry_reconcile_seconds", "Seconds from dequeuing an EdgeModel to its last write.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )  # fmt: skip
-FLEET_PASSES = Counter("skerry_fleet_passes_total", "Reconciles of all nodes.", ["result"])
+FLEET_RECONCILES = Counter("skerry_fleet_reconcile_total", "Reconciles of all nodes.", ["result"])
 WRITES = Counter("skerry_writes_total", "Objects written or deleted, by kind of write.", ["kind"])
 REFUSED = Counter(
     "skerry_refused_writes_total",
@@ -40,9 +40,9 @@ READ_KINDS = (
 )  # fmt: skip
 # From 0 on: a series that begins at 1 has no increase, and its first event would alert nobody.
 for _result in ("done", "failed"):
-    PASSES.labels(_result)
-    FLEET_PASSES.labels(_result)
-PASSES.labels("overtaken")
+    RECONCILES.labels(_result)
+    FLEET_RECONCILES.labels(_result)
+RECONCILES.labels("overtaken")
 for _outcome in Outcome:
     ENDED.labels(_outcome.value)
 for _rule in GuardMetric:

@@ -100,13 +100,13 @@ class EnginePlugin:
         """Return a recipe by name; KeyError if there is none."""
         return {recipe.name: recipe for recipe in self.recipes}[name]
 
-    def recipes_for(self, family: str, trials: int) -> tuple[str, ...]:
-        """Return at most `trials` recipes, the most promising of the family first.
+    def recipes_for(self, family: str, most: int) -> tuple[str, ...]:
+        """Return at most `most` recipes, the most promising of the family first.
 
         The source in float32 is always among them.
         """
         known = Family(family) if family in set(Family) else Family.OTHER
-        return (SOURCE, *self.order[known])[:trials]
+        return (SOURCE, *self.order[known])[:most]
 
     def model_in(self, folder: Path) -> Path:
         """Return the file to load of a model in a folder."""

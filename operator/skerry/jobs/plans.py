@@ -84,7 +84,7 @@ class JobPlan(Plan):
     )
     source: PinnedArtifact
     evaluation: EvaluationPlan
-    trials: int
+    max_recipes: int
     time_limit_seconds: int | None = Field(default=None, description="Of the whole job.")
     limits: ResourceLimits
     gates: Gates

@@ -8,7 +8,7 @@ import pytest
 
 from skerry.api import EdgeModel, ModelRoute
 from skerry.api.actions import ANNOTATION_RETRY
-from skerry.cli.by_hand import promote, retry
+from skerry.cli.actions import promote, retry
 from skerry.cli.errors import CliError
 from skerry.cli.reading import Picture
 from tests.cluster.manifests import MINIMAL, changed

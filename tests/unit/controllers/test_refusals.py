@@ -12,7 +12,7 @@ from skerry.cluster import kinds
 from skerry.cluster.errors import ClusterError, from_status
 from skerry.controllers.fleet_writes import FleetWrite, attempt
 from skerry.controllers.operator import Operator
-from skerry.controllers.passes import result_of
+from skerry.controllers.reconcile import result_of
 from skerry.controllers.refusals import (
     FLEET,
     GREATEST_SECONDS,

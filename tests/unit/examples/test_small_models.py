@@ -50,7 +50,7 @@ def build(
         jobs = LocalJobs(made(manifest.split("/", maxsplit=1)[0]), tmp_path, registry, monkeypatch)
         limits = {"cpu": "1", "memory": "256Mi"}
         changes = {
-            "optimization": {"search": {"trials": 3}},
+            "optimization": {"search": {"maxRecipes": 3}},
             "serving": {"resources": {"limits": limits}},
         }
         return jobs.until_built(jobs.world(manifest).model(**changes))

@@ -169,7 +169,7 @@ def make_plan(
         evaluation=EvaluationPlan(
             dataset=pinned, metric=Metric.ACCURACY, calibration_samples=16, golden_samples=2
         ),
-        trials=trials,
+        max_recipes=trials,
         limits=ResourceLimits(),
         gates=Gates(),
         weights=Weights(),

@@ -138,7 +138,7 @@ def plan(metric: Metric = Metric.NEAREST_NEIGHBORS, **fields: Any) -> JobPlan:
         "edge_model": "encoder", "namespace": "tests", "hardware_class": "any",
         "build_key": "0" * 64, "evidence_key": "0" * 64, "engine": "ONNXRuntime", "baseline_engine": "ONNXRuntime",
         "engine_version": "1.32.0",
-        "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "trials": 8,
+        "recipe_set": "onnxruntime/1", "source": pinned, "evaluation": evaluation, "max_recipes": 8,
         "limits": ResourceLimits(cpu="1", memory="512Mi"), "gates": GATES, "weights": Weights(),
         "registry": RegistryAccess(address="registry.example", repository="x"),
     }  # fmt: skip
@@ -358,7 +358,7 @@ def test_the_time_limit_ends_the_search_with_the_best_so_far(measured: Job) -> N
     assert trials["second"].outcome is TrialOutcome.FAILED
     assert trials["second"].message == (
         "not tried: 60% of the time limit of 60 s was over; raise"
-        " spec.optimization.search.timeLimit or lower spec.optimization.search.trials"
+        " spec.optimization.search.timeLimit or lower spec.optimization.search.maxRecipes"
     )
 
 

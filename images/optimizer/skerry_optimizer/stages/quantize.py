@@ -60,10 +60,12 @@ def quantize(workspace: Workspace) -> str:
 
 
 def recipes_to_build(workspace: Workspace, engine: EnginePlugin) -> list[str]:
-    """Return the recipes of the source's family, as many as the plan's trials allow."""
+    """Return the recipes of the source's family, up to the plan's limit."""
     graph = read_model(workspace.source_file).graph
     operators = Counter(node.op_type for node in nodes_of(graph))
-    names = engine.recipes_for(family_of(operators), JobPlan.from_environment(os.environ).trials)
+    names = engine.recipes_for(
+        family_of(operators), JobPlan.from_environment(os.environ).max_recipes
+    )
     return [name for name in names if name != SOURCE]
 
 

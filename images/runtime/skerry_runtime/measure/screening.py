@@ -90,7 +90,7 @@ def _is_late(bench: Bench) -> bool:
 def _not_tried(bench: Bench) -> str:
     return (
         f"not tried: {SHARE_TO_SEARCH:.0%} of the time limit of {bench.plan.time_limit_seconds} s was over; raise"
-        " spec.optimization.search.timeLimit or lower spec.optimization.search.trials"
+        " spec.optimization.search.timeLimit or lower spec.optimization.search.maxRecipes"
     )
 
 

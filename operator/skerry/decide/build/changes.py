@@ -22,7 +22,7 @@ EFFECTS = (
     ("evaluation", BUILD),
     ("targets.engine", ENGINE),
     ("targets", CLASSES),
-    ("optimization.search.trials", BUILD),
+    ("optimization.search.maxRecipes", BUILD),
     ("optimization.search.timeLimit", "takes effect with the next build"),
     ("optimization.search.weights", GATED),
     ("gates", GATED),

@@ -213,7 +213,7 @@ def _variant_spec(
         source.digest, evaluation,
         architecture=hardware_class.spec.architecture, features=hardware_class.spec.features,
         engine=engine, engine_version=settings.version, recipe_set=settings.recipe_set,
-        trials=spec.optimization.search.trials,
+        max_recipes=spec.optimization.search.max_recipes,
     )  # fmt: skip
     return ModelVariantSpec(
         edge_model_name=snapshot.model.metadata.name,
@@ -224,7 +224,7 @@ def _variant_spec(
         source=source,
         evaluation=evaluation,
         recipe_set=settings.recipe_set,
-        trials=spec.optimization.search.trials,
+        max_recipes=spec.optimization.search.max_recipes,
         limits=spec.serving.resources.limits,
     )
 
@@ -245,7 +245,7 @@ def _job(
         build_key=spec.build_key, evidence_key=evidence, engine=spec.engine,
         engine_version=spec.engine_version, recipe_set=spec.recipe_set, source=spec.source,
         baseline_engine=baseline_among(snapshot.plugins, spec.engine),
-        evaluation=spec.evaluation, trials=spec.trials, limits=spec.limits,
+        evaluation=spec.evaluation, max_recipes=spec.max_recipes, limits=spec.limits,
         gates=model.spec.gates, weights=search.weights, registry=shared_access(snapshot),
         time_limit_seconds=deadline,
     )  # fmt: skip

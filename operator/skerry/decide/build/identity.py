@@ -41,7 +41,7 @@ def build_key(
     engine: str,
     engine_version: str,
     recipe_set: str,
-    trials: int,
+    max_recipes: int,
 ) -> str:
     """Return the SHA-256, as 64 hex digits, of everything that decides what an engine builds for a class.
 
@@ -57,7 +57,7 @@ def build_key(
             "engine": str(engine),
             "engineVersion": engine_version,
             "recipeSet": recipe_set,
-            "trials": trials,
+            "trials": max_recipes,
         }
     )
 

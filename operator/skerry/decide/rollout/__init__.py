@@ -6,7 +6,7 @@ EdgeModel's status. The parts, in the order in which a decision runs through the
 
     model.py       what goes in (TargetView) and what comes out (TargetDecision)
     roles.py       the next route: roll back, supersede, promote, swap, start a candidate
-    by_hand.py     what a person does to it: approve, abort, undo; situation.py: what all checks look at
+    actions.py     what a person does to it: approve, abort, undo; situation.py: what all checks look at
     guard.py       when enough nodes are degraded; nodes.py: what one node says; rejected.py
     wave.py        how far the candidate's wave is, and whether the next may open
     opening.py     which shards and rings a wave opens; progress.py: whether it gets on

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skerry.decide.rollout import report, stories
-from skerry.decide.rollout.by_hand import used_approval
+from skerry.decide.rollout.actions import used_approval
 from skerry.decide.rollout.model import TargetDecision
 from skerry.decide.rollout.nodes import runs
 from skerry.decide.rollout.placement import followed, place

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import HistoryEntry, Outcome, Rejection
-from skerry.decide.rollout.by_hand import RULE_ABORTED
+from skerry.decide.rollout.actions import RULE_ABORTED
 from skerry.decide.rollout.rejected import is_recorded
 
 if TYPE_CHECKING:

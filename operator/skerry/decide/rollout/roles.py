@@ -20,7 +20,7 @@ from skerry.api.modelroute import (
 )
 from skerry.api.placement import PlacementKind
 from skerry.api.rollout import Standby
-from skerry.decide.rollout.by_hand import abort, approval, undo
+from skerry.decide.rollout.actions import abort, approval, undo
 from skerry.decide.rollout.guard import Degraded, describe, judge_candidate, judge_stable
 from skerry.decide.rollout.rejected import is_recorded, is_rejected
 from skerry.decide.rollout.retire import is_held_aside, is_stopgap

@@ -1,4 +1,4 @@
-"""What the checks of `roles` and `by_hand` look at, and the small questions that both ask."""
+"""What the checks of `roles` and `actions` look at, and the small questions that both ask."""
 
 from __future__ import annotations
 

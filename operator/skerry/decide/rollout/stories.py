@@ -13,7 +13,7 @@ from skerry.api.attempt import Attempt
 from skerry.api.edgemodel import Phase
 from skerry.api.reasons import Cause, GeneralReason, RolloutReason
 from skerry.decide.rollout import wave_stories, why
-from skerry.decide.rollout.by_hand import RULE_ABORTED, RULE_UNDONE, approval
+from skerry.decide.rollout.actions import RULE_ABORTED, RULE_UNDONE, approval
 from skerry.decide.rollout.model import Story
 from skerry.decide.rollout.nodes import serves
 from skerry.decide.rollout.progress import behind, catching_up, deadline

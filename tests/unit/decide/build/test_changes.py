@@ -23,7 +23,7 @@ from tests.cluster.manifests import MINIMAL, changed
     [
         ("spec.source.uri", "oci://registry.example:5000/models/intent:4", BUILD),
         ("spec.evaluation.goldenSamples", 9, BUILD),
-        ("spec.optimization.search.trials", 3, BUILD),
+        ("spec.optimization.search.maxRecipes", 3, BUILD),
         ("spec.optimization.search.weights.speed", "0.9", GATED),
         ("spec.gates.quality", "0.9", GATED),
         ("spec.rollout.promotion", "Manual", AT_ONCE),
@@ -69,6 +69,6 @@ def test_every_field_of_the_schema_is_in_the_table() -> None:
         for name, f in type(EdgeModel.model_validate(MINIMAL).spec).model_fields.items()
     ]
     prefixes = [
-        f"{name}.x" if name != "optimization" else "optimization.search.trials" for name in fields
+        f"{name}.x" if name != "optimization" else "optimization.search.maxRecipes" for name in fields
     ]
     assert UNKNOWN not in {effect_of(field) for field in prefixes}

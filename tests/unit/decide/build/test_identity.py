@@ -41,7 +41,7 @@ def key(**changes: Any) -> str:
         "engine": "ONNXRuntime",
         "engine_version": "1.32.0",
         "recipe_set": "onnxruntime/1",
-        "trials": 8,
+        "max_recipes": 8,
     }
     return build_key(**(fields | changes))
 
@@ -59,7 +59,7 @@ def key(**changes: Any) -> str:
         {"engine": "Other"},
         {"engine_version": "1.33.0"},
         {"recipe_set": "onnxruntime/2"},
-        {"trials": 4},
+        {"max_recipes": 4},
     ],
 )
 def test_what_changes_a_build(change: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ def test_evidence_depends_on_hardware_limits_gates_and_weights() -> None:
     assert evidence_key(key(), HARDWARE, same, Gates(), Weights()) == base
     others = {
         evidence_key(key(), {"cpu": "other"}, LIMITS, Gates(), Weights()),
-        evidence_key(key(trials=4), HARDWARE, LIMITS, Gates(), Weights()),
+        evidence_key(key(max_recipes=4), HARDWARE, LIMITS, Gates(), Weights()),
         evidence_key(key(), HARDWARE, ResourceLimits(cpu="2"), Gates(), Weights()),
         evidence_key(key(), HARDWARE, LIMITS, Gates(quality="0.9"), Weights()),
         evidence_key(key(), HARDWARE, LIMITS, Gates(), Weights(speed="1")),

@@ -59,8 +59,8 @@ async def run_worker(
     while True:
         key, level = await operator.queue.take(urgent_only=urgent_only)
         try:
-            with metrics.PASS_SECONDS.time(), priority(level):
-                ended = await one_pass(operator, key)
+            with metrics.RECONCILE_SECONDS.time(), priority(level):
+                ended = await reconcile(operator, key)
         except ClusterError as error:
             if error.status == HTTPStatus.CONFLICT:
                 _overtaken(operator, key, str(error))
@@ -76,11 +76,11 @@ async def run_worker(
             logger.exception("a defect of the operator; report it with this trace")
             _failed(operator, key, "see the trace above")
         else:
-            metrics.PASSES.labels(ended.result).inc()
+            metrics.RECONCILES.labels(ended.result).inc()
             operator.queue.done(key, ended.again_after)
 
 
-async def one_pass(operator: Operator, key: Key) -> Ended:
+async def reconcile(operator: Operator, key: Key) -> Ended:
     """Bring one EdgeModel a step further."""
     gathered = await gather(operator, key)
     if gathered is None:
@@ -132,12 +132,12 @@ def _again(
 
 
 def _overtaken(operator: Operator, key: Key, why: str) -> None:
-    metrics.PASSES.labels(OVERTAKEN).inc()
+    metrics.RECONCILES.labels(OVERTAKEN).inc()
     operator.queue.overtaken(key)
     logger.info("%s/%s: reconciling again, an object changed meanwhile: %s", *key, why)
 
 
 def _failed(operator: Operator, key: Key, why: str) -> None:
-    metrics.PASSES.labels("failed").inc()
+    metrics.RECONCILES.labels("failed").inc()
     delay = operator.queue.failed(key)
     logger.warning("%s/%s: retrying in %.1f s: %s", *key, delay, why)
