@@ -162,7 +162,7 @@ def test_a_rollback_asks_for_a_person_and_ends_the_wait(
     )
     assert halted is not None
     seen = judge(halted)[0]
-    assert (seen.argocd, "was rolled back: errors" in seen.argocd_message) == ("Degraded", True)
+    assert (seen.argocd, "was rolled back: Errors" in seen.argocd_message) == ("Degraded", True)
     wait_for(
         "the rejection, with the other class promoted",
         world.model,

@@ -121,7 +121,7 @@ def test_a_bad_candidate_is_rolled_back_and_stays_so(
         try_candidate(device, "Passed", attempt=1)
     assert device.report()["vetoes"][0]["rule"] in rules
     verdict = next(e for e in device.events("verdict"))
-    said = datetime.fromisoformat(verdict["decisionTime"]).timestamp()
+    said = datetime.fromisoformat(verdict["at"]).timestamp()
     sys.stderr.write(
         f"{mode}: found after {said - bad:.2f} s, flipped {1000 * (back - said):.1f} ms later\n"
     )
@@ -158,7 +158,7 @@ def test_first_rollout_that_fails_says_why(device: Device) -> None:
         eventually(lambda: device.state() == "Failed", 20, "Failed")
     answer = httpx.post(device.url, json=BODY)
     assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
-    assert "failed here (errors) and there is no stable revision yet" in answer.json()["error"]
+    assert "failed here (Errors) and there is no stable revision yet" in answer.json()["error"]
 
 
 def test_a_pod_answers_as_soon_as_its_server_does(device: Device) -> None:

@@ -277,6 +277,8 @@ Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), ListMap(("ty
 EngineName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{1,39}$", max_length=40)]
 MOST_ENGINES = 8
 """Of an installation: the status of each target has an entry for every one."""
+MOST_RANKS = 12
+"""Of a target: the installed engines, and those that would suit it."""
 
 
 class ResourceLimits(Model):

@@ -8,11 +8,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from skerry.api.actions import MARK_LENGTH
 from skerry.api.common import (
     MOST_ENGINES,
+    MOST_RANKS,
     Bool,
     DnsLabel,
     EngineName,
@@ -23,6 +24,7 @@ from skerry.api.common import (
     Reason,
     RevisionName,
     Time,
+    cut,
 )
 from skerry.api.rules import ListMap
 from skerry.precision import Precision
@@ -55,7 +57,9 @@ class EngineRank(Model):
 
     engine: Annotated[str, Field(max_length=40)] = Field(description="Name of the engine.")
     installed: Bool = Field(description="This installation has the engine.")
-    reason: Note = Field(description="Why it has this place in the ranking.")
+    reason: Annotated[str, Field(max_length=160), BeforeValidator(cut(160))] = Field(
+        description="Why it has this place in the ranking."
+    )
 
 
 class EngineBuildStatus(Model):
@@ -208,7 +212,7 @@ class TargetStatus(Model):
         default=False, description="It stays in this state until a person changes something."
     )
     engines: Annotated[
-        tuple[EngineRank, ...], Field(max_length=2 * MOST_ENGINES), ListMap(("engine",))
+        tuple[EngineRank, ...], Field(max_length=MOST_RANKS), ListMap(("engine",))
     ] = Field(default=(), description="Engines ranked for this class, best first.")
     constraints: Annotated[tuple[Note, ...], Field(max_length=2)] = Field(
         default=(),

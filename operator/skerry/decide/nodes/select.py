@@ -7,8 +7,10 @@ nobody has to guess why the first choice was not taken; an installed engine with
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from skerry.api.common import MOST_RANKS
 from skerry.api.edgemodel import EngineRank
 from skerry.api.facts import CPU_FEATURES
 from skerry.engines.catalog import CATALOG
@@ -43,7 +45,7 @@ def rank_engines(
         installed: The engines of the operator's configuration by name.
         plugins: The descriptions of engines that are at hand, by name.
     """
-    return tuple(_ranks(assessment, device, installed, plugins))
+    return tuple(islice(_ranks(assessment, device, installed, plugins), MOST_RANKS))
 
 
 def _ranks(
