@@ -107,7 +107,7 @@ def waits_for_room(facts: Facts) -> Story | None:
 
 
 def waits_for_pulls(facts: Facts) -> Story | None:
-    """Report a wave that opens no further while as many nodes pull as may."""
+    """Report a wave that opens no further while the limit on concurrent pulls is reached."""
     view, wave = facts.view, facts.wave
     limit = view.policy.max_concurrent_pulls
     if wave is None or limit is None or wave.planned == wave.opened:
