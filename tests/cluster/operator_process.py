@@ -38,6 +38,7 @@ class OperatorProcess:
 
     def start(self, crash_after: str = "") -> None:
         """Start it; with `crash_after` it ends itself after such a write."""
+        assert self.process is None or self.process.poll() is not None, "it runs already"
         self._liveness = f"http://127.0.0.1:{free_port()}/healthz"
         self.metrics_port = free_port()
         environment = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -213,30 +213,36 @@ def running_world(
     devices = Devices(api, classes, speedups=speedups)
     engines = tuple(sorted(speedups))
     operator = OperatorProcess(control_plane.kubeconfig, folder, registry, engines=engines)
-    devices.start()
-    operator.start()
     made = World(api, kubectl, devices, operator, registry)
-    try:
-        yield made
-    finally:
-        _clear(made)
-        operator.stop()
-        devices.stop()
+    # Whatever fails, all of it ends: an operator that is left would lead in the modules that follow.
+    with ExitStack() as ends:
+        ends.callback(lambda: _print_log(operator.log))
         for name in classes:
-            kubectl("delete", "hardwareclass", name)
-        _print_log(operator.log)
+            ends.callback(kubectl, "delete", "hardwareclass", name)
+        ends.callback(devices.stop)
+        devices.start()
+        ends.callback(operator.stop)
+        operator.start()
+        ends.callback(_clear, made)
+        yield made
 
 
 def _clear(world: World) -> None:
     """Let the models go while there are nodes: a pod that nobody ends holds a build slot of the next module."""
-    # Not the models alone: for half a minute after a CRD is new, nobody clears up after its objects.
-    world.kubectl("delete", "edgemodels,jobs,daemonsets", "--all", "--wait=false")
     wait_for(
-        "the models' pods to go",
-        lambda: world.api.list(kinds.POD, world.namespace),
-        lambda pods: not pods,
-        ROLLOUT_SECONDS,
+        "the models' pods to go", lambda: _clear_once(world), lambda pods: not pods, ROLLOUT_SECONDS
     )
+
+
+def _clear_once(world: World) -> list[dict[str, Any]]:
+    """Delete models and all that is made for them; returns the pods that are left.
+
+    Not the models alone: for half a minute or more after a CRD is new, the API server's garbage
+    collector does not clear up after its objects.
+    """
+    for what in ("edgemodels", "jobs,daemonsets", "pods"):
+        world.kubectl("delete", what, "--all", "--wait=false")
+    return world.api.list(kinds.POD, world.namespace)
 
 
 def _namespace(name: str) -> dict[str, Any]:
