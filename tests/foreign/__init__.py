@@ -27,3 +27,12 @@ def install(site: Path) -> None:
     shutil.copytree(PACKAGE, site / "homemade", ignore=shutil.ignore_patterns("__pycache__"))
     (metadata / "METADATA").write_text(METADATA)
     (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+
+
+def install_text(site: Path, group: str, name: str, text: str) -> None:
+    """Lay out a distribution of one module, whose `FOUND` is its entry point in the group."""
+    metadata = site / f"{name}-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}:FOUND\n")
+    (site / f"{name}.py").write_text(text)

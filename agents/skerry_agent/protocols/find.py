@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -10,10 +11,13 @@ from skerry_agent.protocols.open_inference import OPEN_INFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
 
     from skerry_agent.protocols.protocol import Protocol
 
 GROUP = "skerry.protocols"
+
+log = logging.getLogger(__name__)
 
 
 class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continues without the server
@@ -23,9 +27,25 @@ class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continue
 @cache
 def known_protocols() -> Mapping[str, Protocol]:
     """Return the protocols of this environment by name; nobody else's takes the place of Skerry's own."""
-    others: list[Protocol] = [entry.load() for entry in entry_points(group=GROUP)]
+    others = [one for entry in entry_points(group=GROUP) if (one := _load(entry)) is not None]
     own: dict[str, Protocol] = {OPEN_INFERENCE.name: OPEN_INFERENCE}
     return own | {one.name: one for one in sorted(others, key=lambda one: one.name)} | own
+
+
+def _load(entry: EntryPoint) -> Protocol | None:
+    """Return what a distribution brings; None where that fails, which is this protocol's fault alone."""
+    try:
+        found: Protocol = entry.load()
+        log.debug("the protocol %s is that of %s", found.name, entry.value)
+    except Exception:
+        log.exception(
+            "the protocol %s (%s) can't be loaded, so servers that use it are not judged here; mend"
+            " or remove its distribution in the agent's image",
+            entry.name,
+            entry.value,
+        )
+        return None
+    return found
 
 
 def protocol_of(name: str) -> Protocol:

@@ -29,7 +29,7 @@ from skerry_agent.golden import Golden, Target
 from skerry_agent.kubelet import Pod
 from skerry_agent.protocols import OPEN_INFERENCE, UnknownProtocol, known_protocols, protocol_of
 from skerry_agent.trial.instance import Instance, Ports
-from tests.foreign import install
+from tests.foreign import install, install_text
 from tests.kubelet import expanded
 from tests.unit.render.test_objects import OWNER, SERVED
 from tests.unit.runtime.conftest import WIDTH
@@ -231,20 +231,47 @@ def test_a_protocol_that_nobody_brings_is_named() -> None:
         protocol_of("Verse")
 
 
-def test_nobody_takes_the_place_of_skerry_s_own_protocol(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    metadata = tmp_path / "imitation-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: imitation\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text("[skerry.protocols]\nsame = imitation:SAME\n")
-    (tmp_path / "imitation.py").write_text("class SAME:\n    name = 'OpenInference'\n")
+@pytest.fixture
+def brought(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give this process distributions that bring protocols: source text by name."""
+    for name, text in request.param.items():
+        install_text(tmp_path, "skerry.protocols", name, text)
     monkeypatch.syspath_prepend(tmp_path)
     known_protocols.cache_clear()
-    try:
-        assert known_protocols()[OPEN_INFERENCE.name] is OPEN_INFERENCE
-    finally:
-        known_protocols.cache_clear()
+    yield
+    known_protocols.cache_clear()
+
+
+def named(name: str) -> str:
+    return f"class FOUND:\n    name = '{name}'\n"
+
+
+@pytest.mark.usefixtures("brought")
+@pytest.mark.parametrize("brought", [{"imitation": named("OpenInference")}], indirect=True)
+def test_nobody_takes_the_place_of_skerry_s_own_protocol() -> None:
+    assert known_protocols()[OPEN_INFERENCE.name] is OPEN_INFERENCE
+
+
+@pytest.mark.usefixtures("brought")
+@pytest.mark.parametrize(
+    "brought",
+    [
+        {"damaged": "raise RuntimeError('no such driver')", "sound": named("Sound")},
+        {"lacking": "import nobody_has_this", "sound": named("Sound")},
+        {"without": "", "sound": named("Sound")},
+        {"nameless": "FOUND = object()", "sound": named("Sound")},
+    ],
+    ids=lambda found: next(iter(found)),
+    indirect=True,
+)
+def test_a_protocol_that_fails_to_load_is_left_out_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others are there: one distribution does not stop the agent's reconciles."""
+    assert set(known_protocols()) >= {OPEN_INFERENCE.name, "Sound"}
+    assert "can't be loaded" in caplog.text
 
 
 async def test_a_candidate_of_an_unknown_protocol_is_not_judged(
