@@ -12,7 +12,10 @@ from skerry_agent.agent import Agent
 from skerry_agent.gateway.driver import Gateway
 from skerry_agent.gateway.paths import GatewayPaths
 from skerry_agent.kube import Api
+from skerry_agent.protocols import damaged_protocols
 from skerry_agent.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings) -> None:
@@ -29,5 +32,7 @@ def main() -> None:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings.from_environment()
+    for why in damaged_protocols():
+        log.error("%s", why)
     metrics.serve(settings.metrics_port)
     asyncio.run(serve(settings))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from skerry.api.edgenode import EdgeNodeSpec, NodeModel
+from skerry.api.mistakes import mistakes
 from skerry.api.modelroute import ModelRoute
 from skerry_agent import metrics
 
@@ -99,9 +100,7 @@ def read(raw: Raw) -> ModelRoute | str:
     try:
         return ModelRoute.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']} (found {first['input']!r:.60})"
+        return mistakes(error)[0]
 
 
 def place_of(edge_node: Raw) -> EdgeNodeSpec | None:

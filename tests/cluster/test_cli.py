@@ -269,7 +269,7 @@ BAD_FILES = {
     "a list": ("[1, 2]", "it holds no object"),
     "no model": ("kind: ConfigMap\nmetadata: {name: a}", "it holds no EdgeModel"),
     "no source": ("kind: EdgeModel\nmetadata: {name: a}\nspec: {targets: [{hardwareClassName: a}]}",
-                  "spec.source: Field required"),
+                  "spec.source: is missing, and must be set"),
     "a rule broken": ("WAVES", "the last wave must be {percent: 100}"),
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from skerry_agent.addresses import endpoint
-from skerry_agent.protocols import OPEN_INFERENCE
+from skerry_agent.protocols.open_inference import OPEN_INFERENCE
 
 SERVING_PORT = 8080
 GRPC_SUFFIX = ":grpc"

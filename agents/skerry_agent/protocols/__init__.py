@@ -4,7 +4,12 @@ A serving pod names its protocol in an annotation. Skerry brings `OpenInference`
 `skerry.protocols` adds another.
 """
 
-from skerry_agent.protocols.find import UnknownProtocol, known_protocols, protocol_of
+from skerry_agent.protocols.find import (
+    UnknownProtocol,
+    damaged_protocols,
+    known_protocols,
+    protocol_of,
+)
 from skerry_agent.protocols.open_inference import OPEN_INFERENCE
 from skerry_agent.protocols.protocol import Line, Protocol, Question, Reading
 
@@ -15,6 +20,7 @@ __all__ = [
     "Question",
     "Reading",
     "UnknownProtocol",
+    "damaged_protocols",
     "known_protocols",
     "protocol_of",
 ]

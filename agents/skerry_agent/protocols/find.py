@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 GROUP = "skerry.protocols"
 
-log = logging.getLogger(__name__)
-
 
 class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continues without the server
     """Nobody brings the protocol; the message is for people."""
@@ -27,25 +24,30 @@ class UnknownProtocol(ValueError):  # noqa: N818 - a finding: the agent continue
 @cache
 def known_protocols() -> Mapping[str, Protocol]:
     """Return the protocols of this environment by name; nobody else's takes the place of Skerry's own."""
-    others = [one for entry in entry_points(group=GROUP) if (one := _load(entry)) is not None]
+    loaded = (_loaded(entry) for entry in entry_points(group=GROUP))
+    others = [one for one in loaded if not isinstance(one, str)]
     own: dict[str, Protocol] = {OPEN_INFERENCE.name: OPEN_INFERENCE}
     return own | {one.name: one for one in sorted(others, key=lambda one: one.name)} | own
 
 
-def _load(entry: EntryPoint) -> Protocol | None:
-    """Return what a distribution brings; None where that fails, which is this protocol's fault alone."""
+def damaged_protocols() -> list[str]:
+    """Return a sentence for each distribution whose protocol can't be loaded."""
+    loaded = (_loaded(entry) for entry in entry_points(group=GROUP))
+    return [why for why in loaded if isinstance(why, str)]
+
+
+@cache
+def _loaded(entry: EntryPoint) -> Protocol | str:
+    """Return what a distribution brings, or why that fails; the other protocols are not its affair."""
     try:
         found: Protocol = entry.load()
-        log.debug("the protocol %s is that of %s", found.name, entry.value)
-    except Exception:
-        log.exception(
-            "the protocol %s (%s) can't be loaded, so servers that use it are not judged here; mend"
-            " or remove its distribution in the agent's image",
-            entry.name,
-            entry.value,
+        has_name = bool(found.name)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
+        return (
+            f"the protocol of {entry.value} can't be loaded ({type(error).__name__}: {error}), so"
+            " servers that use it are not judged; mend or remove its distribution in the agent's image"
         )
-        return None
-    return found
+    return found if has_name else f"the protocol of {entry.value} has no name"
 
 
 def protocol_of(name: str) -> Protocol:

@@ -48,6 +48,9 @@ def _errors_are_a_share(rule: GuardRule) -> bool:
     return text.endswith("%") and 0 < parse_ratio(text) < 1
 
 
+Tolerance = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(x|%)$", max_length=12)]
+
+
 class GuardRule(Model):
     """One statistic and what it tolerates."""
 
@@ -77,12 +80,10 @@ class GuardRule(Model):
     )
 
     metric: GuardMetric = Field(description="The statistic; each can be used once.")
-    tolerate: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(x|%)$", max_length=12)] | None = (
-        Field(
-            default=None,
-            description="The limit that the candidate may reach: a multiple such as 1.25x for"
-            " LatencyShift and LatencyTail, a share such as 1% for Errors; Golden takes none.",
-        )
+    tolerate: Tolerance | None = Field(
+        default=None,
+        description="The limit that the candidate may reach: a multiple such as 1.25x for"
+        " LatencyShift and LatencyTail, a share such as 1% for Errors; Golden takes none.",
     )
 
 

@@ -23,6 +23,9 @@ from skerry.api.labels import LabelValue, node_selector_rules
 from skerry.api.rules import Rule
 from skerry.engines.flavors import Flavor
 
+Architecture = Annotated[str, Field(pattern=r"^(amd64|arm64|arm)$", max_length=8)]
+Feature = Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=40)]
+
 
 class ServingRuntime(Model):
     """A server in place of the engine's own, for the builds of one engine."""
@@ -80,13 +83,10 @@ class HardwareClassSpec(Model):
         description="Labels that a node must have, all of them, to belong to the class. The"
         " administrator sets them; Skerry sets only its own class and shard labels."
     )
-    architecture: Annotated[str, Field(pattern=r"^(amd64|arm64|arm)$", max_length=8)] = Field(
+    architecture: Architecture = Field(
         default="amd64", description="CPU architecture: amd64, arm64 or arm."
     )
-    features: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=40)], ...],
-        Field(max_length=32),
-    ] = Field(
+    features: Annotated[tuple[Feature, ...], Field(max_length=32)] = Field(
         default=(),
         description="Hardware features that a build may rely on, such as avx512_vnni. They are part of"
         " the build key, so a change starts new builds. Unset: engines are ranked by what the agents"

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from skerry.api.config import OperatorConfig
+from skerry.api.mistakes import mistakes
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
@@ -37,11 +38,4 @@ def load_config(path: Path) -> OperatorConfig:
     except yaml.YAMLError as error:
         raise SkerryError(f"this is not YAML: {error}", str(path), _TODO) from error
     except ValidationError as error:
-        raise SkerryError(_mistakes(error), str(path), _TODO) from error
-
-
-def _mistakes(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in mistake['loc']) or 'the file'}: {mistake['msg']}"
-        for mistake in error.errors()
-    )
+        raise SkerryError("; ".join(mistakes(error)), str(path), _TODO) from error

@@ -37,6 +37,7 @@ from skerry.controllers.reach import run_lease_loop
 from skerry.controllers.reconcile import WORKERS, run_worker
 from skerry.controllers.tasks import end
 from skerry.decide.build.registry import SHARED
+from skerry.engines import damaged_engines
 from skerry.errors import SkerryError
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def main() -> None:
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        for why in damaged_engines():
+            logger.error("%s", why)
         config = load_config(Path(os.environ.get(CONFIG_VARIABLE, CONFIG_DEFAULT)))
         sys.exit(asyncio.run(run(config)))
     except SkerryError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from skerry.api.mistakes import cause, dotted
 from skerry.controllers.cache import Key, key_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, ValidationError):
         return _first(error)
     if isinstance(error, KeyError):
-        return Fault(_dotted(error.args[:1]), "is missing")
+        return Fault(dotted(error.args[:1]), "is missing")
     return Fault("", _line(str(error) or type(error).__name__))
 
 
@@ -191,19 +192,12 @@ class Times:
 
 def _first(error: ValidationError) -> Fault:
     """Return the first fault; a rule names the field that it blames at the beginning of its message."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    cause = _line(first["msg"].removeprefix("Value error, "))
-    blamed = _FIELD_FIRST.fullmatch(cause)
+    first = error.errors(include_url=False)[0]
+    why = _line(cause(first))
+    blamed = _FIELD_FIRST.fullmatch(why)
     if first["type"] == "value_error" and blamed is not None:
-        return Fault(_dotted((*first["loc"], blamed[1])), blamed[2])
-    return Fault(_dotted(first["loc"]), cause)
-
-
-def _dotted(path: tuple[Any, ...]) -> str:
-    """Return a path as people write it: status.models[0].name."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
-        "."
-    )
+        return Fault(dotted((*first["loc"], blamed[1])), blamed[2])
+    return Fault(dotted(first["loc"]), why)
 
 
 def _line(text: str) -> str:

@@ -16,7 +16,13 @@ from skerry.engines.contract import (
     TensorSpec,
 )
 from skerry.engines.errors import InputError, ModelError, NotSupported, first_line
-from skerry.engines.find import GROUP, EngineNotFound, find_engine, installed_engines
+from skerry.engines.find import (
+    GROUP,
+    EngineNotFound,
+    damaged_engines,
+    find_engine,
+    installed_engines,
+)
 from skerry.engines.plugin import SOURCE, EnginePlugin, Recipe
 from skerry.engines.ranking import Hardware, Rank
 from skerry.engines.server import SKERRY_RUNTIME, Drain, Layout, Metrics, Ports, Server
@@ -51,6 +57,7 @@ __all__ = [
     "Server",
     "Task",
     "TensorSpec",
+    "damaged_engines",
     "family_of",
     "find_engine",
     "first_line",

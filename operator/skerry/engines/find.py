@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from skerry.engines.plugin import EnginePlugin
 
 GROUP = "skerry.engines"
-
-log = logging.getLogger(__name__)
+MISMATCH = "the image and the operator's configuration must name the same engine"
 
 
 class EngineNotFound(Exception):  # noqa: N818 - a finding; the callers have errors of their own
@@ -40,17 +38,17 @@ def find_engine(name: str) -> EnginePlugin:
     """
     engines = installed_engines()
     if name not in engines:
-        failed = [
-            why for entry in entry_points(group=GROUP) if isinstance(why := _loaded(entry), str)
-        ]
         raise EngineNotFound(
             f"this image has no engine {name} (it has {', '.join(engines) or 'none'}): "
-            + (
-                "; ".join(failed)
-                or "the image and the operator's configuration must name the same engine"
-            )
+            + ("; ".join(damaged_engines()) or MISMATCH)
         )
     return engines[name]
+
+
+def damaged_engines() -> list[str]:
+    """Return a sentence for each distribution whose engine can't be loaded."""
+    loaded = (_loaded(entry) for entry in entry_points(group=GROUP))
+    return [why for why in loaded if isinstance(why, str)]
 
 
 @cache
@@ -58,11 +56,10 @@ def _loaded(entry: EntryPoint) -> EnginePlugin | str:
     """Return what a distribution brings, or why that fails; the other engines are not its affair."""
     try:
         found: EnginePlugin = entry.load()
-        log.debug("the engine %s is that of %s", found.name, entry.value)
-    except Exception as error:
-        log.exception("the engine of %s can't be loaded", entry.value)
+        has_name = bool(found.name)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
         return (
             f"the engine of {entry.value} can't be loaded ({type(error).__name__}: {error}); mend or"
             " remove its distribution"
         )
-    return found
+    return found if has_name else f"the engine of {entry.value} has no name"

@@ -93,7 +93,7 @@ def test_a_route_that_was_never_readable_is_reported() -> None:
     assert routes.parsed(kept) == {}
     reported = routes.strangers({})
     assert [(one.namespace, one.name) for one in reported] == [("assist", "intent")]
-    assert "spec.guard.rules.0.metric" in reported[0].message
+    assert "spec.guard.rules[0].metric" in reported[0].message
     assert "tokensPerSecond" in reported[0].message
 
 

@@ -27,7 +27,13 @@ from skerry.render.daemonsets import daemonset, daemonset_name
 from skerry_agent.gateway.requests import parse
 from skerry_agent.golden import Golden, Target
 from skerry_agent.kubelet import Pod
-from skerry_agent.protocols import OPEN_INFERENCE, UnknownProtocol, known_protocols, protocol_of
+from skerry_agent.protocols import (
+    OPEN_INFERENCE,
+    UnknownProtocol,
+    damaged_protocols,
+    known_protocols,
+    protocol_of,
+)
 from skerry_agent.trial.instance import Instance, Ports
 from tests.foreign import install, install_text
 from tests.kubelet import expanded
@@ -266,12 +272,11 @@ def test_nobody_takes_the_place_of_skerry_s_own_protocol() -> None:
     ids=lambda found: next(iter(found)),
     indirect=True,
 )
-def test_a_protocol_that_fails_to_load_is_left_out_and_named(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_protocol_that_fails_to_load_is_left_out_and_named() -> None:
     """The others are there: one distribution does not stop the agent's reconciles."""
     assert set(known_protocols()) >= {OPEN_INFERENCE.name, "Sound"}
-    assert "can't be loaded" in caplog.text
+    (why,) = damaged_protocols()
+    assert "can't be loaded" in why
 
 
 async def test_a_candidate_of_an_unknown_protocol_is_not_judged(

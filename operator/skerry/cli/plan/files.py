@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,12 @@ from pydantic import ValidationError
 
 from skerry.api import EdgeModel, HardwareClass
 from skerry.api.config import OperatorConfig
+from skerry.api.crd import open_api_schema
+from skerry.api.mistakes import mistakes
 from skerry.cli.errors import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from pydantic_core import ErrorDetails
 
 STDIN = "-"
 KINDS: dict[str, type[EdgeModel | HardwareClass]] = {
@@ -84,7 +85,8 @@ def config_from(document: Any, place: str) -> OperatorConfig:
     try:
         return OperatorConfig.model_validate(document)
     except ValidationError as error:
-        raise CliError(_mistakes(error), place, "check that it is of this version") from error
+        wrong = "; ".join(mistakes(error))
+        raise CliError(wrong, place, "check that it is of this version") from error
 
 
 def _documents(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -110,38 +112,22 @@ def _documents(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def _validated(
     kind: type[EdgeModel | HardwareClass], document: dict[str, Any], place: str
 ) -> EdgeModel | HardwareClass:
-    todo = f"see `kubectl explain {kind.info.short} --recursive` for all fields"
+    """Return what the API server would store; it ignores a status, and knows more metadata than we."""
+    applied = {key: value for key, value in document.items() if key != "status"}
     try:
-        parsed = kind.model_validate(document)
+        kind.model_validate({**applied, "metadata": {"name": "any"}}, extra="forbid")
+        return kind.model_validate(applied)
     except ValidationError as error:
-        raise CliError(_mistakes(error), place, todo) from error
-    read = parsed.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    if unknown := list(_unknown(document.get("spec"), read, "spec")):
-        raise CliError("; ".join(f"{one}: there is no such field" for one in unknown), place, todo)
-    return parsed
+        todo = f"see `kubectl explain {kind.info.short} --recursive` for all fields"
+        wrong = "; ".join(mistakes(error, partial(_fields, open_api_schema(kind))))
+        raise CliError(wrong, place, todo) from error
 
 
-def _unknown(written: Any, read: Any, path: str) -> Iterator[str]:
-    """Yield the fields of a manifest that its model did not read: the API server refuses them too."""
-    if isinstance(written, dict) and isinstance(read, dict):
-        for key, value in written.items():
-            if key in read:
-                yield from _unknown(value, read[key], f"{path}.{key}")
-            elif value is not None:
-                yield f"{path}.{key}"
-    elif isinstance(written, list) and isinstance(read, list):
-        for number, (one, other) in enumerate(zip(written, read, strict=False)):
-            yield from _unknown(one, other, f"{path}[{number}]")
-
-
-def _mistakes(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, mistake['loc'])) or 'the manifest'}: {_said(mistake)}"
-        for mistake in error.errors()
-    )
-
-
-def _said(mistake: ErrorDetails) -> str:
-    if mistake["type"] == "string_type" and isinstance(mistake["input"], int | float):
-        return f'this is text, so write it in quotes: "{mistake["input"]}"'
-    return mistake["msg"].removeprefix("Value error, ")
+def _fields(schema: dict[str, Any], location: tuple[int | str, ...]) -> Iterator[str]:
+    """Yield the names of the fields at a place of a kind."""
+    for part in location:
+        step = (
+            schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
+        )
+        schema = step or {}
+    yield from schema.get("properties", {})
