@@ -138,15 +138,15 @@ def _by_hand(work: Work, engine: str) -> Run:
 def figures_of(validation: Validation) -> dict[str, Any]:
     """Return what the job found, by the names of the script's report."""
     certified = validation.certified
-    if certified is None or certified.trial.cosine is None or certified.trial.speedup is None:
+    if certified is None or certified.result.cosine is None or certified.result.speedup is None:
         raise UnlikeError(f"the job measured no speed-up or cosine: {validation.message}")
-    everything = [one.blocks for one in (*validation.trials, certified)]
+    everything = [one.blocks for one in (*validation.recipe_results, certified)]
     return {
-        "recipe": certified.trial.recipe,
+        "recipe": certified.result.recipe,
         "kept": certified.blocks.quality_kept,
         "of": certified.blocks.quality_of,
-        "cosine": float(certified.trial.cosine.value),
-        "speedup": float(certified.trial.speedup.value),
+        "cosine": float(certified.result.cosine.value),
+        "speedup": float(certified.result.speedup.value),
         "timedCalls": sum(
             len(block)
             for blocks in everything

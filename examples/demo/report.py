@@ -26,7 +26,7 @@ def interval(measured: Interval | None, unit: str = "") -> str:
 
 
 def candidates(variant: ModelVariant) -> Table:
-    """Return every trial of a variant with its intervals; the chosen one is marked."""
+    """Return every recipe result of a variant with its intervals; the chosen one is marked."""
     spec, status = variant.spec, variant.status
     drawn = Table(
         title=f"Builds of {spec.edge_model_name} on {spec.hardware_class_name} by {spec.engine}"
@@ -34,12 +34,12 @@ def candidates(variant: ModelVariant) -> Table:
     )
     for heading in ("recipe", "MB", "quality", "speed-up", "memory saved", "outcome"):
         drawn.add_column(heading)
-    for trial in status.trials:
-        chosen = trial.recipe == status.chosen
+    for result in status.recipe_results:
+        chosen = result.recipe == status.chosen
         drawn.add_row(
-            f"{trial.recipe}{' *' if chosen else ''}", _megabytes(trial.bytes),
-            interval(trial.quality), interval(trial.speedup, "x"), interval(trial.memory_reduction),
-            trial.message[:24] or str(trial.outcome), style="bold green" if chosen else "",
+            f"{result.recipe}{' *' if chosen else ''}", _megabytes(result.bytes),
+            interval(result.quality), interval(result.speedup, "x"), interval(result.memory_reduction),
+            result.message[:24] or str(result.outcome), style="bold green" if chosen else "",
         )  # fmt: skip
     return drawn
 

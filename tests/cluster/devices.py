@@ -31,7 +31,7 @@ from skerry.api.modelvariant import (
     GateOutcome,
     GateResult,
     Interval,
-    Trial,
+    RecipeResult,
     VariantArtifact,
 )
 from skerry.cluster import kinds
@@ -200,18 +200,18 @@ class Devices:
     def summary(self, plan: JobPlan) -> JobSummary:
         """Return the result of a job with this plan."""
         short = plan.engine in self.shortfall
-        trial = _trial(self.speedups.get(plan.engine, "1.5"), SHORT if short else ENOUGH)
+        result = _recipe_result(self.speedups.get(plan.engine, "1.5"), SHORT if short else ENOUGH)
         digest = "sha256:" + hashlib.sha256(plan.evidence_key.encode()).hexdigest()
         gate = GateResult(
-            name="quality", required=True, threshold="0.95", observed=trial.quality,
+            name="quality", required=True, threshold="0.95", observed=result.quality,
             outcome=GateOutcome.FAIL if short else GateOutcome.PASS,
             message="quality 0.900 is below the required 0.950" if short else "quality holds",
         )  # fmt: skip
         image = f"{plan.registry.address}/{plan.registry.repository}@{digest}"
         return JobSummary(
-            trials=(trial,),
-            chosen=None if short else trial.recipe,
-            certified=None if short else trial,
+            recipe_results=(result,),
+            chosen=None if short else result.recipe,
+            certified=None if short else result,
             gates=(gate,),
             artifact=None if short else VariantArtifact(image=image, digest=digest),
             model_digest=None if short else digest,
@@ -337,11 +337,11 @@ def assessment_of(digest: str, evaluation: EvaluationPlan) -> str:
     )  # fmt: skip
 
 
-def _trial(speedup: str, quality: tuple[str, str, str]) -> Trial:
+def _recipe_result(speedup: str, quality: tuple[str, str, str]) -> RecipeResult:
     def interval(value: str, low: str, high: str) -> Interval:
         return Interval(value=value, low=low, high=high)
 
-    return Trial(
+    return RecipeResult(
         recipe="weight-int8-block128",
         precision=Precision.INT8,
         bytes=1024,

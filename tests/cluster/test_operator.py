@@ -50,7 +50,7 @@ def test_first_rollout_to_promotion(world: World) -> None:
         assert world.route(hardware_class).spec.candidate is None
 
 
-def test_variants_tell_stages_trials_and_certificate(world: World) -> None:
+def test_variants_tell_stages_recipe_results_and_certificate(world: World) -> None:
     """A variant per class, with what its job's containers and summary said."""
     items = world.api.list(kinds.MODEL_VARIANT, world.namespace)
     variants = [ModelVariant.model_validate(item) for item in items]
@@ -60,7 +60,7 @@ def test_variants_tell_stages_trials_and_certificate(world: World) -> None:
         assert all(stage.start_time and stage.completion_time for stage in variant.status.stages)
         assert variant.status.certificate is not None
         assert variant.status.artifact is not None
-        assert variant.status.trials
+        assert variant.status.recipe_results
 
 
 def test_nodes_have_class_shard_and_edge_node(world: World) -> None:

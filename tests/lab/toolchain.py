@@ -195,6 +195,7 @@ def _pin_files(component: str) -> tuple[str, ...]:
     own = {
         "clients": ("requirements.txt",),
         "pause": ("pause.c",),
+        "coredns": (*module, "main.go"),
         "verdicts": (*module, "main.go"),
     }
     return own.get(component, module)

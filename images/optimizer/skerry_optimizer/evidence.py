@@ -83,20 +83,20 @@ def _evidence_layer(workspace: Workspace, plan: JobPlan, summary: JobSummary) ->
 
 
 def _report(plan: JobPlan, validation: Validation) -> dict[str, Any]:
-    found = validation.model_copy(update={"trials": (), "certified": None}).to_wire()
+    found = validation.model_copy(update={"recipe_results": (), "certified": None}).to_wire()
     certified = validation.certified
     return {
         **found,
         "node": os.environ.get(names.NODE_VARIABLE, ""),
         "measuredAt": datetime.now(tz=UTC).isoformat(timespec="seconds"),
         "plan": plan.model_copy(update={"registry": None}).to_wire(),
-        "trials": [measured.trial.to_wire() for measured in validation.trials],
-        "certified": certified.trial.to_wire() if certified else None,
+        "recipeResults": [measured.result.to_wire() for measured in validation.recipe_results],
+        "certified": certified.result.to_wire() if certified else None,
     }
 
 
 def _blocks(validation: Validation) -> dict[str, Any]:
-    blocks = {one.trial.recipe: one.blocks.to_wire() for one in validation.trials}
+    blocks = {one.result.recipe: one.blocks.to_wire() for one in validation.recipe_results}
     certified = validation.certified
     return {"choice": blocks, "certification": certified.blocks.to_wire() if certified else None}
 

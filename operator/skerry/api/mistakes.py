@@ -1,6 +1,6 @@
 """What is wrong with a manifest or a configuration, in words for the people who wrote it.
 
-pydantic tells types and patterns as a programmer knows them ("String should match pattern ...").
+pydantic describes types and patterns in the terms of its own API ("String should match pattern ...").
 """
 
 from __future__ import annotations

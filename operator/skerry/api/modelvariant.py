@@ -125,7 +125,7 @@ class Interval(Model):
     high: Decimal = Field(description="Upper end of the interval.")
 
 
-class TrialOutcome(StrEnum):
+class RecipeOutcome(StrEnum):
     """The outcome of a recipe."""
 
     MEASURED = "Measured"
@@ -133,13 +133,13 @@ class TrialOutcome(StrEnum):
     FAILED = "Failed"
 
 
-class Trial(Model):
+class RecipeResult(Model):
     """The result of one recipe. Ratios compare it with the unoptimized source in float32."""
 
     recipe: RecipeName = Field(description="Name of the recipe.")
     precision: Precision = Field(description="Number format of the weights.")
-    outcome: TrialOutcome = Field(
-        default=TrialOutcome.MEASURED, description="Outcome of the recipe."
+    outcome: RecipeOutcome = Field(
+        default=RecipeOutcome.MEASURED, description="Outcome of the recipe."
     )
     bytes: int = Field(default=0, description="Size of the model's files, in bytes.")
     quality: Interval | None = Field(default=None, description="Quality ratio.")
@@ -217,7 +217,7 @@ class Certificate(Model):
     baseline: Annotated[str, Field(max_length=80)] = Field(
         description="Engine, version and precision of the baseline."
     )
-    certified: Trial = Field(
+    certified: RecipeResult = Field(
         description="Result of a second measurement, on a split that was not used to choose."
     )
     issue_time: Time = Field(description="When the build was certified.")
@@ -242,9 +242,9 @@ class ModelVariantStatus(Model):
     stages: Annotated[tuple[StageStatus, ...], Field(max_length=8), ListMap(("name",))] = Field(
         default=(), description="The stages of the job, in order."
     )
-    trials: Annotated[tuple[Trial, ...], Field(max_length=32), ListMap(("recipe",))] = Field(
-        default=(), description="The result of each recipe."
-    )
+    recipe_results: Annotated[
+        tuple[RecipeResult, ...], Field(max_length=32), ListMap(("recipe",))
+    ] = Field(default=(), description="The result of each recipe.")
     chosen: RecipeName | None = Field(
         default=None, description="The chosen recipe; unset if none passed the required gates."
     )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from skerry.api import ModelVariantStatus
-    from skerry.api.modelvariant import Trial
+    from skerry.api.modelvariant import RecipeResult
     from skerry.decide.build.builds import TargetBuild
     from skerry.decide.build.engine_builds import EngineBuild
     from skerry.decide.build.sources import Assessed
@@ -138,25 +138,25 @@ def _rollout(rollout: TargetDecision) -> RolloutStatus:
 
 def _engine(snapshot: Snapshot, build: EngineBuild) -> EngineBuildStatus:
     """Return the status of one engine's build."""
-    trial = build.certified
+    result = build.certified
     weights = snapshot.model.spec.optimization.search.weights
     return EngineBuildStatus(
         engine=build.engine,
         variant_name=build.variant,
         phase=BuildPhase((build.state.phase or build.state).value),
         reason=build.cause.reason,
-        recipe=trial.recipe if trial else None,
-        score=f"{score(trial, weights):.3f}" if trial else None,
+        recipe=result.recipe if result else None,
+        score=f"{score(result, weights):.3f}" if result else None,
     )
 
 
 def _front(snapshot: Snapshot, build: TargetBuild) -> tuple[FrontEntry, ...]:
-    """Return the Pareto front of all engines' trials so far."""
+    """Return the Pareto front of all engines' recipe results so far."""
     known = {one.engine: _known(snapshot, one) for one in build.builds}
-    trials = {engine: status.trials for engine, status in known.items() if status}
+    recipe_results = {engine: status.recipe_results for engine, status in known.items() if status}
     return tuple(
-        FrontEntry(engine=engine, recipe=trial.recipe, **_ratios(trial))
-        for engine, trial in joint_front(trials)[:FRONT_LENGTH]
+        FrontEntry(engine=engine, recipe=result.recipe, **_ratios(result))
+        for engine, result in joint_front(recipe_results)[:FRONT_LENGTH]
     )
 
 
@@ -170,20 +170,20 @@ def _measured(status: ModelVariantStatus | None) -> dict[str, object]:
     """Return the figures of the certified build, for the status of its target."""
     if status is None or status.certificate is None or status.artifact is None:
         return {}
-    trial = status.certificate.certified
+    result = status.certificate.certified
     return {
-        "recipe": trial.recipe,
-        "precision": trial.precision,
+        "recipe": result.recipe,
+        "precision": result.precision,
         "image": status.artifact.image,
-        **_ratios(trial),
+        **_ratios(result),
     }
 
 
-def _ratios(trial: Trial) -> dict[str, str]:
+def _ratios(result: RecipeResult) -> dict[str, str]:
     figures = {
-        "speedup": (trial.speedup, 0.0),
-        "quality": (trial.quality, 0.0),
-        "memory_reduction": (trial.memory_reduction, -MOST_SAID),
+        "speedup": (result.speedup, 0.0),
+        "quality": (result.quality, 0.0),
+        "memory_reduction": (result.memory_reduction, -MOST_SAID),
     }
     return {
         name: f"{min(max(least, float(interval.value)), MOST_SAID):.3f}"

@@ -34,7 +34,7 @@ class Recipe:
     """One way to make a candidate.
 
     Attributes:
-        name: In trials and artifacts; lower case with dashes.
+        name: In recipe results and artifacts; lower case with dashes.
         precision: Of the candidate. Precision is always named, never the engine's own default.
         maker: `module:function`; called with `skerry.engines.Ingredients`, it writes the
             candidate or raises (`NotSupported` when this CPU can't run it).

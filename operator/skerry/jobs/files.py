@@ -1,7 +1,7 @@
 """The JSON files that the stages of a job write for each other, and those that lie with a certified model.
 
 `skerry.jobs.scratch` says where they lie. None of these are Kubernetes kinds; they share the models of
-trials and gates with them.
+recipe results and gates with them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from skerry.api.common import Message, Model
-from skerry.api.modelvariant import GateResult, Interval, Trial, TrialOutcome
+from skerry.api.modelvariant import GateResult, Interval, RecipeOutcome, RecipeResult
 from skerry.precision import Precision
 
 
@@ -18,14 +18,14 @@ class CandidateFile(Model):
 
     recipe: str
     precision: Precision
-    outcome: TrialOutcome
+    outcome: RecipeOutcome
     bytes: int = 0
     message: Message = ""
     place: int = Field(default=0, description="In the order of making: the most promising first.")
 
 
 class Blocks(Model):
-    """Raw measurements of one trial against the baseline."""
+    """Raw measurements of one recipe result against the baseline."""
 
     baseline_milliseconds: tuple[tuple[float, ...], ...] = Field(
         default=(), description="One tuple of call latencies per block."
@@ -39,10 +39,10 @@ class Blocks(Model):
     quality_of: int = 0
 
 
-class MeasuredTrial(Model):
-    """A trial with the blocks behind it."""
+class MeasuredRecipe(Model):
+    """A recipe result with the blocks behind it."""
 
-    trial: Trial
+    result: RecipeResult
     blocks: Blocks = Blocks()
 
 
@@ -73,13 +73,13 @@ class ServedModel(Model):
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     tolerance: Tolerance
-    certified: Trial
+    certified: RecipeResult
 
 
 class Screening(Model):
     """screening.json: what the stage `quality` found of every candidate, at full speed."""
 
-    trials: tuple[MeasuredTrial, ...]
+    recipe_results: tuple[MeasuredRecipe, ...]
     baseline_peaks: tuple[int, ...] = Field(
         description="Of the process that all were raced against."
     )
@@ -88,14 +88,14 @@ class Screening(Model):
 class Validation(Model):
     """validation.json: what the validation stage found."""
 
-    trials: tuple[MeasuredTrial, ...]
+    recipe_results: tuple[MeasuredRecipe, ...]
     baseline: str = Field(
         default="", description="Engine, version and precision of what was compared with."
     )
     chosen: str | None = Field(
-        default=None, description="Recipe; none when no trial passes the required gates."
+        default=None, description="Recipe; none when no recipe result passes the required gates."
     )
-    certified: MeasuredTrial | None = Field(
+    certified: MeasuredRecipe | None = Field(
         default=None, description="The chosen one, measured on other samples."
     )
     served: ServedModel | None = Field(
@@ -105,7 +105,7 @@ class Validation(Model):
         default=(), description="Recipes on the Pareto front of speed, quality and memory."
     )
     gates: tuple[GateResult, ...] = Field(
-        default=(), description="Of the certified trial, or of the nearest miss."
+        default=(), description="Of the certified recipe result, or of the nearest miss."
     )
     message: Message = ""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from skerry.api.common import Digest, Message, Model
-from skerry.api.modelvariant import GateResult, Trial, VariantArtifact
+from skerry.api.modelvariant import GateResult, RecipeResult, VariantArtifact
 from skerry.jobs.stages import PACK, message_bytes
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ LEAST_MESSAGE = 40
 class JobSummary(Model):
     """Termination message of the pack stage: at most 4096 bytes of JSON."""
 
-    trials: Annotated[tuple[Trial, ...], Field(max_length=32)] = ()
+    recipe_results: Annotated[tuple[RecipeResult, ...], Field(max_length=32)] = ()
     chosen: str | None = None
-    certified: Trial | None = None
+    certified: RecipeResult | None = None
     gates: tuple[GateResult, ...] = ()
     artifact: VariantArtifact | None = None
     model_digest: Digest | None = None
@@ -132,17 +132,17 @@ def _shortened(summary: JobSummary) -> Iterator[JobSummary]:
     """Yield the summary, then ever shorter ones."""
     yield summary
     steps: tuple[Callable[[JobSummary], JobSummary], ...] = (
-        lambda one: _with_trials(one, _rounded),
+        lambda one: _with_recipe_results(one, _rounded),
         lambda one: _with_messages(one, SHORT_MESSAGE),
-        lambda one: _with_trials(one, _without_raw),
+        lambda one: _with_recipe_results(one, _without_raw),
         lambda one: _with_messages(one, LEAST_MESSAGE),
         lambda one: _with_messages(one, 0),
     )
     for step in steps:
         summary = step(summary)
         yield summary
-    while summary.trials:
-        summary = summary.model_copy(update={"trials": _without_least(summary)})
+    while summary.recipe_results:
+        summary = summary.model_copy(update={"recipe_results": _without_least(summary)})
         yield summary
     while summary.gates:
         summary = summary.model_copy(update={"gates": summary.gates[:-1]})
@@ -151,16 +151,18 @@ def _shortened(summary: JobSummary) -> Iterator[JobSummary]:
     yield JobSummary(**{name: getattr(summary, name) for name in keep})
 
 
-def _with_trials(summary: JobSummary, change: Callable[[Trial], Trial]) -> JobSummary:
+def _with_recipe_results(
+    summary: JobSummary, change: Callable[[RecipeResult], RecipeResult]
+) -> JobSummary:
     certified = summary.certified and change(summary.certified)
-    trials = tuple(change(trial) for trial in summary.trials)
-    return summary.model_copy(update={"certified": certified, "trials": trials})
+    recipe_results = tuple(change(recipe_result) for recipe_result in summary.recipe_results)
+    return summary.model_copy(update={"certified": certified, "recipe_results": recipe_results})
 
 
 def _with_messages(summary: JobSummary, length: int) -> JobSummary:
-    """Cut the messages of trials and gates to `length` characters; the summary's own stays longer."""
+    """Cut the messages of recipe results and gates to `length` characters; the summary's own stays longer."""
 
-    def cut(one: Trial) -> Trial:
+    def cut(one: RecipeResult) -> RecipeResult:
         return one.model_copy(update={"message": shortened(one.message, length)})
 
     def cut_gate(one: GateResult) -> GateResult:
@@ -168,7 +170,7 @@ def _with_messages(summary: JobSummary, length: int) -> JobSummary:
 
     own = shortened(summary.message, length * 4 or SHORT_MESSAGE)
     update = {"message": own, "gates": tuple(cut_gate(gate) for gate in summary.gates)}
-    return _with_trials(summary.model_copy(update=update), cut)
+    return _with_recipe_results(summary.model_copy(update=update), cut)
 
 
 def shortened(message: str, length: int) -> str:
@@ -178,10 +180,10 @@ def shortened(message: str, length: int) -> str:
     return f"{message[: length - 1]}…" if length else ""
 
 
-def _rounded(trial: Trial) -> Trial:
+def _rounded(recipe_result: RecipeResult) -> RecipeResult:
     names = ("quality", "cosine", "speedup", "memory_reduction")
-    update = {name: _round_interval(getattr(trial, name)) for name in names}
-    return trial.model_copy(update=update)
+    update = {name: _round_interval(getattr(recipe_result, name)) for name in names}
+    return recipe_result.model_copy(update=update)
 
 
 def _round_interval(interval: Interval | None) -> Interval | None:
@@ -195,12 +197,18 @@ def _round(decimal: str) -> str:
     return f"{float(decimal):.{DECIMALS}f}"
 
 
-def _without_raw(trial: Trial) -> Trial:
-    return trial.model_copy(update={"p50_milliseconds": None, "memory_bytes": 0})
+def _without_raw(recipe_result: RecipeResult) -> RecipeResult:
+    return recipe_result.model_copy(update={"p50_milliseconds": None, "memory_bytes": 0})
 
 
-def _without_least(summary: JobSummary) -> tuple[Trial, ...]:
-    """Leave out the last trial that was not chosen; the chosen one goes last."""
-    others = [trial for trial in summary.trials if trial.recipe != summary.chosen]
-    gone = others[-1] if others else summary.trials[-1]
-    return tuple(trial for trial in summary.trials if trial is not gone)
+def _without_least(summary: JobSummary) -> tuple[RecipeResult, ...]:
+    """Leave out the last recipe result that was not chosen; the chosen one goes last."""
+    others = [
+        recipe_result
+        for recipe_result in summary.recipe_results
+        if recipe_result.recipe != summary.chosen
+    ]
+    gone = others[-1] if others else summary.recipe_results[-1]
+    return tuple(
+        recipe_result for recipe_result in summary.recipe_results if recipe_result is not gone
+    )

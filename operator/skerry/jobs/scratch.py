@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from skerry.api.common import Model
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.jobs import names
 from skerry.jobs.errors import StageError
 from skerry.jobs.files import BaselineFile, CandidateFile, JudgedFile, Screening, Validation
@@ -179,7 +179,7 @@ class Workspace:
 
     def built_candidates(self) -> list[CandidateFile]:
         """Return the candidates that have a model."""
-        return [one for one in self.read_candidates() if one.outcome is TrialOutcome.MEASURED]
+        return [one for one in self.read_candidates() if one.outcome is RecipeOutcome.MEASURED]
 
     # Measurements
 

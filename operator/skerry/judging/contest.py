@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from skerry.api.edgemodel import Weights
-    from skerry.api.modelvariant import Interval, Trial
+    from skerry.api.modelvariant import Interval, RecipeResult
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Contender:
     """One engine's certified build, as validation measured it."""
 
     engine: str
-    trial: Trial
+    result: RecipeResult
 
     @property
     def title(self) -> str:
         """As people call it."""
-        return f"{self.engine} {self.trial.recipe}"
+        return f"{self.engine} {self.result.recipe}"
 
 
 @dataclass(frozen=True)
@@ -49,53 +49,55 @@ def decide_contest(contenders: Sequence[Contender], weights: Weights) -> Won:
         contenders: At least one, in the order of the class's ranking of engines.
         weights: Of speed, quality and memory.
     """
-    best = max(contenders, key=lambda one: score(one.trial, weights))
-    tied = [one for one in contenders if one is best or is_tie(best.trial, one.trial, weights)]
-    winner = min(tied, key=lambda one: one.trial.bytes)
+    best = max(contenders, key=lambda one: score(one.result, weights))
+    tied = [one for one in contenders if one is best or is_tie(best.result, one.result, weights)]
+    winner = min(tied, key=lambda one: one.result.bytes)
     others = [one for one in contenders if one is not winner]
     if not others:
-        return Won(winner, f"{winner.title} is the only certified build: {figures(winner.trial)}")
+        return Won(winner, f"{winner.title} is the only certified build: {figures(winner.result)}")
     return Won(winner, "; ".join(_compared(winner, one, tied, weights) for one in others))
 
 
-def is_tie(one: Trial, other: Trial, weights: Weights) -> bool:
+def is_tie(one: RecipeResult, other: RecipeResult, weights: Weights) -> bool:
     """Return whether the intervals leave open which of two scores is greater."""
     open_part = math.hypot(spread(one, weights), spread(other, weights))
     return abs(score(one, weights) - score(other, weights)) <= open_part
 
 
-def spread(trial: Trial, weights: Weights) -> float:
+def spread(result: RecipeResult, weights: Weights) -> float:
     """Return the half width of the score's 95 % interval.
 
     The intervals of speed, quality and memory are taken as independent, on the scale of logarithms.
     """
     speed, quality, memory = shares(weights)
     return math.hypot(
-        speed * _half_width(_bounds(trial.speedup)),
-        quality * _half_width(_bounds(trial.quality)),
-        memory * _half_width(_left(trial.memory_reduction)),
+        speed * _half_width(_bounds(result.speedup)),
+        quality * _half_width(_bounds(result.quality)),
+        memory * _half_width(_left(result.memory_reduction)),
     )
 
 
-def joint_front(trials: Mapping[str, Sequence[Trial]]) -> tuple[tuple[str, Trial], ...]:
-    """Return the measured trials that none of any engine beats in speed, quality and memory at once.
+def joint_front(
+    recipe_results: Mapping[str, Sequence[RecipeResult]],
+) -> tuple[tuple[str, RecipeResult], ...]:
+    """Return the measured recipe results that none of any engine beats in speed, quality and memory at once.
 
     As measured to choose, which is the same effort for each; by engine, in the order given.
     """
-    everyone = [(engine, trial) for engine, its in trials.items() for trial in its]
-    front = pareto_front_of([trial for _, trial in everyone])
-    return tuple((engine, trial) for engine, trial in everyone if any(trial is f for f in front))
+    everyone = [(engine, result) for engine, its in recipe_results.items() for result in its]
+    front = pareto_front_of([result for _, result in everyone])
+    return tuple((engine, result) for engine, result in everyone if any(result is f for f in front))
 
 
 def _compared(
     winner: Contender, other: Contender, tied: Sequence[Contender], weights: Weights
 ) -> str:
-    mine, its = score(winner.trial, weights), score(other.trial, weights)
+    mine, its = score(winner.result, weights), score(other.result, weights)
     scores = f"weighted scores {mine:.2f} and {its:.2f}"
-    against = f"{figures(winner.trial)}, against {figures(other.trial)}"
+    against = f"{figures(winner.result)}, against {figures(other.result)}"
     if other not in tied:
         return f"{winner.title} is better than {other.title} ({scores}): {against}"
-    sizes = f"{winner.trial.bytes / 1e6:.1f} MB against {other.trial.bytes / 1e6:.1f} MB"
+    sizes = f"{winner.result.bytes / 1e6:.1f} MB against {other.result.bytes / 1e6:.1f} MB"
     return (
         f"{winner.title} and {other.title} are equal within measurement error ({scores}), so the"
         f" smaller is chosen ({sizes}): {against}"

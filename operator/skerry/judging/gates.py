@@ -1,6 +1,6 @@
-"""The one function that decides what a measured trial may claim: used by job, operator and CLI.
+"""The one function that decides what a measured recipe result may claim: used by job, operator and CLI.
 
-A gate compares a trial's interval with a threshold. It passes when the whole interval meets the
+A gate compares a recipe result's interval with a threshold. It passes when the whole interval meets the
 threshold, fails when the whole interval misses it, and is Marginal in between: then the job measures
 more, up to a cap. A gate is required, or it is a goal: a missed goal is reported and stops nothing.
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import GateProfile, Gates
-from skerry.api.modelvariant import GateOutcome, GateResult, Interval, Trial, TrialOutcome
+from skerry.api.modelvariant import GateOutcome, GateResult, Interval, RecipeOutcome, RecipeResult
 from skerry.api.units import parse_bytes, say_bytes
 from skerry.tasks.task import Form
 from skerry.tasks.tensor_inference import (
@@ -52,28 +52,28 @@ class Gate:
         return TENSOR_INFERENCE.gates[self.name]
 
 
-def _size(trial: Trial) -> Interval:
-    text = str(trial.bytes)
+def _size(recipe_result: RecipeResult) -> Interval:
+    text = str(recipe_result.bytes)
     return Interval(value=text, low=text, high=text)
 
 
-_READ: Mapping[Figure, Callable[[Trial], Interval | None]] = {
-    QUALITY: lambda trial: trial.quality,
-    COSINE: lambda trial: trial.cosine,
-    SPEEDUP: lambda trial: trial.speedup,
-    MEMORY: lambda trial: trial.memory_reduction,
+_READ: Mapping[Figure, Callable[[RecipeResult], Interval | None]] = {
+    QUALITY: lambda recipe_result: recipe_result.quality,
+    COSINE: lambda recipe_result: recipe_result.cosine,
+    SPEEDUP: lambda recipe_result: recipe_result.speedup,
+    MEMORY: lambda recipe_result: recipe_result.memory_reduction,
     SIZE: _size,
 }
 
 
-def evaluate(trial: Trial, gates: Gates) -> tuple[GateResult, ...]:
-    """Return the result of every gate for one trial, required ones and aims.
+def evaluate(recipe_result: RecipeResult, gates: Gates) -> tuple[GateResult, ...]:
+    """Return the result of every gate for one recipe result, required ones and aims.
 
-    A trial that was not measured has no results, and so passes nothing (`passes`).
+    A recipe result that was not measured has no results, and so passes nothing (`passes`).
     """
-    if trial.outcome is not TrialOutcome.MEASURED:
+    if recipe_result.outcome is not RecipeOutcome.MEASURED:
         return ()
-    return tuple(_judge(gate, trial) for gate in _gates(trial, gates))
+    return tuple(_judge(gate, recipe_result) for gate in _gates(recipe_result, gates))
 
 
 def passes(results: Iterable[GateResult], *, allow_marginal: bool) -> bool:
@@ -85,7 +85,7 @@ def passes(results: Iterable[GateResult], *, allow_marginal: bool) -> bool:
 
 
 def holds(result: GateResult, *, allow_marginal: bool) -> bool:
-    """Return whether one gate lets its trial through."""
+    """Return whether one gate lets its recipe result through."""
     marginal = result.outcome is GateOutcome.MARGINAL and allow_marginal
     # What was never measured is not marginal but unknown.
     return result.outcome is GateOutcome.PASS or (marginal and result.observed is not None)
@@ -94,7 +94,7 @@ def holds(result: GateResult, *, allow_marginal: bool) -> bool:
 def undecided(results: Iterable[GateResult]) -> tuple[str, ...]:
     """Return the required gates that more measuring could still decide.
 
-    Empty once any required gate has failed: nothing that is measured further can save the trial.
+    Empty once any required gate has failed: nothing that is measured further can save the recipe result.
     """
     required = [result for result in results if result.required]
     if failing(required):
@@ -103,7 +103,7 @@ def undecided(results: Iterable[GateResult]) -> tuple[str, ...]:
 
 
 def measured(results: Iterable[GateResult]) -> tuple[GateResult, ...]:
-    """Return the results of what is known so far, while a trial is not measured to the end."""
+    """Return the results of what is known so far, while a recipe result is not measured to the end."""
     return tuple(result for result in results if result.observed is not None)
 
 
@@ -134,9 +134,9 @@ def with_message(result: GateResult) -> GateResult:
     return result.model_copy(update={"message": message})
 
 
-def _gates(trial: Trial, gates: Gates) -> Iterator[Gate]:
+def _gates(recipe_result: RecipeResult, gates: Gates) -> Iterator[Gate]:
     yield Gate("quality", gates.quality)
-    if trial.cosine is not None:
+    if recipe_result.cosine is not None:
         yield Gate("cosine", LEAST_COSINE)
     speedup = gates.speedup.removesuffix("x") if gates.speedup else None
     yield from _aimed("speedup", speedup, (NOT_SLOWER, AIM_SPEEDUP), gates.profile)
@@ -160,8 +160,8 @@ def _aimed(
         yield Gate(f"{name}Aim", aim, required=False)
 
 
-def _judge(gate: Gate, trial: Trial) -> GateResult:
-    observed = _READ[gate.figure](trial)
+def _judge(gate: Gate, recipe_result: RecipeResult) -> GateResult:
+    observed = _READ[gate.figure](recipe_result)
     outcome = GateOutcome.FAIL if observed is None else _compare(gate, observed)
     return with_message(
         GateResult(

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from skerry.api.modelvariant import GateResult, Interval
 
 CERTAIN = frozenset({"quality", "speedup", "memoryReduction"})
-"""The gates of every trial that was measured to its end."""
+"""The gates of every recipe result that was measured to its end."""
 
 
 def passing_gates(results: Iterable[GateResult], gates: Gates) -> str:
-    """Say which values of spec.gates the trial would pass; empty where none of them lets it through.
+    """Say which values of spec.gates the recipe result would pass; empty where none of them lets it through.
 
     Args:
-        results: of the trial that came nearest.
+        results: of the recipe result that came nearest.
         gates: of the spec, which it does not pass.
     """
     required = [result for result in results if result.required]

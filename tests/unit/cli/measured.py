@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from skerry.api import EdgeModel, ModelVariant
-from skerry.api.modelvariant import Trial
+from skerry.api.modelvariant import RecipeResult
 from skerry.cli.reading import Picture
 from skerry.cli.report.evidence import Evidence
 from skerry.decide.build.tries import gates_key
@@ -25,7 +25,9 @@ REPORT: dict[str, Any] = json.loads(
 START = datetime(2026, 11, 23, 14, 40, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
 EVIDENCE = Evidence(
-    tuple(Trial.model_validate(t) for t in REPORT["trials"]), REPORT["node"], REPORT["measuredAt"]
+    tuple(RecipeResult.model_validate(t) for t in REPORT["recipeResults"]),
+    REPORT["node"],
+    REPORT["measuredAt"],
 )
 OPENVINO = "minilm-x86-b-openvino"
 CHOICE = "OpenVINO weight-int8-block128 is better than ONNXRuntime weight-int8-block128"
@@ -60,13 +62,13 @@ def picture_of_two_engines() -> Picture:
     """Return the same class with OpenVINO's build, which was chosen, as a second one; its figures are made up."""
     picture = measured_picture()
     (onnx,) = picture.variants
-    certified = openvino_trial("weight-int8-block128", "2.6", "0.981", "0.41")
-    trials = [
-        openvino_trial("post-training-int8", "3.9", "0.871", "0.62"), certified,
+    certified = openvino_recipe_result("weight-int8-block128", "2.6", "0.981", "0.41")
+    recipe_results = [
+        openvino_recipe_result("post-training-int8", "3.9", "0.871", "0.62"), certified,
         {"recipe": "bfloat16", "precision": "BFloat16", "outcome": "NotSupported", "message": "no AMX"},
     ]  # fmt: skip
     status = {
-        **variant_status(), "trials": trials, "chosen": "weight-int8-block128",
+        **variant_status(), "recipe_results": recipe_results, "chosen": "weight-int8-block128",
         "gates": [{"name": "speedup", "required": True, "threshold": "0.95",
                    "observed": certified["speedup"], "outcome": "Pass"}],
         "certificate": {
@@ -94,7 +96,7 @@ def picture_of_two_engines() -> Picture:
     return Picture(said.model, (), (onnx, openvino), {})
 
 
-def openvino_trial(recipe: str, speedup: str, quality: str, memory: str) -> dict[str, Any]:
+def openvino_recipe_result(recipe: str, speedup: str, quality: str, memory: str) -> dict[str, Any]:
     """Return a measured candidate with intervals of a twentieth."""
 
     def interval(value: str) -> dict[str, str]:
@@ -110,7 +112,7 @@ def openvino_trial(recipe: str, speedup: str, quality: str, memory: str) -> dict
 def variant_status() -> dict[str, Any]:
     """Return the status that the operator writes from the job's summary, which has no room for raw figures."""
     raw = {"p50Milliseconds", "memoryBytes"}
-    trials = [{k: v for k, v in t.items() if k not in raw} for t in REPORT["trials"]]
+    recipe_results = [{k: v for k, v in t.items() if k not in raw} for t in REPORT["recipeResults"]]
     seconds = {"BaselineMeasurement": 20, "FormatConversion": 5, "Quantization": 30,
                "HardwareAcceleration": 5, "Validation": 240}  # fmt: skip
     stages, at = [], START
@@ -120,7 +122,7 @@ def variant_status() -> dict[str, Any]:
         stages.append({"name": name, "outcome": "Succeeded", **times})
         at = end
     return {
-        "stages": stages, "trials": trials, "chosen": REPORT["chosen"], "gates": REPORT["gates"],
+        "stages": stages, "recipe_results": recipe_results, "chosen": REPORT["chosen"], "gates": REPORT["gates"],
         "artifact": {"image": IMAGE, "digest": DIGEST}, "nodeName": REPORT["node"],
     }  # fmt: skip
 

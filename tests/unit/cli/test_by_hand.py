@@ -20,7 +20,7 @@ TIME = "2026-11-23T14:40:00Z"
 
 
 def seen(**target: Any) -> Picture:
-    """Return a model of one class whose target says this, with a candidate on trial in its route."""
+    """Return a model of one class whose target says this, with a candidate on recipe result in its route."""
     said = {"hardwareClassName": "x86-b", "reason": "AnyWord", **target}
     model = changed(
         MINIMAL,

@@ -52,7 +52,7 @@ def test_a_mistake_is_reported_with_its_field(
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ({"spec.evaluation": None, "spec.evalution": {"uri": "oci://a/b:1"}}, ["spec.evalution: "]),
         ({"spec.targets": [{"hardwareClass": "a"}]}, ["spec.targets[0].hardwareClass: "]),
@@ -60,7 +60,7 @@ def test_a_mistake_is_reported_with_its_field(
     ],
 )
 def test_what_follows_from_a_mistake_is_not_another(
-    change: dict[str, object], told: list[str], tmp_path: Path
+    change: dict[str, object], reported: list[str], tmp_path: Path
 ) -> None:
     """A misspelled field is not missing as well, and a list of a wrong entry is not empty as well."""
     manifest = changed(MINIMAL, change)
@@ -70,7 +70,7 @@ def test_what_follows_from_a_mistake_is_not_another(
     with pytest.raises(CliError) as caught:
         read_manifests([str(file)])
     said = re.findall(r"(?:^|; )(spec[^ ]*: )", caught.value.what)
-    assert said == told
+    assert said == reported
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda p: p.parent.name)

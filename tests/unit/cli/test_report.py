@@ -81,8 +81,8 @@ def test_the_front_is_that_of_the_job() -> None:
     assert {p.name for p in content.points if p.on_front} == set(REPORT["front"])
     assert [p.name for p in content.points if p.chosen] == ["weight-int8-block128"]
     page = render(measured_picture(), {}, NOW)
-    for trial in REPORT["trials"]:
-        assert trial["recipe"] in page
+    for result in REPORT["recipeResults"]:
+        assert result["recipe"] in page
     assert "weight-int8-block128 (chosen)" in page
 
 
@@ -110,7 +110,7 @@ def test_two_engines_are_compared_in_one_front_each_with_its_stages_and_gates() 
     picture = picture_of_two_engines()
     (content,) = classes(picture, {"minilm-x86-b": EVIDENCE})
     assert [build.engine for build in content.builds] == ["OpenVINO", "ONNXRuntime"]
-    assert len(content.points) == 3 + len(REPORT["trials"])
+    assert len(content.points) == 3 + len(REPORT["recipeResults"])
     assert [p.name for p in content.points if p.chosen] == ["OpenVINO weight-int8-block128"]
     assert {p.name.split()[0] for p in content.points if p.on_front} == {"OpenVINO", "ONNXRuntime"}
     page = render(picture, {"minilm-x86-b": EVIDENCE}, NOW)

@@ -25,7 +25,16 @@ from skerry.decide.decision import Deletions
 from skerry.decide.refused import Concern, Refused
 from skerry.render import variants as render_variants
 from skerry.render.parts import Owner
-from tests.unit.decide.plan_world import CONFIG, NOW, World, assessed, built, summary, trial, world
+from tests.unit.decide.plan_world import (
+    CONFIG,
+    NOW,
+    World,
+    assessed,
+    built,
+    recipe_result,
+    summary,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,7 +216,7 @@ def test_killed_after_any_kind_of_write_it_ends_as_without(where: str, stages: i
         "new": lambda: world("x86", "arm"),
         "assessed": lambda: assessed("x86", "arm"),
         "measured": lambda: assessed("x86").step().job_ends(
-            summary(trial()).model_dump_json(by_alias=True)
+            summary(recipe_result()).model_dump_json(by_alias=True)
         ),
         "other limits": lambda: built("x86").settle().model(serving=limits),
     }[where]()  # fmt: skip

@@ -17,7 +17,7 @@ from skerry.api.modelvariant import (
     GateResult,
     Interval,
     PinnedArtifact,
-    Trial,
+    RecipeResult,
     VariantArtifact,
 )
 from skerry.decide.decision import AssessJob, BuildJob, FetchJob
@@ -97,25 +97,27 @@ def interval(value: float) -> Interval:
     return Interval(value=f"{value}", low=f"{value * 0.99}", high=f"{value * 1.01}")
 
 
-def trial(recipe: str = "dynamic-int8", quality: float = 0.98, speedup: float = 1.9) -> Trial:
-    """Return a measured trial."""
-    return Trial(
+def recipe_result(
+    recipe: str = "dynamic-int8", quality: float = 0.98, speedup: float = 1.9
+) -> RecipeResult:
+    """Return a measured recipe result."""
+    return RecipeResult(
         recipe=recipe, precision=Precision.INT8, bytes=50, quality=interval(quality),
         speedup=interval(speedup), memory_reduction=interval(0.5),
     )  # fmt: skip
 
 
-def summary(*trials: Trial, passed: bool = True) -> JobSummary:
-    """Return the result of `pack` for these trials; the first is chosen."""
+def summary(*recipe_results: RecipeResult, passed: bool = True) -> JobSummary:
+    """Return the result of `pack` for these recipe results; the first is chosen."""
     digest = "sha256:" + "d" * 64
     gate = GateResult(
-        name="quality", required=True, threshold="0.95", observed=trials[0].quality,
+        name="quality", required=True, threshold="0.95", observed=recipe_results[0].quality,
         outcome=GateOutcome.PASS if passed else GateOutcome.FAIL, message="quality 0.9 m…",
     )  # fmt: skip
     return JobSummary(
-        trials=trials,
-        chosen=trials[0].recipe if passed else None,
-        certified=trials[0] if passed else None,
+        recipe_results=recipe_results,
+        chosen=recipe_results[0].recipe if passed else None,
+        certified=recipe_results[0] if passed else None,
         gates=(gate,),
         artifact=VariantArtifact(image=f"reg.example/x@{digest}", digest=digest)
         if passed
@@ -279,5 +281,7 @@ def assessed(*classes: str, **spec: Any) -> World:
 def built(*classes: str, **spec: Any) -> World:
     """Return the same, with the first target's job ended and certified."""
     return (
-        assessed(*classes, **spec).step().job_ends(summary(trial()).model_dump_json(by_alias=True))
+        assessed(*classes, **spec)
+        .step()
+        .job_ends(summary(recipe_result()).model_dump_json(by_alias=True))
     )

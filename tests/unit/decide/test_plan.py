@@ -24,8 +24,8 @@ from tests.unit.decide.plan_world import (
     assessed,
     built,
     ended,
+    recipe_result,
     summary,
-    trial,
     world,
 )
 
@@ -170,7 +170,7 @@ def test_whatever_number_a_job_reports_the_status_takes_it(
 ) -> None:
     figure = Interval(value=reported, low=reported, high=reported)
     names = ("speedup", "quality", "memory_reduction")
-    wild = trial().model_copy(update=dict.fromkeys(names, figure))
+    wild = recipe_result().model_copy(update=dict.fromkeys(names, figure))
     made = assessed().step().job_ends(summary(wild).model_dump_json(by_alias=True))
     (target,) = made.decide().status.targets
     shown = TargetStatus.model_validate(target.to_wire()).build
@@ -191,7 +191,7 @@ def test_gates_not_met_is_stalled_and_names_the_shortfall() -> None:
     made = (
         assessed()
         .step()
-        .job_ends(summary(trial(quality=0.9), passed=False).model_dump_json(by_alias=True))
+        .job_ends(summary(recipe_result(quality=0.9), passed=False).model_dump_json(by_alias=True))
     )
     # What the job had to cut is reported in full again.
     shortfall = (
@@ -227,7 +227,7 @@ def test_a_job_whose_summary_cannot_be_read_is_run_again_once_it_is_deleted() ->
     assert len(made.with_(jobs=()).decide().jobs) == 1
 
 
-def test_other_gates_are_applied_to_the_stored_trials_without_a_job() -> None:
+def test_other_gates_are_applied_to_the_stored_recipe_results_without_a_job() -> None:
     made = built().settle()
     revision = made.snapshot.model.status.targets[0].rollout.desired
     stricter = made.model(gates={"quality": "0.96"})
@@ -242,8 +242,8 @@ def test_other_gates_are_applied_to_the_stored_trials_without_a_job() -> None:
 
 def test_another_choice_under_new_gates_is_packed_by_another_job() -> None:
     quick, good = (
-        trial("quick", quality=0.96, speedup=3.0),
-        trial("good", quality=0.99, speedup=1.5),
+        recipe_result("quick", quality=0.96, speedup=3.0),
+        recipe_result("good", quality=0.99, speedup=1.5),
     )
     made = assessed().step().job_ends(summary(quick, good).model_dump_json(by_alias=True)).settle()
     stricter = made.model(gates={"quality": "0.975"})
@@ -257,8 +257,10 @@ def test_what_was_stopped_early_is_measured_again_before_new_gates_refuse_all() 
     few = Interval(
         value="0.97", low="0.95", high="0.985"
     )  # of 200 samples: all of them may show more
-    stopped = trial("good", speedup=1.5).model_copy(update={"quality": few, "cut_short": True})
-    quick = trial("quick", quality=0.96, speedup=3.0)
+    stopped = recipe_result("good", speedup=1.5).model_copy(
+        update={"quality": few, "cut_short": True}
+    )
+    quick = recipe_result("quick", quality=0.96, speedup=3.0)
     made = (
         assessed().step().job_ends(summary(quick, stopped).model_dump_json(by_alias=True)).settle()
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.api.config import EngineSettings
 from skerry.api.edgemodel import Phase
-from skerry.api.modelvariant import Trial, VariantArtifact
+from skerry.api.modelvariant import RecipeResult, VariantArtifact
 from skerry.decide.decision import BuildJob
-from tests.unit.decide.plan_world import CONFIG, IMAGE, World, assessed, summary, trial
+from tests.unit.decide.plan_world import CONFIG, IMAGE, World, assessed, recipe_result, summary
 
 if TYPE_CHECKING:
     from skerry.api.edgemodel import TargetStatus
@@ -33,10 +33,10 @@ def next_engine(made: World) -> str:
     return job.engine
 
 
-def ends(made: World, *trials: Trial, passed: bool = True) -> World:
+def ends(made: World, *recipe_results: RecipeResult, passed: bool = True) -> World:
     """Let the job that is started now run and end."""
     engine = next_engine(made)
-    said = summary(*trials, passed=passed)
+    said = summary(*recipe_results, passed=passed)
     if passed:
         digest = DIGESTS[engine]
         artifact = VariantArtifact(image=f"reg.example/x@{digest}", digest=digest)
@@ -52,7 +52,7 @@ def target(made: World) -> TargetStatus:
 def test_engines_build_one_after_the_other_in_the_order_of_the_ranking() -> None:
     made = both()
     assert next_engine(made) == "OpenVINO"
-    first = ends(made, trial("ptq-int8"))
+    first = ends(made, recipe_result("ptq-int8"))
     assert next_engine(first) == "ONNXRuntime"
     waiting = target(first)
     assert waiting.phase is Phase.OPTIMIZING
@@ -64,8 +64,8 @@ def test_engines_build_one_after_the_other_in_the_order_of_the_ranking() -> None
 
 
 def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
-    made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
-    made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
+    made = ends(both(), recipe_result("ptq-int8", quality=0.96, speedup=2.6))
+    made = ends(made, recipe_result("weight-int8", quality=0.98, speedup=1.5)).settle()
     found = target(made)
     assert (found.build.engine, found.build.recipe, found.phase) == (
         "OpenVINO",
@@ -84,8 +84,8 @@ def test_the_better_build_is_chosen_with_words_and_a_front_of_both() -> None:
 
 
 def test_each_engine_s_gates_are_its_own_and_the_other_continues() -> None:
-    made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
-    made = ends(made, trial("weight-int8")).settle()
+    made = ends(both(), recipe_result("ptq-int8", quality=0.9), passed=False)
+    made = ends(made, recipe_result("weight-int8")).settle()
     found = target(made)
     assert (found.build.engine, found.phase) == ("ONNXRuntime", Phase.ROLLING_OUT)
     assert found.build.choice.startswith("ONNXRuntime weight-int8 is the only certified build: ")
@@ -95,8 +95,8 @@ def test_each_engine_s_gates_are_its_own_and_the_other_continues() -> None:
 
 
 def test_when_no_engine_passes_each_shortfall_is_reported() -> None:
-    made = ends(both(), trial("ptq-int8", quality=0.9), passed=False)
-    made = ends(made, trial("weight-int8", quality=0.9), passed=False)
+    made = ends(both(), recipe_result("ptq-int8", quality=0.9), passed=False)
+    made = ends(made, recipe_result("weight-int8", quality=0.9), passed=False)
     found = target(made)
     assert (found.phase, found.reason) == (Phase.FAILED, "GatesNotMet")
     shortfall = (
@@ -108,18 +108,18 @@ def test_when_no_engine_passes_each_shortfall_is_reported() -> None:
 
 def test_a_failed_job_leaves_the_target_to_the_other_engine() -> None:
     made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
-    made = ends(made, trial("weight-int8")).settle()
+    made = ends(made, recipe_result("weight-int8")).settle()
     assert target(made).build.engine == "ONNXRuntime"
 
 
 def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win() -> None:
     made = both().step().job(failure=("BackoffLimitExceeded", "too often"))
-    made = ends(made, trial("weight-int8", speedup=1.5)).settle()
+    made = ends(made, recipe_result("weight-int8", speedup=1.5)).settle()
     before = target(made).rollout.desired
     again = made.model(rollout={"soak": "5s"})
     assert next_engine(again) == "OpenVINO"
     assert target(again).rollout.desired == before
-    won = ends(again, trial("ptq-int8", speedup=2.6))
+    won = ends(again, recipe_result("ptq-int8", speedup=2.6))
     assert target(won).build.engine == "OpenVINO"
     assert target(won).rollout.desired not in {None, before}
 
@@ -127,7 +127,7 @@ def test_a_failed_engine_that_is_tried_again_stops_no_rollout_and_may_still_win(
 def test_a_target_that_names_an_engine_builds_with_that_alone() -> None:
     made = both(targets=[{"hardwareClassName": "x86", "engine": "ONNXRuntime"}])
     assert next_engine(made) == "ONNXRuntime"
-    made = ends(made, trial("weight-int8")).settle()
+    made = ends(made, recipe_result("weight-int8")).settle()
     assert not made.decide().jobs
     assert target(made).build.engine == "ONNXRuntime"
 
@@ -140,21 +140,21 @@ def test_an_engine_that_is_not_installed_is_named_with_what_is() -> None:
 
 
 def test_deciding_twice_changes_nothing_more_with_two_engines() -> None:
-    made = ends(both(), trial("ptq-int8", speedup=2.6))
-    settled = ends(made, trial("weight-int8", speedup=1.5)).settle()
+    made = ends(both(), recipe_result("ptq-int8", speedup=2.6))
+    settled = ends(made, recipe_result("weight-int8", speedup=1.5)).settle()
     assert settled.step().snapshot == settled.snapshot
 
 
 def test_other_gates_choose_again_between_the_stored_builds() -> None:
-    made = ends(both(), trial("ptq-int8", quality=0.96, speedup=2.6))
-    made = ends(made, trial("weight-int8", quality=0.98, speedup=1.5)).settle()
+    made = ends(both(), recipe_result("ptq-int8", quality=0.96, speedup=2.6))
+    made = ends(made, recipe_result("weight-int8", quality=0.98, speedup=1.5)).settle()
     stricter = made.model(gates={"quality": "0.97"})
     assert not stricter.decide().jobs
     assert target(stricter).build.engine == "ONNXRuntime"
 
 
 def test_a_suspended_model_waits_for_its_other_engine_and_fails_nothing() -> None:
-    begun = ends(both(), trial("ptq-int8"))
+    begun = ends(both(), recipe_result("ptq-int8"))
     model = begun.snapshot.model
     spec = model.spec.model_copy(update={"suspend": True})
     held = begun.with_(model=model.model_copy(update={"spec": spec}))

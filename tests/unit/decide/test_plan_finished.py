@@ -19,8 +19,8 @@ from tests.unit.decide.plan_world import (
     SOURCE,
     World,
     assessed,
+    recipe_result,
     summary,
-    trial,
     world,
 )
 
@@ -43,7 +43,7 @@ def answered(made: World, *results: str | None) -> World:
 
 def result(*, passed: bool = True) -> str:
     """Return what a job leaves: an image can't name itself."""
-    text = summary(trial(), passed=passed).model_copy(update={"artifact": None})
+    text = summary(recipe_result(), passed=passed).model_copy(update={"artifact": None})
     return text.model_dump_json(by_alias=True)
 
 
@@ -154,7 +154,7 @@ def test_classes_of_the_same_hardware_are_measured_once() -> None:
 
 def test_the_class_that_waited_takes_the_evidence_and_says_where_it_comes_from() -> None:
     running = alike(assessed("x86-a", "x86-b")).step()
-    said = summary(trial()).model_copy(update={"hardware_class": "x86-a", "node": "node-1"})
+    said = summary(recipe_result()).model_copy(update={"hardware_class": "x86-a", "node": "node-1"})
     done = unasked(running.job_ends(said.model_dump_json(by_alias=True)))
     left = said.model_copy(update={"artifact": None}).model_dump_json(by_alias=True)
     decision = answered(done, left).decide()
@@ -207,9 +207,9 @@ def test_a_class_without_nodes_waits_for_one_first() -> None:
 
 def test_what_a_job_would_say_and_what_is_looked_up_come_to_the_same_revision() -> None:
     text = JobSummary.model_validate_json(result())
-    by_job = assessed().step().job_ends(summary(trial()).model_dump_json(by_alias=True))
+    by_job = assessed().step().job_ends(summary(recipe_result()).model_dump_json(by_alias=True))
     looked_up = answered(unasked(assessed()), text.model_dump_json(by_alias=True))
-    image = summary(trial()).artifact
+    image = summary(recipe_result()).artifact
     assert image is not None
     found = {
         tag: replace(one, digest=image.digest)

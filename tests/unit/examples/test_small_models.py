@@ -141,6 +141,8 @@ def test_gates_that_can_not_be_met_are_named_one_by_one_and_nothing_is_rolled_ou
         # which candidate misses least is the machine's to say: on some the source is the fastest
         assert BOTH_MISSED.fullmatch(condition.message), condition.message
     assert condition_of(found, "Optimized").status == "True"  # type: ignore[union-attr]
-    assert all(trial.speedup for trial in variant_of(state).status.trials), "all were measured"
+    assert all(result.speedup for result in variant_of(state).status.recipe_results), (
+        "all were measured"
+    )
     assert not state.snapshot.routes
     assert not state.snapshot.daemonsets

@@ -14,8 +14,8 @@ from skerry.api.modelvariant import (
     GateOutcome,
     GateResult,
     Interval,
-    Trial,
-    TrialOutcome,
+    RecipeOutcome,
+    RecipeResult,
     VariantArtifact,
 )
 from skerry.jobs.results import (
@@ -26,18 +26,18 @@ from skerry.jobs.results import (
     encode_summary,
 )
 from skerry.precision import Precision
-from tests.unit.optimizer.models import make_trial
+from tests.unit.optimizer.models import make_recipe_result
 
 DIGEST = "sha256:" + "f" * 64
 
 decimals = st.decimals(-1000, 1000, places=9).map("{:f}".format)
 intervals = st.builds(Interval, value=decimals, low=decimals, high=decimals)
 messages = st.text(max_size=1024)
-trials = st.builds(
-    Trial,
+recipe_results = st.builds(
+    RecipeResult,
     recipe=st.text(max_size=40),
     precision=st.sampled_from(Precision),
-    outcome=st.sampled_from(TrialOutcome),
+    outcome=st.sampled_from(RecipeOutcome),
     quality=intervals,
     speedup=intervals,
     memory_reduction=st.none() | intervals,
@@ -59,9 +59,11 @@ artifacts = st.builds(
 )
 summaries = st.builds(
     JobSummary,
-    trials=st.lists(trials, max_size=32, unique_by=lambda one: one.recipe).map(tuple),
+    recipe_results=st.lists(recipe_results, max_size=32, unique_by=lambda one: one.recipe).map(
+        tuple
+    ),
     chosen=st.none() | st.text("abcdefghijklmnopqrstuvwxyz0123456789-", max_size=40),
-    certified=st.none() | trials,
+    certified=st.none() | recipe_results,
     gates=st.lists(gates, max_size=8, unique_by=lambda one: one.name).map(tuple),
     artifact=st.none() | artifacts,
     model_digest=st.none() | st.just(DIGEST),
@@ -79,8 +81,8 @@ def test_any_summary_fits_and_keeps_its_result(summary: JobSummary) -> None:
     found = decode_summary(text)
     keep = ("chosen", "artifact", "model_digest", "reused")
     assert [getattr(found, name) for name in keep] == [getattr(summary, name) for name in keep]
-    kept = {trial.recipe for trial in found.trials}
-    assert kept <= {trial.recipe for trial in summary.trials}
+    kept = {result.recipe for result in found.recipe_results}
+    assert kept <= {result.recipe for result in summary.recipe_results}
 
 
 def realistic(count: int = 8) -> dict[str, Any]:
@@ -91,9 +93,11 @@ def realistic(count: int = 8) -> dict[str, Any]:
         observed=figures, message="memoryReduction 1.47 (1.41 to 1.53) holds 0.40",
     )  # fmt: skip
     return {
-        "trials": tuple(make_trial(recipe, "11 graphs optimized") for recipe in recipes),
+        "recipe_results": tuple(
+            make_recipe_result(recipe, "11 graphs optimized") for recipe in recipes
+        ),
         "chosen": recipes[0],
-        "certified": make_trial(recipes[0]),
+        "certified": make_recipe_result(recipes[0]),
         "gates": tuple(gate.model_copy(update={"name": f"gate{place}"}) for place in range(7)),
         "artifact": VariantArtifact(image=f"10.0.0.1:5000/a/b@{DIGEST}", digest=DIGEST),
         "model_digest": DIGEST,
@@ -104,7 +108,9 @@ def realistic(count: int = 8) -> dict[str, Any]:
 def test_a_usual_job_loses_nothing_but_digits() -> None:
     summary = JobSummary(**realistic())
     found = decode_summary(encode_summary(summary))
-    assert [trial.recipe for trial in found.trials] == [trial.recipe for trial in summary.trials]
+    assert [result.recipe for result in found.recipe_results] == [
+        result.recipe for result in summary.recipe_results
+    ]
     assert found.gates == summary.gates
     assert found.certified is not None
     assert found.certified.speedup is not None
@@ -116,13 +122,13 @@ def test_a_short_summary_is_plain_json_for_people() -> None:
     assert json.loads(text) == {"message": "no candidate passed"}
 
 
-def test_the_chosen_trial_is_left_out_last() -> None:
+def test_the_chosen_recipe_result_is_left_out_last() -> None:
     names = (hashlib.sha256(bytes([place])).hexdigest()[:40] for place in range(32))
-    trials = tuple(make_trial(name) for name in names)
-    summary = JobSummary(trials=trials, chosen=trials[-1].recipe)
+    recipe_results = tuple(make_recipe_result(name) for name in names)
+    summary = JobSummary(recipe_results=recipe_results, chosen=recipe_results[-1].recipe)
     found = decode_summary(encode_summary(summary, limit=600))
-    assert summary.chosen in {trial.recipe for trial in found.trials}
-    assert len(found.trials) < len(trials)
+    assert summary.chosen in {result.recipe for result in found.recipe_results}
+    assert len(found.recipe_results) < len(recipe_results)
 
 
 def test_a_summary_that_was_cut_off_is_refused() -> None:

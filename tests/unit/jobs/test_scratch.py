@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.jobs import names
 from skerry.jobs.ending import finished_before
 from skerry.jobs.errors import StageError
@@ -38,14 +38,17 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_what_a_stage_writes_another_reads(workspace: Workspace) -> None:
-    judged, found = JudgedFile(count=3, seen=2), Validation(trials=(), message="none passed")
+    judged, found = (
+        JudgedFile(count=3, seen=2),
+        Validation(recipe_results=(), message="none passed"),
+    )
     candidate = CandidateFile(
-        recipe="int8", precision=Precision.INT8, outcome=TrialOutcome.MEASURED
+        recipe="int8", precision=Precision.INT8, outcome=RecipeOutcome.MEASURED
     )
     workspace.write_baseline(BASELINE)
     workspace.write_judged("choice", "int8", judged)
     workspace.write_validation(found)
-    raced = Screening(trials=(), baseline_peaks=(4,))
+    raced = Screening(recipe_results=(), baseline_peaks=(4,))
     workspace.write_screening(raced)
     assert workspace.read_screening() == raced
     assert workspace.has_judged("choice", "int8")
@@ -62,7 +65,7 @@ def test_what_a_stage_writes_another_reads(workspace: Workspace) -> None:
 def test_a_candidate_keeps_the_place_in_which_it_was_tried(workspace: Workspace) -> None:
     for recipe in ("source", "weights", "all"):
         workspace.add_candidate(
-            CandidateFile(recipe=recipe, precision=Precision.INT8, outcome=TrialOutcome.MEASURED)
+            CandidateFile(recipe=recipe, precision=Precision.INT8, outcome=RecipeOutcome.MEASURED)
         )
     places = {one.recipe: one.place for one in workspace.read_candidates()}
     assert places == {"source": 0, "weights": 1, "all": 2}

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.api.edgemodel import Weights
-from skerry.api.modelvariant import Trial, TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome, RecipeResult
 from skerry.judging.choose import score
 from skerry.judging.contest import Contender, decide_contest, is_tie, joint_front
-from tests.unit.judging.trials import interval, trial
+from tests.unit.judging.recipe_results import interval, recipe_result
 
 WEIGHTS = Weights()
-PTQ = trial(
+PTQ = recipe_result(
     "ptq-int8", speedup=interval(2.6, 2.5, 2.7), quality=interval(0.955, 0.94, 0.97),
     memory_reduction=interval(0.05, 0.04, 0.06), bytes=23_900_000,
 )  # fmt: skip
-BLOCKS = trial(
+BLOCKS = recipe_result(
     "weight-int8-block128", speedup=interval(1.5, 1.45, 1.55), quality=interval(0.966, 0.95, 0.98),
     memory_reduction=interval(0.23, 0.22, 0.24), bytes=58_800_000,
 )  # fmt: skip
@@ -60,11 +60,13 @@ def test_one_alone_wins_with_its_figures() -> None:
 
 
 def test_the_front_spans_engines_and_leaves_out_what_was_not_measured() -> None:
-    source = trial("source", speedup=interval(1), quality=interval(1), memory_reduction=interval(0))
-    beaten = trial(
+    source = recipe_result(
+        "source", speedup=interval(1), quality=interval(1), memory_reduction=interval(0)
+    )
+    beaten = recipe_result(
         "float16", speedup=interval(0.9), quality=interval(0.99), memory_reduction=interval(-0.1)
     )
-    refused = trial("bfloat16", outcome=TrialOutcome.NOT_SUPPORTED)
+    refused = recipe_result("bfloat16", outcome=RecipeOutcome.NOT_SUPPORTED)
     front = joint_front({"OpenVINO": (PTQ, beaten), "ONNXRuntime": (source, BLOCKS, refused)})
     assert [(engine, one.recipe) for engine, one in front] == [
         ("OpenVINO", "ptq-int8"),
@@ -73,8 +75,8 @@ def test_the_front_spans_engines_and_leaves_out_what_was_not_measured() -> None:
     ]
 
 
-def measured(speed: float, quality: float, saved: float, width: float, size: int) -> Trial:
-    return trial(
+def measured(speed: float, quality: float, saved: float, width: float, size: int) -> RecipeResult:
+    return recipe_result(
         "any",
         speedup=interval(speed, speed * (1 - width), speed * (1 + width)),
         quality=interval(quality, quality * (1 - width), quality * (1 + width)),
@@ -96,12 +98,12 @@ WEIGHT = st.sampled_from(["0", "0.3", "1"])
     st.builds(Weights, speed=st.just("0.4"), quality=WEIGHT, memory=WEIGHT),
 )
 def test_no_one_beats_the_winner_beyond_what_intervals_leave_open(
-    trials: list[Trial], weights: Weights
+    recipe_results: list[RecipeResult], weights: Weights
 ) -> None:
-    contenders = [Contender(f"Engine{place}", one) for place, one in enumerate(trials)]
-    winner = decide_contest(contenders, weights).winner.trial
-    best = max(trials, key=lambda one: score(one, weights))
+    contenders = [Contender(f"Engine{place}", one) for place, one in enumerate(recipe_results)]
+    winner = decide_contest(contenders, weights).winner.result
+    best = max(recipe_results, key=lambda one: score(one, weights))
     assert winner is best or is_tie(best, winner, weights)
     assert winner.bytes <= best.bytes
-    again = decide_contest(list(reversed(contenders)), weights).winner.trial
+    again = decide_contest(list(reversed(contenders)), weights).winner.result
     assert (again.bytes, is_tie(best, again, weights) or again is best) == (winner.bytes, True)

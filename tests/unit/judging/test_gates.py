@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.api.edgemodel import GateProfile, Gates
-from skerry.api.modelvariant import GateOutcome, GateResult, Interval, TrialOutcome
+from skerry.api.modelvariant import GateOutcome, GateResult, Interval, RecipeOutcome
 from skerry.judging.gates import (
     evaluate,
     failing,
@@ -16,7 +16,7 @@ from skerry.judging.gates import (
     undecided,
     with_message,
 )
-from tests.unit.judging.trials import interval, trial
+from tests.unit.judging.recipe_results import interval, recipe_result
 
 PASS, FAIL, MARGINAL = GateOutcome.PASS, GateOutcome.FAIL, GateOutcome.MARGINAL
 STANDARD, STRICT = Gates(), Gates(profile=GateProfile.STRICT)
@@ -72,7 +72,7 @@ def result(name: str, results: tuple[GateResult, ...]) -> GateResult:
     ],
 )
 def test_profiles(gates: Gates, expected: dict[str, tuple[str, bool]]) -> None:
-    results = evaluate(trial(), gates)
+    results = evaluate(recipe_result(), gates)
     assert {one.name: (one.threshold, one.required) for one in results} == expected
     assert all(one.outcome is PASS for one in results)
 
@@ -98,54 +98,60 @@ def test_profiles(gates: Gates, expected: dict[str, tuple[str, bool]]) -> None:
 )
 def test_outcomes(field: str, observed: Interval | None, name: str, outcome: GateOutcome) -> None:
     assert (
-        result(name, evaluate(trial().model_copy(update={field: observed}), STANDARD)).outcome
+        result(
+            name, evaluate(recipe_result().model_copy(update={field: observed}), STANDARD)
+        ).outcome
         is outcome
     )
 
 
 @pytest.mark.parametrize(("size", "outcome"), [(104_857_600, PASS), (104_857_601, FAIL)])
 def test_size_is_at_most(size: int, outcome: GateOutcome) -> None:
-    results = evaluate(trial(bytes=size), Gates(artifact_size="100Mi"))
+    results = evaluate(recipe_result(bytes=size), Gates(artifact_size="100Mi"))
     assert result("artifactSize", results).outcome is outcome
 
 
 def test_cosine_is_a_gate_only_where_it_is_measured() -> None:
-    names = {one.name for one in evaluate(trial(cosine=None), STANDARD)}
+    names = {one.name for one in evaluate(recipe_result(cosine=None), STANDARD)}
     assert "cosine" not in names
 
 
-@pytest.mark.parametrize("outcome", [TrialOutcome.FAILED, TrialOutcome.NOT_SUPPORTED])
-def test_what_was_not_measured_passes_nothing(outcome: TrialOutcome) -> None:
-    results = evaluate(trial(outcome=outcome), STANDARD)
+@pytest.mark.parametrize("outcome", [RecipeOutcome.FAILED, RecipeOutcome.NOT_SUPPORTED])
+def test_what_was_not_measured_passes_nothing(outcome: RecipeOutcome) -> None:
+    results = evaluate(recipe_result(outcome=outcome), STANDARD)
     assert results == ()
     assert not passes(results, allow_marginal=True)
 
 
 def test_missed_aims_stop_nothing() -> None:
-    results = evaluate(trial(speedup=interval(1.2, 1.1, 1.3)), STANDARD)
+    results = evaluate(recipe_result(speedup=interval(1.2, 1.1, 1.3)), STANDARD)
     assert result("speedupAim", results).outcome is FAIL
     assert passes(results, allow_marginal=False)
-    assert not passes(evaluate(trial(speedup=interval(1.2, 1.1, 1.3)), STRICT), allow_marginal=True)
+    assert not passes(
+        evaluate(recipe_result(speedup=interval(1.2, 1.1, 1.3)), STRICT), allow_marginal=True
+    )
 
 
 def test_marginal_fails_unless_allowed() -> None:
-    results = evaluate(trial(quality=interval(0.955, 0.94, 0.97)), STANDARD)
+    results = evaluate(recipe_result(quality=interval(0.955, 0.94, 0.97)), STANDARD)
     assert not passes(results, allow_marginal=False)
     assert passes(results, allow_marginal=True)
     assert undecided(results) == ("quality",)
 
 
 def test_nothing_more_is_measured_once_a_required_gate_failed() -> None:
-    hopeless = trial(quality=interval(0.5), speedup=interval(0.95, 0.9, 1.0))
+    hopeless = recipe_result(quality=interval(0.5), speedup=interval(0.95, 0.9, 1.0))
     assert undecided(evaluate(hopeless, STANDARD)) == ()
 
 
 def test_an_undecided_aim_is_not_measured_further() -> None:
-    assert undecided(evaluate(trial(speedup=interval(2.0, 1.9, 2.1)), STANDARD)) == ()
+    assert undecided(evaluate(recipe_result(speedup=interval(2.0, 1.9, 2.1)), STANDARD)) == ()
 
 
 def test_messages_are_for_people() -> None:
-    missed = trial(quality=interval(0.918, 0.893, 0.938), memory_reduction=None, bytes=200_000_000)
+    missed = recipe_result(
+        quality=interval(0.918, 0.893, 0.938), memory_reduction=None, bytes=200_000_000
+    )
     results = evaluate(missed, Gates(artifact_size="100M"))
     assert shortfalls(results, allow_marginal=False) == (
         "quality 0.918 (0.893 to 0.938) is below the required 0.950",
@@ -155,7 +161,9 @@ def test_messages_are_for_people() -> None:
 
 
 def test_a_message_that_a_summary_has_cut_is_reported_in_full_again() -> None:
-    for one in evaluate(trial(speedup=interval(0.5)), Gates(speedup="1.5x", artifact_size="1Mi")):
+    for one in evaluate(
+        recipe_result(speedup=interval(0.5)), Gates(speedup="1.5x", artifact_size="1Mi")
+    ):
         assert with_message(one.model_copy(update={"message": one.message[:9]})) == one
 
 
@@ -168,11 +176,11 @@ def test_a_better_interval_is_never_judged_worse(
 ) -> None:
     low, value, high = low_value_high
     gates = Gates(speedup=f"{threshold:.4f}")
-    before = trial(speedup=interval(value, low, high))
+    before = recipe_result(speedup=interval(value, low, high))
     better_low = low + raise_low
     better_high = max(high + raise_high, better_low)
     middle = min(max(value, better_low), better_high)
-    after = trial(speedup=interval(middle, better_low, better_high))
+    after = recipe_result(speedup=interval(middle, better_low, better_high))
     outcomes = [result("speedup", evaluate(one, gates)).outcome for one in (before, after)]
     assert RANK[outcomes[1]] >= RANK[outcomes[0]]
 
@@ -182,7 +190,7 @@ def test_a_lower_threshold_is_never_harder(
     low_value_high: list[float], threshold: float, other: float
 ) -> None:
     low, value, high = low_value_high
-    measured = trial(speedup=interval(value, low, high))
+    measured = recipe_result(speedup=interval(value, low, high))
     easy, hard = sorted((threshold, other))
     outcomes = [
         result("speedup", evaluate(measured, Gates(speedup=f"{one:.4f}"))).outcome
@@ -195,7 +203,7 @@ def test_a_lower_threshold_is_never_harder(
 def test_allowing_marginal_only_ever_lets_more_through(
     quality: list[float], speedup: list[float], gates: Gates
 ) -> None:
-    measured = trial(
+    measured = recipe_result(
         quality=interval(quality[1], quality[0], quality[2]),
         speedup=interval(speedup[1], speedup[0], speedup[2]),
     )
@@ -219,7 +227,7 @@ def test_gates_of_what_is_measured_so_far(
     quality: tuple[str, str, str], *, allow_marginal: bool, fails: bool, can_pass: bool
 ) -> None:
     value, low, high = quality
-    seen = trial(quality=Interval(value=value, low=low, high=high)).model_copy(
+    seen = recipe_result(quality=Interval(value=value, low=low, high=high)).model_copy(
         update={"speedup": None, "memory_reduction": None}
     )
     results = measured(evaluate(seen, STANDARD))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from skerry.api.edgemodel import Gates
-from skerry.api.modelvariant import Interval, Trial
+from skerry.api.modelvariant import Interval, RecipeResult
 from skerry.judging.gates import evaluate, passes
 from skerry.judging.nearest import passing_gates
-from tests.unit.decide.plan_world import trial
+from tests.unit.decide.plan_world import recipe_result
 
 ENOUGH = {
     "quality": Interval(value="0.97", low="0.951", high="0.98"),
@@ -21,8 +21,8 @@ ENOUGH = {
 }
 
 
-def measured(**changes: Any) -> Trial:
-    return trial().model_copy(update=ENOUGH | changes)
+def measured(**changes: Any) -> RecipeResult:
+    return recipe_result().model_copy(update=ENOUGH | changes)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_size_is_reported_in_a_unit_of_its_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "trial_",
+    "recipe_result_",
     [
         measured(cosine=Interval(value="0.5", low="0.4", high="0.6")),
         measured(quality=Interval(value="0.01", low="0.001", high="0.02")),
@@ -66,11 +66,11 @@ def test_size_is_reported_in_a_unit_of_its_order() -> None:
     ],
     ids=["cosine has no field", "no quality", "hungrier", "not measured", "passes"],
 )
-def test_nothing_is_named_that_would_not_help(trial_: Trial) -> None:
-    assert passing_gates(evaluate(trial_, Gates()), Gates()) == ""
+def test_nothing_is_named_that_would_not_help(recipe_result_: RecipeResult) -> None:
+    assert passing_gates(evaluate(recipe_result_, Gates()), Gates()) == ""
 
 
-def test_a_trial_that_was_given_up_is_reported_as_far_as_it_was_measured() -> None:
+def test_a_recipe_result_that_was_given_up_is_reported_as_far_as_it_was_measured() -> None:
     asked = Gates(quality="0.99")
     known = [one for one in evaluate(measured(), asked) if one.name == "quality"]
     assert passing_gates(known, asked) == 'spec.gates.quality: "0.95", as far as measured'

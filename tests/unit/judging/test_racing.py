@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.api.edgemodel import Gates, Weights
-from skerry.api.modelvariant import Trial, TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome, RecipeResult
 from skerry.judging.racing import at_best_quality, beaten, is_open, leader, said_beaten, settled
 from skerry.precision import Precision
-from tests.unit.judging.trials import interval, trial
+from tests.unit.judging.recipe_results import interval, recipe_result
 
 if TYPE_CHECKING:
     from skerry.api.modelvariant import Interval
 
 GATES, WEIGHTS = Gates(), Weights()
-CLEAR = trial("clear", speedup=interval(2.0, 1.9, 2.1))
+CLEAR = recipe_result("clear", speedup=interval(2.0, 1.9, 2.1))
 
 
-def at(low: float, high: float, **fields: Interval) -> Trial:
-    """Return a trial as good as the clear one except for its speed."""
-    return trial("other", speedup=interval((low + high) / 2, low, high), **fields)
+def at(low: float, high: float, **fields: Interval) -> RecipeResult:
+    """Return a recipe result as good as the clear one except for its speed."""
+    return recipe_result("other", speedup=interval((low + high) / 2, low, high), **fields)
 
 
 def test_the_leader_is_the_best_of_those_that_pass() -> None:
-    faster_but_wrong = trial("wrong", speedup=interval(9), quality=interval(0.8))
+    faster_but_wrong = recipe_result("wrong", speedup=interval(9), quality=interval(0.8))
     slower = at(1.2, 1.3)
     assert leader([slower, faster_but_wrong, CLEAR], GATES, WEIGHTS) == CLEAR
     assert leader([faster_but_wrong], GATES, WEIGHTS) is None
@@ -62,7 +62,7 @@ def test_what_beats_is_named_with_how_clearly() -> None:
     ],
 )
 def test_more_blocks_are_for_an_open_choice_or_an_open_gate(
-    candidate: Trial, best: Trial | None, *, expected: bool
+    candidate: RecipeResult, best: RecipeResult | None, *, expected: bool
 ) -> None:
     assert is_open(candidate, best, GATES, WEIGHTS) is expected
 
@@ -73,7 +73,7 @@ def test_before_all_samples_are_judged_the_quality_counts_as_good_as_it_may_be()
     assert not beaten(at_best_quality(few), CLEAR, WEIGHTS) or at_best_quality(
         few
     ).quality == interval(1.0)
-    unjudged = trial("none", quality=None)
+    unjudged = recipe_result("none", quality=None)
     assert at_best_quality(unjudged) == unjudged
 
 
@@ -88,7 +88,7 @@ def test_before_all_samples_are_judged_the_quality_counts_as_good_as_it_may_be()
     ],
 )
 def test_under_other_rules_what_was_cut_short_may_need_another_job(
-    stopped: Trial, best: Trial | None, *, expected: bool
+    stopped: RecipeResult, best: RecipeResult | None, *, expected: bool
 ) -> None:
     cut = stopped.model_copy(update={"cut_short": True})
     assert settled([CLEAR, cut], best, GATES, WEIGHTS) is expected
@@ -96,7 +96,7 @@ def test_under_other_rules_what_was_cut_short_may_need_another_job(
 
 
 def test_what_there_was_no_time_for_is_never_settled() -> None:
-    untried = Trial(
-        recipe="late", precision=Precision.INT8, outcome=TrialOutcome.FAILED, cut_short=True
+    untried = RecipeResult(
+        recipe="late", precision=Precision.INT8, outcome=RecipeOutcome.FAILED, cut_short=True
     )
     assert not settled([CLEAR, untried], CLEAR, GATES, WEIGHTS)

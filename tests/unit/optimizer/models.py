@@ -12,12 +12,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
-from skerry.api.modelvariant import EvaluationPlan, Interval, PinnedArtifact, Trial, TrialOutcome
+from skerry.api.modelvariant import (
+    EvaluationPlan,
+    Interval,
+    PinnedArtifact,
+    RecipeOutcome,
+    RecipeResult,
+)
 from skerry.engines import find_engine, installed_engines
 from skerry.engines.plugin import baseline_among
 from skerry.jobs.files import (
     BaselineFile,
-    MeasuredTrial,
+    MeasuredRecipe,
     ServedModel,
     TensorInfo,
     Tolerance,
@@ -125,7 +131,7 @@ def start_job(
     *,
     key: str = "a",
     evidence: str = "e",
-    trials: int = 2,
+    recipe_results: int = 2,
     engine: str = "ONNXRuntime",
 ) -> Job:
     """Lay out a fresh pod: mounted source and data set, empty scratch, the plan in the environment."""
@@ -136,7 +142,7 @@ def start_job(
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     samples = np.random.default_rng(5).normal(size=(SAMPLES, *shape[1:])).astype("f4")
     np.savez(workspace.dataset / "dataset.npz", x=samples, labels=np.arange(SAMPLES) % CLASSES)
-    plan = make_plan(registry, key, evidence, trials, engine)
+    plan = make_plan(registry, key, evidence, recipe_results, engine)
     write_baseline(workspace, plan, shape)
     monkeypatch.setenv("SKERRY_PLAN", plan.model_dump_json(by_alias=True))
     assess = AssessPlan(
@@ -151,7 +157,11 @@ def start_job(
 
 
 def make_plan(
-    registry: RegistryAccess, key: str, evidence: str, trials: int, name: str = "ONNXRuntime"
+    registry: RegistryAccess,
+    key: str,
+    evidence: str,
+    recipe_results: int,
+    name: str = "ONNXRuntime",
 ) -> JobPlan:
     engine = find_engine(name)
     pinned = PinnedArtifact(uri="oci://registry.test/a:1", digest=DIGEST)
@@ -169,7 +179,7 @@ def make_plan(
         evaluation=EvaluationPlan(
             dataset=pinned, metric=Metric.ACCURACY, calibration_samples=16, golden_samples=2
         ),
-        max_recipes=trials,
+        max_recipes=recipe_results,
         limits=ResourceLimits(),
         gates=Gates(),
         weights=Weights(),
@@ -194,23 +204,28 @@ def write_baseline(workspace: Workspace, plan: JobPlan, shape: Sequence[int]) ->
 
 def write_validation(job: Job, chosen: str | None) -> Validation:
     """Write what the validation stage of the runtime image would: it has tests of its own."""
-    trials = tuple(
-        MeasuredTrial(trial=make_trial(one.recipe)) for one in job.workspace.built_candidates()
+    recipe_results = tuple(
+        MeasuredRecipe(result=make_recipe_result(one.recipe))
+        for one in job.workspace.built_candidates()
     )
-    certified = next((one for one in trials if one.trial.recipe == chosen), None)
+    certified = next((one for one in recipe_results if one.result.recipe == chosen), None)
     served = certified and ServedModel(
         engine=job.plan.engine,
         engine_version=job.plan.engine_version,
-        recipe=certified.trial.recipe,
-        precision=certified.trial.precision,
+        recipe=certified.result.recipe,
+        precision=certified.result.precision,
         batching=True,
         inputs=(TensorInfo(name="x", datatype="FP32", shape=(-1, FEATURES)),),
         outputs=(TensorInfo(name="y", datatype="FP32", shape=(-1, CLASSES)),),
         tolerance=Tolerance(absolute=1e-3, relative=1e-3),
-        certified=certified.trial,
+        certified=certified.result,
     )
     found = Validation(
-        trials=trials, chosen=chosen, certified=certified, served=served or None, baseline="tests"
+        recipe_results=recipe_results,
+        chosen=chosen,
+        certified=certified,
+        served=served or None,
+        baseline="tests",
     )
     job.workspace.measure.mkdir(exist_ok=True)
     job.workspace.write_validation(found)
@@ -218,11 +233,11 @@ def write_validation(job: Job, chosen: str | None) -> Validation:
     return found
 
 
-def make_trial(recipe: str, message: str = "") -> Trial:
-    """Return a measured trial with all its figures."""
+def make_recipe_result(recipe: str, message: str = "") -> RecipeResult:
+    """Return a measured recipe result with all its figures."""
     interval = Interval(value="1.23456789", low="1.1", high="1.3")
-    return Trial(
-        recipe=recipe, precision=Precision.INT8, outcome=TrialOutcome.MEASURED, bytes=1234,
+    return RecipeResult(
+        recipe=recipe, precision=Precision.INT8, outcome=RecipeOutcome.MEASURED, bytes=1234,
         quality=interval, speedup=interval, memory_reduction=interval, p50_milliseconds="1.5",
         memory_bytes=10, message=message,
     )  # fmt: skip

@@ -74,9 +74,9 @@ def test_a_foreign_engine_is_assessed_built_measured_and_packed(
     run(job, site, "skerry_runtime.measure", "baseline", "quality", "validate")
     found = json.loads((job.workspace.measure / "validation.json").read_text())
     assert found["baseline"].startswith("ONNXRuntime ")
-    trials = {one["trial"]["recipe"]: one["trial"] for one in found["trials"]}
-    assert set(trials) == {"source", "rounded"}
-    assert {trial["outcome"] for trial in trials.values()} == {"Measured"}
+    recipe_results = {one["result"]["recipe"]: one["result"] for one in found["recipeResults"]}
+    assert set(recipe_results) == {"source", "rounded"}
+    assert {result["outcome"] for result in recipe_results.values()} == {"Measured"}
     summary = decode_summary(run(job, site, "skerry_optimizer", "pack"))
     assert summary.engine_version == "3.2.1"
-    assert {trial.recipe for trial in summary.trials} == {"source", "rounded"}
+    assert {result.recipe for result in summary.recipe_results} == {"source", "rounded"}

@@ -15,7 +15,7 @@ import pytest
 from onnx import external_data_helper
 
 from skerry.api.edgemodel import Assessment
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.artifacts.images import RegistryClient
 from skerry.engines import find_engine
 from skerry.jobs.errors import EXIT_SOURCE
@@ -61,17 +61,17 @@ def built(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
-def outcomes(job: Job) -> dict[str, TrialOutcome]:
+def outcomes(job: Job) -> dict[str, RecipeOutcome]:
     return {one.recipe: one.outcome for one in job.workspace.read_candidates()}
 
 
 def test_a_classifier_is_built_by_every_recipe_that_this_cpu_runs(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = start_job(tmp_path, monkeypatch, registry.access("t/all"), classifier(), trials=8)
+    job = start_job(tmp_path, monkeypatch, registry.access("t/all"), classifier(), recipe_results=8)
     run_stages(*BUILDING)
     found = outcomes(job)
-    built = {recipe for recipe, outcome in found.items() if outcome is TrialOutcome.MEASURED}
+    built = {recipe for recipe, outcome in found.items() if outcome is RecipeOutcome.MEASURED}
     int8 = {"dynamic-int8", "static-int8", "weight-int8-block128", "weight-int8-block32"}
     assert {"source", "weight-int4-block32"} | int8 <= built
     assert {"float16", "bfloat16"} <= set(found)
@@ -88,11 +88,13 @@ def test_a_classifier_is_built_by_every_recipe_that_this_cpu_runs(
 def test_a_convolution_has_nothing_for_weight_only_recipes_and_the_rest_continues(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = start_job(tmp_path, monkeypatch, registry.access("t/conv"), convolutional(), trials=5)
+    job = start_job(
+        tmp_path, monkeypatch, registry.access("t/conv"), convolutional(), recipe_results=5
+    )
     run_stages(*BUILDING)
     found = outcomes(job)
-    assert found["static-int8"] is TrialOutcome.MEASURED
-    assert found["weight-int8-block128"] is TrialOutcome.NOT_SUPPORTED
+    assert found["static-int8"] is RecipeOutcome.MEASURED
+    assert found["weight-int8-block128"] is RecipeOutcome.NOT_SUPPORTED
 
 
 def kill_builders_of(recipe: str, done: threading.Event) -> None:
@@ -107,7 +109,9 @@ def kill_builders_of(recipe: str, done: threading.Event) -> None:
 def test_a_recipe_whose_process_is_killed_is_a_result_and_the_others_continue(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = start_job(tmp_path, monkeypatch, registry.access("t/crash"), classifier(), trials=3)
+    job = start_job(
+        tmp_path, monkeypatch, registry.access("t/crash"), classifier(), recipe_results=3
+    )
     run_stages("find-finished", "convert")
     done = threading.Event()
     killer = threading.Thread(target=kill_builders_of, args=("dynamic-int8", done))
@@ -118,15 +122,15 @@ def test_a_recipe_whose_process_is_killed_is_a_result_and_the_others_continue(
         done.set()
         killer.join()
     found = outcomes(job)
-    assert found["weight-int8-block128"] is TrialOutcome.MEASURED
-    assert found["dynamic-int8"] is TrialOutcome.FAILED
+    assert found["weight-int8-block128"] is RecipeOutcome.MEASURED
+    assert found["dynamic-int8"] is RecipeOutcome.FAILED
     assert "dynamic-int8 Failed: killed, most likely out of memory" in job.message
 
 
-def test_trials_cap_the_recipes(
+def test_recipe_results_cap_the_recipes(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = start_job(tmp_path, monkeypatch, registry.access("t/cap"), classifier(), trials=2)
+    job = start_job(tmp_path, monkeypatch, registry.access("t/cap"), classifier(), recipe_results=2)
     run_stages("find-finished", "convert", "quantize")
     assert set(outcomes(job)) == {"source", "dynamic-int8"}
 

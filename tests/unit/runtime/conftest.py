@@ -17,7 +17,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from skerry.api.modelvariant import Interval, Trial
+from skerry.api.modelvariant import Interval, RecipeResult
 from skerry.jobs.files import ServedModel, TensorInfo, Tolerance
 from skerry.precision import Precision
 from tests.waiting import HTTP, free_port
@@ -83,7 +83,7 @@ def write_artifact(folder: Path, model: Any, *, batching: bool = True) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     one = Interval(value="1.5", low="1.4", high="1.6")
-    certified = Trial(recipe="tests", precision=Precision.FLOAT32, quality=one, speedup=one)
+    certified = RecipeResult(recipe="tests", precision=Precision.FLOAT32, quality=one, speedup=one)
     served = ServedModel(
         engine="ONNXRuntime",
         engine_version="1.32.0",

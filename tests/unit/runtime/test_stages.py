@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
-from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, TrialOutcome
+from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact, RecipeOutcome
 from skerry.jobs.errors import EXIT_EVALUATION
 from skerry.jobs.files import CandidateFile, Validation
 from skerry.jobs.plans import JobPlan, RegistryAccess
@@ -71,7 +71,7 @@ class Job:
         self,
         recipe: str,
         model: Any,
-        outcome: TrialOutcome = TrialOutcome.MEASURED,
+        outcome: RecipeOutcome = RecipeOutcome.MEASURED,
         place: int = 0,
     ) -> None:
         """Put a candidate where the optimizer puts it."""
@@ -81,7 +81,7 @@ class Job:
         (folder / "model.onnx").write_bytes(data)
         file = CandidateFile(
             recipe=recipe, precision=Precision.FLOAT32, outcome=outcome, bytes=len(data),
-            message="" if outcome is TrialOutcome.MEASURED else "the CPU can't", place=place,
+            message="" if outcome is RecipeOutcome.MEASURED else "the CPU can't", place=place,
         )  # fmt: skip
         (folder / "candidate.json").write_text(file.model_dump_json(by_alias=True))
 
@@ -221,7 +221,7 @@ def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     job.add("source", (job.root / "source/model.onnx").read_bytes())
     job.add("spoiled", encoder_model(depth=1, width=WIDTH, noise=0.5))
     job.add("broken", b"no model")
-    job.add("float16", b"", TrialOutcome.NOT_SUPPORTED)
+    job.add("float16", b"", RecipeOutcome.NOT_SUPPORTED)
     assert job.run("quality") == (
         0,
         "1 of 4 candidates pass the gates at full speed; source holds on other samples",
@@ -233,15 +233,17 @@ def certified(baseline_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_the_best_that_passes_is_chosen_and_certified_on_other_samples(certified: Job) -> None:
     validation = certified.validation()
-    trials = {one.trial.recipe: one for one in validation.trials}
+    recipe_results = {one.result.recipe: one for one in validation.recipe_results}
     assert validation.chosen == "source", validation.message
     assert validation.message.startswith("source is the best of 1 that pass")
-    assert trials["broken"].trial.outcome is TrialOutcome.FAILED
-    assert "can't load" in trials["broken"].trial.message
-    assert trials["float16"].trial.message == "the CPU can't"
-    assert trials["spoiled"].trial.message.startswith("screened after 200 of 500 samples: ")
-    assert trials["spoiled"].trial.speedup is not None
-    assert len(trials["spoiled"].blocks.candidate_milliseconds) == BLOCKS_TO_SCREEN
+    assert recipe_results["broken"].result.outcome is RecipeOutcome.FAILED
+    assert "can't load" in recipe_results["broken"].result.message
+    assert recipe_results["float16"].result.message == "the CPU can't"
+    assert recipe_results["spoiled"].result.message.startswith(
+        "screened after 200 of 500 samples: "
+    )
+    assert recipe_results["spoiled"].result.speedup is not None
+    assert len(recipe_results["spoiled"].blocks.candidate_milliseconds) == BLOCKS_TO_SCREEN
     assert set(validation.front) >= {"spoiled"}
 
     found = validation.certified
@@ -250,9 +252,9 @@ def test_the_best_that_passes_is_chosen_and_certified_on_other_samples(certified
     assert all(len(block) >= 20 for block in found.blocks.candidate_milliseconds)
     assert len(found.blocks.candidate_memory_bytes) == 3
     assert found.blocks.quality_of == 541
-    assert found.trial.quality is not None
-    assert found.trial.quality.value == "1"
-    assert found.trial.batching
+    assert found.result.quality is not None
+    assert found.result.quality.value == "1"
+    assert found.result.batching
 
 
 def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path) -> None:
@@ -294,9 +296,9 @@ def test_a_candidate_over_the_serving_memory_limit_fails(measured: Job) -> None:
     tight = Job(measured.root, small)
     tight.add("source", (tight.root / "source/model.onnx").read_bytes())
     assert tight.validate()[0] == 0
-    (trial,) = [one.trial for one in tight.validation().trials]
-    assert trial.outcome is TrialOutcome.FAILED
-    assert "more than the serving limit of 16Mi" in trial.message
+    (result,) = [one.result for one in tight.validation().recipe_results]
+    assert result.outcome is RecipeOutcome.FAILED
+    assert "more than the serving limit of 16Mi" in result.message
 
 
 def test_accuracy_with_labels(job: Job) -> None:
@@ -314,9 +316,9 @@ def test_accuracy_with_labels(job: Job) -> None:
     assert code == 0, message
     certified = labeled.validation().certified
     assert certified is not None
-    assert certified.trial.cosine is None
-    assert certified.trial.quality is not None
-    assert certified.trial.quality.value == "1"
+    assert certified.result.cosine is None
+    assert certified.result.quality is not None
+    assert certified.result.quality.value == "1"
 
 
 def test_all_are_raced_at_full_speed_and_only_the_best_answers_the_other_samples(
@@ -337,12 +339,14 @@ def test_a_candidate_that_is_beaten_beyond_doubt_is_stopped_and_says_by_what(
     measured.add("quick", encoder_model(depth=4, width=WIDTH), place=0)
     measured.add("slow", burdened(encoder_model(depth=4, width=WIDTH)), place=1)
     assert measured.run("quality")[0] == 0
-    trials = {one.trial.recipe: one for one in measured.workspace.read_screening().trials}
-    assert len(trials["slow"].blocks.candidate_milliseconds) == BLOCKS_TO_SCREEN
-    assert trials["slow"].trial.message.startswith(
+    recipe_results = {
+        one.result.recipe: one for one in measured.workspace.read_screening().recipe_results
+    }
+    assert len(recipe_results["slow"].blocks.candidate_milliseconds) == BLOCKS_TO_SCREEN
+    assert recipe_results["slow"].result.message.startswith(
         "stopped after 6 blocks and 200 of 500 samples: beaten by quick beyond doubt (score at most -"
     )
-    assert not trials["quick"].trial.message
+    assert not recipe_results["quick"].result.message
 
 
 def test_the_time_limit_ends_the_search_with_the_best_so_far(measured: Job) -> None:
@@ -353,10 +357,10 @@ def test_the_time_limit_ends_the_search_with_the_best_so_far(measured: Job) -> N
     late.add("second", source, place=1)
     assert late.validate()[0] == 0
     validation = late.validation()
-    trials = {one.trial.recipe: one.trial for one in validation.trials}
+    recipe_results = {one.result.recipe: one.result for one in validation.recipe_results}
     assert validation.chosen == "first", validation.message
-    assert trials["second"].outcome is TrialOutcome.FAILED
-    assert trials["second"].message == (
+    assert recipe_results["second"].outcome is RecipeOutcome.FAILED
+    assert recipe_results["second"].message == (
         "not tried: 60% of the time limit of 60 s was over; raise"
         " spec.optimization.search.timeLimit or lower spec.optimization.search.maxRecipes"
     )

@@ -9,20 +9,20 @@ from skerry.engines import installed_engines
 from skerry.engines.plugin import baseline_among
 from skerry.judging import gates
 from skerry.tasks import TENSOR_INFERENCE, Metric
-from tests.unit.judging.trials import trial
+from tests.unit.judging.recipe_results import recipe_result
 
 
 def test_every_metric_of_the_spec_has_its_rules() -> None:
     assert TENSOR_INFERENCE.metrics.keys() == set(Metric)
 
 
-def test_every_figure_that_is_gated_is_read_from_a_trial() -> None:
+def test_every_figure_that_is_gated_is_read_from_a_recipe_result() -> None:
     assert set(TENSOR_INFERENCE.gates.values()) == gates._READ.keys()
 
 
 @pytest.mark.parametrize("profile", GateProfile)
 def test_every_gate_is_one_of_the_task_s(profile: GateProfile) -> None:
-    results = gates.evaluate(trial(), Gates(profile=profile, artifact_size="1Gi"))
+    results = gates.evaluate(recipe_result(), Gates(profile=profile, artifact_size="1Gi"))
     assert len(results) >= 4
     assert {result.name for result in results} <= TENSOR_INFERENCE.gates.keys()
 

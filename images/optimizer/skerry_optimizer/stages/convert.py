@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import version_converter
 
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.engines import SOURCE, ModelError
 from skerry.jobs.errors import StageError
 from skerry.jobs.files import CandidateFile
@@ -60,7 +60,7 @@ def convert(workspace: Workspace) -> str:
     _check_same(engine, original, target, sample)
     workspace.write_candidate(
         CandidateFile(
-            recipe=SOURCE, precision=Precision.FLOAT32, outcome=TrialOutcome.MEASURED,
+            recipe=SOURCE, precision=Precision.FLOAT32, outcome=RecipeOutcome.MEASURED,
             bytes=workspace.model_bytes(SOURCE), message=message,
         )
     )  # fmt: skip

@@ -51,9 +51,9 @@ def summarized(workspace: Workspace, plan: JobPlan) -> JobSummary:
     if chosen is not None:
         _check_complete(validation)
     return JobSummary(
-        trials=tuple(measured.trial for measured in validation.trials),
+        recipe_results=tuple(measured.result for measured in validation.recipe_results),
         chosen=chosen,
-        certified=validation.certified.trial if validation.certified else None,
+        certified=validation.certified.result if validation.certified else None,
         gates=validation.gates,
         model_digest=_model_digest(workspace, chosen) if chosen else None,
         baseline=validation.baseline,
@@ -66,7 +66,7 @@ def summarized(workspace: Workspace, plan: JobPlan) -> JobSummary:
 
 def _check_complete(validation: Validation) -> None:
     certified, served = validation.certified, validation.served
-    if certified is None or served is None or certified.trial.recipe != validation.chosen:
+    if certified is None or served is None or certified.result.recipe != validation.chosen:
         raise StageError(
             f"validation chose {validation.chosen} but did not certify it: nothing is pushed;"
             " this is a fault of Skerry, please report it with the validation container's log"

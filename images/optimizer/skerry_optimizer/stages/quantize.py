@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.engines import SOURCE, Ingredients, NotSupported
 from skerry.jobs.ending import first_line
 from skerry.jobs.files import CandidateFile
@@ -50,11 +50,11 @@ def quantize(workspace: Workspace) -> str:
             unfinished = left[1:]
         left = unfinished
     candidates = workspace.read_candidates()
-    made = [one.recipe for one in candidates if one.outcome is TrialOutcome.MEASURED]
+    made = [one.recipe for one in candidates if one.outcome is RecipeOutcome.MEASURED]
     others = [
         f"{one.recipe} {one.outcome}: {one.message}"
         for one in candidates
-        if one.outcome is not TrialOutcome.MEASURED
+        if one.outcome is not RecipeOutcome.MEASURED
     ]
     return "; ".join([f"{len(made)} candidates: {', '.join(made)}", *others])
 
@@ -75,7 +75,7 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
     samples = calibration_samples(workspace)
     for name in names:
         candidate = _built(workspace, engine, engine.recipe(name), samples)
-        if candidate.outcome is not TrialOutcome.MEASURED:
+        if candidate.outcome is not RecipeOutcome.MEASURED:
             workspace.remove_model(name)
         workspace.add_candidate(candidate)
     return f"tried {', '.join(names)}"
@@ -94,7 +94,7 @@ def _has_ended(workspace: Workspace, name: str) -> bool:
 
 def _write_crash(workspace: Workspace, recipe: Recipe, code: int) -> None:
     workspace.remove_model(recipe.name)
-    workspace.add_candidate(_candidate(recipe, TrialOutcome.FAILED, _ending(code)))
+    workspace.add_candidate(_candidate(recipe, RecipeOutcome.FAILED, _ending(code)))
 
 
 def _built(
@@ -109,18 +109,20 @@ def _built(
         recipe.make(Ingredients(source, target, samples, cpu_flags()))
         run(load(engine, target), samples[0])
     except NotSupported as error:
-        return _candidate(recipe, TrialOutcome.NOT_SUPPORTED, str(error))
+        return _candidate(recipe, RecipeOutcome.NOT_SUPPORTED, str(error))
     except NotRunnable as error:
-        return _candidate(recipe, TrialOutcome.FAILED, f"made, but does not run: {error}")
+        return _candidate(recipe, RecipeOutcome.FAILED, f"made, but does not run: {error}")
     except Exception as error:  # noqa: BLE001 - whatever a quantizer throws is this recipe's result
         message = f"{type(error).__name__}: {first_line(error)}"
-        return _candidate(recipe, TrialOutcome.FAILED, message)
+        return _candidate(recipe, RecipeOutcome.FAILED, message)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return _candidate(recipe, TrialOutcome.MEASURED, "", workspace.model_bytes(recipe.name))
+    return _candidate(recipe, RecipeOutcome.MEASURED, "", workspace.model_bytes(recipe.name))
 
 
-def _candidate(recipe: Recipe, outcome: TrialOutcome, message: str, size: int = 0) -> CandidateFile:
+def _candidate(
+    recipe: Recipe, outcome: RecipeOutcome, message: str, size: int = 0
+) -> CandidateFile:
     return CandidateFile(
         recipe=recipe.name,
         precision=recipe.precision,

@@ -125,8 +125,8 @@ def gates_of_quality(
     bench: Bench, candidate: Candidate, judged: JudgedFile
 ) -> tuple[GateResult, ...]:
     """Return the gates that are known before anything is timed: quality, cosine and size."""
-    trial = candidate.trial(quality=judged.quality, cosine=judged.cosine)
-    return measured(evaluate(trial, bench.plan.gates))
+    result = candidate.result(quality=judged.quality, cosine=judged.cosine)
+    return measured(evaluate(result, bench.plan.gates))
 
 
 class _Judging:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.modelvariant import TrialOutcome
-from skerry.jobs.files import Blocks, JudgedFile, MeasuredTrial
+from skerry.api.modelvariant import RecipeOutcome
+from skerry.jobs.files import Blocks, JudgedFile, MeasuredRecipe
 from skerry.judging.gates import evaluate, shortfalls, undecided
 from skerry.judging.racing import at_best_quality, beaten, is_open, said_beaten
 from skerry_runtime.measure.answers import gates_of_quality, judge_on
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skerry.api.edgemodel import Gates, Weights
-    from skerry.api.modelvariant import Trial
+    from skerry.api.modelvariant import RecipeResult
     from skerry.jobs.files import BaselineFile
     from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
@@ -62,7 +62,9 @@ class Contest:
     pace: Pace
 
 
-def race_candidate(contest: Contest, candidate: Candidate, best: Trial | None) -> MeasuredTrial:
+def race_candidate(
+    contest: Contest, candidate: Candidate, best: RecipeResult | None
+) -> MeasuredRecipe:
     """Measure one candidate as far as the choice needs; one that can't be measured comes back as Failed.
 
     Args:
@@ -74,8 +76,8 @@ def race_candidate(contest: Contest, candidate: Candidate, best: Trial | None) -
         BaselineError: The baseline answers otherwise than it did before.
     """
     file = candidate.file
-    if file.outcome is not TrialOutcome.MEASURED:
-        return MeasuredTrial(trial=candidate.trial(outcome=file.outcome, message=file.message))
+    if file.outcome is not RecipeOutcome.MEASURED:
+        return MeasuredRecipe(result=candidate.result(outcome=file.outcome, message=file.message))
     split = contest.samples.split
     try:
         with contest.bench.started(candidate.model) as process:
@@ -83,12 +85,12 @@ def race_candidate(contest: Contest, candidate: Candidate, best: Trial | None) -
     except (WorkerError, QualityError) as error:
         failed = JudgedFile(count=contest.samples.count, failure=str(error))
         write_judged(contest.bench.workspace, candidate, split, (failed, None))
-        return failed_trial(candidate, str(error))
+        return failed_recipe_result(candidate, str(error))
 
 
 def certify_candidate(
     contest: Contest, candidate: Candidate, golden: Samples
-) -> tuple[MeasuredTrial, list[Arrays]]:
+) -> tuple[MeasuredRecipe, list[Arrays]]:
     """Measure one candidate in a fresh process, its quality known; return its golden answers too.
 
     Raises:
@@ -101,18 +103,18 @@ def certify_candidate(
             measured = _Certifying(contest, candidate, process, judged, answers).result()
             return measured, golden_runs(process, golden)
     except WorkerError as error:
-        return failed_trial(candidate, str(error)), []
+        return failed_recipe_result(candidate, str(error)), []
 
 
-def untried(candidate: Candidate, message: str) -> MeasuredTrial:
-    """Return the trial of a candidate that there was no time for."""
-    trial = candidate.trial(outcome=TrialOutcome.FAILED, cut_short=True, message=message)
-    return MeasuredTrial(trial=trial)
+def untried(candidate: Candidate, message: str) -> MeasuredRecipe:
+    """Return the recipe result of a candidate that there was no time for."""
+    result = candidate.result(outcome=RecipeOutcome.FAILED, cut_short=True, message=message)
+    return MeasuredRecipe(result=result)
 
 
-def failed_trial(candidate: Candidate, message: str) -> MeasuredTrial:
-    """Return the trial of a candidate that can't be measured."""
-    return MeasuredTrial(trial=candidate.trial(outcome=TrialOutcome.FAILED, message=message))
+def failed_recipe_result(candidate: Candidate, message: str) -> MeasuredRecipe:
+    """Return the recipe result of a candidate that can't be measured."""
+    return MeasuredRecipe(result=candidate.result(outcome=RecipeOutcome.FAILED, message=message))
 
 
 class _Timed:
@@ -147,8 +149,8 @@ class _Timed:
         if row is not None:
             raise BaselineError(f"the source {_OTHERWISE.format(row=row)}")
 
-    def _measured(self) -> MeasuredTrial:
-        return MeasuredTrial(trial=self._trial(), blocks=self._blocks())
+    def _measured(self) -> MeasuredRecipe:
+        return MeasuredRecipe(result=self._recipe_result(), blocks=self._blocks())
 
     def _blocks(self) -> Blocks:
         found, judged = self._contest.found, self._judged
@@ -161,11 +163,11 @@ class _Timed:
             quality_of=judged.of,
         )
 
-    def _trial(self) -> Trial:
+    def _recipe_result(self) -> RecipeResult:
         found, judged = self._contest.found, self._judged
         ours = increments(self._peaks, found.empty_peaks)
         saved = reduction(increments(found.baseline_peaks, found.empty_peaks), ours)
-        return self._candidate.trial(
+        return self._candidate.result(
             quality=judged.quality,
             cosine=judged.cosine,
             speedup=self._timing.speedup.to_interval(),
@@ -181,7 +183,7 @@ class _Timed:
 class _Racing(_Timed):
     """The steps of the race for one candidate."""
 
-    def result(self, best: Trial | None) -> MeasuredTrial:
+    def result(self, best: RecipeResult | None) -> MeasuredRecipe:
         """Time a few blocks, judge the answers, then time more while something is open.
 
         What was timed is not answered again: the answers of the first blocks are judged with the others.
@@ -191,7 +193,7 @@ class _Racing(_Timed):
         self._judge(best)
         self._note = self._note or self._screening()
         while not self._note and len(self._timing.candidate) < MOST_BLOCKS_TO_CHOOSE:
-            if not is_open(self._trial(), best, *self._rules):
+            if not is_open(self._recipe_result(), best, *self._rules):
                 break
             left = MOST_BLOCKS_TO_CHOOSE - len(self._timing.candidate)
             self._add_blocks(min(MORE_BLOCKS_TO_SCREEN, left))
@@ -199,23 +201,23 @@ class _Racing(_Timed):
             self._note = self._defeat(best)
         return self._measured()
 
-    def _defeat(self, best: Trial) -> str:
+    def _defeat(self, best: RecipeResult) -> str:
         """Say by what this candidate is beaten beyond doubt; an empty string if it is not."""
         judged, weights = self._judged, self._rules[1]
-        trial = self._trial()
+        result = self._recipe_result()
         if judged.seen < judged.count:
-            trial = at_best_quality(trial)
-        if not beaten(trial, best, weights):
+            result = at_best_quality(result)
+        if not beaten(result, best, weights):
             return ""
         seen = f"{len(self._timing.candidate)} blocks and {judged.seen} of {judged.count} samples"
-        return f"stopped after {seen}: {said_beaten(trial, best, weights)}"
+        return f"stopped after {seen}: {said_beaten(result, best, weights)}"
 
     @property
     def _rules(self) -> tuple[Gates, Weights]:
         plan = self._contest.bench.plan
         return plan.gates, plan.weights
 
-    def _judge(self, best: Trial | None) -> None:
+    def _judge(self, best: RecipeResult | None) -> None:
         bench, samples = self._contest.bench, self._contest.samples
 
         def is_enough(first: JudgedFile) -> bool:
@@ -254,7 +256,7 @@ class _Certifying(_Timed):
         self._judged, self._answers = judged, answers
         self._peaks = judged.peaks
 
-    def result(self) -> MeasuredTrial:
+    def result(self) -> MeasuredRecipe:
         """Time the least blocks, then more while they can still decide a required gate."""
         self._start()
         self._add_checked()
@@ -263,7 +265,9 @@ class _Certifying(_Timed):
         return self._measured()
 
     def _speed_is_open(self) -> bool:
-        return "speedup" in undecided(evaluate(self._trial(), self._contest.bench.plan.gates))
+        return "speedup" in undecided(
+            evaluate(self._recipe_result(), self._contest.bench.plan.gates)
+        )
 
     def _add_checked(self) -> None:
         """Compare the answers of the timed calls with those that were judged."""

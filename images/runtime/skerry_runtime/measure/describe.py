@@ -1,4 +1,4 @@
-"""A trial in one line, for the log and the stages' messages."""
+"""A recipe result in one line, for the log and the stages' messages."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from skerry.api.units import say_bytes
 
 if TYPE_CHECKING:
-    from skerry.api.modelvariant import Interval, Trial
+    from skerry.api.modelvariant import Interval, RecipeResult
 
 
-def describe(trial: Trial) -> str:
-    """Return a trial in one line, for the log and the stage's message."""
-    if trial.speedup is None:
-        return f"{trial.recipe}: {trial.outcome.value}: {trial.message}"
+def describe(result: RecipeResult) -> str:
+    """Return a recipe result in one line, for the log and the stage's message."""
+    if result.speedup is None:
+        return f"{result.recipe}: {result.outcome.value}: {result.message}"
     text = (
-        f"{trial.recipe}: {say_bytes(trial.bytes)}, {trial.p50_milliseconds} ms,"
-        f" speed-up {_span(trial.speedup)}, memory saved {_span(trial.memory_reduction)},"
-        f" quality {_span(trial.quality)}, cosine {_span(trial.cosine)},"
-        f" batching {'on' if trial.batching else 'off'}"
+        f"{result.recipe}: {say_bytes(result.bytes)}, {result.p50_milliseconds} ms,"
+        f" speed-up {_span(result.speedup)}, memory saved {_span(result.memory_reduction)},"
+        f" quality {_span(result.quality)}, cosine {_span(result.cosine)},"
+        f" batching {'on' if result.batching else 'off'}"
     )
-    return f"{text} ({trial.message})" if trial.message else text
+    return f"{text} ({result.message})" if result.message else text
 
 
 def _span(interval: Interval | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.api.modelvariant import Trial
+from skerry.api.modelvariant import RecipeResult
 from skerry.engines import SOURCE
 from skerry_runtime.measure.process import ModelFile, WorkerError
 
@@ -34,10 +34,12 @@ class Candidate:
     file: CandidateFile
     model: ModelFile
 
-    def trial(self, **figures: Any) -> Trial:
-        """Return a trial of it with what was measured."""
+    def result(self, **figures: Any) -> RecipeResult:
+        """Return a recipe result of it with what was measured."""
         file = self.file
-        return Trial(recipe=file.recipe, precision=file.precision, bytes=file.bytes, **figures)
+        return RecipeResult(
+            recipe=file.recipe, precision=file.precision, bytes=file.bytes, **figures
+        )
 
 
 @dataclass(frozen=True)

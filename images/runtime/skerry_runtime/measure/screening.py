@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.jobs.files import Screening
 from skerry.judging.choose import choose
 from skerry.judging.racing import leader
@@ -25,7 +25,7 @@ from skerry_runtime.measure.describe import describe
 from skerry_runtime.measure.files import samples_of
 
 if TYPE_CHECKING:
-    from skerry.jobs.files import BaselineFile, MeasuredTrial
+    from skerry.jobs.files import BaselineFile, MeasuredRecipe
     from skerry_runtime.measure.bench import Bench
     from skerry_runtime.measure.files import Candidate
     from skerry_runtime.measure.process import Process
@@ -50,12 +50,14 @@ def screen(bench: Bench) -> str:
     with bench.started(bench.source) as baseline:
         screening = _race(bench, found, baseline, candidates)
         bench.workspace.write_screening(screening)
-        trials = [one.trial for one in screening.trials]
-        choice = choose(trials, bench.plan.gates, bench.plan.weights)
+        recipe_results = [one.result for one in screening.recipe_results]
+        choice = choose(recipe_results, bench.plan.gates, bench.plan.weights)
         by_recipe = {one.file.recipe: one for one in candidates}
         ranking = [by_recipe[recipe] for recipe in choice.ranking[:MOST_CERTIFICATIONS]]
         finalist = _finalist(bench, found, baseline, ranking)
-    message = f"{len(choice.ranking)} of {len(trials)} candidates pass the gates at full speed"
+    message = (
+        f"{len(choice.ranking)} of {len(recipe_results)} candidates pass the gates at full speed"
+    )
     held = f"{finalist} holds on other samples" if finalist else "none holds on other samples"
     return f"{message}; {held}" if ranking else message
 
@@ -69,17 +71,17 @@ def _race(
     found = found.model_copy(update={"baseline_peaks": (*found.baseline_peaks, memory.peak)})
     answer_baseline(samples, baseline)
     contest = Contest(bench, found, baseline, samples, bench.pace(seconds))
-    trials: list[MeasuredTrial] = []
+    recipe_results: list[MeasuredRecipe] = []
     for candidate in candidates:
-        if trials and _is_late(bench) and candidate.file.outcome is TrialOutcome.MEASURED:
-            trials.append(untried(candidate, _not_tried(bench)))
+        if recipe_results and _is_late(bench) and candidate.file.outcome is RecipeOutcome.MEASURED:
+            recipe_results.append(untried(candidate, _not_tried(bench)))
             continue
-        so_far = [one.trial for one in trials]
+        so_far = [one.result for one in recipe_results]
         best = leader(so_far, bench.plan.gates, bench.plan.weights)
-        trials.append(race_candidate(contest, candidate, best))
-        log.info("%s", describe(trials[-1].trial))
-    ordered = sorted(trials, key=lambda one: one.trial.recipe)
-    return Screening(trials=tuple(ordered), baseline_peaks=found.baseline_peaks)
+        recipe_results.append(race_candidate(contest, candidate, best))
+        log.info("%s", describe(recipe_results[-1].result))
+    ordered = sorted(recipe_results, key=lambda one: one.result.recipe)
+    return Screening(recipe_results=tuple(ordered), baseline_peaks=found.baseline_peaks)
 
 
 def _is_late(bench: Bench) -> bool:

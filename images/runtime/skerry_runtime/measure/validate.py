@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.jobs.files import MeasuredTrial, ServedModel, Validation
+from skerry.jobs.files import MeasuredRecipe, ServedModel, Validation
 from skerry.judging.choose import Choice, choose, nearest_miss
 from skerry.judging.gates import evaluate, passes, shortfalls
 from skerry_runtime.dataset import Split
@@ -21,7 +21,7 @@ from skerry_runtime.measure.answers import holds_quality, judge_to_certify
 from skerry_runtime.measure.candidate import (
     Contest,
     certify_candidate,
-    failed_trial,
+    failed_recipe_result,
     shortfall_of_quality,
 )
 from skerry_runtime.measure.describe import describe
@@ -32,7 +32,7 @@ from skerry_runtime.measure.screening import MOST_CERTIFICATIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from skerry.api.modelvariant import Trial
+    from skerry.api.modelvariant import RecipeResult
     from skerry.jobs.files import BaselineFile, JudgedFile
     from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
@@ -45,7 +45,7 @@ log = logging.getLogger("skerry_runtime.measure")
 class _Certified:
     """A candidate that was measured again, and whether it may be called certified."""
 
-    measured: MeasuredTrial
+    measured: MeasuredRecipe
     holds: bool
     golden_runs: Sequence[Arrays] = ()
 
@@ -62,11 +62,11 @@ def validate(bench: Bench) -> str:
     screening = bench.workspace.read_screening()
     found = found.model_copy(update={"baseline_peaks": screening.baseline_peaks})
     candidates = {one.file.recipe: one for one in bench.candidates}
-    screened = {one.trial.recipe: one.trial for one in screening.trials}
+    screened = {one.result.recipe: one.result for one in screening.recipe_results}
     choice = choose(list(screened.values()), bench.plan.gates, bench.plan.weights)
     ranking = [(candidates[name], screened[name]) for name in choice.ranking]
     certified = _certify(bench, found, ranking)
-    validation = _validation(bench, found, list(screening.trials), choice, certified)
+    validation = _validation(bench, found, list(screening.recipe_results), choice, certified)
     if certified is not None and validation.chosen is not None:
         served = _served(bench, found, candidates[validation.chosen], certified)
         validation = validation.model_copy(update={"served": served})
@@ -86,7 +86,7 @@ def _contest(bench: Bench, found: BaselineFile, samples: Samples) -> Iterator[Co
 
 
 def _certify(
-    bench: Bench, found: BaselineFile, ranking: list[tuple[Candidate, Trial]]
+    bench: Bench, found: BaselineFile, ranking: list[tuple[Candidate, RecipeResult]]
 ) -> _Certified | None:
     """Measure the best again, then the next best while it does not hold."""
     certified = None
@@ -97,8 +97,8 @@ def _certify(
             tried = _measured(bench, found, candidate, samples)
         else:
             tried = _Certified(_refused(bench, candidate, screened, judged), holds=False)
-        trial = tried.measured.trial
-        log.info("%s: %s", "certified" if tried.holds else "refused", describe(trial))
+        result = tried.measured.result
+        log.info("%s: %s", "certified" if tried.holds else "refused", describe(result))
         # What came nearest is the best of the ranking, so the first refusal is the one to report.
         certified = certified if certified and not tried.holds else tried
         if tried.holds:
@@ -113,42 +113,44 @@ def _measured(
     golden = samples_of(bench.workspace, Split.GOLDEN, found.inputs)
     with _contest(bench, found, samples) as contest:
         measured, runs = certify_candidate(contest, candidate, golden)
-    results = evaluate(measured.trial, bench.plan.gates)
+    results = evaluate(measured.result, bench.plan.gates)
     holds = passes(results, allow_marginal=bench.plan.gates.allow_marginal)
     return _Certified(measured, holds, runs)
 
 
 def _refused(
-    bench: Bench, candidate: Candidate, screened: Trial, judged: JudgedFile
-) -> MeasuredTrial:
-    """Return the trial of a candidate that fails on other samples, its speed and memory from the race."""
+    bench: Bench, candidate: Candidate, screened: RecipeResult, judged: JudgedFile
+) -> MeasuredRecipe:
+    """Return the recipe result of a candidate that fails on other samples, its speed and memory from the race."""
     if judged.failure:
-        return failed_trial(candidate, judged.failure)
+        return failed_recipe_result(candidate, judged.failure)
     found = {
         "quality": judged.quality,
         "cosine": judged.cosine,
         "batching": judged.batching,
         "message": shortfall_of_quality(bench, candidate, judged),
     }
-    return MeasuredTrial(trial=screened.model_copy(update=found))
+    return MeasuredRecipe(result=screened.model_copy(update=found))
 
 
 def _validation(
     bench: Bench,
     found: BaselineFile,
-    trials: list[MeasuredTrial],
+    recipe_results: list[MeasuredRecipe],
     choice: Choice,
     certified: _Certified | None,
 ) -> Validation:
     gates = bench.plan.gates
-    reported = certified.measured.trial if certified else None
-    reported = reported or nearest_miss([one.trial for one in trials], gates, bench.plan.weights)
+    reported = certified.measured.result if certified else None
+    reported = reported or nearest_miss(
+        [one.result for one in recipe_results], gates, bench.plan.weights
+    )
     return Validation(
-        trials=tuple(trials),
+        recipe_results=tuple(recipe_results),
         baseline=(
             f"{bench.plan.baseline_engine} {found.engine_version}, Float32, the source as it came"
         ),
-        chosen=certified.measured.trial.recipe if certified and certified.holds else None,
+        chosen=certified.measured.result.recipe if certified and certified.holds else None,
         certified=certified.measured if certified and certified.holds else None,
         front=choice.front,
         gates=evaluate(reported, gates) if reported else (),
@@ -159,14 +161,14 @@ def _validation(
 def _message(bench: Bench, choice: Choice, certified: _Certified | None) -> str:
     if certified is None:
         return choice.explanation
-    trial = certified.measured.trial
+    result = certified.measured.result
     if certified.holds:
-        return f"{choice.explanation}; certified on other samples: {describe(trial)}"
-    results = evaluate(trial, bench.plan.gates)
+        return f"{choice.explanation}; certified on other samples: {describe(result)}"
+    results = evaluate(result, bench.plan.gates)
     short = shortfalls(results, allow_marginal=bench.plan.gates.allow_marginal)
     return (
-        f"{trial.recipe} passed on the samples that chose it and does not hold on others:"
-        f" {', '.join(short) or trial.message}"
+        f"{result.recipe} passed on the samples that chose it and does not hold on others:"
+        f" {', '.join(short) or result.message}"
     )
 
 
@@ -174,15 +176,15 @@ def _served(
     bench: Bench, found: BaselineFile, candidate: Candidate, certified: _Certified
 ) -> ServedModel:
     golden = samples_of(bench.workspace, Split.GOLDEN, found.inputs)
-    trial = certified.measured.trial
+    result = certified.measured.result
     return ServedModel(
         engine=bench.plan.engine,
         engine_version=bench.plan.engine_version,
-        recipe=trial.recipe,
-        precision=trial.precision,
-        batching=trial.batching,
+        recipe=result.recipe,
+        precision=result.precision,
+        batching=result.batching,
         inputs=found.inputs,
         outputs=found.outputs,
         tolerance=write_golden(bench, candidate, golden, certified.golden_runs),
-        certified=trial,
+        certified=result,
     )

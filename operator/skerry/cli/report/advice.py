@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import GateOutcome, TrialOutcome
+from skerry.api.modelvariant import GateOutcome, RecipeOutcome
 from skerry.cli.reading import has_failed, rejection_of
 from skerry.cli.status.words import figure, megabytes
 from skerry.judging.nearest import passing_gates
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from skerry.api import EdgeModel
-    from skerry.api.modelvariant import Interval, Trial
+    from skerry.api.modelvariant import Interval, RecipeResult
     from skerry.cli.report.content import ClassContent, Point
 
 LONG_STAGE = 0.5
@@ -59,7 +59,7 @@ def _missed_gates(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 def _slower_than_source(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for point in _measured(content):
-        speed = point.trial.speedup
+        speed = point.result.speedup
         if speed is not None and float(speed.high) < SLOWER:
             yield (
                 f"{point.name} is slower than the source ({figure(speed, 'x')}): on this hardware"
@@ -71,7 +71,7 @@ def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     chosen = _chosen(content)
     engine = chosen.recipe.rpartition(" ")[0] if chosen else ""
     unchanged = f"{engine} source".strip()
-    source = next((p.trial for p in _measured(content) if p.name == unchanged), None)
+    source = next((p.result for p in _measured(content) if p.name == unchanged), None)
     if source is None or chosen is None or not source.bytes or chosen.memory_reduction is None:
         return
     smaller = 1 - chosen.bytes / source.bytes
@@ -86,9 +86,9 @@ def _memory_behind_file(_: EdgeModel, content: ClassContent) -> Iterator[str]:
 
 def _not_supported(_: EdgeModel, content: ClassContent) -> Iterator[str]:
     for point in content.points:
-        if point.trial.outcome is not TrialOutcome.MEASURED:
-            why = f": {point.trial.message.rstrip('.')}" if point.trial.message else ""
-            yield f"{point.name}: {point.trial.outcome}{why}."
+        if point.result.outcome is not RecipeOutcome.MEASURED:
+            why = f": {point.result.message.rstrip('.')}" if point.result.message else ""
+            yield f"{point.name}: {point.result.outcome}{why}."
 
 
 def _gates_to_pass(model: EdgeModel, content: ClassContent) -> Iterator[str]:
@@ -110,22 +110,22 @@ def _faster_but_for_quality(model: EdgeModel, content: ClassContent) -> Iterator
     speed = float(chosen.speedup.value) if chosen and chosen.speedup else 1.0
     short = [
         p for p in _measured(content)
-        if p.trial.quality and p.trial.speedup and float(p.trial.quality.low) < least
-        and float(p.trial.speedup.low) > speed
+        if p.result.quality and p.result.speedup and float(p.result.quality.low) < least
+        and float(p.result.speedup.low) > speed
     ]  # fmt: skip
     if short:
-        best = max(short, key=lambda p: float(p.trial.speedup.value) if p.trial.speedup else 0)
+        best = max(short, key=lambda p: float(p.result.speedup.value) if p.result.speedup else 0)
         yield (
-            f"{best.name} is {figure(best.trial.speedup, 'x')} as fast, with quality"
-            f" {figure(best.trial.quality)}: it would pass with spec.gates.quality at"
-            f" {_low(best.trial.quality):.2f} or less, if that is good enough for this use."
+            f"{best.name} is {figure(best.result.speedup, 'x')} as fast, with quality"
+            f" {figure(best.result.quality)}: it would pass with spec.gates.quality at"
+            f" {_low(best.result.quality):.2f} or less, if that is good enough for this use."
         )
 
 
 def _narrow_the_interval(model: EdgeModel, content: ClassContent) -> Iterator[str]:
     least = float(model.spec.gates.quality)
     for point in _measured(content):
-        quality = point.trial.quality
+        quality = point.result.quality
         if quality is None or not float(quality.low) < least <= float(quality.value):
             continue
         if float(quality.high) - float(quality.low) > WIDE_INTERVAL:
@@ -204,8 +204,8 @@ def _measured(content: ClassContent) -> list[Point]:
     return [point for point in content.points if point.measured]
 
 
-def _chosen(content: ClassContent) -> Trial | None:
-    return next((point.trial for point in content.points if point.chosen), None)
+def _chosen(content: ClassContent) -> RecipeResult | None:
+    return next((point.result for point in content.points if point.chosen), None)
 
 
 def _low(interval: Interval | None) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skerry.api.modelvariant import TrialOutcome
+from skerry.api.modelvariant import RecipeOutcome
 from skerry.cli.reading import variants_of
 from skerry.decide.build.tries import gates_key
 from skerry.judging.choose import pareto_front
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from skerry.api import ModelVariant
     from skerry.api.edgemodel import TargetStatus
-    from skerry.api.modelvariant import GateResult, Trial
+    from skerry.api.modelvariant import GateResult, RecipeResult
     from skerry.cli.reading import Picture
     from skerry.cli.report.evidence import Evidence
 
 
 @dataclass(frozen=True)
 class Point:
-    """One trial among all of a class.
+    """One recipe result among all of a class.
 
     Attributes:
         number: in the plot and in the table, from 1.
@@ -35,14 +35,14 @@ class Point:
     number: int
     engine: str
     name: str
-    trial: Trial
+    result: RecipeResult
     on_front: bool
     chosen: bool
 
     @property
     def measured(self) -> bool:
         """Whether it has figures."""
-        return self.trial.outcome is TrialOutcome.MEASURED
+        return self.result.outcome is RecipeOutcome.MEASURED
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ClassContent:
 
     Attributes:
         builds: one for each engine that builds for the class, in the order of the ranking.
-        points: all their trials.
+        points: all their recipe results.
     """
 
     target: TargetStatus
@@ -115,18 +115,22 @@ def _class(
 
 
 def _points(target: TargetStatus, builds: tuple[Build, ...]) -> tuple[Point, ...]:
-    """Return the trials of all engines; those from the evidence have raw figures, which statuses lack."""
-    named: list[tuple[str, Trial, bool]] = []
+    """Return the recipe results of all engines; those from the evidence have raw figures, which statuses lack."""
+    named: list[tuple[str, RecipeResult, bool]] = []
     for build in builds:
         status = build.variant.status
-        raw = {trial.recipe: trial for trial in build.evidence.trials} if build.evidence else {}
+        raw = (
+            {result.recipe: result for result in build.evidence.recipe_results}
+            if build.evidence
+            else {}
+        )
         own = build.variant.metadata.name == target.build.variant_name
-        for trial in status.trials:
-            name = f"{build.engine} {trial.recipe}" if len(builds) > 1 else trial.recipe
-            full = raw.get(trial.recipe, trial).model_copy(update={"recipe": name})
-            named.append((build.engine, full, own and trial.recipe == status.chosen))
-    front = set(pareto_front([trial for _, trial, _ in named]))
+        for result in status.recipe_results:
+            name = f"{build.engine} {result.recipe}" if len(builds) > 1 else result.recipe
+            full = raw.get(result.recipe, result).model_copy(update={"recipe": name})
+            named.append((build.engine, full, own and result.recipe == status.chosen))
+    front = set(pareto_front([result for _, result, _ in named]))
     return tuple(
-        Point(number, engine, trial.recipe, trial, trial.recipe in front, chosen)
-        for number, (engine, trial, chosen) in enumerate(named, start=1)
+        Point(number, engine, result.recipe, result, result.recipe in front, chosen)
+        for number, (engine, result, chosen) in enumerate(named, start=1)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from skerry.api.modelvariant import Trial
+from skerry.api.modelvariant import RecipeResult
 from skerry.artifacts.registry import RegistryError
 from skerry.jobs.names import REPORT_FILE
 from skerry.jobs.registry import PART_EVIDENCE, part_of
@@ -23,9 +23,9 @@ MOST_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the report of a build says beyond the status: raw latencies and memory of each trial."""
+    """What the report of a build says beyond the status: raw latencies and memory of each recipe result."""
 
-    trials: tuple[Trial, ...]
+    recipe_results: tuple[RecipeResult, ...]
     node: str
     measured_at: str
 
@@ -54,10 +54,12 @@ def _parsed(blob: bytes, image: str) -> Evidence:
             member = next(m for m in archive.getmembers() if m.name.endswith(REPORT_FILE))
             extracted = archive.extractfile(member)
             report: dict[str, Any] = json.load(extracted) if extracted else {}
-        trials = tuple(Trial.model_validate(trial) for trial in report["trials"])
+        recipe_results = tuple(
+            RecipeResult.model_validate(result) for result in report["recipeResults"]
+        )
     except (tarfile.TarError, StopIteration, ValueError, KeyError, ValidationError) as error:
         raise RegistryError(
             f"its evidence can't be read: {error or type(error).__name__}", image,
             "it may be of another version of Skerry",
         ) from error  # fmt: skip
-    return Evidence(trials, str(report.get("node", "")), str(report.get("measuredAt", "")))
+    return Evidence(recipe_results, str(report.get("node", "")), str(report.get("measuredAt", "")))

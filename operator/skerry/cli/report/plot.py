@@ -28,10 +28,10 @@ def pareto_svg(points: Sequence[Point], quality_gate: float) -> str:
     """Return the plot as an `svg` element; an empty text when nothing was measured.
 
     Args:
-        points: all trials of a class.
+        points: all recipe results of a class.
         quality_gate: least quality, drawn as a line.
     """
-    shown = [p for p in points if p.measured and p.trial.speedup and p.trial.quality]
+    shown = [p for p in points if p.measured and p.result.speedup and p.result.quality]
     if not shown:
         return ""
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
@@ -60,7 +60,7 @@ def _front(axes: Axes, shown: Sequence[Point]) -> None:
 
 def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
     """Draw each point with its number, and a shape for each engine."""
-    saved = [_value(p.trial.memory_reduction) for p in shown]
+    saved = [_value(p.result.memory_reduction) for p in shown]
     scale = Normalize(min(0.0, *saved), max(0.5, *saved))
     engines = dict.fromkeys(point.engine for point in shown)
     for engine, marker in zip(engines, cycle(MARKERS), strict=False):
@@ -68,11 +68,11 @@ def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
         speeds, qualities = zip(*(_place(point) for point in own), strict=True)
         axes.errorbar(
             speeds, qualities,
-            xerr=_reach([p.trial.speedup for p in own]), yerr=_reach([p.trial.quality for p in own]),
+            xerr=_reach([p.result.speedup for p in own]), yerr=_reach([p.result.quality for p in own]),
             fmt="none", ecolor="tab:gray", elinewidth=1, capsize=2, zorder=2,
         )  # fmt: skip
         drawn = axes.scatter(
-            speeds, qualities, c=[_value(p.trial.memory_reduction) for p in own], cmap=COLORS, norm=scale,
+            speeds, qualities, c=[_value(p.result.memory_reduction) for p in own], cmap=COLORS, norm=scale,
             s=[CHOSEN_AREA if p.chosen else AREA for p in own], marker=marker, label=engine,
             edgecolors=["black" if p.on_front else "none" for p in own], linewidths=1.5, zorder=3,
         )  # fmt: skip
@@ -87,7 +87,7 @@ def _points(figure: Figure, axes: Axes, shown: Sequence[Point]) -> None:
 
 
 def _place(point: Point) -> tuple[float, float]:
-    return _value(point.trial.speedup), _value(point.trial.quality)
+    return _value(point.result.speedup), _value(point.result.quality)
 
 
 def _value(interval: Interval | None) -> float:

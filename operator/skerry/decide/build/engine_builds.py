@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from skerry.api import HardwareClass, ModelVariant, ModelVariantStatus
     from skerry.api.hardwareclass import ServingRuntime
-    from skerry.api.modelvariant import Trial
+    from skerry.api.modelvariant import RecipeResult
     from skerry.decide.snapshot import Snapshot
     from skerry.engines.server import Server
     from skerry.decide.build.variants import VariantState
@@ -72,7 +72,7 @@ class EngineBuild:
         return not self.state.has_failed and self.state is not BuildState.CERTIFIED
 
     @property
-    def certified(self) -> Trial | None:
+    def certified(self) -> RecipeResult | None:
         """The build as validation measured it; None unless certified."""
         if self.served is None or self.status is None or self.status.certificate is None:
             return None
@@ -181,7 +181,7 @@ def _state(
     job = job_for(snapshot, work)
     if job is not None:
         return from_job(variant, job, spec.gates, key, now)
-    if variant.status.trials:
+    if variant.status.recipe_results:
         return regated(variant, spec.gates, spec.optimization.search.weights, key, now)
     return None
 

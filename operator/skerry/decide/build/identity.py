@@ -57,7 +57,7 @@ def build_key(
             "engine": str(engine),
             "engineVersion": engine_version,
             "recipeSet": recipe_set,
-            "trials": max_recipes,
+            "maxRecipes": max_recipes,
         }
     )
 

@@ -1,7 +1,7 @@
 """The status of one ModelVariant: from its job, from what an earlier job left, or from new gates.
 
-A finished variant keeps its trials. When only gates or weights change, they are applied to the
-stored trials; a new job runs only where another candidate wins or the certificate no longer holds.
+A finished variant keeps the results of its recipes. When only gates or weights change, they are applied to the
+stored results; a new job runs only where another candidate wins or the certificate no longer holds.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def regated(variant: ModelVariant, gates: Gates, weights: Weights, gates_key: st
             now: datetime) -> VariantState | None:  # fmt: skip
     """Return a finished variant under other gates; None when that requires another job."""
     before = variant.status
-    choice = choose(before.trials, gates, weights)
-    best = leader(before.trials, gates, weights)
-    if not settled(before.trials, best, gates, weights):
+    choice = choose(before.recipe_results, gates, weights)
+    best = leader(before.recipe_results, gates, weights)
+    if not settled(before.recipe_results, best, gates, weights):
         return None
     if choice.chosen is None:
-        nearest = nearest_miss(before.trials, gates, weights)
+        nearest = nearest_miss(before.recipe_results, gates, weights)
         results = evaluate(nearest, gates) if nearest else ()
         status = before.model_copy(update={"gates_key": gates_key, "gates": results})
         message = gates_message(results, gates, choice.explanation)
@@ -163,9 +163,9 @@ def _with_summary(variant: ModelVariant, live: ModelVariantStatus, summary: JobS
     results = tuple(with_message(result) for result in summary.gates)
     status = live.model_copy(
         update={
-            "trials": summary.trials,
+            "recipe_results": summary.recipe_results,
             "chosen": summary.chosen,
-            "front": pareto_front(summary.trials),
+            "front": pareto_front(summary.recipe_results),
             "gates": results,
             "artifact": summary.artifact,
             "certificate": _certificate(variant, summary, issued_at),

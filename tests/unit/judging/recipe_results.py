@@ -1,6 +1,6 @@
-"""Builder of measured trials for the tables."""
+"""Builder of measured recipe results for the tables."""
 
-from skerry.api.modelvariant import Interval, Trial, TrialOutcome
+from skerry.api.modelvariant import Interval, RecipeOutcome, RecipeResult
 from skerry.precision import Precision
 
 
@@ -10,8 +10,10 @@ def interval(value: float, low: float | None = None, high: float | None = None) 
     return Interval(value=f"{value:.4f}", low=f"{bounds[0]:.4f}", high=f"{bounds[1]:.4f}")
 
 
-def trial(recipe: str = "int8", **fields: Interval | TrialOutcome | int | str | None) -> Trial:
-    """Return a trial that passes everything except `fields`."""
+def recipe_result(
+    recipe: str = "int8", **fields: Interval | RecipeOutcome | int | str | None
+) -> RecipeResult:
+    """Return a recipe result that passes everything except `fields`."""
     defaults: dict[str, object] = {
         "quality": interval(0.99, 0.98, 0.995),
         "cosine": interval(0.999),
@@ -19,4 +21,6 @@ def trial(recipe: str = "int8", **fields: Interval | TrialOutcome | int | str | 
         "memory_reduction": interval(0.6, 0.55, 0.62),
         "bytes": 20_000_000,
     }
-    return Trial.model_validate({"recipe": recipe, "precision": Precision.INT8} | defaults | fields)
+    return RecipeResult.model_validate(
+        {"recipe": recipe, "precision": Precision.INT8} | defaults | fields
+    )
