@@ -48,16 +48,16 @@ demo-down: ## clear the demonstration away
 	$(SUDO) $(PYTHON) -m examples.demo down
 
 test: setup lint ## all tests, on labs of their own
-	$(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null
+	$(SUDO) $(PYTHON) images/build.py > /dev/null 2>&1 & $(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null && wait
 	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 tests/unit engines
 	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 \
-		tests/e2e tests/device tests/cluster tests/sources
+		tests/e2e tests/device tests/examples tests/cluster tests/sources
 
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 5 tests/unit engines
 
 test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, twenty times the examples of properties
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit engines
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit tests/examples engines
 	$(PYTHON) -m pytest --hypothesis-profile=explore --timeout 3600 tests/unit/decide tests/unit/api
 
 profile-tests: setup ## where the time of LANE=unit|sources|cluster|device|e2e goes: waiting, CPU, throttled

@@ -19,8 +19,8 @@ settings.load_profile("skerry")
 TESTS = Path(__file__).parent
 LONGEST_FIRST = (
     "e2e/test_story.py", "e2e/test_delivered.py", "e2e/test_examples.py", "e2e/test_docs_start.py",
-    "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "cluster", "sources",
-    "unit/runtime/test_stages.py", "unit/examples", "unit/optimizer/test_stages.py",
+    "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "examples", "cluster", "sources",
+    "unit/runtime/test_stages.py", "unit/optimizer/test_stages.py",
     "unit/judging/guard/test_simulation.py", str(TESTS.parent / "engines/openvino"),
     "unit/runtime/test_protocol.py", "unit/agent/test_golden.py", "unit/api/test_schema_agreement.py",
     "unit/optimizer", "unit/runtime", "unit/agent", "unit/decide/rollout/test_properties.py", "unit/judging",
@@ -33,7 +33,8 @@ UNIT_FOLDERS = (TESTS / "unit", TESTS.parent / "engines")
 UNIT_SECONDS = 60
 """For one unit test, on a machine that does much else; one that starts dozens of processes says so."""
 NATIVE = (
-    *(TESTS / "unit" / name for name in ("examples", "optimizer", "runtime")),
+    *(TESTS / "unit" / name for name in ("optimizer", "runtime")),
+    TESTS / "examples",
     UNIT_FOLDERS[1],
 )
 """These run native libraries, whose warnings nobody here can cure."""

@@ -10,6 +10,7 @@ from examples.demo.scenario import play
 from examples.demo.watch import NotReachedError, console
 from tests.lab import Lab, LabError
 from tests.lab.client.environment import CommandError, bring_up
+from tests.lab.client.install import building_images
 
 LAB_NAME = "demo"
 
@@ -20,7 +21,9 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def up() -> None:
     """Bring up the cluster and play the story; it stays up."""
     try:
-        play(bring_up(LAB_NAME, console.print))
+        with building_images():
+            environment = bring_up(LAB_NAME, console.print)
+        play(environment)
     except (CommandError, LabError, NotReachedError) as error:
         console.print(f"[bold red]{error}[/]")
         sys.exit(1)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +16,26 @@ import yaml
 from tests.lab.client.environment import ROOT, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.lab.client.environment import Environment
 
 NAMESPACE = "skerry-system"
 INSTALL_TIMEOUT = "150s"
 Values = dict[str, Any]
 """The chart's values that name the images, as `images/build.py --values` writes them."""
+
+
+@contextmanager
+def building_images() -> Iterator[None]:
+    """Build images while the block runs; `build_and_push` finds them then, or reports what failed."""
+    command = [sys.executable, "images/build.py"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL) as build:
+        try:
+            yield
+        except BaseException:
+            build.terminate()
+            raise
 
 
 def build_and_push(environment: Environment) -> Values:

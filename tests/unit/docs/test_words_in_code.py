@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from docs.tools.__main__ import DOCS
 from tests.unit.docs.words import found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 ROOT = DOCS.parent
@@ -70,9 +71,14 @@ def _modules(folder: Path) -> Iterator[Path]:
 
 def _faults(path: Path) -> list[str]:
     source = path.read_text()
-    parts = [*_texts(source), *_comments(source), *_names(source)]
-    faults = [f"{line}: {word}" for line, text in parts for word in found(text)]
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    parts = [*_texts(source), *_comments(tokens), *_names(tokens)]
+    faults = [f"{line}: {word}" for line, text in parts for word in _found(text)]
     return list(dict.fromkeys(faults))
+
+
+_found = cache(found)
+"""Names come again and again."""
 
 
 def _texts(source: str) -> Iterator[tuple[int, str]]:
@@ -86,21 +92,17 @@ def _texts(source: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, "".join(map(str, parts))
 
 
-def _comments(source: str) -> Iterator[tuple[int, str]]:
+def _comments(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]:
     """Yield comments; those on consecutive lines are one text."""
-    comments = [token for token in _tokens(source) if token.type == tokenize.COMMENT]
+    comments = [token for token in tokens if token.type == tokenize.COMMENT]
     numbered = enumerate(comments)
     for _, group in groupby(numbered, key=lambda item: item[1].start[0] - item[0]):
         block = [token for _, token in group]
         yield block[0].start[0], " ".join(token.string.strip("# ") for token in block)
 
 
-def _names(source: str) -> Iterator[tuple[int, str]]:
+def _names(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[tuple[int, str]]:
     """Yield names as the words that they consist of."""
-    for token in _tokens(source):
+    for token in tokens:
         if token.type == tokenize.NAME:
             yield token.start[0], token.string.replace("_", " ")
-
-
-def _tokens(source: str) -> Iterator[tokenize.TokenInfo]:
-    return tokenize.generate_tokens(io.StringIO(source).readline)

@@ -13,6 +13,8 @@ GAP, WHITE = re.escape(" "), r"\s+"
 def found(text: str) -> list[str]:
     """Return the words of both lists in a text; what stands in backticks is code."""
     plain = re.sub(r"`[^`]*`", "", text)
+    if not ANY.search(plain):
+        return []
     return [word for word, pattern in (PHRASES | SPELLINGS).items() if pattern.search(plain)]
 
 
@@ -31,3 +33,8 @@ PHRASES = {
 
 SPELLINGS = {word: re.compile(word, re.IGNORECASE) for word in _column("American spelling")}
 """Stems, anywhere in a word."""
+
+ANY = re.compile(
+    "|".join(f"(?:{pattern.pattern})" for pattern in (PHRASES | SPELLINGS).values()), re.IGNORECASE
+)
+"""All of both at once: most texts hold none."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import safetensors.numpy
 
-from tests.unit.examples.local_job import ROOT
+from tests.examples.local_job import ROOT
 from tests.unit.optimizer.candidates import kitchen
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from skerry.api.reasons import BuildReason
 from skerry.decide.conditions import condition_of
 from skerry.engines import find_engine
 from skerry_optimizer.models.running import load, run
-from tests.unit.examples.local_job import CLASS, LocalJobs, run_script
+from tests.examples.local_job import CLASS, LocalJobs, run_script
 from tests.unit.runtime import measuring
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from skerry.render.parts import Object
     from tests.unit.optimizer.registries import Registry
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CLASS = "x86-a"
 PROGRAMS = {"skerry_optimizer": optimizer, "skerry_runtime.measure": measure}
 
