@@ -8,6 +8,7 @@ from enum import StrEnum
 class Precision(StrEnum):
     """The number format that the weights (and for Int8 the arithmetic) of a build use."""
 
+    FLOAT64 = "Float64"
     FLOAT32 = "Float32"
     FLOAT16 = "Float16"
     BFLOAT16 = "BFloat16"

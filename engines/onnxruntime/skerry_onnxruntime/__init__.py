@@ -56,7 +56,7 @@ ENGINE = EnginePlugin(
     platform="onnxruntime_onnx",
     distribution="onnxruntime",
     model_files=("model.onnx",),
-    recipe_set="onnxruntime/1",
+    recipe_set="onnxruntime/2",
     recipes=(
         Recipe(DYNAMIC_INT8, Precision.INT8, f"{_RECIPES}.dynamic_int8:build_dynamic_int8"),
         Recipe(STATIC_INT8, Precision.INT8, f"{_RECIPES}.static_int8:build_static_int8"),

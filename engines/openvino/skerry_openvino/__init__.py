@@ -42,7 +42,7 @@ ENGINE = EnginePlugin(
     platform="openvino_ir",
     distribution="openvino",
     model_files=("model.xml", "model.bin"),
-    recipe_set="openvino/3",
+    recipe_set="openvino/4",
     recipes=(
         Recipe(PTQ_INT8, Precision.INT8, f"{_RECIPES}.post_training:build_int8"),
         Recipe(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry_optimizer.errors import EvaluationError, SourceError
+from skerry_optimizer.models.drawing import check_repeats
 from skerry_optimizer.models.running import NotRunnable, run
 from skerry_runtime.dataset import DatasetError, load_evaluation
 from skerry_runtime.measure.quality import QualityError, check_answers
@@ -18,27 +19,39 @@ if TYPE_CHECKING:
 
     from skerry.api.modelvariant import EvaluationPlan
     from skerry.engines import LoadedModel
+    from skerry_optimizer.models.running import Arrays
     from skerry_runtime.dataset import Dataset
 
 ASKED = 4
 """Samples that the source answers, to see whether its answers suit the metric."""
 
 
-def check_evaluation(file: Path, plan: EvaluationPlan, source: LoadedModel) -> int:
+def check_evaluation(
+    file: Path, plan: EvaluationPlan, source: LoadedModel, drawing: str = ""
+) -> int:
     """Check the data set (`file`): inputs, labels, count of samples; and the metric, by a few answers.
+
+    Args:
+        file: dataset.npz.
+        plan: what is measured.
+        source: as its engine opened it.
+        drawing: its operators that draw random numbers, for people.
 
     Returns:
         How many samples it has.
 
     Raises:
         EvaluationError: The source can't be measured so.
-        SourceError: Its answers are not one for each sample.
+        SourceError: Its answers are not one for each sample, or not the same when asked again.
     """
     try:
         dataset = load_evaluation(file, source.inputs, plan)
     except DatasetError as error:
         raise EvaluationError(str(error)) from error
-    answers = _joined(_answers(source, dataset, plan.dataset.uri), source.outputs[0].name)
+    found = _answers(source, dataset, plan.dataset.uri)
+    check_repeats(source, dataset.sample(0), found[0], drawing)
+    first = source.outputs[0].name
+    answers = _joined([one[first] for one in found], first)
     try:
         check_answers(plan.metric, answers, dataset.labels)
     except QualityError as error:
@@ -49,13 +62,10 @@ def check_evaluation(file: Path, plan: EvaluationPlan, source: LoadedModel) -> i
     return dataset.samples
 
 
-def _answers(source: LoadedModel, dataset: Dataset, uri: str) -> list[NDArray[Any]]:
-    """Return the source's first output for each of the first samples, asked alone."""
-    first = source.outputs[0].name
+def _answers(source: LoadedModel, dataset: Dataset, uri: str) -> list[Arrays]:
+    """Return the source's answers to each of the first samples, asked alone."""
     try:
-        return [
-            run(source, dataset.sample(row))[first] for row in range(min(ASKED, dataset.samples))
-        ]
+        return [run(source, dataset.sample(row)) for row in range(min(ASKED, dataset.samples))]
     except NotRunnable as error:
         raise EvaluationError(
             f"{uri}: the source does not run on a sample of it: {error}; do the arrays hold what the"

@@ -53,6 +53,18 @@ _TABLE = (
 BY_PROTOCOL = {entry.protocol: entry for entry in _TABLE}
 
 
+def storable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that numpy stores and maps without pickle: text has a fixed width there."""
+    if array.dtype.kind != "O":
+        return array
+    return array.astype(np.str_)
+
+
+def usable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a stored array as engines take it: text as Python's own strings."""
+    return array.astype(np.object_) if array.dtype.kind == "U" else array
+
+
 class TensorLike(Protocol):
     """Anything that names a tensor: `skerry.engines.TensorSpec`, `skerry.jobs.files.TensorInfo` in files."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skerry_runtime.artifact import read_golden
 from skerry_runtime.tensors import json_tensors
 
@@ -32,8 +34,8 @@ def replay_set(
         "tolerance": artifact.tolerance,
         "samples": [
             {
-                "request": {"inputs": _row(inputs, index, input_specs)},
-                "outputs": _row(outputs, index, output_specs),
+                "request": {"inputs": json_tensors(_sample(inputs, index), input_specs)},
+                "outputs": json_tensors(_answer(outputs, index), output_specs),
             }
             for index in range(count)
         ],
@@ -43,5 +45,10 @@ def replay_set(
     return content
 
 
-def _row(arrays: Arrays, index: int, specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-    return json_tensors({name: array[index : index + 1] for name, array in arrays.items()}, specs)
+def _sample(arrays: Arrays, index: int) -> Arrays:
+    return {name: array[index : index + 1] for name, array in arrays.items()}
+
+
+def _answer(arrays: Arrays, index: int) -> Arrays:
+    """Return a whole answer, as the server gives it; it may be a scalar."""
+    return {name: np.asarray(array[index]) for name, array in arrays.items()}

@@ -12,12 +12,12 @@ import numpy as np
 from skerry_runtime.limits import MOST_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from skerry.engines import LoadedModel, TensorSpec
-    from skerry_runtime.datatypes import Arrays
+    from skerry.engines import LoadedModel
+    from skerry_runtime.datatypes import Arrays, TensorLike
 
 
 class Session:
@@ -35,7 +35,7 @@ class Session:
         self.inputs = model.inputs
         self.outputs = model.outputs
         self._rows_together = MOST_ROWS if batching else 1
-        self._rows_are_free = _rows_are_free([*self.inputs, *self.outputs])
+        self._rows_are_free = rows_are_free([*self.inputs, *self.outputs])
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> Arrays:
         """Compute `outputs` (all of them when empty) by name.
@@ -66,5 +66,6 @@ class Session:
         ]
 
 
-def _rows_are_free(specs: Sequence[TensorSpec]) -> bool:
+def rows_are_free(specs: Iterable[TensorLike]) -> bool:
+    """Return whether the first axis of each tensor is open, so that samples can be computed together."""
     return all(spec.shape[:1] == (-1,) for spec in specs)

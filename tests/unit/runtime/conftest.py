@@ -187,5 +187,5 @@ def encoder_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     samples = np.random.default_rng(5).normal(size=(4, WIDTH)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(WIDTH, WIDTH)).astype(np.float32)
     answers = np.tanh(samples @ weights)
-    np.savez(folder / "golden.npz", **{"input.x": samples, "output.embedding": answers})
+    np.savez(folder / "golden.npz", **{"input.x": samples, "output.embedding": answers[:, None]})
     return folder

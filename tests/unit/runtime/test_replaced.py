@@ -172,7 +172,7 @@ async def test_its_answers_are_proven_by_the_golden_samples(pod: Pod, tmp_path: 
 @pytest.mark.parametrize("batching", [True, False])
 def test_what_triton_is_given(tmp_path: Path, *, batching: bool) -> None:
     artifact = write_artifact(tmp_path / "model", encoder_model(), batching=batching)
-    np.savez(artifact / "golden.npz", **{"input.x": ROWS, "output.embedding": expected()})
+    np.savez(artifact / "golden.npz", **{"input.x": ROWS, "output.embedding": expected()[:, None]})
     folder = tmp_path / "repository"
     folder.mkdir()
     prepare = command(containers(Flavor.TRITON)["prepare"], {"/repository": str(folder)})

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from skerry.engines import ModelError, NotSupported
 from skerry_onnxruntime.model import load
-from skerry_optimizer.models.describing import nodes_of
+from skerry_optimizer.models.graphs import nodes_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

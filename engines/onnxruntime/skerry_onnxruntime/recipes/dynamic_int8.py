@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from skerry_onnxruntime.narrowing import require_integers
+
 if TYPE_CHECKING:
     from skerry.engines import Ingredients
 
 
 def build_dynamic_int8(ingredients: Ingredients) -> None:
-    """Write the candidate."""
+    """Write the candidate.
+
+    Raises:
+        NotSupported: Nothing in the model can be quantized so.
+    """
     quantize_dynamic(
         ingredients.source, ingredients.target, per_channel=True, weight_type=QuantType.QInt8
     )
+    require_integers(ingredients.source, ingredients.target)

@@ -15,7 +15,8 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from skerry.engines import ModelError, NotSupported
 from skerry_onnxruntime.building import optimize
-from skerry_optimizer.models.describing import nodes_of
+from skerry_onnxruntime.narrowing import require_halves
+from skerry_optimizer.models.graphs import nodes_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -31,7 +32,9 @@ def build_float16(ingredients: Ingredients) -> None:
     Raises:
         NotSupported: On this CPU it would be computed in float32.
     """
+    source = onnx.load(ingredients.source)
     model = convert_float_to_float16(onnx.load(ingredients.source), keep_io_types=True)
+    require_halves(source, model)
     ingredients.target.write_bytes(model.SerializeToString(deterministic=True))
     as_run = ingredients.source.with_name("float16-as-run.onnx")
     try:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from skerry_onnxruntime.narrowing import require_integers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -52,3 +54,4 @@ def build_static_int8(ingredients: Ingredients) -> None:
         activation_type=QuantType.QInt8,
         weight_type=QuantType.QInt8,
     )
+    require_integers(ingredients.source, ingredients.target)

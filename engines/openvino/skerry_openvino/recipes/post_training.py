@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import nncf
 
+from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import Arithmetic
 from skerry_openvino.building import read, save
 from skerry_openvino.operators import is_transformer
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def build_int8(ingredients: Ingredients) -> None:
-    """Write the candidate."""
+    """Write the candidate.
+
+    Raises:
+        NotSupported: NNCF finds nothing to quantize.
+    """
     model = read(ingredients.source)
     quantized = nncf.quantize(
         model,
@@ -30,7 +35,18 @@ def build_int8(ingredients: Ingredients) -> None:
         model_type=model_type(model),
         target_device=nncf.TargetDevice.CPU,
     )
+    require_quantized(quantized, "NNCF finds no operators in the model that it can quantize")
     save(quantized, ingredients.target, Arithmetic.FLOAT32)
+
+
+def require_quantized(model: ov.Model, otherwise: str) -> None:
+    """Check that something is quantized: a copy of the source is no build in int8.
+
+    Raises:
+        NotSupported: Nothing is; says `otherwise`.
+    """
+    if not any(operator.get_type_name() == "FakeQuantize" for operator in model.get_ops()):
+        raise NotSupported(otherwise)
 
 
 def model_type(model: ov.Model) -> nncf.ModelType | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from skerry.api.edgemodel import Assessment
 from skerry.models.assess import family_of, quantizable_share
+from skerry.precision import Precision
+from skerry_optimizer.models.graphs import nodes_of, opsets_of
+from skerry_optimizer.models.precision import INTEGERS, precision_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import ModelProto
 
 MOST_OPERATORS = 20
 """The assessment lies in a status: the most frequent operators are enough."""
@@ -26,28 +27,27 @@ def describe(model: ModelProto, source_digest: str, size: int) -> Assessment:
     parameters = parameters_by_operator(model)
     share = quantizable_share(parameters)
     family = family_of(operators)
-    opset = next((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), 0)
     total = sum(parameters.values())
     return Assessment(
         source_digest=source_digest,
-        format=f"ONNX, opset {opset}",
+        format=f"ONNX, {opsets_of(model)}",
         bytes=size,
         parameters=total,
         operators=dict(operators.most_common(MOST_OPERATORS)),
         quantizable=f"{share:.3f}",
         family=family,
-        message=f"{family} of {total:,} parameters in {len(operators)} operators;"
-        f" {share:.0%} can be quantized",
+        message=f"{family} of {total:,} parameters in {len(operators)} operators; {_potential(model, share)}",
     )
 
 
-def nodes_of(graph: GraphProto) -> Iterator[NodeProto]:
-    """Yield the nodes of a graph and of the graphs inside its nodes."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from nodes_of(inner)
+def _potential(model: ModelProto, share: float) -> str:
+    """Return what is left to quantize, for people."""
+    precision = precision_of(model)
+    if precision in INTEGERS:
+        return f"quantized already ({precision})"
+    if precision is Precision.FLOAT32:
+        return f"{share:.0%} can be quantized"
+    return f"in {precision}, {share:.0%} can be quantized"
 
 
 def parameters_by_operator(model: ModelProto) -> dict[str, int]:

@@ -42,6 +42,11 @@ def model_bytes(file: Path) -> int:
     return file.stat().st_size + sum(path.stat().st_size for path in _external_files(file, model))
 
 
+def has_external_data(file: Path) -> bool:
+    """Return whether the model keeps weights in other files."""
+    return bool(_external_tensors(_parsed(file)))
+
+
 def _parsed(file: Path) -> ModelProto:
     if not file.is_file():
         present = sorted(path.name for path in file.parent.glob("*"))[:8]

@@ -23,11 +23,16 @@ from skerry_optimizer.engine import engine_of
 from skerry_optimizer.errors import SourceError
 from skerry_optimizer.evaluation import check_evaluation
 from skerry_optimizer.models.describing import describe
+from skerry_optimizer.models.drawing import drawing_operators
+from skerry_optimizer.models.folding import fold_weights
+from skerry_optimizer.models.interface import check_interface
 from skerry_optimizer.models.reading import model_bytes, read_model
 from skerry_optimizer.models.running import NotRunnable, load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from onnx import ModelProto
 
     from skerry.api.edgemodel import Assessment
     from skerry.engines import EnginePlugin, LoadedModel
@@ -47,19 +52,26 @@ def assess(workspace: Workspace) -> str:
     plan = AssessPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
     file = workspace.source_file
-    described, source = _read(engine, file, plan.source_digest)
-    samples = check_evaluation(workspace.dataset_file, plan.evaluation, source)
+    model, described, source = _read(engine, file, plan.source_digest)
+    samples = check_evaluation(
+        workspace.dataset_file, plan.evaluation, source, drawing_operators(model)
+    )
     assessment = described.model_copy(update={"dataset": plan.evaluation.assessed(samples)})
     found = assessment.model_dump_json(by_alias=True)
     _keep(workspace, plan, found)
     return found
 
 
-def _read(engine: EnginePlugin, file: Path, digest: str) -> tuple[Assessment, LoadedModel]:
-    """Describe and open the source; what is wrong with it is its own fault, on every node."""
+def _read(
+    engine: EnginePlugin, file: Path, digest: str
+) -> tuple[ModelProto, Assessment, LoadedModel]:
+    """Read, describe and open the source; what is wrong with it is its own fault, on every node."""
     try:
         model = read_model(file)
-        return describe(model, digest, model_bytes(file)), open_source(engine, file)
+        check_interface(model)
+        source = open_source(engine, file)
+        fold_weights(model)
+        return model, describe(model, digest, model_bytes(file)), source
     except StageError as error:
         raise SourceError(str(error)) from error
 

@@ -1,39 +1,45 @@
 """FormatConversion: the source in the engine's format, from ONNX of an opset that recipes understand.
 
-The result is the candidate `source`: float32, which what the engine makes of its graph may make the
-best of all. Converted and original must answer alike; how alike two engines answer is measured
-later, against the baseline, as every candidate is.
+The result is the candidate `source`: in its own precision, which what the engine makes of its graph may make
+the best of all. Converted and original must answer alike, else the source stays at its own opset: a recipe
+that does not know it says so. How alike two engines answer is measured later, against the baseline, as every
+candidate is.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import version_converter
+from onnx import ModelProto, version_converter
 
 from skerry.api.modelvariant import RecipeOutcome
 from skerry.engines import SOURCE, ModelError
 from skerry.jobs.errors import StageError
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.plans import JobPlan
-from skerry.precision import Precision
 from skerry_optimizer.engine import engine_of
-from skerry_optimizer.models.reading import read_model
+from skerry_optimizer.models.folding import fold_weights
+from skerry_optimizer.models.graphs import OWN_DOMAINS, opsets_of
+from skerry_optimizer.models.interface import name_axes
+from skerry_optimizer.models.precision import precision_of
+from skerry_optimizer.models.reading import has_external_data, read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
 from skerry_optimizer.stages.assess import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from onnx import ModelProto
 
     from skerry.engines import EnginePlugin, LoadedModel
     from skerry.jobs.scratch import Workspace
+    from skerry_optimizer.models.running import Arrays
     from skerry_optimizer.samples import Sample
+
+log = logging.getLogger(__name__)
 
 LEAST_OPSET = 13
 """From here on scales per channel can be written down."""
@@ -51,66 +57,94 @@ def convert(workspace: Workspace) -> str:
     """
     plan = JobPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
-    model = read_model(workspace.source_file)
     original = open_source(engine, workspace.source_file)
     sample = calibration_sample(workspace)
-    target = engine.model_in(workspace.folder(SOURCE))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    message = _convert(workspace, engine, model, target)
-    _check_same(engine, original, target, sample)
+    engine.model_in(workspace.folder(SOURCE)).parent.mkdir(parents=True, exist_ok=True)
+    message = _convert(workspace, engine, original, sample)
+    precision = precision_of(read_model(workspace.source_file))
     workspace.write_candidate(
         CandidateFile(
-            recipe=SOURCE, precision=Precision.FLOAT32, outcome=RecipeOutcome.MEASURED,
+            recipe=SOURCE, precision=precision, outcome=RecipeOutcome.MEASURED,
             bytes=workspace.model_bytes(SOURCE), message=message,
         )
     )  # fmt: skip
     return message
 
 
-def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, target: Path) -> str:
+def _convert(
+    workspace: Workspace, engine: EnginePlugin, original: LoadedModel, sample: Sample
+) -> str:
+    """Convert the best prepared form that answers as the original does; return what was done."""
+    before = _answers(original, sample)
+    target = engine.model_in(workspace.folder(SOURCE))
     prepared = workspace.work / workspace.source_file.name
-    done = [_prepare(model, workspace.source_file, prepared)]
-    try:
-        done.append(engine.convert(prepared, target))
-    except ModelError as error:
-        raise StageError(str(error)) from error
-    prepared.unlink(missing_ok=True)
-    return "; ".join(filter(None, done))
+    refused: list[str] = []
+    ranks = {name: array.ndim for name, array in before.items()}
+    for form, done in _forms(workspace.source_file, ranks):
+        prepared.write_bytes(form.SerializeToString(deterministic=True))
+        try:
+            said = engine.convert(prepared, target)
+            _check_same(engine, before, target, sample)
+        except (ModelError, StageError) as error:
+            refused.append(str(error))
+            continue
+        finally:
+            prepared.unlink(missing_ok=True)
+        return "; ".join(filter(None, [done, said]))
+    raise StageError(refused[-1])
 
 
-def _prepare(model: ModelProto, original: Path, target: Path) -> str:
-    """Write the source as one ONNX file of a fitting opset; return what was done."""
-    version = opset_of(model)
-    if version < LEAST_OPSET:
-        model = _upgraded(model, version)
-        target.write_bytes(model.SerializeToString(deterministic=True))
-        return f"converted from opset {version} to {TARGET_OPSET}"
-    if sum(1 for _ in original.parent.iterdir()) > 1:
-        target.write_bytes(model.SerializeToString(deterministic=True))
-        return f"opset {version}, weights gathered into one file"
-    shutil.copyfile(original, target)
-    return f"opset {version}, taken as it is"
+def _forms(file: Path, ranks: dict[str, int]) -> Iterator[tuple[ModelProto, str]]:
+    """Yield the source as most recipes understand it, then as it came, each with what was done for it."""
+    model = read_model(file)
+    name_axes(model, ranks)
+    lifted = _upgraded(model) if opset_of(model) < LEAST_OPSET else None
+    done = _said(model, lifted, gathered=has_external_data(file))
+    form = lifted or model
+    count = fold_weights(form)
+    yield form, f"{done}, {count} weights made initializers" if count else done
+    if lifted or count:
+        as_it_came = read_model(file)
+        name_axes(as_it_came, ranks)
+        yield as_it_came, _said(model, None, gathered=has_external_data(file))
 
 
-def _upgraded(model: ModelProto, version: int) -> ModelProto:
+def _said(model: ModelProto, lifted: ModelProto | None, *, gathered: bool) -> str:
+    """Return what was done to a source before its engine converts it."""
+    if lifted is not None:
+        return f"converted from opset {opset_of(model)} to {TARGET_OPSET}"
+    return (
+        f"{opsets_of(model)}, {'weights gathered into one file' if gathered else 'taken as it is'}"
+    )
+
+
+def _upgraded(model: ModelProto) -> ModelProto | None:
+    """Return the model with a newer opset; None where ONNX can't convert it, or it names none."""
+    if not any(one.domain in OWN_DOMAINS for one in model.opset_import):
+        return None
     try:
         return version_converter.convert_version(model, TARGET_OPSET)
-    except (RuntimeError, onnx.checker.ValidationError) as error:
-        raise StageError(
-            f"the source's opset {version} can't be converted to {TARGET_OPSET}"
-            f" ({str(error).splitlines()[0]}): export the model with opset {TARGET_OPSET}"
-        ) from error
+    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+        log.info("the source stays at its opset: %s", str(error).splitlines()[0])
+        return None
 
 
-def _check_same(
-    engine: EnginePlugin, original: LoadedModel, converted: Path, sample: Sample
-) -> None:
+def _answers(model: LoadedModel, sample: Sample) -> Arrays:
     try:
-        before, after = (run(one, sample) for one in (original, load(engine, converted)))
+        return run(model, sample)
     except NotRunnable as error:
         raise StageError(
             f"the source does not run on a sample of the data set: {error}; do the data set's arrays"
             " hold what the model expects?"
+        ) from error
+
+
+def _check_same(engine: EnginePlugin, before: Arrays, converted: Path, sample: Sample) -> None:
+    try:
+        after = run(load(engine, converted), sample)
+    except NotRunnable as error:
+        raise StageError(
+            f"{engine.title} does not run the source on a sample of the data set: {error}; name another engine"
         ) from error
     alike = likeness(before, after)
     if alike < LEAST_LIKENESS:
@@ -122,4 +156,4 @@ def _check_same(
 
 def opset_of(model: ModelProto) -> int:
     """Return the version of ONNX's own operators."""
-    return next((one.version for one in model.opset_import if one.domain in {"", "ai.onnx"}), 1)
+    return next((one.version for one in model.opset_import if one.domain in OWN_DOMAINS), 1)

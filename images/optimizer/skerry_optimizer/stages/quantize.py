@@ -25,7 +25,8 @@ from skerry.jobs.plans import JobPlan
 from skerry.models.assess import family_of
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.engine import engine_of
-from skerry_optimizer.models.describing import nodes_of
+from skerry_optimizer.models.graphs import nodes_of
+from skerry_optimizer.models.precision import INTEGERS, precision_of
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, load, run
 from skerry_optimizer.samples import calibration_samples
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from skerry_optimizer.samples import Sample
 
 BUILD = "build-recipes"
+QUANTIZED = (
+    "the source is quantized already, and a second quantization would lose more: the recipe"
+    f" `{SOURCE}` builds it as it is"
+)
 
 
 def quantize(workspace: Workspace) -> str:
@@ -73,8 +78,13 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
     engine = engine_of(JobPlan.from_environment(os.environ).engine)
     samples = calibration_samples(workspace)
+    precision = precision_of(read_model(workspace.source_file))
     for name in names:
-        candidate = _built(workspace, engine, engine.recipe(name), samples)
+        recipe = engine.recipe(name)
+        if precision in INTEGERS and recipe.precision in INTEGERS:
+            workspace.add_candidate(_candidate(recipe, RecipeOutcome.NOT_SUPPORTED, QUANTIZED))
+            continue
+        candidate = _built(workspace, engine, recipe, samples)
         if candidate.outcome is not RecipeOutcome.MEASURED:
             workspace.remove_model(name)
         workspace.add_candidate(candidate)

@@ -23,6 +23,7 @@ from skerry_runtime.measure import bench as bench_module
 from skerry_runtime.measure.files import write_judged
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.quality import Quality, QualityError, judge, same_answers
+from skerry_runtime.session import rows_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -174,8 +175,14 @@ class _Judging:
         return [self._known[row] for row in rows]
 
     def _in_batches(self, alone: NDArray[Any]) -> tuple[Quality, bool]:
-        """Return the worse quality of alone and in batches, and whether batches may be served."""
+        """Return the worse quality of alone and in batches, and whether batches may be served.
+
+        A model that fixes its first axis takes samples one by one.
+        """
         by_itself = self._judge(alone)
+        loaded = self._process.loaded
+        if not rows_are_free([*loaded.inputs, *loaded.outputs]):
+            return by_itself, False
         batches = list(full_batches(len(alone)))
         probe = self._batched(batches[:PROBE_BATCHES])
         rows = sorted(probe)

@@ -90,7 +90,7 @@ def _splits(bench: Bench, inputs: tuple[TensorInfo, ...]) -> dict[Split, Dataset
 def _message(bench: Bench, found: BaselineFile, memory: Memory) -> str:
     increment = median(increments(found.baseline_peaks, found.empty_peaks))
     return (
-        f"source in float32 on {bench.plan.baseline_engine} {found.engine_version},"
+        f"source on {bench.plan.baseline_engine} {found.engine_version},"
         f" {bench.threads} thread(s) as under"
         f" {bench.plan.limits.cpu} CPU: p50 {found.p50_milliseconds:.2f} ms,"
         f" {increment / 1e6:.0f} MB over the empty runtime at its peak"

@@ -13,6 +13,7 @@ import numpy as np
 
 from skerry.api.modelvariant import RecipeResult
 from skerry.engines import SOURCE
+from skerry_runtime.datatypes import storable, usable
 from skerry_runtime.measure.process import ModelFile, WorkerError
 
 if TYPE_CHECKING:
@@ -74,17 +75,20 @@ class Samples:
 
     def first(self) -> dict[str, NDArray[Any]]:
         """Return one sample as the inputs of an inference."""
-        return {name: np.load(file, mmap_mode="r")[:1].copy() for name, file in self.files.items()}
+        return {
+            name: usable(np.load(file, mmap_mode="r")[:1].copy())
+            for name, file in self.files.items()
+        }
 
     def inputs(self) -> dict[str, NDArray[Any]]:
         """Return all samples in memory."""
-        return {name: np.load(file) for name, file in self.files.items()}
+        return {name: usable(np.load(file)) for name, file in self.files.items()}
 
     def write(self, dataset: Dataset) -> None:
         """Put a split on disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for place, name in enumerate(self.names):
-            np.save(self._input(place), dataset.inputs[name])
+            np.save(self._input(place), storable(dataset.inputs[name]))
         if dataset.labels is not None:
             np.save(self.folder / f"{self.split}.labels.npy", dataset.labels)
 

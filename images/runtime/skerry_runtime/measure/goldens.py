@@ -14,6 +14,8 @@ import numpy as np
 from skerry.jobs.files import Tolerance
 from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX
 from skerry.tasks import TENSOR_INFERENCE
+from skerry_runtime.datatypes import storable
+from skerry_runtime.measure.process import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +53,7 @@ def write_golden(
     with bench.started(candidate.model) as process:
         runs = [*runs, *golden_runs(process, samples)]
     certified = runs[0]
-    arrays = {INPUT_PREFIX + name: array for name, array in samples.inputs().items()}
+    arrays = {INPUT_PREFIX + name: storable(array) for name, array in samples.inputs().items()}
     arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}
     np.savez(bench.workspace.golden, allow_pickle=False, **arrays)
     vectors = TENSOR_INFERENCE.metrics[bench.metric].vectors
@@ -76,7 +78,19 @@ def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: boo
 
 
 def _joined(answers: Sequence[Arrays]) -> Arrays:
-    return {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+    """Return whole answers along a new first axis: an output need not have one for samples.
+
+    Raises:
+        WorkerError: The shape of an output depends on the sample.
+    """
+    for name in answers[0]:
+        shapes = sorted({one[name].shape for one in answers})
+        if len(shapes) > 1:
+            raise WorkerError(
+                f"the output `{name}` has other shapes for other samples ({shapes[0]}, {shapes[-1]}), which golden"
+                " samples can't hold: export the model with one shape, or without this output"
+            )
+    return {name: storable(np.stack([one[name] for one in answers])) for name in answers[0]}
 
 
 def _deviation(one: NDArray[Any], other: NDArray[Any]) -> float:

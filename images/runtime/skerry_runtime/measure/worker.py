@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.engines import InputError, ModelError, first_line
+from skerry_runtime.datatypes import usable
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.memory import Memory, memory_now
 from skerry_runtime.session import Session
@@ -63,7 +64,7 @@ class Worker:
         """
         times, answers = [], []
         for row in rows:
-            sample = {name: np.array(array[row : row + 1]) for name, array in self._samples.items()}
+            sample = self._rows(slice(row, row + 1))
             before = time.process_time()
             seconds, answer = self._call(sample)
             rest = spread * (time.process_time() - before) - seconds
@@ -75,17 +76,15 @@ class Worker:
 
     def batch(self, rows: Sequence[int]) -> NDArray[Any]:
         """Run samples together; returns the first output."""
-        chosen = list(rows)
-        samples = {name: np.array(array[chosen]) for name, array in self._samples.items()}
-        return self._call(samples)[1]
+        return self._call(self._rows(list(rows)))[1]
 
     def outputs(self, rows: Sequence[int]) -> list[Arrays]:
         """Run samples one by one; returns all outputs of each."""
         session = self._loaded()
-        return [
-            session.run({name: np.array(a[row : row + 1]) for name, a in self._samples.items()})
-            for row in rows
-        ]
+        return [session.run(self._rows(slice(row, row + 1))) for row in rows]
+
+    def _rows(self, chosen: slice | list[int]) -> Arrays:
+        return {name: usable(np.array(array[chosen])) for name, array in self._samples.items()}
 
     def _call(self, inputs: Arrays) -> tuple[float, NDArray[Any]]:
         session = self._loaded()

@@ -1,0 +1,29 @@
+"""Walks through ONNX graphs, those inside of nodes included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onnx import GraphProto, ModelProto, NodeProto
+
+OWN_DOMAINS = frozenset({"", "ai.onnx"})
+"""Of ONNX's own operators."""
+
+
+def opsets_of(model: ModelProto) -> str:
+    """Return the versions of the operators that the model names, ONNX's own first."""
+    own = [f"opset {one.version}" for one in model.opset_import if one.domain in OWN_DOMAINS]
+    others = (one for one in model.opset_import if one.domain not in OWN_DOMAINS)
+    return ", ".join([*own, *(f"{one.domain} {one.version}" for one in others)]) or "no opset"
+
+
+def nodes_of(graph: GraphProto) -> Iterator[NodeProto]:
+    """Yield the nodes of a graph and of the graphs inside its nodes."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from nodes_of(inner)
