@@ -62,7 +62,7 @@ def test_a_convolution_computes_in_int8(tmp_path: Path) -> None:
 
 
 def test_what_accuracy_control_has_undone_whole_is_no_build_in_int8(perceptron: Kitchen) -> None:
-    with pytest.raises(NotSupported, match=r"lose more than 0\.2% .* nothing stays in int8"):
+    with pytest.raises(NotSupported, match=r"costs more than 0\.2% .* nothing stays in int8"):
         perceptron.make(engine.PTQ_INT8_ACCURATE)
 
 
