@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 MOST_DROP = 0.002
 """Share of the variation that may be lost."""
 
-NOTHING_LEFT = f"any operator in int8 costs more than {MOST_DROP:.1%} of the answers' variation: nothing stays in int8"
+NOTHING_LEFT = (
+    f"int8 of any operator costs more than {MOST_DROP:.1%} of the variation: nothing stays in int8"
+)
 
 RANKING_SAMPLES = 32
 MOST_STEPS = 12
