@@ -58,6 +58,7 @@ unit: setup ## the tests that need no cluster
 
 test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, twenty times the examples of properties
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit tests/examples engines
+	$(SUDO) $(PYTHON) -m pytest -m long tests/e2e
 	$(PYTHON) -m pytest --hypothesis-profile=explore --timeout 3600 tests/unit/decide tests/unit/api
 
 profile-tests: setup ## where the time of LANE=unit|sources|cluster|device|e2e goes: waiting, CPU, throttled

@@ -1,7 +1,7 @@
 """The examples on real kubelets, applied as their READMEs say, with answers that are right.
 
-As their READMEs say but for time: two recipe results, as each recipe more is a quarter of a minute of two busy
-cores; the examples of rollouts have one class, soak for seconds and are built by one engine. All are applied
+As their READMEs say but for time: two recipes, as each one more is a quarter of a minute of two busy cores, and
+soaks of seconds; the examples of rollouts have one class, soak for seconds and are built by one engine. All are applied
 before the first is waited for, so that one is built while another is rolled out. (test_docs_start.py applies
 `tiny`, test_replaced.py `replaced-runtime`; tests/sources and test_delivered.py have the sources.)
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 CLASS = "x86-a"
-TRIALS = {"search": {"maxRecipes": 2}}
+QUICK = {"optimization": {"search": {"maxRecipes": 2}}, "rollout": {"soak": "5s"}}
 ROLLOUT_SECONDS = 600.0
 IMPOSSIBLE = "digits-impossible"
 RING, REGION = "example.com/ring", "topology.kubernetes.io/region"
@@ -85,8 +85,8 @@ def applied(
         install.push_folder(world.environment, made / "dataset", f"datasets/{name}:1")
         datasets[name] = made / "dataset" / "dataset.npz"
     bodies = [
-        *(manifest(world, f"{name}/edgemodel.yaml", {"optimization": TRIALS}) for name in ANSWERS),
-        manifest(world, "digits/impossible.yaml", {"optimization": TRIALS}),
+        *(manifest(world, f"{name}/edgemodel.yaml", QUICK) for name in ANSWERS),
+        manifest(world, "digits/impossible.yaml", QUICK),
         *(quick(world, f"{name}/edgemodel.yaml") for name in ("rings", "manual-promotion")),
     ]
     for body in bodies:

@@ -83,7 +83,9 @@ def served(world: World, namespace: str, tiny: Path) -> Iterator[str]:
 WRITES = (("job", "route", "delete"), ("variant-status", "status", "daemonset"))
 
 
-@pytest.mark.parametrize("writes", WRITES, ids=" ".join)
+@pytest.mark.parametrize(
+    "writes", [WRITES[0], pytest.param(WRITES[1], marks=pytest.mark.long)], ids=" ".join
+)
 def test_killed_after_a_write_it_ends_as_without(
     world: World, namespace: str, served: str, writes: tuple[str, ...]
 ) -> None:
