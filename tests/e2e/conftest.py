@@ -11,6 +11,7 @@ from tests.e2e.faulty import add_field_fault
 from tests.e2e.world import World
 from tests.lab.client import install
 from tests.lab.client.environment import ROOT, of_lab, run
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lab import Lab
 
 CLASSES = ("x86-a", "x86-b")
+GONE_SECONDS = 120.0
 
 
 @pytest.fixture(scope="session")
@@ -61,4 +63,7 @@ def namespace(world: World, request: pytest.FixtureRequest) -> Iterator[str]:
     kubectl(
         "-n", name, "delete", "pods", "--all", "--force", "--grace-period=0", "--ignore-not-found"
     )
-    kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=120s")
+    found = ("get", "namespace", name, "--ignore-not-found", "--output=name")
+    wait_for(
+        f"namespace {name} to go", lambda: kubectl(*found), lambda left: not left, GONE_SECONDS
+    )

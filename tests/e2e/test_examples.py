@@ -1,9 +1,9 @@
 """The examples on real kubelets, applied as their READMEs say, with answers that are right.
 
 As their READMEs say but for time: two recipes, as each one more is a quarter of a minute of two busy cores, and
-soaks of seconds; the examples of rollouts have one class, soak for seconds and are built by one engine. All are applied
-before the first is waited for, so that one is built while another is rolled out. (test_docs_start.py applies
-`tiny`, test_replaced.py `replaced-runtime`; tests/sources and test_delivered.py have the sources.)
+soaks of seconds; the examples of rollouts have one class and are built by one engine. All are applied before the
+first is waited for, so that one is built while another is rolled out. (test_docs_start.py applies `tiny`,
+test_replaced.py `replaced-runtime`; tests/sources and test_delivered.py have the sources.)
 """
 
 from __future__ import annotations
