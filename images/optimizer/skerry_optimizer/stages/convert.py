@@ -28,7 +28,6 @@ from skerry_optimizer.models.precision import precision_of
 from skerry_optimizer.models.reading import has_external_data, read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample
-from skerry_optimizer.stages.assess import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +56,7 @@ def convert(workspace: Workspace) -> str:
     """
     plan = JobPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
-    original = open_source(engine, workspace.source_file)
+    original = _opened(engine, workspace.source_file)
     sample = calibration_sample(workspace)
     engine.model_in(workspace.folder(SOURCE)).parent.mkdir(parents=True, exist_ok=True)
     message = _convert(workspace, engine, original, sample)
@@ -92,6 +91,16 @@ def _convert(
             prepared.unlink(missing_ok=True)
         return "; ".join(filter(None, [done, said]))
     raise StageError(refused[-1])
+
+
+def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
+    try:
+        return load(engine, file)
+    except NotRunnable as error:
+        raise StageError(
+            f"{error}; leave the choice of the engine to Skerry (no `engine` in the target), or name one that has"
+            " these operators"
+        ) from error
 
 
 def _forms(file: Path, ranks: dict[str, int]) -> Iterator[tuple[ModelProto, str]]:
