@@ -96,8 +96,10 @@ def push_sources(environment: Environment, made: Path) -> None:
 
 def clear(environment: Environment) -> None:
     """Delete what an earlier demonstration left: the story begins without a model that serves."""
-    words = ("--ignore-not-found", "--cascade=foreground")
-    environment.kubectl("-n", NAMESPACE, "delete", "edgemodel", MODEL, *words)
+    # The load first: it would count what it asks in vain for as lost.
+    for what in (("daemonset", "load"), ("edgemodel", MODEL)):
+        words = ("--ignore-not-found", "--cascade=foreground")
+        environment.kubectl("-n", NAMESPACE, "delete", *what, *words)
 
 
 def apply_example(environment: Environment) -> int:
