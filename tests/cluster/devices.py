@@ -62,6 +62,7 @@ class Devices:
 
     Attributes:
         bad: revisions that every agent fails, by rule.
+        building: jobs that build do not end yet.
         found: what each node's agent reports in addition, by node: {"facts": ...}.
         shortfall: engines whose builds come to nothing: no candidate passes the gates.
         soaking: no agent is done with its candidate yet.
@@ -73,6 +74,7 @@ class Devices:
     api: Api
     classes: Mapping[str, tuple[str, ...]]
     bad: dict[str, str] = field(default_factory=dict)
+    building: bool = False
     shortfall: frozenset[str] = frozenset()
     soaking: bool = False
     stuck: dict[tuple[str, str], Stuck] = field(default_factory=dict)
@@ -170,8 +172,11 @@ class Devices:
             self.api.merge(kinds.POD, pod, {"status": _building(pod)}, "status")
         elif component == COMPONENT_FETCHER and phase == "Running":
             self._fetch(pod)
-        elif component != "runtime" and phase == "Running":
+        elif component != "runtime" and phase == "Running" and not self._is_held(pod):
             self.api.merge(kinds.POD, pod, {"status": self._built(pod)}, "status")
+
+    def _is_held(self, pod: Object) -> bool:
+        return self.building and pod["spec"]["containers"][0]["name"] != "assess"
 
     def _fetch(self, pod: Object) -> None:
         """Run a fetch job's pod; its processes run concurrently, since nodes must keep renewing their Leases."""

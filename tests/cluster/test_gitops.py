@@ -69,6 +69,7 @@ def test_what_the_operator_has_not_seen_is_not_ready(
 ) -> None:
     """A new object without a status: kstatus alone would call it Current."""
     world.operator.stop()
+    world.devices.building = True
     world.kubectl.apply(manifest(world.registry, NAME))
     waits["Ready"] = wait_in_background(world.kubectl, NAME, "Ready")
     spec = {"nodeSelector": {"test.skerry.dev/class": "nobody"}}
@@ -100,6 +101,7 @@ def test_optimizing_is_on_its_way(world: World, judge: Verdicts) -> None:
         v for v in found if any(c["type"] == "Reconciling" for c in v["status"]["conditions"])
     ]
     seen = judge(*running)
+    world.devices.building = False
     assert {one.both for one in seen} == {ON_ITS_WAY}
     assert "job" in seen[0].argocd_message
 

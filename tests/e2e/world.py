@@ -175,8 +175,8 @@ def tiny_model(registry: str, namespace: str, name: str, classes: list[str]) -> 
                 "serving": {"resources": {"limits": {"cpu": "500m", "memory": "256Mi"}}},
                 "rollout": {
                     "waves": [{"percent": 50}, {"percent": 100}],
-                    "traffic": [50],
-                    "soak": "5s",
+                    "traffic": [20, 60],
+                    "soak": "10s",
                     "rollbackWindow": "10m",
                 },
                 # Latency faults are the demonstration's and the simulation's.
