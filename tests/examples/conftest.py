@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.optimizer.registries import Registry, running_registry
+from tests.unit.optimizer.registries import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+__all__ = ["registry"]
+
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """Yield a registry for all tests."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

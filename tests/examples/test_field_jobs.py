@@ -10,6 +10,7 @@ import pytest
 import yaml
 from onnx import numpy_helper, parser
 
+from skerry_runtime.datatypes import usable
 from skerry_runtime.engine import load_model
 from tests.examples.local_job import CLASS, LocalJobs
 from tests.unit.runtime import measuring
@@ -71,15 +72,14 @@ def lay_out(folder: Path, model: onnx.ModelProto, arrays: dict[str, NDArray[Any]
     onnx.save(model, folder / "model" / "model.onnx")
     loaded = load_model("ONNXRuntime", folder / "model" / "model.onnx", threads=1)
     best = [
-        int(loaded.run(["scores"], {k: _row(v, row) for k, v in arrays.items()})[0].argmax())
+        int(
+            loaded.run(["scores"], {k: usable(v[row : row + 1]) for k, v in arrays.items()})[
+                0
+            ].argmax()
+        )
         for row in range(SAMPLES)
     ]
     np.savez(folder / "dataset" / "dataset.npz", labels=np.array(best), **arrays)  # type: ignore[arg-type]
-
-
-def _row(array: NDArray[Any], row: int) -> NDArray[Any]:
-    found = array[row : row + 1]
-    return found.astype(np.object_) if found.dtype.kind == "U" else found
 
 
 @pytest.mark.parametrize(

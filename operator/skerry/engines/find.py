@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from skerry import plugins
 
+if TYPE_CHECKING:
     from skerry.engines.plugin import EnginePlugin
 
 GROUP = "skerry.engines"
@@ -25,9 +23,7 @@ def installed_engines() -> dict[str, EnginePlugin]:
     The distribution of an engine's own libraries may still be missing: images hold the
     descriptions of all engines of a release, and the libraries of their own.
     """
-    loaded = (_loaded(entry) for entry in entry_points(group=GROUP))
-    found = [engine for engine in loaded if not isinstance(engine, str)]
-    return {engine.name: engine for engine in sorted(found, key=lambda engine: engine.name)}
+    return {engine.name: engine for engine in plugins.loaded(GROUP)}
 
 
 def find_engine(name: str) -> EnginePlugin:
@@ -47,19 +43,6 @@ def find_engine(name: str) -> EnginePlugin:
 
 def damaged_engines() -> list[str]:
     """Return a sentence for each distribution whose engine can't be loaded."""
-    loaded = (_loaded(entry) for entry in entry_points(group=GROUP))
-    return [why for why in loaded if isinstance(why, str)]
-
-
-@cache
-def _loaded(entry: EntryPoint) -> EnginePlugin | str:
-    """Return what a distribution brings, or why that fails; the other engines are not its affair."""
-    try:
-        found: EnginePlugin = entry.load()
-        has_name = bool(found.name)
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
-        return (
-            f"the engine of {entry.value} can't be loaded ({type(error).__name__}: {error}); mend or"
-            " remove its distribution"
-        )
-    return found if has_name else f"the engine of {entry.value} has no name"
+    return [
+        f"the engine of {why}; mend or remove its distribution" for why in plugins.damaged(GROUP)
+    ]

@@ -28,7 +28,7 @@ def leader(
 
 
 def beaten(result: RecipeResult, best: RecipeResult | None, weights: Weights) -> bool:
-    """Return whether `recipe result` at its fastest scores less than `best` at its slowest."""
+    """Return whether `result` at its fastest scores less than `best` at its slowest."""
     return best is not None and _span(result, weights)[1] < _span(best, weights)[0]
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from skerry.jobs.plans import RegistryAccess
@@ -71,3 +72,10 @@ def docker_config(folder: Path, address: str, password: str = PASSWORD) -> Path:
     file = folder / "config.json"
     file.write_text(json.dumps({"auths": {address: {"auth": secret}}}))
     return file
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Yield a registry for all tests; a conftest.py that imports it has it."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as started:
+        yield started

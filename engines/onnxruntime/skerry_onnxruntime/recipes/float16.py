@@ -15,7 +15,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from skerry.engines import ModelError, NotSupported
 from skerry_onnxruntime.building import optimize
-from skerry_onnxruntime.narrowing import require_halves
+from skerry_onnxruntime.narrowing import count_halves
 from skerry_optimizer.models.graphs import nodes_of
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ def build_float16(ingredients: Ingredients) -> None:
     """Write the candidate; inputs and outputs stay float32.
 
     Raises:
-        NotSupported: On this CPU it would be computed in float32.
+        NotSupported: It would be a copy, or on this CPU computed in float32.
     """
     source = onnx.load(ingredients.source)
-    model = convert_float_to_float16(onnx.load(ingredients.source), keep_io_types=True)
-    require_halves(source, model)
+    before = count_halves(source)
+    model = convert_float_to_float16(source, keep_io_types=True)
+    if count_halves(model) <= before:
+        raise NotSupported("the model has no weights in float32 that float16 could store")
     ingredients.target.write_bytes(model.SerializeToString(deterministic=True))
     as_run = ingredients.source.with_name("float16-as-run.onnx")
     try:

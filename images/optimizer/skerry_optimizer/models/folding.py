@@ -14,6 +14,8 @@ import numpy as np
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from skerry_optimizer.models.graphs import OWN_DOMAINS, graphs_in, nodes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,44 +34,34 @@ def fold_weights(model: ModelProto) -> int:
     graph = model.graph
     known = {tensor.name: tensor for tensor in graph.initializer}
     given = {value.name for value in graph.input}
-    folded: dict[str, NDArray[Any]] = {}
-    small: dict[str, NDArray[Any]] = {}
-    gone: list[NodeProto] = []
+    made: dict[str, NDArray[Any]] = {}
     readers = Counter(_names_read(graph))
 
     def value_of(name: str) -> NDArray[Any] | None:
-        if name in folded or name in small:
-            return folded.get(name, small.get(name))
         if name in known and name not in given:
             return numpy_helper.to_array(known[name])
-        return None
+        return made.get(name)
 
     for node in graph.node:
         array = _constant(node)
-        if array is None and node.op_type in MOVING and node.domain in {"", "ai.onnx"}:
+        if array is None and node.op_type in MOVING and node.domain in OWN_DOMAINS:
             values = [value_of(name) for name in node.input]
             # A weight that others read as it is would be stored twice.
             if all(value is not None for value in values) and readers[node.input[0]] == 1:
                 array = _computed(model, node, values)
-        if array is None:
-            continue
-        if prod(array.shape) >= LEAST_ELEMENTS:
-            folded[node.output[0]] = array
-            gone.append(node)
-        else:
-            small[node.output[0]] = array
-    outputs = {value.name for value in graph.output}
-    gone = [node for node in gone if node.output[0] not in outputs]
-    for node in gone:
+        if array is not None:
+            made[node.output[0]] = array
+    kept = {value.name for value in graph.output}
+    weights = {name for name in made.keys() - kept if prod(made[name].shape) >= LEAST_ELEMENTS}
+    for node in [node for node in graph.node if weights.intersection(node.output)]:
         graph.node.remove(node)
-        array = folded[node.output[0]]
-        graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
-    _drop_unused(graph, (set(known) | set(folded)) - given)
-    return len(gone)
+        graph.initializer.append(numpy_helper.from_array(made[node.output[0]], node.output[0]))
+    _drop_unused(graph, (known.keys() | weights) - given)
+    return len(weights)
 
 
 def _constant(node: NodeProto) -> NDArray[Any] | None:
-    if node.op_type != "Constant" or node.domain not in {"", "ai.onnx"}:
+    if node.op_type != "Constant" or node.domain not in OWN_DOMAINS:
         return None
     tensor = next((one.t for one in node.attribute if one.name == "value"), None)
     return None if tensor is None else numpy_helper.to_array(tensor)
@@ -77,18 +69,19 @@ def _constant(node: NodeProto) -> NDArray[Any] | None:
 
 def _computed(model: ModelProto, node: NodeProto, values: list[Any]) -> NDArray[Any] | None:
     """Return what a node makes of constants; None where ONNX's reference does not know it."""
-    names = [name for name in node.input if name]
     inputs = [
         helper.make_tensor_value_info(
             name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
         )
-        for name, value in zip(names, values, strict=True)
+        for name, value in zip(node.input, values, strict=True)
     ]
     output = helper.make_value_info(node.output[0], helper.make_tensor_type_proto(0, None))
     graph = helper.make_graph([node], "weight", inputs, [output])
     alone = helper.make_model(graph, opset_imports=model.opset_import)
     try:
-        answers: Any = ReferenceEvaluator(alone).run(None, dict(zip(names, values, strict=True)))
+        answers: Any = ReferenceEvaluator(alone).run(
+            None, dict(zip(node.input, values, strict=True))
+        )
     except Exception:  # noqa: BLE001 - the node stays as it is, whatever the reference lacks
         return None
     return np.asarray(answers[0])
@@ -104,8 +97,7 @@ def _drop_unused(graph: GraphProto, candidates: set[str]) -> None:
 def _names_read(graph: GraphProto) -> Iterator[str]:
     """Yield what nodes read and what the graph gives, in graphs inside of nodes too."""
     yield from (value.name for value in graph.output)
-    for node in graph.node:
+    for node in nodes_of(graph):
         yield from node.input
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _names_read(inner)
+        for inner in graphs_in(node):
+            yield from (value.name for value in inner.output)

@@ -24,6 +24,11 @@ def nodes_of(graph: GraphProto) -> Iterator[NodeProto]:
     """Yield the nodes of a graph and of the graphs inside its nodes."""
     for node in graph.node:
         yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from nodes_of(inner)
+        for inner in graphs_in(node):
+            yield from nodes_of(inner)
+
+
+def graphs_in(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the graphs that a node's attributes hold."""
+    for attribute in node.attribute:
+        yield from (attribute.g, *attribute.graphs)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto
-
 from skerry_optimizer.errors import SourceError
 
 if TYPE_CHECKING:
@@ -41,12 +39,11 @@ def inputs_of(graph: GraphProto) -> Iterable[ValueInfoProto]:
     return [value for value in graph.input if value.name not in weights]
 
 
-def name_axes(model: ModelProto, ranks: dict[str, int]) -> list[str]:
-    """Give outputs without a shape as many open axes as their answers have; returns their names.
+def name_axes(model: ModelProto, ranks: dict[str, int]) -> None:
+    """Give outputs without a shape as many open axes as their answers have.
 
     An engine describes such an output as it does a scalar.
     """
-    named = []
     for value in model.graph.output:
         kind = value.type.tensor_type
         if kind.HasField("shape") or value.name not in ranks:
@@ -54,9 +51,6 @@ def name_axes(model: ModelProto, ranks: dict[str, int]) -> list[str]:
         kind.shape.SetInParent()
         for axis in range(ranks[value.name]):
             kind.shape.dim.add().dim_param = f"{value.name}_{axis}"
-        if kind.elem_type != TensorProto.UNDEFINED:
-            named.append(value.name)
-    return named
 
 
 def _no_tensor(value: ValueInfoProto, maker: NodeProto | None) -> str:

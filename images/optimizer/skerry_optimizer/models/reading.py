@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from skerry.jobs.errors import StageError
+from skerry_optimizer.models.graphs import OWN_DOMAINS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ def _check_graph(file: Path, model: ModelProto) -> None:
 def _check_opsets(file: Path, model: ModelProto) -> None:
     newest = onnx.defs.onnx_opset_version()
     for entry in model.opset_import:
-        if entry.domain in {"", "ai.onnx"} and not OLDEST_OPSET <= entry.version <= newest:
+        if entry.domain in OWN_DOMAINS and not OLDEST_OPSET <= entry.version <= newest:
             raise StageError(
                 f"{file.name} uses opset {entry.version}, and {OLDEST_OPSET} to {newest} can be"
                 " read: export it with one of these"

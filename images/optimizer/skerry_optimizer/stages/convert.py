@@ -59,8 +59,9 @@ def convert(workspace: Workspace) -> str:
     original = _opened(engine, workspace.source_file)
     sample = calibration_sample(workspace)
     engine.model_in(workspace.folder(SOURCE)).parent.mkdir(parents=True, exist_ok=True)
-    message = _convert(workspace, engine, original, sample)
-    precision = precision_of(read_model(workspace.source_file))
+    model = read_model(workspace.source_file)
+    precision = precision_of(model)
+    message = _convert(workspace, engine, model, _answers(original, sample))
     workspace.write_candidate(
         CandidateFile(
             recipe=SOURCE, precision=precision, outcome=RecipeOutcome.MEASURED,
@@ -70,16 +71,14 @@ def convert(workspace: Workspace) -> str:
     return message
 
 
-def _convert(
-    workspace: Workspace, engine: EnginePlugin, original: LoadedModel, sample: Sample
-) -> str:
+def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, before: Arrays) -> str:
     """Convert the best prepared form that answers as the original does; return what was done."""
-    before = _answers(original, sample)
+    sample = calibration_sample(workspace)
     target = engine.model_in(workspace.folder(SOURCE))
     prepared = workspace.work / workspace.source_file.name
     refused: list[str] = []
     ranks = {name: array.ndim for name, array in before.items()}
-    for form, done in _forms(workspace.source_file, ranks):
+    for form, done in _forms(model, workspace.source_file, ranks):
         prepared.write_bytes(form.SerializeToString(deterministic=True))
         try:
             said = engine.convert(prepared, target)
@@ -103,28 +102,24 @@ def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
         ) from error
 
 
-def _forms(file: Path, ranks: dict[str, int]) -> Iterator[tuple[ModelProto, str]]:
+def _forms(
+    model: ModelProto, file: Path, ranks: dict[str, int]
+) -> Iterator[tuple[ModelProto, str]]:
     """Yield the source as most recipes understand it, then as it came, each with what was done for it."""
-    model = read_model(file)
     name_axes(model, ranks)
+    gathered = "weights gathered into one file" if has_external_data(file) else "taken as it is"
+    as_it_came = f"{opsets_of(model)}, {gathered}"
     lifted = _upgraded(model) if opset_of(model) < LEAST_OPSET else None
-    done = _said(model, lifted, gathered=has_external_data(file))
+    done = f"converted from opset {opset_of(model)} to {TARGET_OPSET}" if lifted else as_it_came
     form = lifted or model
     count = fold_weights(form)
     yield form, f"{done}, {count} weights made initializers" if count else done
-    if lifted or count:
-        as_it_came = read_model(file)
-        name_axes(as_it_came, ranks)
-        yield as_it_came, _said(model, None, gathered=has_external_data(file))
-
-
-def _said(model: ModelProto, lifted: ModelProto | None, *, gathered: bool) -> str:
-    """Return what was done to a source before its engine converts it."""
-    if lifted is not None:
-        return f"converted from opset {opset_of(model)} to {TARGET_OPSET}"
-    return (
-        f"{opsets_of(model)}, {'weights gathered into one file' if gathered else 'taken as it is'}"
-    )
+    if lifted:
+        yield model, as_it_came
+    elif count:
+        again = read_model(file)
+        name_axes(again, ranks)
+        yield again, as_it_came
 
 
 def _upgraded(model: ModelProto) -> ModelProto | None:

@@ -26,7 +26,7 @@ from skerry.models.assess import family_of
 from skerry_optimizer.cpu import cpu_flags
 from skerry_optimizer.engine import engine_of
 from skerry_optimizer.models.graphs import nodes_of
-from skerry_optimizer.models.precision import INTEGERS, precision_of
+from skerry_optimizer.models.precision import INTEGERS
 from skerry_optimizer.models.reading import read_model
 from skerry_optimizer.models.running import NotRunnable, load, run
 from skerry_optimizer.samples import calibration_samples
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from skerry_optimizer.samples import Sample
 
 BUILD = "build-recipes"
-QUANTIZED = (
+QUANTIZED_ALREADY = (
     "the source is quantized already, and a second quantization would lose more: the recipe"
     f" `{SOURCE}` builds it as it is"
 )
@@ -78,11 +78,13 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
     """Make candidates, in this process; return which."""
     engine = engine_of(JobPlan.from_environment(os.environ).engine)
     samples = calibration_samples(workspace)
-    precision = precision_of(read_model(workspace.source_file))
+    source = next(one for one in workspace.read_candidates() if one.recipe == SOURCE)
     for name in names:
         recipe = engine.recipe(name)
-        if precision in INTEGERS and recipe.precision in INTEGERS:
-            workspace.add_candidate(_candidate(recipe, RecipeOutcome.NOT_SUPPORTED, QUANTIZED))
+        if source.precision in INTEGERS and recipe.precision in INTEGERS:
+            workspace.add_candidate(
+                _candidate(recipe, RecipeOutcome.NOT_SUPPORTED, QUANTIZED_ALREADY)
+            )
             continue
         candidate = _built(workspace, engine, recipe, samples)
         if candidate.outcome is not RecipeOutcome.MEASURED:
