@@ -59,15 +59,15 @@ class Api:
         items: list[Object] = _json(answer)["items"]
         return items
 
-    def apply(self, kind: Kind, body: Object, manager: str, subresource: str = "") -> Object:
-        """Apply the object server-side as a field manager."""
+    def apply(self, kind: Kind, body: Object, manager: str, subresource: str = "") -> Object | None:
+        """Apply the object server-side as a field manager; None when that of a subresource is gone."""
         meta = body["metadata"]
         path = kind.path(meta.get("namespace"), meta["name"], subresource)
         whole = {"apiVersion": kind.api_version, "kind": kind.name, **body}
         query = {"fieldManager": manager, "force": "true"}
-        return _json(
-            self._http.patch(path, params=query, json=whole, headers={"Content-Type": APPLY})
-        )
+        answer = self._http.patch(path, params=query, json=whole, headers={"Content-Type": APPLY})
+        gone = subresource and answer.status_code == httpx.codes.NOT_FOUND
+        return None if gone else _json(answer)
 
     def merge(
         self, kind: Kind, item: Object, change: Object, subresource: str = ""

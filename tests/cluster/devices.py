@@ -242,8 +242,8 @@ class Devices:
         status: Object = {"agentVersion": "test", "models": models} | self.found.get(node, {})
         if status != self._reported.get(node):
             body = {"metadata": {"name": node}, "status": status}
-            self.api.apply(kinds.EDGE_NODE, body, "skerry-agent", "status")
-            self._reported[node] = status
+            if self.api.apply(kinds.EDGE_NODE, body, "skerry-agent", "status") is not None:
+                self._reported[node] = status
 
     def _report(self, node: str, route: ModelRoute, ready: set[tuple[str, str, str]]) -> Object:
         namespace, spec = route.metadata.namespace or "", route.spec

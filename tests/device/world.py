@@ -222,6 +222,7 @@ class Device:
             "labels": {LABEL_CLASS: self.name},
         }
         written = self.api.apply(ROUTE, {"metadata": metadata, "spec": spec}, "test")
+        assert written is not None
         generation: int = written["metadata"]["generation"]
         return generation
 
