@@ -118,22 +118,23 @@ def is_true(model: EdgeModel, kind: str) -> bool:
     )
 
 
-def push_empty_image(registry: str, repository: str, tag: str) -> str:
-    """Push an image without layers, by the OCI distribution protocol; returns its digest."""
-    return push_image(registry, repository, tag, ())
-
-
 def push_image(
-    registry: str, repository: str, tag: str, layers: Iterable[tuple[bytes, dict[str, str]]]
+    registry: str,
+    repository: str,
+    tag: str,
+    layers: Iterable[tuple[bytes, dict[str, str]]] = (),
+    *,
+    maker: str = "",
 ) -> str:
-    """Push an image of these layers (content and annotations); returns its digest."""
-    config = json.dumps({"architecture": "amd64", "os": "linux", "of": repository}).encode()
+    """Push an image of these layers (content, annotations); return its digest, of each maker its own."""
+    config = {"architecture": "amd64", "os": "linux", "of": repository, "author": maker}
+    image = json.dumps(config).encode()
     media_type = "application/vnd.oci.image.manifest.v1+json"
     with httpx.Client(trust_env=False, base_url=f"http://{registry}/v2/{repository}/") as http:
         manifest = {
             "schemaVersion": 2,
             "mediaType": media_type,
-            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **_pushed(http, config)},
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **_pushed(http, image)},
             "layers": [
                 {
                     "mediaType": "application/vnd.oci.image.layer.v1.tar",
@@ -198,8 +199,9 @@ def running_world(
     """
     classes, speedups = classes or CLASSES, speedups or {"ONNXRuntime": "1.5"}
     registry = control_plane.registry
-    push_empty_image(registry, "models/operator-test", "1")
-    push_empty_image(registry, "datasets/operator-test", "1")
+    # Of each module's own content: what one module leaves in the registry is no evidence for the next.
+    for repository in ("models/operator-test", "datasets/operator-test"):
+        push_image(registry, repository, "1", maker=kubectl.namespace)
     kubectl("apply", "--server-side", "--filename=-", stdin=_namespace("skerry-system"))
     for name in classes:
         selector = {"nodeSelector": {"test.skerry.dev/class": name}}
