@@ -159,6 +159,11 @@ class Gates(Model):
         default="0.95",
         description="Minimum ratio to the baseline's quality, above 0 and at most 1.",
     )
+    movement: Ratio = Field(
+        default="0.25",
+        description="Maximum movement of any output from the source's, relative to the spread of the source's own"
+        " answers. It bounds the error of scores that callers compare with a threshold, which quality does not.",
+    )
     speedup: Times | None = Field(
         default=None, description="Minimum p50 speed-up, such as 1.5x. Unset: the profile's."
     )

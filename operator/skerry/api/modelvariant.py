@@ -147,6 +147,12 @@ class RecipeResult(Model):
         default=None,
         description="Mean cosine to the baseline's answers; metric NearestNeighbors only.",
     )
+    movement: Interval | None = Field(
+        default=None,
+        description="How far the outputs move from the source's, of the one that moves the most: the root mean"
+        " square difference divided by the spread of the source's answers. Of integers and text it is the share of"
+        " samples that are answered otherwise.",
+    )
     speedup: Interval | None = Field(
         default=None, description="p50 latency of the baseline divided by that of the build."
     )

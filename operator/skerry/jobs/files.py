@@ -37,6 +37,9 @@ class Blocks(Model):
     candidate_memory_bytes: tuple[int, ...] = ()
     quality_kept: int = 0
     quality_of: int = 0
+    movements: dict[str, Interval] = Field(
+        default={}, description="How far each output moves from the source's, by name."
+    )
 
 
 class MeasuredRecipe(Model):
@@ -135,8 +138,16 @@ class JudgedFile(Model):
     cosine: Interval | None = None
     kept: int = 0
     of: int = 0
+    movements: dict[str, Interval] = Field(
+        default={}, description="How far each output moves from the source's, by name."
+    )
     batching: bool = False
     peaks: tuple[int, ...] = Field(
         default=(), description="Peak memory of fresh processes, where the split certifies; bytes."
     )
     failure: str = ""
+
+    @property
+    def movement(self) -> Interval | None:
+        """That of the output that moves the most."""
+        return max(self.movements.values(), key=lambda one: float(one.high), default=None)

@@ -181,7 +181,7 @@ def shortened(message: str, length: int) -> str:
 
 
 def _rounded(recipe_result: RecipeResult) -> RecipeResult:
-    names = ("quality", "cosine", "speedup", "memory_reduction")
+    names = ("quality", "cosine", "movement", "speedup", "memory_reduction")
     update = {name: _round_interval(getattr(recipe_result, name)) for name in names}
     return recipe_result.model_copy(update=update)
 

@@ -20,6 +20,7 @@ from skerry.tasks.task import Form
 from skerry.tasks.tensor_inference import (
     COSINE,
     MEMORY,
+    MOVEMENT,
     QUALITY,
     SIZE,
     SPEEDUP,
@@ -60,6 +61,7 @@ def _size(recipe_result: RecipeResult) -> Interval:
 _READ: Mapping[Figure, Callable[[RecipeResult], Interval | None]] = {
     QUALITY: lambda recipe_result: recipe_result.quality,
     COSINE: lambda recipe_result: recipe_result.cosine,
+    MOVEMENT: lambda recipe_result: recipe_result.movement,
     SPEEDUP: lambda recipe_result: recipe_result.speedup,
     MEMORY: lambda recipe_result: recipe_result.memory_reduction,
     SIZE: _size,
@@ -138,6 +140,8 @@ def _gates(recipe_result: RecipeResult, gates: Gates) -> Iterator[Gate]:
     yield Gate("quality", gates.quality)
     if recipe_result.cosine is not None:
         yield Gate("cosine", LEAST_COSINE)
+    if recipe_result.movement is not None:
+        yield Gate("movement", gates.movement)
     speedup = gates.speedup.removesuffix("x") if gates.speedup else None
     yield from _aimed("speedup", speedup, (NOT_SLOWER, AIM_SPEEDUP), gates.profile)
     memory = (NOT_HUNGRIER, AIM_MEMORY_REDUCTION)

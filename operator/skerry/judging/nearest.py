@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from skerry.judging.gates import holds
@@ -50,6 +50,10 @@ def _memory(observed: Interval) -> str | None:
     return f'"{lowest}"' if lowest >= 0 else None
 
 
+def _movement(observed: Interval) -> str:
+    return f'"{Decimal(observed.high).quantize(Decimal("0.01"), rounding=ROUND_CEILING)}"'
+
+
 def _times(observed: Interval) -> str | None:
     lowest = _floor(observed.low)
     return f"{lowest}x" if lowest > 0 else None
@@ -68,6 +72,7 @@ def _floor(text: str) -> Decimal:
 # Cosine has a threshold of its own, so it is no field of the spec.
 _FIELDS: dict[str, Callable[[Interval], str | None]] = {
     "quality": _quality,
+    "movement": _movement,
     "speedup": _times,
     "memoryReduction": _memory,
     "artifactSize": _size,

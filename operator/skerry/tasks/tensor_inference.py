@@ -26,6 +26,7 @@ _CLASSES = "the right class of each sample as integers"
 
 QUALITY = Figure("quality", Form.RATIO)
 COSINE = Figure("cosine", Form.ABSOLUTE)
+MOVEMENT = Figure("movement of the outputs", Form.ABSOLUTE, more_is_better=False)
 SPEEDUP = Figure("speed-up", Form.TIMES)
 MEMORY = Figure("memory saved", Form.SHARE)
 SIZE = Figure("size", Form.BYTES, more_is_better=False)
@@ -46,6 +47,7 @@ TENSOR_INFERENCE = Task(
     gates={
         "quality": QUALITY,
         "cosine": COSINE,
+        "movement": MOVEMENT,
         "speedup": SPEEDUP,
         "speedupAim": SPEEDUP,
         "memoryReduction": MEMORY,

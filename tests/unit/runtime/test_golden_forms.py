@@ -12,7 +12,7 @@ from skerry.engines import TensorSpec
 from skerry_runtime.artifact import read_artifact, read_golden
 from skerry_runtime.datatypes import storable, usable
 from skerry_runtime.golden import replay_set
-from skerry_runtime.measure.goldens import _joined
+from skerry_runtime.measure.goldens import joined
 from skerry_runtime.measure.process import WorkerError
 from tests.unit.runtime.conftest import encoder_model, write_artifact
 
@@ -39,8 +39,7 @@ def answer(row: int) -> dict[str, np.ndarray]:
 def test_scalars_and_text_come_back_as_the_server_gives_them(tmp_path: Path) -> None:
     folder = write_artifact(tmp_path, encoder_model())
     golden = {
-        f"output.{name}": array
-        for name, array in _joined([answer(0), answer(1), answer(2)]).items()
+        f"output.{name}": array for name, array in joined([answer(0), answer(1), answer(2)]).items()
     }
     np.savez(folder / "golden.npz", **{"input.city": storable(CITIES)}, **golden)  # type: ignore[arg-type]
     assert read_golden(folder)[0]["city"].shape == (3, 1)
@@ -67,4 +66,4 @@ def test_text_survives_the_files_between_stages(tmp_path: Path) -> None:
 def test_an_output_that_changes_its_shape_is_named() -> None:
     answers = [{"boxes": np.zeros((count, 4), np.float32)} for count in (1, 3)]
     with pytest.raises(WorkerError, match="the output `boxes` has other shapes for other samples"):
-        _joined(answers)
+        joined(answers)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.judging.intervals import Estimate
-from skerry_runtime.measure.answers import full_batches
+from skerry_runtime.measure.batches import full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
 from skerry_runtime.measure.goldens import tolerance_of
 from skerry_runtime.measure.increments import LEAST_BASELINE_BYTES, increments, reduction

@@ -11,6 +11,8 @@ the best of these the others.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +20,22 @@ import numpy as np
 from skerry.jobs.files import JudgedFile
 from skerry.judging.gates import evaluate, failing, measured, passes
 from skerry_runtime.dataset import Split
-from skerry_runtime.limits import MOST_ROWS
 from skerry_runtime.measure import bench as bench_module
+from skerry_runtime.measure.batches import Batches
 from skerry_runtime.measure.files import write_judged
+from skerry_runtime.measure.goldens import joined
+from skerry_runtime.measure.hostile import hostile_finding
+from skerry_runtime.measure.movement import interface_difference, movement
 from skerry_runtime.measure.process import WorkerError
-from skerry_runtime.measure.quality import Quality, QualityError, judge, same_answers
-from skerry_runtime.session import rows_are_free
+from skerry_runtime.measure.quality import Quality, QualityError, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from skerry.api.modelvariant import GateResult
+    from skerry.api.modelvariant import GateResult, Interval
+    from skerry_runtime.datatypes import Arrays
     from skerry_runtime.measure.bench import Bench
     from skerry_runtime.measure.files import Candidate, Samples
     from skerry_runtime.measure.process import Process
@@ -40,15 +45,24 @@ log = logging.getLogger("skerry_runtime.measure")
 # A candidate that fails a required gate on so many samples is not judged on the rest. For neighbors
 # fewer samples make an easier task, so this errs to the candidate's favor.
 SCREENING_SAMPLES = 200
-# Full batches that are compared with the answers alone. When all agree but for rounding, the model
-# computes rows independently, and the quality alone holds for batches too.
-PROBE_BATCHES = 4
+# Samples on which the outputs after the first are compared: each costs a call of its own.
+COMPARED_SAMPLES = 100
 
 
 def answer_baseline(samples: Samples, process: Process) -> None:
     """Compute the answers that all candidates are judged by."""
     process.use(samples.files)
     samples.write_baseline(process.block(range(samples.count))[1])
+    samples.write_others(_others(process, samples.count))
+
+
+def _others(process: Process, count: int) -> Arrays:
+    """Return the outputs after the first of the first samples, by name; nothing where there is one."""
+    names = [spec.name for spec in process.loaded.outputs[1:]]
+    if not names:
+        return {}
+    whole = joined(process.outputs(range(min(COMPARED_SAMPLES, count))))
+    return {name: whole[name] for name in names}
 
 
 def judge_on(
@@ -104,12 +118,22 @@ def judge_to_certify(bench: Bench, candidate: Candidate, samples: Samples) -> Ju
             peaks.append(process.warm_up(samples.first())[1].peak)
             process.use(samples.files)
             judged, answers = judge_on(bench, candidate, samples, process)
+            finding = hostile_finding(process, lambda: _source_on(bench, samples))
+        if finding:
+            judged = judged.model_copy(update={"failure": finding})
         judged = judged.model_copy(update={"peaks": tuple(peaks)})
     except (WorkerError, QualityError) as error:
         judged = JudgedFile(count=samples.count, failure=str(error))
         log.info("%s: %s", recipe, judged.failure)
     write_judged(bench.workspace, candidate, samples.split, (judged, answers))
     return judged
+
+
+@contextmanager
+def _source_on(bench: Bench, samples: Samples) -> Iterator[Process]:
+    with bench.started(bench.source) as process:
+        process.use(samples.files)
+        yield process
 
 
 FOR = {Split.CHOICE: "choose", Split.CERTIFICATION: "certify"}
@@ -126,7 +150,9 @@ def gates_of_quality(
     bench: Bench, candidate: Candidate, judged: JudgedFile
 ) -> tuple[GateResult, ...]:
     """Return the gates that are known before anything is timed: quality, cosine and size."""
-    result = candidate.result(quality=judged.quality, cosine=judged.cosine)
+    result = candidate.result(
+        quality=judged.quality, cosine=judged.cosine, movement=judged.movement
+    )
     return measured(evaluate(result, bench.plan.gates))
 
 
@@ -152,17 +178,18 @@ class _Judging:
     def result(self, is_enough: Callable[[JudgedFile], bool]) -> tuple[JudgedFile, NDArray[Any]]:
         """Judge the samples alone, and in full batches where that is not the same."""
         count = self._samples.count
+        self._check_interface()
         answers = self._answers(range(min(SCREENING_SAMPLES, count)))
-        screened = self._file(self._judge(np.concatenate(answers)), len(answers))
+        screened = self._file(self._judge(np.concatenate(answers)), np.concatenate(answers))
         if self._fails(screened) or is_enough(screened):
             return screened, np.concatenate(answers)
         answers += self._answers(range(len(answers), count))
         alone = np.concatenate(answers)
-        by_itself = self._file(self._judge(alone), count)
+        by_itself = self._file(self._judge(alone), alone)
         if self._fails(by_itself):
             return by_itself, alone
         quality, batching = self._in_batches(alone)
-        return self._file(quality, count, batching=batching), alone
+        return self._file(quality, alone, batching=batching), alone
 
     def _fails(self, judged: JudgedFile) -> bool:
         return failing(gates_of_quality(self._bench, self._candidate, judged))
@@ -175,29 +202,15 @@ class _Judging:
         return [self._known[row] for row in rows]
 
     def _in_batches(self, alone: NDArray[Any]) -> tuple[Quality, bool]:
-        """Return the worse quality of alone and in batches, and whether batches may be served.
-
-        A model that fixes its first axis takes samples one by one.
-        """
+        """Return the worse quality of alone and in batches, and whether batches may be served."""
         by_itself = self._judge(alone)
-        loaded = self._process.loaded
-        if not rows_are_free([*loaded.inputs, *loaded.outputs]):
+        batches = Batches(self._process, {self._first: alone, **self._others})
+        if not batches.are_taken or not batches.survive_hostile_mates():
             return by_itself, False
-        batches = list(full_batches(len(alone)))
-        probe = self._batched(batches[:PROBE_BATCHES])
-        rows = sorted(probe)
-        if same_answers(np.concatenate([probe[row] for row in rows]), alone[rows]):
+        if batches.are_like_alone():
             return by_itself, True
-        together = probe | self._batched(batches[PROBE_BATCHES:])
-        quality = self._judge(np.concatenate([together[row] for row in sorted(together)]))
+        quality = self._judge(batches.answers())
         return by_itself.or_worse(quality), quality.ratio.value >= by_itself.ratio.low
-
-    def _batched(self, batches: Sequence[Sequence[int]]) -> dict[int, NDArray[Any]]:
-        answers: dict[int, NDArray[Any]] = {}
-        for rows in batches:
-            together = self._process.batch(rows)
-            answers |= {row: together[place : place + 1] for place, row in enumerate(rows)}
-        return answers
 
     def _judge(self, answers: NDArray[Any]) -> Quality:
         """Judge the answers to the first samples."""
@@ -205,22 +218,39 @@ class _Judging:
         labels = None if self._labels is None else self._labels[:seen]
         return judge(self._bench.metric, self._baseline[:seen], answers, labels)
 
-    def _file(self, quality: Quality, seen: int, *, batching: bool = False) -> JudgedFile:
+    def _check_interface(self) -> None:
+        found, loaded = self._bench.workspace.read_baseline(), self._process.loaded
+        difference = interface_difference(found.inputs, loaded.inputs)
+        difference = difference or interface_difference(found.outputs, loaded.outputs)
+        if difference:
+            raise WorkerError(difference)
+
+    @property
+    def _first(self) -> str:
+        return self._process.loaded.outputs[0].name
+
+    @cached_property
+    def _others(self) -> Arrays:
+        return _others(self._process, self._samples.count)
+
+    def _movements(self, answers: NDArray[Any]) -> dict[str, Interval]:
+        """Return how far each output moves, by name."""
+        pairs = {self._first: (self._baseline[: len(answers)], answers)}
+        if self._others:
+            source = self._samples.others
+            pairs |= {name: (source[name], build) for name, build in self._others.items()}
+        return {name: movement(name, *pair).to_interval() for name, pair in pairs.items()}
+
+    def _file(
+        self, quality: Quality, answers: NDArray[Any], *, batching: bool = False
+    ) -> JudgedFile:
         return JudgedFile(
-            seen=seen,
+            seen=len(answers),
             count=self._samples.count,
+            movements=self._movements(answers),
             quality=quality.ratio.to_interval(),
             cosine=quality.cosine.to_interval() if quality.cosine else None,
             kept=quality.kept,
             of=quality.of,
             batching=batching,
         )
-
-
-def full_batches(count: int) -> Iterator[list[int]]:
-    """Yield full batches of shuffled samples; a last short one is filled up with others."""
-    order = np.random.default_rng(count).permutation(count).tolist()
-    size = min(MOST_ROWS, count)
-    for start in range(0, count, size):
-        rows = order[start : start + size]
-        yield rows + order[: size - len(rows)]

@@ -161,6 +161,7 @@ class _Timed:
             candidate_memory_bytes=increments(self._peaks, found.empty_peaks),
             quality_kept=judged.kept,
             quality_of=judged.of,
+            movements=judged.movements,
         )
 
     def _recipe_result(self) -> RecipeResult:
@@ -170,6 +171,7 @@ class _Timed:
         return self._candidate.result(
             quality=judged.quality,
             cosine=judged.cosine,
+            movement=judged.movement,
             speedup=self._timing.speedup.to_interval(),
             memory_reduction=saved.to_interval(),
             p50_milliseconds=f"{self._timing.p50_milliseconds:.4f}",

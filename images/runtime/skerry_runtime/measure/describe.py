@@ -18,6 +18,7 @@ def describe(result: RecipeResult) -> str:
         f"{result.recipe}: {say_bytes(result.bytes)}, {result.p50_milliseconds} ms,"
         f" speed-up {_span(result.speedup)}, memory saved {_span(result.memory_reduction)},"
         f" quality {_span(result.quality)}, cosine {_span(result.cosine)},"
+        f" movement {_span(result.movement)},"
         f" batching {'on' if result.batching else 'off'}"
     )
     return f"{text} ({result.message})" if result.message else text

@@ -73,6 +73,12 @@ class Samples:
         answers: NDArray[Any] = np.load(self._answers())
         return answers
 
+    @property
+    def others(self) -> dict[str, NDArray[Any]]:
+        """The baseline's outputs after the first, of the first samples, by name."""
+        with np.load(self._others()) as archive:
+            return {name: archive[name] for name in archive.files}
+
     def first(self) -> dict[str, NDArray[Any]]:
         """Return one sample as the inputs of an inference."""
         return {
@@ -96,9 +102,16 @@ class Samples:
         """Keep the baseline's answers, one per sample."""
         np.save(self._answers(), np.concatenate(list(answers)))
 
+    def write_others(self, outputs: dict[str, NDArray[Any]]) -> None:
+        """Keep the baseline's outputs after the first, of the first samples."""
+        np.savez(self._others(), allow_pickle=False, **outputs)
+
     def _input(self, place: int) -> Path:
         # By number: an input's name may hold a slash.
         return self.folder / f"{self.split}.{place}.npy"
+
+    def _others(self) -> Path:
+        return self.folder / f"{self.split}.others.npz"
 
     def _answers(self) -> Path:
         return self.folder / f"{self.split}.baseline.npy"

@@ -36,7 +36,7 @@ MOST_COSINE = 0.9999
 def golden_runs(process: Process, samples: Samples) -> list[Arrays]:
     """Run the golden samples twice in one process."""
     process.use(samples.files)
-    return [_joined(process.outputs(range(samples.count))) for _ in range(2)]
+    return [joined(process.outputs(range(samples.count))) for _ in range(2)]
 
 
 def write_golden(
@@ -77,7 +77,7 @@ def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: boo
     )
 
 
-def _joined(answers: Sequence[Arrays]) -> Arrays:
+def joined(answers: Sequence[Arrays]) -> Arrays:
     """Return whole answers along a new first axis: an output need not have one for samples.
 
     Raises:

@@ -77,9 +77,14 @@ class Process:
         times, answers = self._ask("block", list(rows), spread)
         return times, answers
 
-    def batch(self, rows: Sequence[int]) -> NDArray[Any]:
-        """Run samples together: the first output."""
-        answer: NDArray[Any] = self._ask("batch", list(rows))
+    def batch(self, rows: Sequence[int], last_scaled_by: float = 1.0) -> Arrays:
+        """Run samples together: all outputs; see Worker.batch."""
+        answer: Arrays = self._ask("batch", list(rows), last_scaled_by)
+        return answer
+
+    def scaled(self, row: int, by: float) -> Arrays:
+        """Run a sample whose numbers are scaled: all outputs; see Worker.scaled."""
+        answer: Arrays = self._ask("scaled", row, by)
         return answer
 
     def outputs(self, rows: Sequence[int]) -> list[Arrays]:

@@ -127,6 +127,7 @@ def _refused(
     found = {
         "quality": judged.quality,
         "cosine": judged.cosine,
+        "movement": judged.movement,
         "batching": judged.batching,
         "message": shortfall_of_quality(bench, candidate, judged),
     }

@@ -74,9 +74,24 @@ class Worker:
                 time.sleep(rest)  # a pace, not a synchronization
         return times, answers
 
-    def batch(self, rows: Sequence[int]) -> NDArray[Any]:
-        """Run samples together; returns the first output."""
-        return self._call(self._rows(list(rows)))[1]
+    def batch(self, rows: Sequence[int], last_scaled_by: float = 1.0) -> Arrays:
+        """Run samples together and return all outputs; the numbers of the last sample may be scaled."""
+        together = self._rows(list(rows))
+        if last_scaled_by != 1.0:
+            for array in together.values():
+                if array.dtype.kind == "f":
+                    array[-1] *= array.dtype.type(last_scaled_by)
+        return self._loaded().run(together)
+
+    def scaled(self, row: int, by: float) -> Arrays:
+        """Run a sample whose numbers with a fraction are scaled; returns all outputs."""
+        sample = self._rows(slice(row, row + 1))
+        return self._loaded().run(
+            {
+                name: array * array.dtype.type(by) if array.dtype.kind == "f" else array
+                for name, array in sample.items()
+            }
+        )
 
     def outputs(self, rows: Sequence[int]) -> list[Arrays]:
         """Run samples one by one; returns all outputs of each."""
