@@ -17,6 +17,7 @@ def recipe_result(
     defaults: dict[str, object] = {
         "quality": interval(0.99, 0.98, 0.995),
         "cosine": interval(0.999),
+        "movement": interval(0.03, 0.02, 0.04),
         "speedup": interval(2.2, 2.1, 2.3),
         "memory_reduction": interval(0.6, 0.55, 0.62),
         "bytes": 20_000_000,

@@ -35,6 +35,7 @@ def result(name: str, results: tuple[GateResult, ...]) -> GateResult:
             {
                 "quality": ("0.95", True),
                 "cosine": ("0.99", True),
+                "movement": ("0.25", True),
                 "speedup": ("0.95", True),
                 "speedupAim": ("2.0", False),
                 "memoryReduction": ("-0.05", True),
@@ -46,6 +47,7 @@ def result(name: str, results: tuple[GateResult, ...]) -> GateResult:
             {
                 "quality": ("0.95", True),
                 "cosine": ("0.99", True),
+                "movement": ("0.25", True),
                 "speedup": ("2.0", True),
                 "memoryReduction": ("0.5", True),
             },
@@ -55,6 +57,7 @@ def result(name: str, results: tuple[GateResult, ...]) -> GateResult:
             {
                 "quality": ("0.9", True),
                 "cosine": ("0.99", True),
+                "movement": ("0.25", True),
                 "speedup": ("1.5", True),
                 "memoryReduction": ("0.4", True),
                 "artifactSize": ("104857600", True),
@@ -65,6 +68,7 @@ def result(name: str, results: tuple[GateResult, ...]) -> GateResult:
             {
                 "quality": ("0.95", True),
                 "cosine": ("0.99", True),
+                "movement": ("0.25", True),
                 "speedup": ("1.2", True),
                 "memoryReduction": ("0.5", True),
             },
@@ -85,6 +89,9 @@ def test_profiles(gates: Gates, expected: dict[str, tuple[str, bool]]) -> None:
         ("quality", interval(0.93, 0.91, 0.95), "quality", MARGINAL),
         ("quality", interval(0.93, 0.91, 0.9499), "quality", FAIL),
         ("cosine", interval(0.98, 0.979, 0.981), "cosine", FAIL),
+        ("movement", interval(0.25, 0.24, 0.25), "movement", PASS),
+        ("movement", interval(0.24, 0.22, 0.26), "movement", MARGINAL),
+        ("movement", interval(1.4, 1.3, 1.5), "movement", FAIL),
         ("speedup", interval(1.0, 0.97, 1.03), "speedup", PASS),
         ("speedup", interval(1.0, 0.97, 1.03), "speedupAim", FAIL),
         ("speedup", interval(0.9, 0.88, 0.93), "speedup", FAIL),

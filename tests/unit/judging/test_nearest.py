@@ -18,6 +18,7 @@ ENOUGH = {
     "memory_reduction": Interval(value="0.3", low="0.254", high="0.35"),
     "bytes": 200_000,
     "cosine": None,
+    "movement": Interval(value="0.11", low="0.09", high="0.121"),
 }
 
 
@@ -29,6 +30,7 @@ def measured(**changes: Any) -> RecipeResult:
     ("gates", "nearest", "then"),
     [
         ({"quality": "0.96"}, 'spec.gates.quality: "0.95"', {"quality": "0.95"}),
+        ({"movement": "0.1"}, 'spec.gates.movement: "0.13"', {"movement": "0.13"}),
         ({"speedup": "10x"}, "spec.gates.speedup: 1.25x", {"speedup": "1.25x"}),
         ({"memoryReduction": "0.4"}, 'spec.gates.memoryReduction: "0.25"', {"memoryReduction": "0.25"}),
         ({"artifactSize": "8Ki"}, "spec.gates.artifactSize: 196Ki", {"artifactSize": "196Ki"}),

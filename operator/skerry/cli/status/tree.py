@@ -97,7 +97,8 @@ def _build(branch: Tree, variant: ModelVariant, now: datetime, *, chosen: bool) 
     if best is not None:
         leaf.add(
             f"{best.recipe} {best.precision}: {figure(best.speedup, 'x')} as fast,"
-            f" quality {figure(best.quality)}, memory saved {figure(best.memory_reduction)}"
+            f" quality {figure(best.quality)}, movement {figure(best.movement)},"
+            f" memory saved {figure(best.memory_reduction)}"
         )
     elif certified is not None and certified.status == "False":
         leaf.add(escape(certified.message))
