@@ -74,19 +74,23 @@ _SHOWN = 60
 
 
 def mistakes(
-    error: ValidationError, fields: Callable[[Location], Iterable[str]] = lambda _: ()
+    error: ValidationError,
+    fields: Callable[[Location], Iterable[str]] = lambda _: (),
+    *,
+    whole: str = "the manifest",
 ) -> list[str]:
     """Return each mistake as `field: what is wrong`, without those that follow from another.
 
     Args:
         error: as pydantic raised it.
         fields: the names that exist at a place, for fields that are misspelled.
+        whole: what was read, for a mistake that is none of one field.
     """
     found = error.errors(include_url=False)
     # A misspelled field is missing as well, and a list whose entries are wrong counts as empty.
     near = {(*one["loc"][:-1], _near(one, fields)) for one in found if _is_unknown(one)}
     return [
-        f"{dotted(one['loc']) or 'the manifest'}: {_words(one, fields)}"
+        f"{dotted(one['loc']) or whole}: {_words(one, fields)}"
         for one in found
         if not (one["type"] == "missing" and one["loc"] in near)
         and not (one["type"] in _LENGTHS and _holds_others(one, found))

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from skerry.api.artifact import Role
 from skerry.api.common import Digest, EngineName, Model, ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
+from skerry.api.mistakes import mistakes
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.jobs.errors import StageError
 
@@ -44,11 +45,11 @@ class Plan(Model):
         try:
             return cls.model_validate_json(environment.get(cls.variable, ""))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
+            first, *others = mistakes(error, whole="the variable")
+            more = f"; mistakes: {len(others) + 1}" if others else ""
             raise StageError(
                 f"{cls.variable} holds no plan of this release: the operator and the image must be of the"
-                f" same release of Skerry ({error.error_count()} errors, first: {place}: {first['msg']})"
+                f" same release of Skerry ({first}{more})"
             ) from error
 
 

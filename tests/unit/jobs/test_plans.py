@@ -37,8 +37,8 @@ def test_each_plan_has_a_variable_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({}, "the whole: Invalid JSON"),
-        ({"SKERRY_PLAN": "{}"}, "first: edgeModel: Field required"),
+        ({}, "(the variable: "),
+        ({"SKERRY_PLAN": "{}"}, "(edgeModel: is missing, and must be set; mistakes: 16)"),
     ],
     ids=("missing", "without fields"),
 )

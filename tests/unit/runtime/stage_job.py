@@ -51,6 +51,7 @@ class Job:
         model: Any,
         outcome: RecipeOutcome = RecipeOutcome.MEASURED,
         place: int = 0,
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
         """Put a candidate where the optimizer puts it."""
         folder = self.root / "scratch/candidates" / recipe
@@ -58,7 +59,7 @@ class Job:
         data = model if isinstance(model, bytes) else model.SerializeToString()
         (folder / "model.onnx").write_bytes(data)
         file = CandidateFile(
-            recipe=recipe, precision=Precision.FLOAT32, outcome=outcome, bytes=len(data),
+            recipe=recipe, precision=precision, outcome=outcome, bytes=len(data),
             message="" if outcome is RecipeOutcome.MEASURED else "the CPU can't", place=place,
         )  # fmt: skip
         (folder / "candidate.json").write_text(file.model_dump_json(by_alias=True))

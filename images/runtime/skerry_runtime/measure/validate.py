@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skerry.engines import SOURCE
 from skerry.jobs.files import MeasuredRecipe, ServedModel, Validation
 from skerry.judging.choose import Choice, choose, nearest_miss
 from skerry.judging.gates import evaluate, passes, shortfalls
+from skerry.precision import Precision
 from skerry_runtime.dataset import Split
 from skerry_runtime.measure.answers import holds_quality, judge_to_certify
 from skerry_runtime.measure.candidate import (
@@ -149,7 +151,7 @@ def _validation(
     return Validation(
         recipe_results=tuple(recipe_results),
         baseline=(
-            f"{bench.plan.baseline_engine} {found.engine_version}, Float32, the source as it came"
+            f"{bench.plan.baseline_engine} {found.engine_version}, {_precision(bench)}, the source as it came"
         ),
         chosen=certified.measured.result.recipe if certified and certified.holds else None,
         certified=certified.measured if certified and certified.holds else None,
@@ -157,6 +159,12 @@ def _validation(
         gates=evaluate(reported, gates) if reported else (),
         message=_message(bench, choice, certified)[:1000],
     )
+
+
+def _precision(bench: Bench) -> Precision:
+    """Return what the source's weights are in; a job that builds no source leaves it unsaid, and it is Float32."""
+    files = {one.recipe: one.precision for one in bench.workspace.read_candidates()}
+    return files.get(SOURCE, Precision.FLOAT32)
 
 
 def _message(bench: Bench, choice: Choice, certified: _Certified | None) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from skerry.api.mistakes import mistakes
 from skerry.api.actions import retry_asked
 from skerry.api.artifact import scheme_of
 from skerry.api.edgemodel_status import Fetched
@@ -242,8 +243,9 @@ def _from_job(job: JobView, artifact: Artifact, key: str, now: datetime) -> Fetc
     try:
         report = FetchReport.model_validate_json(words)
     except ValidationError as error:
+        first = mistakes(error, whole="its message")[0]
         message = (
-            f"job {job.name} ended without a readable report ({error.errors()[0]['msg']}):"
+            f"job {job.name} ended without a readable report ({first}):"
             " delete the job to run it again"
         )
         cause = Cause(FetchReason.REPORT_UNREADABLE, message)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from skerry.api.mistakes import mistakes
 from skerry.api.artifact import Role
 from skerry.api.edgemodel import Assessment
 from skerry.api.modelvariant import EvaluationPlan
@@ -173,7 +174,7 @@ def _parsed(job: JobView, plan: AssessPlan) -> Assessed:
     try:
         assessment = Assessment.model_validate_json(text)
     except ValidationError as error:
-        return _unreadable(job, error.errors()[0]["msg"])
+        return _unreadable(job, mistakes(error, whole="its message")[0])
     if not _is_of(assessment, plan.source_digest, plan.evaluation):
         return _unreadable(
             job, "of another source or data set; check that its image is of this release"
