@@ -141,6 +141,8 @@ _X86 = {"hardwareClassName": "x86-vnni"}
 SOURCES: tuple[Manifest, ...] = (
     {"uri": "oci://registry.example:5000/models/intent:3", "credentialsSecretName": "pull"},
     {"uri": "oci://registry.example/models/intent", "digest": DIGEST},
+    {"uri": "oci+native://registry.example:5000/models/intent:3", "credentialsSecretName": "pull"},
+    {"uri": "oci+native://registry.example/models/intent", "digest": DIGEST, "sizeLimit": "500Mi"},
     {"uri": "s3://models/intent/v3/model.onnx", "region": "eu-central-1"},
     {"uri": "s3://models.of-ours/intent/", "endpoint": "http://minio:9000", "plainHTTP": True},
     {"uri": "gs://models_1/intent.onnx", "digest": DIGEST, "credentialsSecretName": "gs.reader"},
@@ -182,6 +184,9 @@ BAD = (
     ),
     Bad("uri in capitals", {_URI: "oci://host/Intent:3"}, _URI, "in lower case"),
     Bad("neither tag nor digest", {_URI: "oci://host:5000/intent"}, _URI, "or set digest"),
+    Bad("car in capitals", {_URI: "oci+native://host/Intent:3"}, _URI, "in lower case"),
+    Bad("car without a tag", {_URI: "oci+native://host:5000/intent"}, _URI, "or set digest"),
+    Bad("car that is downloaded", {_URI: "oci+fetch://host/intent:3"}, _URI, "should match"),
     Bad("bucket without a key", {_URI: "s3://bucket"}, _URI, "write s3://BUCKET/KEY"),
     Bad("whole bucket", {_URI: "gs://bucket/"}, _URI, "gs://BUCKET/KEY"),
     Bad("uri by http", {_URI: "http://host/intent.onnx"}, _URI, "read without TLS"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skerry_fetcher.listing import Listing, RemoteFile
 
 BEGINNING = 512
+MOST_NAMED = 3
 _ZIP = b"PK\x03\x04"
 
 
@@ -32,6 +33,9 @@ OTHERS = {
 def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     """Return the files by their names in the image.
 
+    What was unpacked of layers may have the one main file in a folder, which then is the model's or data
+    set's, and alone is kept.
+
     Raises:
         RefusedError: Among them is none that jobs could use, or more than one; or a name that
             reaches outside of the folder.
@@ -45,6 +49,8 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     if expected.main in by_name:
         return by_name
     mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]
+    if not mains and listing.manifest is not None:
+        return _in_folder(role, by_name, where)
     if len(mains) != 1:
         raise _none_fits(role, sorted(by_name), mains, where)
     return {expected.main if name == mains[0] else name: file for name, file in by_name.items()}
@@ -95,6 +101,25 @@ def content_digest(files: Mapping[str, Path], *, folder: bool) -> str:
         return f"sha256:{only}"
     lines = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def _in_folder(role: Role, by_name: dict[str, RemoteFile], where: str) -> dict[str, RemoteFile]:
+    """Return the files of the one folder that has a main file, by their names in it."""
+    expected = FORMATS[role]
+    deeper = [name for name in by_name if name.endswith(expected.suffix)]
+    mains = [name for name in deeper if name.endswith(f"/{expected.main}")] or deeper
+    if len(mains) > 1:
+        found = " and ".join(sorted(mains)[:MOST_NAMED])
+        message = f"{where} holds {found}: move the one that is meant up, as {expected.main}"
+        raise RefusedError(FetchRefusal.WRONG_FORMAT, message)
+    if not mains:
+        raise _none_fits(role, sorted(by_name), mains, where)
+    folder = mains[0].rpartition("/")[0] + "/"
+    return {
+        expected.main if name == mains[0] else name.removeprefix(folder): file
+        for name, file in by_name.items()
+        if name.startswith(folder)
+    }
 
 
 def _none_fits(role: Role, names: list[str], mains: list[str], where: str) -> RefusedError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from skerry.api.artifact import scheme_of
 from skerry.api.common import Model
 
 if TYPE_CHECKING:
@@ -27,10 +28,22 @@ class RemoteFile(Model):
     sha256: str | None = None
 
 
+class RemoteLayer(RemoteFile):
+    """A layer of an image or a model artifact; `name` is its digest without the algorithm.
+
+    Attributes:
+        path: Of the one file that the layer is; empty when it is an archive.
+    """
+
+    path: str = ""
+
+
 class Listing(Model):
     """All files of an origin.
 
     Attributes:
+        layers: What holds the files, in order, where they are known only once it is unpacked.
+        manifest: Digest of the manifest that names the layers.
         folder: Whether a folder was asked for; a pin is then a digest over all of its files.
         resolved: What the origin calls this version, for people.
         digest: Of the image that holds these files already, or that a private tag names.
@@ -38,6 +51,8 @@ class Listing(Model):
     """
 
     files: tuple[RemoteFile, ...] = ()
+    layers: tuple[RemoteLayer, ...] = ()
+    manifest: str | None = None
     folder: bool = False
     resolved: str = ""
     digest: str | None = None
@@ -46,12 +61,15 @@ class Listing(Model):
 
     @property
     def total(self) -> int | None:
-        """Bytes of all files; None when one of them does not say."""
-        sizes = [file.size for file in self.files]
+        """Bytes of all that is to be fetched; None when one part does not say."""
+        sizes = [file.size for file in (*self.files, *self.layers)]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     def version(self, uri: str, endpoint: str | None) -> str | None:
         """Return a key of exactly this version of these files; None where nothing distinguishes versions."""
+        if self.manifest is not None:
+            # The same bytes wherever they lie; what is taken of them depends on the scheme.
+            return hashlib.sha256(f"{scheme_of(uri)} {self.manifest}".encode()).hexdigest()
         if not self.files or not all(file.validator for file in self.files):
             return None
         lines = [f"{uri} {endpoint or ''}"]

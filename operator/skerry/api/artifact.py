@@ -1,7 +1,8 @@
 """Where a model or a data set comes from: its uri, its credentials and its digest.
 
-An `oci` image is mounted as it is. A job fetches the content of any other scheme into an image in
-Skerry's own registry (docs/adr/0018-sources-become-images.md); from then on both are treated alike.
+An `oci` image is mounted as it is. A job fetches the content of any other scheme, and of an `oci` artifact
+that is no image (ModelKit, ModelPack), into an image in Skerry's own registry
+(docs/adr/0018-sources-become-images.md); from then on both are treated alike.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _PART = "[a-z0-9]+([._-]+[a-z0-9]+)*"
 _HOST = "[a-zA-Z0-9.-]+(:[0-9]+)?"
 _REPOSITORY = "[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
 # Nothing invisible in Latin-1: a class such as \s is ASCII to the API server and Unicode to pydantic.
-_SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc)://[^\x00-\x20\x7f-\xa0]+$"
+_SCHEMES = r"^(oci|s3|gs|https|http|hf|pvc|oci[+]native)://[^\x00-\x20\x7f-\xa0]+$"
 
 
 def _form(schemes: str, pattern: str, message: str) -> Rule:
@@ -34,9 +35,10 @@ def _form(schemes: str, pattern: str, message: str) -> Rule:
 
 
 OCI_FORM = _form(
-    "oci",
+    "oci|oci[+]native",
     f"{_HOST}/{_PART}(/{_PART})*(:[a-zA-Z0-9_][a-zA-Z0-9._-]{{0,127}})?",
-    "oci://HOST[:PORT]/REPOSITORY[:TAG], in lower case; a digest is pinned in the field digest",
+    "oci://HOST[:PORT]/REPOSITORY[:TAG] (or oci+native://...), in lower case; a digest is pinned in the field"
+    " digest",
 )
 BUCKET_FORM = _form(
     "s3|gs",
@@ -77,6 +79,11 @@ Endpoint = Annotated[
 Region = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=64)]
 
 
+IMAGE, MODEL_CAR = "oci", "oci+native"
+"""The schemes of registries: an image or artifact whose root holds the files, or KServe's, below /models."""
+IN_REGISTRIES = frozenset({IMAGE, MODEL_CAR})
+
+
 def scheme_of(uri: str) -> str:
     """Return the part before ://."""
     return uri.partition("://")[0]
@@ -94,10 +101,10 @@ class Artifact(Model):
 
     invariants: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!self.uri.startsWith('oci://') || has(self.digest) || self.uri.matches(':[^/]+$')",
+            "!self.uri.matches('^oci([+]native)?://') || has(self.digest) || self.uri.matches(':[^/]+$')",
             "names neither a tag nor a digest: write oci://HOST/REPOSITORY:TAG, or set digest",
             lambda artifact: (
-                scheme_of(artifact.uri) != "oci"
+                scheme_of(artifact.uri) not in IN_REGISTRIES
                 or artifact.digest is not None
                 or re.search(":[^/]+$", artifact.uri)
             ),
@@ -141,23 +148,26 @@ class Artifact(Model):
     )
 
     uri: Uri = Field(
-        description="oci://HOST[:PORT]/REPOSITORY[:TAG], s3://BUCKET/KEY, gs://BUCKET/KEY,"
-        " https://HOST[:PORT]/PATH, hf://[datasets/]OWNER/NAME[@REVISION][/PATH] or pvc://CLAIM/PATH."
+        description="oci://HOST[:PORT]/REPOSITORY[:TAG] (an image, ModelKit or ModelPack artifact),"
+        " oci+native://HOST[:PORT]/REPOSITORY[:TAG] (an image with the files below /models, as KServe has"
+        " it), s3://BUCKET/KEY, gs://BUCKET/KEY, https://HOST[:PORT]/PATH,"
+        " hf://[datasets/]OWNER/NAME[@REVISION][/PATH] or pvc://CLAIM/PATH."
         " The operator resolves it when it changes and on a retry, never in between: new content"
-        " behind the same uri does not start a rollout. For every scheme but oci a job fetches it"
-        " once into the registry."
+        " behind the same uri does not start a rollout. All but oci images are fetched once into the"
+        " registry by a job."
     )
     digest: Digest | None = Field(
         default=None,
-        description="Required digest, sha256:... For oci: of the manifest; the tag is then ignored."
-        " For a file: of its content. For a folder: of the lines that `sha256sum` writes for its"
+        description="Required digest, sha256:... For oci and oci+native: of the manifest; the tag is then"
+        " ignored. For a file: of its content. For a folder: of the lines that `sha256sum` writes for its"
         " files, sorted by name.",
     )
     credentials_secret_name: ObjectName | None = Field(
         default=None,
-        description="Name of a Secret in this namespace. Its keys by scheme: oci: .dockerconfigjson;"
-        " s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; gs: service-account.json;"
-        " https: token, or username and password; hf: token. All but oci also read ca.crt, a"
+        description="Name of a Secret in this namespace. Its keys by scheme: oci and oci+native:"
+        " .dockerconfigjson; s3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;"
+        " gs: service-account.json;"
+        " https: token, or username and password; hf: token. All others also read ca.crt, a"
         " certificate authority to trust.",
     )
     endpoint: Endpoint | None = Field(
@@ -174,5 +184,5 @@ class Artifact(Model):
     size_limit: MemoryQuantity | None = Field(
         default=None,
         description="Maximum total size of the files, such as 500Mi. Unset: the installation's limit"
-        " (sources.sizeLimit), which can't be exceeded. Not for oci.",
+        " (sources.sizeLimit), which can't be exceeded. Not for oci images.",
     )

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _NAME = "lower-case letters, digits and -, beginning and ending with a letter or digit"
 _FORMS = {
-    Uri: "a URI: oci://, s3://, gs://, https://, http://, hf:// or pvc:// and what follows, without spaces",
+    Uri: "a URI: oci://, oci+native://, s3://, gs://, https://, http://, hf:// or pvc:// and what follows,"
+    " without spaces",
     Endpoint: "a URL such as https://minio.example.com:9000",
     Region: "a region such as eu-central-1",
     ObjectName: f"the name of an object: {_NAME}; dots are allowed between",

@@ -21,6 +21,7 @@ import httpx
 
 from skerry.artifacts.addresses import may_send_to, never_answers
 from skerry.artifacts.busy import may_pass, pause_asked
+from skerry.artifacts.kits import is_kit
 from skerry.errors import SkerryError
 
 REQUEST_TIMEOUT_SECONDS = 10.0
@@ -105,6 +106,19 @@ class _Question:
 
 
 @dataclass(frozen=True)
+class Resolved:
+    """What a reference names now.
+
+    Attributes:
+        digest: of its manifest, sha256:...
+        is_kit: whether it is a model artifact, which no kubelet can mount.
+    """
+
+    digest: str
+    is_kit: bool = False
+
+
+@dataclass(frozen=True)
 class _Hold:
     """A registry that asked to be left alone; `until` is the loop's time."""
 
@@ -120,15 +134,21 @@ class Registry:
         self._insecure_host = insecure_host
         self._holds: dict[str, _Hold] = {}
 
-    async def resolve(self, uri: str) -> str:
-        """Return the digest (sha256:...) that `oci://HOST/REPOSITORY[:TAG]` names now.
+    async def resolve(self, uri: str) -> Resolved:
+        """Return what `oci://HOST/REPOSITORY[:TAG][@sha256:...]` names now.
 
         Raises:
             RegistryError: with what a person can do about it.
         """
-        host, repository, tag = split(uri)
-        question = _Question("HEAD", host, f"{repository}/manifests/{tag}", uri)
-        return _digest(await self._ask(question), uri)
+        host, repository, reference = split(uri)
+        question = _Question("GET", host, f"{repository}/manifests/{reference}", uri)
+        answer = await self._ask(question)
+        digest = _digest(answer, uri)
+        try:
+            return Resolved(digest, is_kit(_parsed(answer.content, uri)))
+        except RegistryError:
+            # Kubelets will say what they make of it.
+            return Resolved(digest)
 
     async def find(self, image: str) -> tuple[str, dict[str, Any]] | None:
         """Return the digest and the manifest of HOST/REPOSITORY:TAG; None when there is no such tag.
@@ -290,10 +310,14 @@ class Registry:
 
 
 def split(uri: str) -> tuple[str, str, str]:
-    """Return host, repository and tag of `oci://HOST[:PORT]/REPOSITORY[:TAG]`; the tag defaults to latest."""
-    host, _, rest = uri.removeprefix("oci://").partition("/")
+    """Return host, repository and tag or digest of `[oci://]HOST[:PORT]/REPOSITORY[:TAG][@sha256:...]`.
+
+    Of both the digest counts; with neither, it is the tag latest.
+    """
+    place, _, digest = uri.rpartition("://")[2].partition("@")
+    host, _, rest = place.partition("/")
     repository, _, tag = rest.partition(":")
-    return host, repository, tag or "latest"
+    return host, repository, digest or tag or "latest"
 
 
 def _pinned(image: str) -> tuple[str, str, str]:

@@ -4,6 +4,9 @@ A tag is resolved when the EdgeModel first names it, when its uri changes, and o
 digest in the status holds. A tag that moves in the registry rolls nothing out by itself. What takes a
 job to look up (`skerry.decide.build.fetches`) is none of this module's.
 
+A pinned digest is asked for too, since it may name a model artifact, which no kubelet can mount. A
+registry that does not answer the operator may answer kubelets: then it is taken for an image.
+
 A registry that is busy or away is waited for: it is asked again with pauses, which it may ask for
 itself, and the status reports its answer meanwhile. Only what lasts, or takes a person, is a problem.
 """
@@ -18,9 +21,9 @@ from typing import TYPE_CHECKING
 from skerry.api.actions import retry_asked
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.api.reasons import Cause, RegistryReason
-from skerry.artifacts.registry import RegistryError
+from skerry.artifacts.registry import RegistryError, Resolved
 from skerry.controllers.cache import Key  # noqa: TC001 - dataclass field
-from skerry.decide.build.fetches import needs_job
+from skerry.decide.build.fetches import fetch_key, needs_job
 from skerry.decide.build.state import BuildState
 from skerry.decide.snapshot import Pin, Pins
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.api import EdgeModel
-    from skerry.api.artifact import Role
+    from skerry.api.artifact import Artifact, Role
     from skerry.artifacts.registry import Registry
 
 FIRST_PAUSE_SECONDS = 20.0
@@ -48,6 +51,10 @@ class _NotNow(Exception):  # noqa: N818 - no error: what the pins wait for
         self.failure, self.asked = failure, asked
 
 
+class _Kit:
+    """A model artifact: a job brings it in."""
+
+
 @dataclass(frozen=True)
 class _Failure:
     """What the registry said instead of a digest.
@@ -58,6 +65,7 @@ class _Failure:
         since: when it began to fail; the loop's time, as in `again_at`.
         count: failures in a row.
         again_at: when it is asked again.
+        busy: whether the registry asked to be left alone for a while.
     """
 
     message: str
@@ -65,6 +73,7 @@ class _Failure:
     since: float
     count: int
     again_at: float
+    busy: bool = False
 
     def lasts(self, now: float) -> bool:
         """Return whether the failure needs a person by now."""
@@ -75,7 +84,7 @@ class _Failure:
 class _Asked:
     """One answer of the registry, or the wait for it; with the failure before, which holds until then."""
 
-    task: asyncio.Task[str]
+    task: asyncio.Task[Resolved]
     at: float
     failure: _Failure | None = None
     noted: bool = False
@@ -83,7 +92,7 @@ class _Asked:
 
 @dataclass
 class Pinner:
-    """Remembers what was asked of the registry, by EdgeModel, uri and retry annotation."""
+    """Remembers what was asked of the registry, by EdgeModel, reference and retry annotation."""
 
     registry: Registry
     wake: Callable[[Key], None]
@@ -108,10 +117,12 @@ class Pinner:
             found = {role: self._pin(key, model, role) for role in model.spec.artifacts}
         except _NotNow as missing:
             return _pins_of(missing.failure, asked=missing.asked)
-        return Pins({role: Pin(pinned) for role, pinned in found.items() if pinned})
+        known = {role: Pin(one) for role, one in found.items() if isinstance(one, PinnedArtifact)}
+        kits = frozenset(role for role, one in found.items() if isinstance(one, _Kit))
+        return Pins(known, kits=kits)
 
     def remembered(self, key: Key) -> set[str]:
-        """Return the EdgeModel's uris that were asked for."""
+        """Return the EdgeModel's references that were asked for."""
         return {uri for of, uri, _ in self._asked if of == key}
 
     def forget(self, key: Key) -> None:
@@ -122,35 +133,47 @@ class Pinner:
     def _drop_others(self, key: Key, model: EdgeModel) -> None:
         """Forget what the EdgeModel no longer names: its uris and nonces may change for ever."""
         nonce = retry_asked(model.metadata.annotations) or ""
-        uris = {artifact.uri for artifact in model.spec.artifacts.values()}
+        uris = {_reference(artifact) for artifact in model.spec.artifacts.values()}
         for asked in [
             a for a in self._asked if a[0] == key and not (a[1] in uris and a[2] == nonce)
         ]:
             self._asked.pop(asked).task.cancel()
 
-    def _pin(self, key: Key, model: EdgeModel, role: Role) -> PinnedArtifact | None:
+    def _pin(self, key: Key, model: EdgeModel, role: Role) -> PinnedArtifact | _Kit | None:
+        """Return what is known of an artifact; None while it is pending, or when a job finds it."""
         artifact = model.spec.artifacts[role]
         if needs_job(artifact):
             return None
-        if artifact.digest is not None:
-            return PinnedArtifact(
-                uri=artifact.uri,
-                digest=artifact.digest,
-                pull_secret_name=artifact.credentials_secret_name,
-            )
+        secret = artifact.credentials_secret_name
+        if artifact.digest is not None and secret is not None:
+            return PinnedArtifact(uri=artifact.uri, digest=artifact.digest, pull_secret_name=secret)
         nonce = retry_asked(model.metadata.annotations)
         known = model.status.artifact(role)
         if known and known.uri == artifact.uri and nonce == model.status.retry_nonce:
-            return PinnedArtifact(uri=known.uri, digest=known.digest)
-        resolved = self._ask(key, artifact.uri, nonce or "")
-        return PinnedArtifact(uri=artifact.uri, digest=resolved) if resolved else None
+            if known.fetched is not None and known.fetched.key == fetch_key(artifact):
+                return None
+            is_image = known.fetched is None or known.fetched.image is None
+            if is_image and artifact.digest in {None, known.digest}:
+                return PinnedArtifact(uri=known.uri, digest=known.digest)
+        found = self._seen(key, artifact, nonce or "")
+        if found is None or found.is_kit:
+            return _Kit() if found else None
+        return PinnedArtifact(uri=artifact.uri, digest=found.digest)
 
-    def _ask(self, key: Key, uri: str, nonce: str) -> str | None:
+    def _seen(self, key: Key, artifact: Artifact, nonce: str) -> Resolved | None:
         """Return the registry's answer; None while it is pending.
 
         Raises:
-            _NotNow: it said no, or is busy; it is asked again after a while.
+            _NotNow: it said no to a tag, or is busy; it is asked again after a while.
         """
+        try:
+            return self._ask(key, _reference(artifact), nonce)
+        except _NotNow as missing:
+            if artifact.digest is None or missing.failure.busy:
+                raise
+            return Resolved(artifact.digest)
+
+    def _ask(self, key: Key, uri: str, nonce: str) -> Resolved | None:
         now = asyncio.get_running_loop().time()
         asked = self._asked.get((key, uri, nonce))
         if asked is None:
@@ -175,6 +198,11 @@ class Pinner:
         return _Asked(task, now, before)
 
 
+def _reference(artifact: Artifact) -> str:
+    """Return what the registry is asked for: the uri, with the digest where one is pinned."""
+    return f"{artifact.uri}@{artifact.digest}" if artifact.digest else artifact.uri
+
+
 def pause_after(failures: int, asked: float | None) -> float:
     """Return the seconds until the registry is asked again: longer each time, and at least what it asks for."""
     own = min(FIRST_PAUSE_SECONDS * failures, LONGEST_PAUSE_SECONDS)
@@ -188,7 +216,9 @@ def _failed(error: RegistryError, before: _Failure | None, now: float) -> _Failu
     pause = pause_after(count, error.retry_after)
     at = datetime.now(UTC) + timedelta(seconds=pause)
     message = f"{error}, next try at {at:%H:%M:%S} UTC" if error.passing else str(error)
-    return _Failure(message, error.passing, known.since if known else now, count, now + pause)
+    since = known.since if known else now
+    busy = error.retry_after is not None
+    return _Failure(message, error.passing, since, count, now + pause, busy)
 
 
 def _pins_of(failure: _Failure, *, asked: bool) -> Pins:

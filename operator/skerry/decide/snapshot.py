@@ -160,12 +160,14 @@ class Pins:
         state: how far those are that are not known.
         cause: why one is not known; None while the registry is still being asked.
         again_in: seconds until the registry is asked again.
+        kits: those that name a model artifact, which takes a job to bring in.
     """
 
     known: Mapping[Role, Pin] = field(default_factory=dict)
     state: BuildState = BuildState.WAITING
     cause: Cause | None = None
     again_in: float | None = None
+    kits: frozenset[Role] = frozenset()
 
     def artifact(self, role: Role) -> PinnedArtifact | None:
         """Return the artifact of this role; None while its digest is not known."""

@@ -175,7 +175,7 @@ def requiring_token(realm: str, token: Answer) -> Scripted:
 async def test_a_token_is_fetched_and_used(registry: Registry, server: Scripted) -> None:
     body = json.dumps({"token": "T"}).encode()
     server.script = requiring_token(f"http://{server.address}/token", Answer(body=body)).script
-    assert await registry.resolve(uri(server)) == DIGEST
+    assert (await registry.resolve(uri(server))).digest == DIGEST
     token = server.asked[1]
     assert token.path == "/token?service=x&scope=repository%3Aa%3Apull"
     assert server.asked[2].headers["Authorization"] == "Bearer T"
@@ -247,7 +247,7 @@ async def test_a_redirect_is_followed_on_the_same_host_and_to_no_other(
     registry: Registry, server: Scripted
 ) -> None:
     server.says(Answer(307, {"Location": "/v2/moved/manifests/3"}), FOUND)
-    assert await registry.resolve(uri(server)) == DIGEST
+    assert (await registry.resolve(uri(server))).digest == DIGEST
     assert server.asked[-1].path == "/v2/moved/manifests/3"
     server.says(Answer(307, {"Location": "/v2/round/manifests/3"}))
     assert not (await refusal(registry, uri(server))).passing

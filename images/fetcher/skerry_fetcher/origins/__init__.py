@@ -8,7 +8,7 @@ from __future__ import annotations
 import pkgutil
 from typing import TYPE_CHECKING, Protocol
 
-from skerry.api.artifact import scheme_of
+from skerry.api.artifact import IMAGE, MODEL_CAR, scheme_of
 
 if TYPE_CHECKING:
     from skerry.jobs.plans import FetchPlan
@@ -44,7 +44,8 @@ ORIGINS = {
     "http": "skerry_fetcher.origins.web:WebFile",
     "hf": "skerry_fetcher.origins.hub:Hub",
     "pvc": "skerry_fetcher.origins.claim:Claim",
-    "oci": "skerry_fetcher.origins.tag:PrivateTag",
+    IMAGE: "skerry_fetcher.origins.oci:InRegistry",
+    MODEL_CAR: "skerry_fetcher.origins.oci:InRegistry",
 }
 """Imported when needed: each brings a client library of its own."""
 

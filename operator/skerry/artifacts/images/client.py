@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from skerry.jobs.plans import RegistryAccess
 
 CONNECT_SECONDS = 10.0
+CHUNK = 1 << 16
+MANIFEST_BYTES = 4 * 2**20
+"""What the specification has registries accept."""
 SHORT, JOB = Patience(busy=2.0, away=2.0), Patience(busy=600.0, away=120.0)
 """For somebody who waits at a terminal; for a stage of a job."""
 INDEX_TYPES = (
@@ -42,7 +45,7 @@ INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-"""What `digest_of_tag` takes in addition to Skerry's own kind of manifest."""
+"""What `manifest` takes in addition to Skerry's own kind of manifest."""
 
 OWN_SECRET = "the operator's registry.pushSecret"  # noqa: S105 - a field's name
 
@@ -180,20 +183,51 @@ class RegistryClient:
                 return None
             return RemoteImage.parse(response.content)
 
-    def digest_of_tag(self, tag: str) -> str | None:
-        """Return sha256:... of the manifest, of one image or of several, that a tag names now.
+    def manifest(self, reference: str) -> bytes | None:
+        """Return the manifest, of one image or of several, that a tag or digest names now.
 
         Returns:
-            None if there is no such repository or tag.
+            None if there is no such repository, tag or digest.
 
         Raises:
-            RegistryError: The registry was not reached, or refused.
+            RegistryError: The registry was not reached, refused, or gave more than a manifest may have.
         """
         with self._errors("read from"):
-            response = self._manifest("GET", tag, accept=(MANIFEST_TYPE, *INDEX_TYPES))
+            response = self._manifest(
+                "GET", reference, accept=(MANIFEST_TYPE, *INDEX_TYPES), stream=True
+            )
+            with response:
+                if response.status_code == requests.codes.not_found:
+                    return None
+                content = bytearray()
+                for chunk in response.iter_content(CHUNK):
+                    content += chunk
+                    if len(content) > MANIFEST_BYTES:
+                        raise RegistryError(f"the manifest has more than {MANIFEST_BYTES} bytes")
+                return bytes(content)
+
+    def blob(self, digest: str, offset: int = 0) -> Iterator[bytes]:
+        """Yield what a blob has from an offset on, as it comes in.
+
+        An offset that the registry does not know how to begin at gives an empty chunk first, and then all.
+
+        Raises:
+            RegistryError: The registry was not reached, refused, or the connection broke.
+        """
+        container = self._container()
+        url = f"{self._transport.prefix}://{container.get_blob_url(digest)}"
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        with (
+            self._errors("read from"),
+            self._transport.do_request(url, headers=headers, stream=True) as response,
+        ):
             if response.status_code == requests.codes.not_found:
-                return None
-            return digest_of_bytes(response.content)
+                raise RegistryError(f"it has no layer {digest}", response.status_code)
+            if offset and response.status_code != requests.codes.partial_content:
+                yield b""
+            yield from response.iter_content(CHUNK)
 
     def tag(self, image: RemoteImage, tag: str) -> None:
         """Give an image that is there another tag.
@@ -232,11 +266,13 @@ class RegistryClient:
         reference: str,
         data: bytes | None = None,
         accept: tuple[str, ...] = (MANIFEST_TYPE,),
+        *,
+        stream: bool = False,
     ) -> requests.Response:
         url = f"{self._transport.prefix}://{self._container().manifest_url(reference)}"
         header = "Accept" if data is None else "Content-Type"
         return self._transport.do_request(
-            url, method, data=data, headers={header: ", ".join(accept)}
+            url, method, data=data, headers={header: ", ".join(accept)}, stream=stream
         )
 
     def _container(self) -> Any:

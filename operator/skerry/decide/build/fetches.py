@@ -2,7 +2,7 @@
 
 An `oci` image that anybody may pull is resolved by the operator itself. All else takes a job, in the
 namespace of the EdgeModel and with its Secret: the operator reads no Secrets and visits no addresses
-that users give it. What came in is kept in the status and asked for again only when the uri, the pin
+that users give it. A private `oci` artifact that is pinned takes one too: it may be a ModelKit. What came in is kept in the status and asked for again only when the uri, the pin
 or the retry annotation changes. A failed try is followed by another, ever later: a Secret or a file
 may come after the EdgeModel that names it.
 """
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from skerry.api.mistakes import mistakes
 from skerry.api.actions import retry_asked
-from skerry.api.artifact import scheme_of
+from skerry.api.artifact import IMAGE, scheme_of
 from skerry.api.edgemodel_status import Fetched
 from skerry.api.modelvariant import PinnedArtifact
 from skerry.api.reasons import Cause, FetchReason, FetchRefusal
@@ -89,9 +89,22 @@ class Settled:
 
 def needs_job(artifact: Artifact) -> bool:
     """Return whether the operator can't find the digest by itself."""
-    if scheme_of(artifact.uri) != "oci":
+    if scheme_of(artifact.uri) != IMAGE:
         return True
     return artifact.credentials_secret_name is not None and artifact.digest is None
+
+
+def _takes_job(snapshot: Snapshot, role: Role, artifact: Artifact) -> bool:
+    """Return whether a job brings the artifact in, or has done so."""
+    if needs_job(artifact) or role in snapshot.pins.kits:
+        return True
+    known = snapshot.model.status.artifact(role)
+    if known and known.fetched and known.fetched.key == fetch_key(artifact):
+        return True
+    if artifact.credentials_secret_name is None or snapshot.config.sources.fetcher_image is None:
+        return False
+    # Without a word of a fetch it was mounted as it is, and proved to be an image.
+    return known is None or (known.uri, known.digest) != (artifact.uri, artifact.digest)
 
 
 def fetch_key(artifact: Artifact) -> str:
@@ -107,7 +120,7 @@ def settle(snapshot: Snapshot, now: datetime) -> Settled:
     free = snapshot.config.sources.max_concurrent - snapshot.slots.fetching
     fetching: dict[Role, Fetching] = {}
     for role, artifact in artifacts.items():
-        if needs_job(artifact):
+        if _takes_job(snapshot, role, artifact):
             found = _queued(_one(snapshot, role, artifact, now), snapshot, free)
             free -= found.job is not None
             fetching[role] = found
@@ -131,7 +144,8 @@ def _pinned(pins: Pins, artifacts: dict[Role, Artifact], fetching: dict[Role, Fe
         role: _pin(artifacts[role], one.fetched) for role, one in fetching.items() if one.fetched
     }
     explained = _explained(pins, failed or missing) if failed or missing else pins
-    return replace(explained, known={**pins.known, **found})
+    others = {role: pin for role, pin in pins.known.items() if role not in fetching}
+    return replace(explained, known={**others, **found})
 
 
 def _explained(pins: Pins, missing: Sequence[Fetching]) -> Pins:
