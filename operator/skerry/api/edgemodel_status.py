@@ -82,11 +82,12 @@ class Fetched(Model):
     )
     digest: Digest = Field(description="Digest of the mounted manifest.")
     image: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci."
+        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci images."
     )
     content: Digest | None = Field(
         default=None,
-        description="Digest of the files themselves, which `digest` in the spec pins.",
+        description="Digest of the files themselves, which `digest` in the spec pins (in registries it"
+        " pins the manifest, which `resolved` names).",
     )
     resolved: Note = Field(
         default="",

@@ -47,7 +47,7 @@ class PinnedArtifact(Model):
     digest: Digest = Field(description="Digest of the manifest.")
     image: Annotated[str, Field(max_length=512)] | None = Field(
         default=None,
-        description="HOST/REPOSITORY of the image that it was fetched into; unset for oci.",
+        description="HOST/REPOSITORY of the image that it was fetched into; unset for oci images.",
     )
     pull_secret_name: Annotated[str, Field(max_length=253)] | None = Field(
         default=None, description="Name of the Secret in this namespace to pull the image with."

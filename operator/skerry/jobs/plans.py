@@ -96,7 +96,7 @@ class JobPlan(Plan):
 class FetchPlan(Plan):
     """Everything that a fetch job needs to know.
 
-    A private `oci` tag is looked up by the same job, so that the operator never reads a Secret; nothing
+    A private `oci` image is looked up by the same job, so that the operator never reads a Secret; nothing
     is copied then.
     """
 

@@ -66,10 +66,11 @@ class FetchReport(Model):
 
     digest: Digest = Field(description="Of the manifest to mount.")
     image: str | None = Field(
-        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci."
+        default=None, description="HOST/REPOSITORY of the fetched image; unset for oci images."
     )
     content: Digest | None = Field(
-        default=None, description="What a pin would say; unset for oci, where `digest` says it."
+        default=None,
+        description="What a pin would say; unset for oci images, where `digest` says it.",
     )
     resolved: str = Field(
         default="", description="What the server calls this version: revision, ETag, generation."

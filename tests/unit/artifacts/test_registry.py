@@ -9,13 +9,13 @@ import zlib
 from base64 import b85encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from skerry.artifacts.busy import LONGEST_PAUSE_SECONDS, pause_asked
-from skerry.artifacts.registry import Registry, RegistryError
+from skerry.artifacts.registry import Registry, RegistryError, Resolved
 from skerry.jobs.registry import PART_EVIDENCE, part_of, result_of
 from skerry.jobs.results import COMPRESSED, decode_summary
 from tests.unit.artifacts.scripted import DIGEST, FOUND, Answer, Asked, Scripted, scripted
@@ -109,6 +109,47 @@ async def test_a_registry_that_asks_for_a_pause_is_left_alone_for_every_image(
     assert 30 < (other.retry_after or 0) <= 60
     assert "other:1: the registry answered 429" in str(other)
     assert len(server.asked) == 1
+
+
+KIT = {"config": {"mediaType": "application/vnd.kitops.modelkit.config.v1+json"}}
+PACK = {"artifactType": "application/vnd.cncf.model.manifest.v1+json", "config": {}}
+PLAIN = {"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}, "layers": []}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        KIT, PACK, {"manifests": [{"digest": DIGEST}, PACK]},
+        {"artifactType": "application/vnd.kitops.modelkit.index.v1+json", "manifests": []},
+    ],
+)  # fmt: skip
+async def test_a_model_artifact_is_known_by_its_types(
+    registry: Registry, server: Scripted, manifest: Any
+) -> None:
+    server.says(Answer(headers=FOUND.headers, body=json.dumps(manifest).encode()))
+    assert await registry.resolve(uri(server)) == Resolved(DIGEST, is_kit=True)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        PLAIN, {"manifests": [PLAIN]}, {"config": 3, "manifests": 4},
+        {"manifests": [7], "artifactType": ["x"]}, [],
+    ],
+)  # fmt: skip
+async def test_all_else_is_taken_for_an_image(
+    registry: Registry, server: Scripted, manifest: Any
+) -> None:
+    server.says(Answer(headers=FOUND.headers, body=json.dumps(manifest).encode()))
+    assert await registry.resolve(uri(server)) == Resolved(DIGEST)
+
+
+async def test_what_is_pinned_is_asked_for_by_its_digest(
+    registry: Registry, server: Scripted
+) -> None:
+    await registry.resolve(f"{uri(server)}@{DIGEST}")
+    await registry.resolve(f"oci://{server.address}/models/intent@{DIGEST}")
+    assert [asked.path for asked in server.asked] == [f"/v2/models/intent/manifests/{DIGEST}"] * 2
 
 
 async def test_a_registry_that_is_down_may_pass_and_a_host_that_is_not_there_does_not() -> None:

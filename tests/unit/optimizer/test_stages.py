@@ -299,6 +299,10 @@ def test_assess_says_what_is_wrong_with_a_source(
     assert "holds no ONNX graph" in assess_error(job)
     file.rename(job.workspace.source / "model.pt")
     assert "(found: model.pt)" in assess_error(job)
+    (job.workspace.source / "models").mkdir()
+    assert "write oci+native:// in the uri, which takes the files below /models" in assess_error(
+        job
+    )
 
 
 @pytest.mark.parametrize("opset", [3, 9999])

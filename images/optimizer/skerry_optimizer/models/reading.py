@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 OLDEST_OPSET = 7
 """ONNX Runtime runs opsets from 7 on; see its docs/Versioning.md."""
 
+KSERVE_FOLDER = "models"
+"""Where KServe's images have the model."""
+
 MOST_BYTES = 2_000_000_000
 """protobuf's limit for a model in one file is 2 GiB."""
 
@@ -51,9 +54,11 @@ def has_external_data(file: Path) -> bool:
 def _parsed(file: Path) -> ModelProto:
     if not file.is_file():
         present = sorted(path.name for path in file.parent.glob("*"))[:8]
+        cure = f"its image must have {file.name} at its root"
+        if (file.parent / KSERVE_FOLDER).is_dir():
+            cure = f"write oci+native:// in the uri, which takes the files below /{KSERVE_FOLDER}"
         raise StageError(
-            f"the source holds no {file.name}: its image must have {file.name} at its root"
-            f" (found: {', '.join(present) or 'nothing'})"
+            f"the source holds no {file.name}: {cure} (found: {', '.join(present) or 'nothing'})"
         )
     try:
         return onnx.load(file, load_external_data=False)

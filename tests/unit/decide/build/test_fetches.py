@@ -9,6 +9,7 @@ import pytest
 
 from skerry.api.reasons import Cause, RegistryReason
 from skerry.decide.build.state import BuildState
+from skerry.api.modelvariant import PinnedArtifact
 from skerry.api.edgemodel import ArtifactStatus, EdgeModelStatus, JobSlot, Phase
 from skerry.decide.conditions import condition_of
 from skerry.decide.decision import AssessJob, FetchJob
@@ -181,6 +182,63 @@ def test_a_private_tag_is_looked_up_by_a_job_and_pulled_with_the_secret() -> Non
     assert isinstance(assess, AssessJob)
     assert pinned_reference(assess.source) == f"private.example/intent@{DIGEST}"
     assert assess.source.pull_secret_name == "pull"  # noqa: S105
+
+
+def kit(**source: Any) -> World:
+    """Return an EdgeModel whose public source is a model artifact, as the registry said."""
+    new = world(source={"uri": "oci://reg.example/zoo/intent:3", **source})
+    return new.with_(pins=Pins({Role.DATASET: Pin(DATASET)}, kits=frozenset({Role.SOURCE})))
+
+
+def test_a_public_model_artifact_is_fetched_and_stays_so_once_the_registry_is_forgotten() -> None:
+    start = kit()
+    assert the_job(start).plan.uri == "oci://reg.example/zoo/intent:3"
+    done = start.step().job_ends(report()).step()
+    later = done.with_(jobs=(), pins=Pins({Role.DATASET: Pin(DATASET)})).decide()
+    assert not [job for job in later.jobs if isinstance(job, FetchJob)]
+    source = source_of(later.status)
+    assert (source.digest, source.fetched and source.fetched.image) == (DIGEST, IMAGE)
+
+
+def test_an_image_of_kserve_is_fetched_whoever_may_read_it() -> None:
+    start = fetching(uri="oci+native://reg.example/zoo/intent:3", digest=OTHER)
+    assert (the_job(start).plan.uri, the_job(start).plan.pin) == (
+        "oci+native://reg.example/zoo/intent:3", OTHER,
+    )  # fmt: skip
+
+
+def private() -> World:
+    """Return an EdgeModel with a private source, which the Pinner takes for an image where it is pinned."""
+    source = {"uri": "oci://private.example/intent:3", "credentialsSecretName": "pull"}
+    new = world(source={**source, "digest": OTHER})
+    pinned_source = PinnedArtifact(uri=source["uri"], digest=OTHER, pull_secret_name="pull")  # noqa: S106
+    return new.with_(pins=Pins({Role.DATASET: Pin(DATASET), Role.SOURCE: Pin(pinned_source)}))
+
+
+def test_what_is_private_and_pinned_is_looked_at_since_it_may_be_a_model_artifact() -> None:
+    start = private()
+    assert the_job(start).plan.pin == OTHER
+    (assess,) = start.step().job_ends(report()).decide().jobs
+    assert isinstance(assess, AssessJob)
+    assert pinned_reference(assess.source) == f"{IMAGE}@{DIGEST}"
+    image = FetchReport(digest=OTHER, resolved="3").model_dump_json(by_alias=True)
+    (assess,) = start.step().job_ends(image).decide().jobs
+    assert isinstance(assess, AssessJob)
+    assert pinned_reference(assess.source) == f"private.example/intent@{OTHER}"
+    assert assess.source.pull_secret_name == "pull"  # noqa: S105
+
+
+def test_what_is_private_and_pinned_is_mounted_without_a_fetcher_and_where_it_was_before() -> None:
+    start = private()
+    sources = start.snapshot.config.sources.model_copy(update={"fetcher_image": None})
+    without = start.snapshot.config.model_copy(update={"sources": sources})
+    before = start.with_(config=without)
+    (assess,) = before.decide().jobs
+    assert isinstance(assess, AssessJob)
+    assert pinned_reference(assess.source) == f"private.example/intent@{OTHER}"
+    upgraded = before.step().with_(config=start.snapshot.config)
+    assert source_of(upgraded.decide().status).digest == OTHER
+    assert not [job for job in upgraded.decide().jobs if isinstance(job, FetchJob)]
 
 
 def test_a_missing_fetcher_is_reported() -> None:
