@@ -87,7 +87,6 @@ class _Question:
     """What is asked, and in what bounds.
 
     Attributes:
-        method: HEAD or GET.
         host: of the registry.
         path: below /v2/.
         uri: for messages.
@@ -96,7 +95,6 @@ class _Question:
         authorization: header, once there is a token.
     """
 
-    method: str
     host: str
     path: str
     uri: str
@@ -141,9 +139,9 @@ class Registry:
             RegistryError: with what a person can do about it.
         """
         host, repository, reference = split(uri)
-        question = _Question("GET", host, f"{repository}/manifests/{reference}", uri)
-        answer = await self._ask(question)
-        digest = _digest(answer, uri)
+        question = _Question(host, f"{repository}/manifests/{reference}", uri)
+        answer = _good(await self._ask(question), uri)
+        digest = reference if ":" in reference else _digest(answer, uri)
         try:
             return Resolved(digest, is_kit(_parsed(answer.content, uri)))
         except RegistryError:
@@ -157,7 +155,7 @@ class Registry:
             RegistryError: with what a person can do about it.
         """
         host, repository, tag = split(image)
-        answer = await self._ask(_Question("GET", host, f"{repository}/manifests/{tag}", image))
+        answer = await self._ask(_Question(host, f"{repository}/manifests/{tag}", image))
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         content = _good(answer, image).content
@@ -170,7 +168,7 @@ class Registry:
             RegistryError: with what a person can do about it.
         """
         host, repository, digest = _pinned(image)
-        question = _Question("GET", host, f"{repository}/manifests/{digest}", image)
+        question = _Question(host, f"{repository}/manifests/{digest}", image)
         return _parsed(_good(await self._ask(question), image).content, image)
 
     async def blob(self, image: str, digest: str, most_bytes: int) -> bytes:
@@ -181,7 +179,7 @@ class Registry:
         """
         host, repository, _ = _pinned(image)
         question = _Question(
-            "GET", host, f"{repository}/blobs/{digest}", image, most_bytes, elsewhere=True
+            host, f"{repository}/blobs/{digest}", image, most_bytes, elsewhere=True
         )
         answer = _good(await self._ask(question, BLOB_SECONDS), image)
         if f"sha256:{hashlib.sha256(answer.content).hexdigest()}" != digest:
@@ -211,7 +209,7 @@ class Registry:
         accept = {"Accept": ", ".join((*_MEDIA_TYPES, "*/*"))}
         headers = accept | question.authorization
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._once(question.method, url, question, headers)
+            answer = await self._once(url, question, headers)
             if answer.status not in _REDIRECTS:
                 return answer
             target = url.join(_url(answer.headers.get("location", ""), question.uri))
@@ -230,13 +228,11 @@ class Registry:
             "look at the registry's log",
         )
 
-    async def _once(
-        self, method: str, url: httpx.URL, question: _Question, headers: dict[str, str]
-    ) -> _Answer:
+    async def _once(self, url: httpx.URL, question: _Question, headers: dict[str, str]) -> _Answer:
         """Send one request; read its answer up to the limit without unpacking it."""
         try:
             async with self._client.stream(
-                method,
+                "GET",
                 url,
                 headers={"Accept-Encoding": "identity", **headers},
                 timeout=REQUEST_TIMEOUT_SECONDS,
@@ -259,7 +255,7 @@ class Registry:
         realm = self._realm(challenge["realm"], question)
         asked = {key: challenge[key] for key in ("service", "scope") if key in challenge}
         bounded = replace(question, most_bytes=TOKEN_BYTES)
-        answer = await self._once("GET", realm.copy_merge_params(asked), bounded, {})
+        answer = await self._once(realm.copy_merge_params(asked), bounded, {})
         self._check_busy(answer, question)
         if may_pass(answer.status):
             raise _busy(answer, question)
@@ -382,7 +378,7 @@ def _words(answer: _Answer) -> str:
 
 
 def _digest(answer: _Answer, uri: str) -> str:
-    digest = _good(answer, uri).headers.get("docker-content-digest", "")
+    digest = answer.headers.get("docker-content-digest", "")
     if not _DIGEST.match(digest):
         raise RegistryError(
             "the registry named no sha256 digest (header Docker-Content-Digest)",

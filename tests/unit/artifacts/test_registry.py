@@ -147,9 +147,12 @@ async def test_all_else_is_taken_for_an_image(
 async def test_what_is_pinned_is_asked_for_by_its_digest(
     registry: Registry, server: Scripted
 ) -> None:
-    await registry.resolve(f"{uri(server)}@{DIGEST}")
-    await registry.resolve(f"oci://{server.address}/models/intent@{DIGEST}")
-    assert [asked.path for asked in server.asked] == [f"/v2/models/intent/manifests/{DIGEST}"] * 2
+    other = {"Docker-Content-Digest": "sha256:" + "b" * 64}
+    for headers in (FOUND.headers, other, {}):
+        server.says(Answer(headers=headers, body=json.dumps(KIT).encode()))
+        found = await registry.resolve(f"{uri(server)}@{DIGEST}")
+        assert found == Resolved(DIGEST, is_kit=True), "whatever the registry calls it"
+    assert [asked.path for asked in server.asked] == [f"/v2/models/intent/manifests/{DIGEST}"] * 3
 
 
 async def test_a_registry_that_is_down_may_pass_and_a_host_that_is_not_there_does_not() -> None:
