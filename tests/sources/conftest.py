@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sources.artifacts import Pusher
+from tests.sources.fetching import Job
 from tests.sources.servers import Store, WebServer, gcs_server, s3_server, web_server
 from tests.unit.optimizer.registries import Registry, running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MODEL = b"\x08\x09" + random.Random(4).randbytes(4_000_000)
 """Begins as an ONNX model does; what is behind is for the assessment to judge."""
@@ -54,3 +57,14 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def gs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with gcs_server(tmp_path_factory.mktemp("gs"), FILES) as started:
         yield started
+
+
+@pytest.fixture
+def job(tmp_path: Path, registry: Registry) -> Job:
+    return Job(tmp_path, registry)
+
+
+@pytest.fixture
+def pusher(registry: Registry, tmp_path: Path) -> Pusher:
+    name = tmp_path.name.replace("_", "-")[-30:].strip("-")
+    return Pusher(registry.address, f"zoo/{name}")

@@ -1,8 +1,9 @@
-"""Model artifacts and KServe's images from a real registry: what jobs find mounted, and what is refused."""
+"""Model artifacts and KServe's images from a real registry: what jobs find mounted."""
 
 from __future__ import annotations
 
 import gzip
+import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,17 @@ import pytest
 
 from skerry.api.artifact import Role
 from skerry.api.reasons import FetchRefusal
-from skerry_fetcher import transfer
-from skerry_fetcher.errors import RefusedError
 from tests.sources.artifacts import (
-    FILE_PATH,
     IMAGE_CONFIG,
     KIT,
     PACK,
     Described,
     Pusher,
-    digest_of,
     link,
     packed,
 )
 from tests.sources.conftest import DATA, MODEL
-from tests.sources.fetching import Job
+from tests.sources.kits import MODEL_FILES, NATIVE, SMALL, WEIGHTS, kit_layers, refused
 from tests.sources.line import breaking_line
 from tests.unit.optimizer.registries import (
     PASSWORD,
@@ -37,55 +34,10 @@ from tests.unit.optimizer.registries import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from skerry.jobs.plans import FetchPlan
+    from tests.sources.fetching import Job
 
-SMALL = MODEL[:5000]
-WEIGHTS = MODEL[5000:900_000]
-MODEL_FILES = {"model.onnx": SMALL, "model.onnx.data": WEIGHTS}
-NATIVE = "oci+native"
+
 ALLOWANCE = 700_000
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(transfer, "LONGEST_PAUSE_SECONDS", 0.05)
-
-
-@pytest.fixture
-def job(tmp_path: Path, registry: Registry) -> Job:
-    return Job(tmp_path, registry)
-
-
-@pytest.fixture
-def pusher(registry: Registry, tmp_path: Path) -> Pusher:
-    name = tmp_path.name.replace("_", "-")[-30:].strip("-")
-    return Pusher(registry.address, f"zoo/{name}")
-
-
-def refused(job: Job, plan: FetchPlan, reason: FetchRefusal = FetchRefusal.WRONG_FORMAT) -> str:
-    with pytest.raises(RefusedError) as caught:
-        job.fetches(plan)
-    assert caught.value.reason is reason
-    message = str(caught.value).replace(plan.uri, "URI")
-    assert len(message) <= 200
-    return message
-
-
-def kit_layers(pusher: Pusher, form: str) -> list[Described]:
-    """Return the layers of a kit with a model in two parts, code and a data set, in this form."""
-    model = {"m/": b"", "m/model.onnx": SMALL}
-    weights = {"m/": b"", "m/model.onnx.data": WEIGHTS}
-    parts = {
-        "code": {"train.py": b"import this"}, "model": model, "modelpart": weights,
-        "dataset": {"data/eval.npz": DATA}, "docs": {"README.md": b"# Read"},
-    }  # fmt: skip
-    found = []
-    for part, files in parts.items():
-        content = packed(files)
-        content = gzip.compress(content) if form.endswith("gzip") else content
-        found.append(pusher.blob(content, f"{KIT}.{part}.v1.{form}"))
-    return found
 
 
 @pytest.mark.parametrize("form", ["tar", "tar+gzip"])
@@ -280,158 +232,31 @@ def test_a_private_kit_is_read_with_the_secret_and_only_so(job: Job, tmp_path: P
             assert job.brought(plan, job.fetches(plan))["model.onnx"] == SMALL
 
 
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        ([link("model.onnx", "/etc/passwd")], "model.onnx is a link or a device; pack plain files"),
-        ([link("model.onnx", "x", tarfile.LNKTYPE)], "is a link or a device"),
-        ([link("model.onnx", "", tarfile.CHRTYPE)], "is a link or a device"),
-        ([tarfile.TarInfo("../model.onnx")], "'../model.onnx' in a layer reaches outside"),
-        ([tarfile.TarInfo("m/../../model.onnx")], "reaches outside of its folder"),
-        ([tarfile.TarInfo("/model.onnx")], "reaches outside of its folder"),
-    ],
-)
-def test_a_kit_of_anything_but_plain_files_inside_is_refused(
-    job: Job, pusher: Pusher, entries: list[tarfile.TarInfo], words: str
-) -> None:
-    pusher.kit("1", pusher.blob(packed({}, entries), f"{KIT}.model.v1.tar"))
-    assert words in refused(job, job.plan(pusher.uri("1")))
+BUILD = """
+set -e
+buildah() { command buildah --storage-driver vfs --root "$PWD/storage" --runroot "$PWD/run" "$@"; }
+base=$(buildah from scratch)
+buildah copy -q "$base" lower /models
+buildah commit -q "$base" base
+car=$(buildah from base)
+root=$(buildah mount "$car")
+rm "$root/models/old.onnx"
+mkdir "$root/models/1"
+mv "$root/models/net.onnx" "$root/models/1"
+ln -s 1/net.onnx "$root/models/model.onnx"
+ln "$root/models/1/net.onnx" "$root/models/same.onnx"
+buildah commit -q --format "$1" "$car" car
+buildah push -q --tls-verify=false car "docker://$2"
+"""
 
 
-@pytest.mark.parametrize("path", ["../model.onnx", "/etc/cron.d/model.onnx", "a/../../model.onnx"])
-def test_a_raw_layer_that_belongs_outside_is_refused(job: Job, pusher: Pusher, path: str) -> None:
-    pusher.pack("1", pusher.blob(SMALL, f"{PACK}.weight.v1.raw", path))
-    assert "reaches outside of its folder" in refused(job, job.plan(pusher.uri("1")))
-
-
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        (
-            [link("models/model.onnx", "../etc/passwd")],
-            "is a link to etc/passwd, which /models does not",
-        ),
-        ([link("models/model.onnx", "/../../etc/passwd")], "is a link to etc/passwd"),
-        ([link("models/model.onnx", "gone.onnx")], "is a link to models/gone.onnx"),
-        ([link("models/a", "b"), link("models/b", "a")], "which /models does not have"),
-        ([link("models/model.onnx", "etc/passwd", tarfile.LNKTYPE)], "is a link to etc/passwd"),
-        ([link("models/model.onnx", "", tarfile.CHRTYPE)], "is a link or a device"),
-        ([tarfile.TarInfo("models/../../x")], "reaches outside of its folder"),
-        ([link("models", "/srv")], "has no folder /models"),
-        (
-            [tarfile.TarInfo("model.onnx")],
-            "has no folder /models, where KServe has the model; write oci://",
-        ),
-    ],
-)
-def test_an_image_with_links_out_or_without_models_is_refused(
-    job: Job, pusher: Pusher, entries: list[tarfile.TarInfo], words: str
-) -> None:
-    pusher.image("1", packed({"etc/passwd": b"root"}, entries))
-    assert words in refused(job, job.plan(pusher.uri("1", NATIVE)))
-
-
-def test_a_link_and_what_lies_below_it_reach_nothing_outside(job: Job, pusher: Pusher) -> None:
-    outside = job.folder / "outside"
-    outside.mkdir()
-    entries = [link("models/a", str(outside)), tarfile.TarInfo("models/a/written")]
-    pusher.image("1", packed({"models/model.onnx": SMALL}, entries))
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_an_image_that_buildah_made(job: Job, pusher: Pusher, tmp_path: Path, form: str) -> None:
+    (tmp_path / "lower").mkdir()
+    for name in ("old.onnx", "net.onnx"):
+        (tmp_path / "lower" / name).write_bytes(SMALL)
+    target = f"{pusher.address}/{pusher.repository}:1"
+    subprocess.run(["bash", "-c", BUILD, "build", form, target], cwd=tmp_path, check=True)
     plan = job.plan(pusher.uri("1", NATIVE))
-    assert job.brought(plan, job.fetches(plan)) == {"model.onnx": SMALL, "a/written": b""}
-    assert not list(outside.iterdir())
-
-
-def test_a_small_layer_that_unpacks_to_a_large_one_is_refused(job: Job, pusher: Pusher) -> None:
-    bomb = packed({"models/model.onnx": bytes(3_000_000)})
-    pusher.image("1", packed({"models/model.onnx": SMALL}), bomb)
-    plan = job.plan(pusher.uri("1", NATIVE), size_limit=1_000_000)
-    message = refused(job, plan, FetchRefusal.TOO_LARGE)
-    assert "unpacked, is larger than allowed: 1.0 MB may be fetched; raise sizeLimit" in message
-    written = [file for file in job.workspace.scratch.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in written) < 2_000_000
-
-
-def test_too_large_is_reported_before_anything_is_fetched(job: Job, pusher: Pusher) -> None:
-    pusher.kit("1", *kit_layers(pusher, "tar"))
-    plan = job.plan(pusher.uri("1"), size_limit=500_000)
-    assert "has 9" in refused(job, plan, FetchRefusal.TOO_LARGE)
-    assert not (job.workspace.scratch / "layers").exists()
-
-
-def test_what_is_in_there_and_what_cures_it(job: Job, pusher: Pusher) -> None:
-    def says(tag: str, scheme: str = "oci", **more: object) -> str:
-        return refused(job, job.plan(pusher.uri(tag, scheme), **more))
-
-    layers = kit_layers(pusher, "tar")
-    pusher.kit("code", layers[0], layers[3])
-    assert "ModelKit has no layer with a model (it has: code, dataset)" in says("code")
-    pusher.pack("doc", pusher.blob(b"", f"{PACK}.doc.v1.raw"))
-    words = (
-        "ModelPack artifact has no layer with a data set (it has: doc); pack the data set into it"
-    )
-    assert words in says("doc", role=Role.DATASET)
-    two = packed({"a/a.onnx": SMALL, "b/b.onnx": SMALL})
-    pusher.kit("two", pusher.blob(two, f"{KIT}.model.v1.tar"))
-    assert "holds a/a.onnx and b/b.onnx: move the one that is meant up, as model.onnx" in says(
-        "two"
-    )
-    other = packed({"m/model.safetensors": SMALL, "m/config.json": b"{}"})
-    pusher.kit("other", pusher.blob(other, f"{KIT}.model.v1.tar"))
-    assert "(found: m/config.json, m/model.safetensors)" in says("other")
-    pusher.kit("zstd", pusher.blob(SMALL, f"{KIT}.model.v1.tar+zstd"))
-    assert "compressed with zstd, which is not read; pack it with gzip" in says("zstd")
-    pusher.kit("hidden", pusher.blob(b"\x28\xb5\x2f\xfd" + SMALL, f"{KIT}.model.v1.tar"))
-    assert "compressed with zstd" in says("hidden")
-    pusher.pack("where", pusher.blob(SMALL, f"{PACK}.weight.v1.raw"))
-    assert f"does not say its path ({FILE_PATH})" in says("where")
-    pusher.kit("noise", pusher.blob(WEIGHTS, f"{KIT}.model.v1.tar"))
-    assert "is no archive" in says("noise")
-    pusher.kit(
-        "torn",
-        pusher.blob(
-            gzip.compress(packed({"model.onnx": SMALL}))[:-900], f"{KIT}.model.v1.tar+gzip"
-        ),
-    )
-    assert "is no archive" in says("torn")
-    assert "is a model artifact, and no image with /models; write oci://" in says("code", NATIVE)
-
-
-def test_one_of_several_artifacts_is_to_be_named(job: Job, pusher: Pusher) -> None:
-    kits = [
-        pusher.kit(f"k{n}", pusher.blob(packed({"model.onnx": SMALL[n:]}), f"{KIT}.model.v1.tar"))
-        for n in (0, 1)
-    ]
-    kind = f"{KIT}.manifest.v1+json"
-    listed = [
-        {
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "digest": one,
-            "size": 1,
-            "artifactType": kind,
-        }
-        for one in kits
-    ]
-    pusher.index("two", *listed)
-    assert "it lists 2 artifacts; name one by a tag of its own" in refused(
-        job, job.plan(pusher.uri("two"))
-    )
-    pusher.index("one", listed[0])
-    plan = job.plan(pusher.uri("one"))
-    assert job.brought(plan, job.fetches(plan)) == {"model.onnx": SMALL}
-
-
-def test_a_layer_that_is_gone_and_one_that_is_damaged(
-    job: Job, pusher: Pusher, registry: Registry
-) -> None:
-    digest = digest_of(gzip.compress(packed({"models/model.onnx": SMALL}), mtime=0))
-    layer = pusher.blob(
-        gzip.compress(packed({"models/model.onnx": SMALL}), mtime=0),
-        "application/vnd.oci.image.layer.v1.tar+gzip",
-    )
-    pusher.manifest("1", [layer], IMAGE_CONFIG)
-    plan = job.plan(pusher.uri("1", NATIVE))
-    job.looks(plan)
-    (stored,) = registry.storage.rglob(f"blobs/sha256/*/{digest[7:]}/data")
-    content = stored.read_bytes()
-    stored.write_bytes(content[:-1] + b"!")
-    assert "came damaged" in refused(job, plan, FetchRefusal.CHANGED)
+    names = ("1/net.onnx", "model.onnx", "same.onnx")
+    assert job.brought(plan, job.fetches(plan)) == dict.fromkeys(names, SMALL)

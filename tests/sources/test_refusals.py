@@ -16,7 +16,6 @@ from skerry.artifacts.images.client import SHORT
 from skerry_fetcher import transfer
 from skerry_fetcher.errors import RefusedError
 from tests.sources.conftest import FILES, MODEL
-from tests.sources.fetching import Job
 from tests.sources.servers import BUCKET, HUB_REPOSITORY, PRIVATE_REPOSITORY
 from tests.sources.test_origins import S3_SECRET
 from tests.unit.optimizer.registries import docker_config, running_registry
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from skerry.jobs.plans import FetchPlan
+    from tests.sources.fetching import Job
     from tests.sources.servers import Store, WebServer
-    from tests.unit.optimizer.registries import Registry
 
 OTHER_DIGEST = "sha256:" + "0" * 64
 WRONG_KEY = {**S3_SECRET, "AWS_SECRET_ACCESS_KEY": "wrong"}
@@ -38,11 +37,6 @@ NO_KEY = {"type": "service_account"}
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(transfer, "LONGEST_PAUSE_SECONDS", 0.05)
-
-
-@pytest.fixture
-def job(tmp_path: Path, registry: Registry) -> Job:
-    return Job(tmp_path, registry)
 
 
 def refused(job: Job, plan: FetchPlan) -> tuple[FetchRefusal, str]:
