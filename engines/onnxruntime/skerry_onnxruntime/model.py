@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import onnxruntime as ort
 
-from skerry.engines import InputError, ModelError, TensorSpec, first_line
+from skerry.engines import InputError, ModelError, TensorSpec
+from skerry_onnxruntime.errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class OnnxModel:
         try:
             answer: list[NDArray[Any]] = self._session.run(list(names), dict(inputs))
         except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
-            raise InputError(first_line(error)) from error
+            raise InputError(reason_of(error)) from error
         return answer
 
 
@@ -66,7 +67,7 @@ def open_session(file: Path, options: ort.SessionOptions) -> ort.InferenceSessio
         return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions share no base but this
         raise ModelError(
-            f"ONNX Runtime {ort.__version__} can't load {file}: {first_line(error)}"
+            f"ONNX Runtime {ort.__version__} can't load {file.name}: {reason_of(error)}"
         ) from error
 
 
@@ -81,11 +82,11 @@ def _options(threads: int) -> ort.SessionOptions:
 
 
 def _specs(nodes: Sequence[Any], file: Path) -> tuple[TensorSpec, ...]:
-    unknown = [node.type for node in nodes if node.type not in DATATYPES]
-    if unknown:
-        raise ModelError(
-            f"{file} has tensors of type {', '.join(unknown)}, which the protocol can't carry"
-        )
+    for node in nodes:
+        if node.type not in DATATYPES:
+            raise ModelError(
+                f"`{node.name}` of {file.name} is a {node.type}, which the protocol can't carry"
+            )
     return tuple(TensorSpec(node.name, DATATYPES[node.type], _shape(node.shape)) for node in nodes)
 
 

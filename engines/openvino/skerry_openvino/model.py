@@ -81,7 +81,9 @@ def load(file: Path, threads: int) -> OpenVinoModel:
         model = core.read_model(str(file))
         arithmetic = arithmetic_of(model)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"OpenVINO {version()} can't read {file}: {reason_of(error)}") from error
+        raise ModelError(
+            f"OpenVINO {version()} can't read {file.name}: {reason_of(error)}"
+        ) from error
     if lacks(core, arithmetic):
         raise ModelError(
             f"{file} is to be computed in {arithmetic.name.lower()}, which this CPU does not have:"
@@ -101,7 +103,9 @@ def load(file: Path, threads: int) -> OpenVinoModel:
         compiled = core.compile_model(model, "CPU", options)
         return OpenVinoModel(compiled, specs, ShapeCheck(model), indices)
     except RuntimeError as error:
-        raise ModelError(f"OpenVINO {version()} can't load {file}: {reason_of(error)}") from error
+        raise ModelError(
+            f"OpenVINO {version()} can't load {file.name}: {reason_of(error)}"
+        ) from error
 
 
 def version() -> str:
@@ -140,8 +144,9 @@ def _specs(model: ov.Model, file: Path) -> _Specs:
 def _spec(port: Any, file: Path) -> TensorSpec:
     kind = port.get_element_type().get_type_name()
     if kind not in DATATYPES:
+        what = "text" if kind == "string" else f"of type {kind}"
         raise ModelError(
-            f"{file} has tensors of type {kind}, which can't be served with OpenVINO; ONNX Runtime serves text"
+            f"`{port.get_any_name()}` of {file.name} is {what}, which OpenVINO can't serve"
         )
     shape = tuple(axis.get_length() if axis.is_static else -1 for axis in port.get_partial_shape())
     return TensorSpec(port.get_any_name(), DATATYPES[kind], shape)

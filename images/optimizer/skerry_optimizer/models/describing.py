@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skerry.api.edgemodel import Assessment
 from skerry.models.assess import family_of, quantizable_share
 from skerry.precision import Precision
-from skerry_optimizer.models.graphs import nodes_of, opsets_of
+from skerry_optimizer.models.graphs import format_of, nodes_of
 from skerry_optimizer.models.precision import INTEGERS, precision_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def describe(model: ModelProto, source_digest: str, size: int) -> Assessment:
     total = sum(parameters.values())
     return Assessment(
         source_digest=source_digest,
-        format=f"ONNX, {opsets_of(model)}",
+        format=format_of(model),
         bytes=size,
         parameters=total,
         operators=dict(operators.most_common(MOST_OPERATORS)),

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from skerry.artifacts.images import Image, RegistryClient, RegistryError, pack_files
-from skerry.jobs.errors import StageError
+from skerry.jobs.errors import StageError, advised
 from skerry.jobs.plans import AssessPlan
 from skerry.jobs.registry import (
     ANNOTATION_PART,
@@ -85,10 +85,9 @@ def open_source(engine: EnginePlugin, file: Path) -> LoadedModel:
     try:
         return load(engine, file)
     except NotRunnable as error:
-        raise StageError(
-            f"{error}; export it with operators and an opset that {engine.title}"
-            f" {engine.version()} has"
-        ) from error
+        logger.info("%s", error)
+        cure = f"export it with operators and an opset that {engine.title} {engine.version()} has"
+        raise StageError(advised(str(error), cure)) from error
 
 
 def _keep(workspace: Workspace, plan: AssessPlan, found: str) -> None:

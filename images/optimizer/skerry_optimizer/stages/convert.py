@@ -17,7 +17,7 @@ from onnx import ModelProto, version_converter
 
 from skerry.api.modelvariant import RecipeOutcome
 from skerry.engines import SOURCE, ModelError
-from skerry.jobs.errors import StageError
+from skerry.jobs.errors import StageError, advised
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.plans import JobPlan
 from skerry_optimizer.engine import engine_of
@@ -44,6 +44,7 @@ LEAST_OPSET = 13
 """From here on scales per channel can be written down."""
 
 TARGET_OPSET = 17
+ANOTHER_ENGINE = "leave the engine to Skerry (no `engine` in the target), or name another"
 LEAST_LIKENESS = 0.9999
 """Cosine of converted to original answers: a conversion changes nothing but rounding."""
 
@@ -83,7 +84,10 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, befo
         try:
             said = engine.convert(prepared, target)
             _check_same(engine, before, target, sample)
-        except (ModelError, StageError) as error:
+        except ModelError as error:
+            refused.append(advised(str(error), ANOTHER_ENGINE))
+            continue
+        except StageError as error:
             refused.append(str(error))
             continue
         finally:
@@ -96,10 +100,8 @@ def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
     try:
         return load(engine, file)
     except NotRunnable as error:
-        raise StageError(
-            f"{error}; leave the choice of the engine to Skerry (no `engine` in the target), or name one that has"
-            " these operators"
-        ) from error
+        log.info("%s", error)
+        raise StageError(advised(str(error), ANOTHER_ENGINE)) from error
 
 
 def _forms(
@@ -137,9 +139,9 @@ def _answers(model: LoadedModel, sample: Sample) -> Arrays:
     try:
         return run(model, sample)
     except NotRunnable as error:
+        reason = f"the source does not run on a sample of the data set: {error}"
         raise StageError(
-            f"the source does not run on a sample of the data set: {error}; do the data set's arrays"
-            " hold what the model expects?"
+            advised(reason, "do the data set's arrays hold what the model expects?")
         ) from error
 
 
@@ -147,9 +149,8 @@ def _check_same(engine: EnginePlugin, before: Arrays, converted: Path, sample: S
     try:
         after = run(load(engine, converted), sample)
     except NotRunnable as error:
-        raise StageError(
-            f"{engine.title} does not run the source on a sample of the data set: {error}; name another engine"
-        ) from error
+        reason = f"{engine.title} does not run the source on a sample of the data set: {error}"
+        raise StageError(advised(reason, "name another engine")) from error
     alike = likeness(before, after)
     if alike < LEAST_LIKENESS:
         raise StageError(

@@ -85,7 +85,9 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
         QualityError: They are not.
     """
     if answers.dtype.kind in "OSU":
-        raise QualityError("the first output is text, and the metrics compare numbers")
+        raise QualityError(
+            "the first output is text, and the metrics compare numbers: export the model with numbers first"
+        )
     _check_finite(answers)
     if TENSOR_INFERENCE.metrics[metric].vectors:
         _unit_rows(answers)

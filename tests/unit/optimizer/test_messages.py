@@ -1,0 +1,78 @@
+"""What people read first: what is wrong and one cure, within 200 characters, also where a library says much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from onnx import helper
+
+from skerry.api.edgemodel import Assessment
+from skerry.jobs.errors import LONGEST_MESSAGE, advised
+from skerry_optimizer.__main__ import main
+from skerry_optimizer.models.graphs import LONGEST_FORMAT
+from tests.unit.optimizer.models import classifier, start_job
+from tests.unit.optimizer.test_field_models import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import onnx
+
+    from tests.unit.optimizer.models import Job
+    from tests.unit.optimizer.registries import Registry
+
+
+@pytest.fixture
+def job_of(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Job]:
+    """Return a function that lays out a pod with a model."""
+
+    def start(model: onnx.ModelProto, engine: str = "ONNXRuntime") -> Job:
+        access = registry.access(f"t/messages-{abs(hash(tmp_path))}")
+        return start_job(tmp_path, monkeypatch, access, model, engine=engine)
+
+    return start
+
+
+def test_a_long_reason_loses_its_end_and_keeps_the_cure() -> None:
+    assert advised("it is broken", "mend it") == "it is broken; mend it"
+    said = advised("x" * 400, "mend it")
+    assert len(said) == LONGEST_MESSAGE
+    assert said.endswith("x…; mend it")
+
+
+def test_a_model_with_operators_of_many_sets_is_assessed(job_of: Callable[..., Job]) -> None:
+    """Pipelines mix ONNX's own operators with those for tables and ONNX Runtime's."""
+    model = classifier()
+    for domain in ("ai.onnx.ml", "com.microsoft", "com.example.of.somebody"):
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+    job = job_of(model)
+    assert main(["assess"]) == 0, job.message
+    found = Assessment.model_validate_json(job.message)
+    assert found.format == "ONNX, opset 17, ai.onnx.ml 1 and 2 more"
+    assert len(found.format) <= LONGEST_FORMAT
+
+
+def test_an_operator_that_is_not_there_is_named_without_codes_and_folders(
+    job_of: Callable[..., Job],
+) -> None:
+    job = job_of(text("odd (double[batch, 32] x) => (double[batch, 32] y) { y = Elu (x) }"))
+    assert main(["assess"]) != 0
+    assert "can't load model.onnx: Could not find an implementation for Elu" in job.message
+    assert job.message.split("; ")[-1].startswith("export it with operators")
+    assert len(job.message) <= LONGEST_MESSAGE
+
+
+def test_an_engine_that_lacks_an_operator_says_so_with_the_cure(job_of: Callable[..., Job]) -> None:
+    model = text(
+        "table (float[batch, 32] x) => (float[batch, 32] y)"
+        " { y = ai.onnx.ml.Scaler <scale = [2.0], offset = [0.0]> (x) }",
+        '"" : 17, "ai.onnx.ml" : 1',
+    )
+    job = job_of(model, engine="OpenVINO")
+    assert main(["convert"]) != 0
+    assert "ai.onnx.ml.Scaler; leave the engine to Skerry" in job.message
+    assert len(job.message) <= LONGEST_MESSAGE
