@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry_runtime.dataset import Dataset, Split
 from skerry_runtime.measure.files import samples_of
+from skerry_runtime.measure.source_answers import read_source_answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,16 @@ def calibration_samples(workspace: Workspace) -> list[Sample]:
 def calibration_sample(workspace: Workspace) -> Sample:
     """Return one of them, reading no other; raises as `calibration_samples`."""
     return _calibration(workspace).first()
+
+
+def answered_samples(workspace: Workspace) -> list[tuple[Sample, Sample]]:
+    """Return the first of them with the source's answers: each alone, then some together; or nothing."""
+    samples = _calibration(workspace)
+    answers = read_source_answers(samples)
+    inputs = samples.inputs() if answers else {}
+    return [
+        ({name: array[rows] for name, array in inputs.items()}, answer) for rows, answer in answers
+    ]
 
 
 def _calibration(workspace: Workspace) -> Samples:

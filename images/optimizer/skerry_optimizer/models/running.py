@@ -58,15 +58,22 @@ def run(model: LoadedModel, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def likeness(first: Arrays, second: Arrays) -> float:
-    """Return the least cosine between outputs of the same name; 0 when their shapes differ."""
+    """Return how alike outputs of the same name are, at the least; 0 when types or shapes differ.
+
+    Of numbers of the same length it is the cosine; it falls with a difference in length too, which is all
+    that a single number has.
+    """
     if first.keys() != second.keys():
         return 0.0
-    return min((_cosine(first[name], second[name]) for name in first), default=1.0)
+    return min((_alike(first[name], second[name]) for name in first), default=1.0)
 
 
-def _cosine(first: NDArray[Any], second: NDArray[Any]) -> float:
-    if first.shape != second.shape or not np.issubdtype(first.dtype, np.number):
+def _alike(first: NDArray[Any], second: NDArray[Any]) -> float:
+    if first.shape != second.shape or first.dtype.kind != second.dtype.kind:
+        return 0.0
+    if not np.issubdtype(first.dtype, np.number):
         return float(np.array_equal(first, second))
     left, right = first.astype("f8").ravel(), second.astype("f8").ravel()
-    lengths = float(np.linalg.norm(left) * np.linalg.norm(right))
-    return float(left @ right) / lengths if lengths else float(np.array_equal(left, right))
+    longest = max(float(np.linalg.norm(left)), float(np.linalg.norm(right)))
+    apart = float(np.linalg.norm(left - right))
+    return 1 - (apart / longest) ** 2 / 2 if apart else 1.0

@@ -2,18 +2,20 @@
 
 The result is the candidate `source`: in its own precision, which what the engine makes of its graph may make
 the best of all. Converted and original must answer alike, else the source stays at its own opset: a recipe
-that does not know it says so. How alike two engines answer is measured later, against the baseline, as every
-candidate is.
+that does not know it says so. The original's answers are those of the baseline's engine: another engine may read
+it in another way. How alike two engines answer in detail is measured later, as of every candidate.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
 from onnx import ModelProto, version_converter
+from onnx.inliner import inline_local_functions
 
 from skerry.api.modelvariant import RecipeOutcome
 from skerry.engines import SOURCE, ModelError
@@ -27,7 +29,7 @@ from skerry_optimizer.models.interface import name_axes
 from skerry_optimizer.models.precision import precision_of
 from skerry_optimizer.models.reading import has_external_data, read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.samples import calibration_sample
+from skerry_optimizer.samples import answered_samples, calibration_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +48,23 @@ LEAST_OPSET = 13
 TARGET_OPSET = 17
 ANOTHER_ENGINE = "leave the engine to Skerry (no `engine` in the target), or name another"
 LEAST_LIKENESS = 0.9999
-"""Cosine of converted to original answers: a conversion changes nothing but rounding."""
+"""Of converted to original answers: a conversion changes nothing but rounding."""
+
+LEAST_ACROSS_ENGINES = 0.99
+"""The same where another engine gave the original's: how alike they are in detail is measured later."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the source answers to some samples, and how alike a converted one has to answer."""
+
+    pairs: list[tuple[Sample, Arrays]]
+    least: float
+
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Count of axes of each output."""
+        return {name: array.ndim for name, array in self.pairs[0][1].items()}
 
 
 def convert(workspace: Workspace) -> str:
@@ -57,12 +75,11 @@ def convert(workspace: Workspace) -> str:
     """
     plan = JobPlan.from_environment(os.environ)
     engine = engine_of(plan.engine)
-    original = _opened(engine, workspace.source_file)
-    sample = calibration_sample(workspace)
+    wanted = _wanted(workspace, engine, plan)
     engine.model_in(workspace.folder(SOURCE)).parent.mkdir(parents=True, exist_ok=True)
     model = read_model(workspace.source_file)
     precision = precision_of(model)
-    message = _convert(workspace, engine, model, _answers(original, sample))
+    message = _convert(workspace, engine, model, wanted)
     workspace.write_candidate(
         CandidateFile(
             recipe=SOURCE, precision=precision, outcome=RecipeOutcome.MEASURED,
@@ -72,18 +89,26 @@ def convert(workspace: Workspace) -> str:
     return message
 
 
-def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, before: Arrays) -> str:
-    """Convert the best prepared form that answers as the original does; return what was done."""
+def _wanted(workspace: Workspace, engine: EnginePlugin, plan: JobPlan) -> _Wanted:
+    """Return the baseline's answers; the engine's own to the source as it came, where these were not kept."""
+    if pairs := answered_samples(workspace):
+        same = engine.name == plan.baseline_engine
+        return _Wanted(pairs, LEAST_LIKENESS if same else LEAST_ACROSS_ENGINES)
+    original = _opened(engine, workspace.source_file)
     sample = calibration_sample(workspace)
+    return _Wanted([(sample, _answers(original, sample))], LEAST_LIKENESS)
+
+
+def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, wanted: _Wanted) -> str:
+    """Convert the best prepared form that answers as the original does; return what was done."""
     target = engine.model_in(workspace.folder(SOURCE))
     prepared = workspace.work / workspace.source_file.name
     refused: list[str] = []
-    ranks = {name: array.ndim for name, array in before.items()}
-    for form, done in _forms(model, workspace.source_file, ranks):
+    for form, done in _forms(model, workspace.source_file, wanted.ranks):
         prepared.write_bytes(form.SerializeToString(deterministic=True))
         try:
             said = engine.convert(prepared, target)
-            _check_same(engine, before, target, sample)
+            _check_same(engine, target, wanted)
         except ModelError as error:
             refused.append(advised(str(error), ANOTHER_ENGINE))
             continue
@@ -93,7 +118,8 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, befo
         finally:
             prepared.unlink(missing_ok=True)
         return "; ".join(filter(None, [done, said]))
-    raise StageError(refused[-1])
+    log.info("no form of the source was converted: %s", " | ".join(refused))
+    raise StageError(refused[0])
 
 
 def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
@@ -107,7 +133,10 @@ def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
 def _forms(
     model: ModelProto, file: Path, ranks: dict[str, int]
 ) -> Iterator[tuple[ModelProto, str]]:
-    """Yield the source as most recipes understand it, then as it came, each with what was done for it."""
+    """Yield the source as most recipes understand it, then as it came, each with what was done for it.
+
+    Last comes one without functions of the model's own, which not every engine reads.
+    """
     name_axes(model, ranks)
     gathered = "weights gathered into one file" if has_external_data(file) else "taken as it is"
     as_it_came = f"{opsets_of(model)}, {gathered}"
@@ -122,6 +151,8 @@ def _forms(
         again = read_model(file)
         name_axes(again, ranks)
         yield again, as_it_came
+    if model.functions:
+        yield inline_local_functions(model), f"{opsets_of(model)}, its functions inlined"
 
 
 def _upgraded(model: ModelProto) -> ModelProto | None:
@@ -145,18 +176,30 @@ def _answers(model: LoadedModel, sample: Sample) -> Arrays:
         ) from error
 
 
-def _check_same(engine: EnginePlugin, before: Arrays, converted: Path, sample: Sample) -> None:
+def _check_same(engine: EnginePlugin, converted: Path, wanted: _Wanted) -> None:
+    """Check that the converted source has the source's outputs, and answers alike.
+
+    Raises:
+        StageError: It does not; names the output.
+    """
     try:
-        after = run(load(engine, converted), sample)
+        loaded = load(engine, converted)
     except NotRunnable as error:
-        reason = f"{engine.title} does not run the source on a sample of the data set: {error}"
-        raise StageError(advised(reason, "name another engine")) from error
-    alike = likeness(before, after)
-    if alike < LEAST_LIKENESS:
-        raise StageError(
-            f"converted, the source answers differently (cosine {alike:.4f}): export the model with"
-            f" opset {TARGET_OPSET}, or name another engine"
-        )
+        raise StageError(advised(str(error), ANOTHER_ENGINE)) from error
+    for sample, before in wanted.pairs:
+        try:
+            after = run(loaded, sample)
+        except NotRunnable as error:
+            reason = f"{engine.title} does not run the source on samples of the data set: {error}"
+            raise StageError(advised(reason, ANOTHER_ENGINE)) from error
+        if list(before) != list(after):
+            reason = f"{engine.title} gives the outputs {', '.join(after)}"
+            raise StageError(advised(reason, ANOTHER_ENGINE))
+        for name, array in before.items():
+            alike = likeness({name: array}, {name: after[name]})
+            if alike < wanted.least:
+                reason = f"with {engine.title}, `{name}` is not what the source answers (likeness {alike:.2f})"
+                raise StageError(advised(reason, ANOTHER_ENGINE))
 
 
 def opset_of(model: ModelProto) -> int:

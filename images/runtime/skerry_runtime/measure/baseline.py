@@ -20,6 +20,7 @@ from skerry_runtime.dataset import (
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.files import Samples, samples_of
 from skerry_runtime.measure.increments import increments
+from skerry_runtime.measure.source_answers import source_answers, write_source_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,9 @@ def measure_baseline(bench: Bench) -> str:
             baseline_peaks=tuple(peaks),
             anonymous_bytes=memory.anonymous,
         )
+        calibration = samples_of(bench.workspace, Split.CALIBRATION, inputs)
+        process.use(calibration.files)
+        write_source_answers(calibration, source_answers(process.batch, calibration.count))
     bench.workspace.write_baseline(found)
     return _message(bench, found, memory)
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 
 from skerry.engines import TensorSpec
+from skerry_onnxruntime.model import DATATYPES
 from skerry_runtime import open_inference_pb2 as messages
 from skerry_runtime.datatypes import BY_PROTOCOL
 from skerry_runtime.grpc_service import PREFIX, GrpcService
@@ -40,13 +41,13 @@ class Source:
             model.SerializeToString(), options, ["CPUExecutionProvider"]
         )
         self.inputs, self.outputs = (
-            [(one.name, one.type) for one in some]
+            [TensorSpec(one.name, DATATYPES[one.type], _shape(one.shape)) for one in some]
             for some in (self._session.get_inputs(), self._session.get_outputs())
         )
 
     def answers(self, inputs: Arrays) -> Arrays:
         """Return all outputs."""
-        names = [name for name, _kind in self.outputs]
+        names = [one.name for one in self.outputs]
         return dict(zip(names, self._session.run(names, inputs), strict=True))
 
 
@@ -145,3 +146,7 @@ def same(one: Arrays, other: Arrays) -> bool:
 
 def _spec(tensor: dict[str, Any]) -> TensorSpec:
     return TensorSpec(tensor["name"], tensor["datatype"], tuple(tensor["shape"]))
+
+
+def _shape(axes: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(axis if isinstance(axis, int) else -1 for axis in axes)

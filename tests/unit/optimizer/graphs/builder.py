@@ -29,6 +29,7 @@ KINDS = {
 FLOATS = ("f4", "f2", "f8")
 REALS = ("f4", "f8")
 INTEGERS = ("i8", "i4")
+BYTES = ("i1", "u1")
 NUMBERS = (*FLOATS, *INTEGERS)
 WORDS = ("Zürich", "Łódź", "東京", "", "a b", "7")
 CONSTANT_VALUES = 12

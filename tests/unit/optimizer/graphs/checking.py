@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
+from skerry.api.edgemodel import Gates
 from skerry.jobs.errors import LONGEST_MESSAGE
 from skerry.tasks import Metric
-from skerry_onnxruntime.model import DATATYPES
+from skerry_runtime.measure.goldens import joined as whole
+from skerry_runtime.measure.movement import interface_difference, movement
+from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.measure.quality import QualityError
 from skerry_runtime.session import rows_are_free
 from tests.unit.optimizer.graphs.asking import (
     FORMS,
@@ -140,10 +144,20 @@ class Case:
         found.served.append(job.engine)
 
     def _is_held(self, service: Service) -> bool:
-        """Return whether a build answers the first samples as the source does."""
-        session = service.model.session
-        samples = [(row, rows_of(self.arrays, [row])) for row in range(MEASURED)]
-        return all(same(session.run(sample), self._alone(row)) for row, sample in samples)
+        """Return whether the measuring stages would let a build through: by its interface and each output."""
+        session, source = service.model.session, self._source
+        for specs, others in ((source.inputs, session.inputs), (source.outputs, session.outputs)):
+            if interface_difference(specs, others):
+                return False
+        rows = [rows_of(self.arrays, [row]) for row in range(MEASURED)]
+        try:
+            builds, wanted = (
+                whole([ask(row) for row in rows]) for ask in (session.run, source.answers)
+            )
+            moved = [movement(name, array, builds[name]) for name, array in wanted.items()]
+        except (QualityError, WorkerError):
+            return False
+        return all(one.low <= float(Gates().movement) for one in moved)
 
     def _check_form(self, service: Service) -> None:
         """Check that a recipe's build answers in the source's form, whatever it answers."""
@@ -168,15 +182,16 @@ class Case:
             return
         one_by_one = joined([self._alone(row) for row in TOGETHER])
         check_same(FORMS[0](service, request), one_by_one)
-        if at_once and same(at_once, one_by_one):
-            check_same(FORMS[2](job.serve(SOURCE, batching=True), request), at_once)
+        together = job.serve(SOURCE, batching=True)
+        if same(together.model.session.run(request), one_by_one):
+            check_same(FORMS[2](together, request), one_by_one)
 
     def _check_interface(self, service: Service) -> None:
         """Compare names and types of what is served with the source's, in order."""
         session, source = service.model.session, self._source
         for specs, wanted in ((session.inputs, source.inputs), (session.outputs, source.outputs)):
             assert [(one.name, one.datatype) for one in specs] == [
-                (name, DATATYPES[kind]) for name, kind in wanted
+                (one.name, one.datatype) for one in wanted
             ]
 
 

@@ -29,10 +29,12 @@ from skerry.precision import Precision
 from skerry_optimizer.builds import pull_build
 from skerry_optimizer.program import main
 from skerry_runtime.artifact import read_artifact
-from skerry_runtime.dataset import load_evaluation, sizes_for, split_dataset
+from skerry_runtime.dataset import Dataset, Split, load_evaluation, sizes_for, split_dataset
 from skerry_runtime.datatypes import storable
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.files import samples_of
+from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.measure.source_answers import source_answers, write_source_answers
 from skerry_runtime.model import Model
 from skerry_runtime.service import Service
 from skerry_runtime.session import Session
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from skerry_runtime.datatypes import Arrays
 
 BASELINE = "ONNXRuntime"
-CALIBRATION, GOLDEN = 4, 2
+CALIBRATION, GOLDEN = 8, 2
 
 
 class Refused(Exception):  # noqa: N818 - a finding about the source, not a fault
@@ -190,6 +192,16 @@ class Job:
             empty_peaks=(1,), baseline_peaks=(1,), anonymous_bytes=1,
         )  # fmt: skip
         self.workspace.write_baseline(found)
+        calibration = samples_of(self.workspace, Split.CALIBRATION, inputs)
+        samples = Dataset(calibration.inputs())
+
+        def ask(rows: list[int]) -> Arrays:
+            try:
+                return Session(source).run(samples.take(np.array(rows)).inputs)
+            except Exception as error:  # the worker's form of whatever ended an inference
+                raise WorkerError(str(error)) from error
+
+        write_source_answers(calibration, source_answers(ask, samples.samples))
 
     def _run(self, *arguments: str, **plan: str) -> None:
         log = self.folder / "termination-log"
