@@ -66,6 +66,7 @@ class Graph:
         random: What all is drawn from.
         opset: Of ONNX's own operators.
         open_rows: Whether the axis of samples is open; else it is 1.
+        unservable: Whether an input or output is none that requests can carry.
     """
 
     random: np.random.Generator
@@ -80,6 +81,7 @@ class Graph:
     used: set[str] = field(default_factory=set)
     domains: dict[str, int] = field(default_factory=dict)
     count: int = 0
+    unservable: bool = False
 
     # Drawing
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.optimizer.graphs.builder import Graph, info
+
+if TYPE_CHECKING:
+    from tests.unit.optimizer.graphs.builder import Value
 
 
 def branched(g: Graph) -> None:
@@ -158,3 +162,23 @@ def _tree() -> dict[str, Any]:
         "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0], "target_treeids": [0, 0],
         "target_nodeids": [1, 2], "target_ids": [0, 1], "target_weights": [1.0, 2.0],
     }  # fmt: skip
+
+
+def no_tensor(g: Graph, value: Value, what: str) -> onnx.ValueInfoProto:
+    """Add an output that is a sequence, or a list of dictionaries as ZipMap makes it."""
+    name = g.name()
+    g.used.add(value.name)
+    if what == "sequence":
+        g.nodes.append(helper.make_node("SplitToSequence", [value.name], [name], axis=1))
+        part = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+        return helper.make_value_info(name, helper.make_sequence_type_proto(part))
+    g.domains["ai.onnx.ml"] = g.domains.get("ai.onnx.ml", 2)
+    classes = [*range(int(value.shape[1] or 1))]
+    node = helper.make_node(
+        "ZipMap", [value.name], [name], domain="ai.onnx.ml", classlabels_int64s=classes
+    )
+    g.nodes.append(node)
+    one = helper.make_map_type_proto(
+        TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+    return helper.make_value_info(name, helper.make_sequence_type_proto(one))

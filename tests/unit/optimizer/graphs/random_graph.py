@@ -8,9 +8,12 @@ import numpy as np
 
 from tests.unit.optimizer.graphs import arithmetic, control, shaping
 from tests.unit.optimizer.graphs.builder import KINDS, REALS, Graph
+from tests.unit.optimizer.graphs.control import no_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import onnx
 
     from tests.unit.optimizer.graphs.builder import Value
 
@@ -53,6 +56,21 @@ OPERATORS: list[tuple[Callable[[Graph], None], float]] = [
 
 OLDEST, NEWEST = 7, 23
 USUAL = (11, 13, 14, 15, 17, 18, 20, 21)
+
+
+def random_model(seed: int) -> tuple[Graph, onnx.ModelProto]:
+    """Return a graph and its model; a few can be served in no way."""
+    g, outputs = random_graph(seed)
+    declared = [g.declared(one) for one in outputs]
+    value = g.pick(("f4",), lambda one: one.rank == 2 and one.is_rows)
+    what = g.one_of(["sequence", "map", "rank"]) if value and g.chance(0.04) else ""
+    if what in {"sequence", "map"} and value:
+        declared.append(no_tensor(g, value, what))
+    model = g.model(declared)
+    if what == "rank":
+        model.graph.input[0].type.tensor_type.ClearField("shape")
+    g.unservable = bool(what)
+    return g, model
 
 
 def random_graph(seed: int) -> tuple[Graph, list[Value]]:
