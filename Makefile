@@ -56,7 +56,7 @@ test: setup lint ## all tests, on labs of their own
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 5 tests/unit engines
 
-test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, twenty times the examples of properties
+test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, ten thousand random models, twenty times the examples of properties
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit tests/examples engines
 	$(SUDO) $(PYTHON) -m pytest -m long tests/e2e
 	$(PYTHON) -m pytest --hypothesis-profile=explore --timeout 3600 tests/unit/decide tests/unit/api
