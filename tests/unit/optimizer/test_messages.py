@@ -9,6 +9,7 @@ from onnx import helper
 
 from skerry.api.edgemodel import Assessment
 from skerry.jobs.errors import LONGEST_MESSAGE, advised
+from skerry_openvino.errors import reason_of
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.models.graphs import LONGEST_FORMAT
 from tests.unit.optimizer.models import classifier, start_job
@@ -76,3 +77,14 @@ def test_an_engine_that_lacks_an_operator_says_so_with_the_cure(job_of: Callable
     assert main(["convert"]) != 0
     assert "ai.onnx.ml.Scaler; leave the engine to Skerry" in job.message
     assert len(job.message) <= LONGEST_MESSAGE
+
+
+def test_the_node_that_openvino_complains_about_is_named() -> None:
+    said = RuntimeError(
+        "Exception from src/inference/src/cpp/core.cpp:117:\n"
+        "Check 'false' failed at src/core/src/node.cpp:150:\n"
+        "While validating node 'opset1::VariadicSplit v:6 (...)' with friendly_name 'v:6':\n"
+        "Default output not supported\n"
+    )
+    assert reason_of(said) == "node `v:6`: Default output not supported"
+    assert reason_of(RuntimeError("Input shape [1,2] differs")) == "Input shape [1,2] differs"

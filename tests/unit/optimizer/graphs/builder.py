@@ -220,7 +220,7 @@ class Graph:
     def model(self, outputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
         """Return the model."""
         inputs = [info(one.name, KINDS[one.kind], self.sized(one.shape)) for one in self.inputs]
-        imports = [helper.make_opsetid("", self.opset)]
+        imports = [helper.make_opsetid("ai.onnx" if self.chance(0.05) else "", self.opset)]
         imports += [helper.make_opsetid(*one) for one in sorted(self.domains.items())]
         least = max(3, min(helper.find_min_ir_version_for(imports, ignore_unknown=True), NEWEST_IR))
         version = 8 if self.functions else least

@@ -54,7 +54,8 @@ OPERATORS: list[tuple[Callable[[Graph], None], float]] = [
 ]
 """With the weight that each is drawn with."""
 
-OLDEST, NEWEST = 7, 23
+OLDEST, NEWEST, UNKNOWN = 7, 23, 28
+"""Of opsets: ONNX Runtime promises those up to NEWEST, and ONNX has those up to UNKNOWN."""
 USUAL = (11, 13, 14, 15, 17, 18, 20, 21)
 
 
@@ -77,6 +78,8 @@ def random_graph(seed: int) -> tuple[Graph, list[Value]]:
     """Return a graph and the values that it gives."""
     g = Graph(np.random.default_rng(seed), opset=17, open_rows=True)
     g.opset = g.one_of(USUAL) if g.chance(0.6) else int(g.random.integers(OLDEST, NEWEST + 1))
+    if g.chance(0.02):
+        g.opset = int(g.random.integers(1, UNKNOWN + 1))
     g.open_rows = g.chance(0.75)
     for _ in range(g.one_of([1, 1, 1, 2, 2, 3])):
         kind = g.one_of(["f4", "f4", "f4", "f4", "i8", "i4", "O", "?", "f2", "f8"])
