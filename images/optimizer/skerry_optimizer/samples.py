@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skerry_runtime.dataset import Dataset, Split
 from skerry_runtime.measure.files import samples_of
 from skerry_runtime.measure.source_answers import read_source_answers
@@ -23,8 +25,14 @@ def calibration_samples(workspace: Workspace) -> list[Sample]:
     Raises:
         StageError: The stage that measures the baseline, which splits the data set, did not run.
     """
-    part = Dataset(_calibration(workspace).inputs())
+    samples = _calibration(workspace)
+    part = Dataset(samples.inputs(), whole=samples.whole)
     return [part.sample(row) for row in range(part.samples)]
+
+
+def whole_inputs(workspace: Workspace) -> frozenset[str]:
+    """Return the inputs whose samples are whole inputs, not rows of one; raises as `calibration_samples`."""
+    return _calibration(workspace).whole
 
 
 def calibration_sample(workspace: Workspace) -> Sample:
@@ -36,9 +44,11 @@ def answered_samples(workspace: Workspace) -> list[tuple[Sample, Sample]]:
     """Return the first of them with the source's answers: each alone, then some together; or nothing."""
     samples = _calibration(workspace)
     answers = read_source_answers(samples)
-    inputs = samples.inputs() if answers else {}
+    part = Dataset(samples.inputs() if answers else {}, whole=samples.whole)
     return [
-        ({name: array[rows] for name, array in inputs.items()}, answer) for rows, answer in answers
+        # Several rows are answered together only where no input is whole.
+        (part.sample(rows[0]) if len(rows) == 1 else part.take(np.array(rows)).inputs, answer)
+        for rows, answer in answers
     ]
 
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+WHOLE_INPUTS = "skerry_whole_inputs"
+"""A property of the ONNX file that a converter gets: a JSON list of inputs whose first axis is not the samples,
+such as states of [layers, batch, hidden]. Without it, each open first axis is the samples'."""
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """A tensor of the loaded model. Not pydantic: that would cost each device 8 MB of memory.
@@ -85,7 +90,8 @@ class Converter(Protocol):
         """Write `target` (others of the model's files next to it); return what was done, in words.
 
         Args:
-            source: An ONNX file of a known opset with all its weights; it may be moved away.
+            source: An ONNX file of a known opset with all its weights; above 2 GB these lie next to it, in files
+                that are named as it is with `.data`, `.data1`, ... behind. It may be moved away, and they with it.
             target: The first of the engine's files.
 
         Raises:

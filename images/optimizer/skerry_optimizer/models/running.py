@@ -12,6 +12,7 @@ import numpy as np
 from skerry.engines import ModelError
 from skerry.jobs.ending import first_line
 from skerry_runtime.engine import load_model
+from skerry_runtime.nonfinite import finite, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,21 +45,31 @@ def run(model: LoadedModel, inputs: Mapping[str, NDArray[Any]]) -> Arrays:
     """Return the outputs by name.
 
     Raises:
-        NotRunnable: The run failed, or gave something that is not a number.
+        NotRunnable: The run failed.
     """
     names = [output.name for output in model.outputs]
     try:
         values = model.run(names, dict(inputs))
     except Exception as error:  # engines' errors have no common base but Exception
         raise NotRunnable(first_line(error)) from error
-    for name, value in zip(names, values, strict=True):
-        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-            raise NotRunnable(f"output {name} is not a finite number")
     return dict(zip(names, values, strict=True))
 
 
+def check_kinds(source: Arrays, build: Arrays) -> None:
+    """Check that a build answers with NaN and infinities where its source does, and nowhere else.
+
+    Raises:
+        NotRunnable: It does not; names the output.
+    """
+    for name, value in source.items():
+        if value.shape == build[name].shape and (kinds(value) != kinds(build[name])).any():
+            raise NotRunnable(
+                f"its output {name} is NaN or infinite where the source's is a number, or the other way round"
+            )
+
+
 def likeness(first: Arrays, second: Arrays) -> float:
-    """Return how alike outputs of the same name are, at the least; 0 when types or shapes differ.
+    """Return how alike outputs of the same name are, at the least; 0 when types, shapes or NaN differ.
 
     Of numbers of the same length it is the cosine; it falls with a difference in length too, which is all
     that a single number has.
@@ -73,7 +84,9 @@ def _alike(first: NDArray[Any], second: NDArray[Any]) -> float:
         return 0.0
     if not np.issubdtype(first.dtype, np.number):
         return float(np.array_equal(first, second))
-    left, right = first.astype("f8").ravel(), second.astype("f8").ravel()
+    if (kinds(first) != kinds(second)).any():
+        return 0.0
+    left, right = finite(first).ravel(), finite(second).ravel()
     longest = max(float(np.linalg.norm(left)), float(np.linalg.norm(right)))
     apart = float(np.linalg.norm(left - right))
     return 1 - (apart / longest) ** 2 / 2 if apart else 1.0

@@ -8,17 +8,18 @@ it in another way. How alike two engines answer in detail is measured later, as 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import ModelProto, version_converter
+from onnx import ModelProto, helper, version_converter
 from onnx.inliner import inline_local_functions
 
 from skerry.api.modelvariant import RecipeOutcome
-from skerry.engines import SOURCE, ModelError
+from skerry.engines import SOURCE, WHOLE_INPUTS, ModelError
 from skerry.jobs.errors import StageError, advised
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.plans import JobPlan
@@ -27,9 +28,9 @@ from skerry_optimizer.models.folding import fold_weights
 from skerry_optimizer.models.graphs import OWN_DOMAINS, opsets_of
 from skerry_optimizer.models.interface import name_axes
 from skerry_optimizer.models.precision import precision_of
-from skerry_optimizer.models.reading import has_external_data, read_model
+from skerry_optimizer.models.reading import has_external_data, is_large, read_model, write_large
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.samples import answered_samples, calibration_sample
+from skerry_optimizer.samples import answered_samples, calibration_sample, whole_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,9 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, want
     prepared = workspace.work / workspace.source_file.name
     refused: list[str] = []
     for form, done in _forms(model, workspace.source_file, wanted.ranks):
-        prepared.write_bytes(form.SerializeToString(deterministic=True))
+        _name_whole(form, workspace)
         try:
+            _write(form, workspace.source_file, prepared)
             said = engine.convert(prepared, target)
             _check_same(engine, target, wanted)
         except ModelError as error:
@@ -116,10 +118,25 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, want
             refused.append(str(error))
             continue
         finally:
-            prepared.unlink(missing_ok=True)
+            for file in prepared.parent.glob(f"{prepared.name}*"):
+                file.unlink()
         return "; ".join(filter(None, [done, said]))
     log.info("no form of the source was converted: %s", " | ".join(refused))
     raise StageError(refused[0])
+
+
+def _write(form: ModelProto, source: Path, prepared: Path) -> None:
+    if is_large(source):
+        write_large(form, source, prepared)
+    else:
+        prepared.write_bytes(form.SerializeToString(deterministic=True))
+
+
+def _name_whole(form: ModelProto, workspace: Workspace) -> None:
+    """Name the inputs whose first axis is not the samples, for engines that have to know."""
+    if whole := whole_inputs(workspace):
+        kept = {one.key: one.value for one in form.metadata_props}
+        helper.set_model_props(form, kept | {WHOLE_INPUTS: json.dumps(sorted(whole))})
 
 
 def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:
@@ -138,6 +155,9 @@ def _forms(
     Last comes one without functions of the model's own, which not every engine reads.
     """
     name_axes(model, ranks)
+    if is_large(file):
+        yield model, f"{opsets_of(model)}, taken as it is: above 2 GB nothing is converted"
+        return
     gathered = "weights gathered into one file" if has_external_data(file) else "taken as it is"
     as_it_came = f"{opsets_of(model)}, {gathered}"
     lifted = _upgraded(model) if opset_of(model) < LEAST_OPSET else None

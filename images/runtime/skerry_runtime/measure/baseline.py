@@ -20,7 +20,9 @@ from skerry_runtime.dataset import (
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.files import Samples, samples_of
 from skerry_runtime.measure.increments import increments
+from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.source_answers import source_answers, write_source_answers
+from skerry_runtime.session import rows_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from skerry_runtime.dataset import Dataset
     from skerry_runtime.datatypes import TensorLike
     from skerry_runtime.measure.memory import Memory
+    from skerry_runtime.measure.process import Process
 
 log = logging.getLogger("skerry_runtime.measure")
 
@@ -36,6 +39,8 @@ log = logging.getLogger("skerry_runtime.measure")
 MOST_SAMPLES = {Split.CHOICE: 500, Split.CERTIFICATION: 1000}
 # For people to know the source's latency; speed-ups come from blocks next to each candidate's.
 CALLS = 40
+LOOKED_AT = 16
+"""Samples whose answers show which outputs have rows."""
 
 
 def measure_baseline(bench: Bench) -> str:
@@ -59,6 +64,7 @@ def measure_baseline(bench: Bench) -> str:
             engine_version=process.loaded.version,
             inputs=inputs,
             outputs=_infos(process.loaded.outputs),
+            whole=(*sorted(samples.whole), *_whole_outputs(process, samples)),
             p50_milliseconds=median(times),
             empty_peaks=bench.empty_peaks(),
             baseline_peaks=tuple(peaks),
@@ -69,6 +75,22 @@ def measure_baseline(bench: Bench) -> str:
         write_source_answers(calibration, source_answers(process.batch, calibration.count))
     bench.workspace.write_baseline(found)
     return _message(bench, found, memory)
+
+
+def _whole_outputs(process: Process, samples: Samples) -> list[str]:
+    """Return the outputs that are not one row for each sample: scalars, and what is found in samples."""
+    answers = process.outputs(range(min(LOOKED_AT, samples.count)))
+    found = [
+        name for name in answers[0] if any(answer[name].shape[:1] != (1,) for answer in answers)
+    ]
+    loaded = process.loaded
+    if found or samples.whole or not rows_are_free([*loaded.inputs, *loaded.outputs]):
+        return found
+    try:
+        together = process.batch([0, 1])
+    except WorkerError:  # it is served row by row: the stage `quality` finds the same
+        return []
+    return [name for name, array in together.items() if array.shape[:1] != (2,)]
 
 
 def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
