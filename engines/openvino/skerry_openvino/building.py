@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import openvino as ov
 
 from skerry.engines import ModelError
+from skerry_openvino.apart import run_apart
 from skerry_openvino.arithmetic import Arithmetic, write_arithmetic
 from skerry_openvino.errors import reason_of
 from skerry_openvino.model import version
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 def convert(source: Path, target: Path) -> str:
     """Convert an ONNX file; see `skerry.engines.Converter`."""
+    run_apart(f"OpenVINO {version()}, as it read {source.name},", _convert, source, target)
+    return f"converted to OpenVINO's format by OpenVINO {version()}"
+
+
+def _convert(source: Path, target: Path) -> None:
     try:
         model = ov.Core().read_model(str(source))
     except RuntimeError as error:
@@ -28,7 +34,6 @@ def convert(source: Path, target: Path) -> str:
             f"OpenVINO {version()} can't convert {source.name}: {reason_of(error)}"
         ) from error
     save(model, target, Arithmetic.FLOAT32)
-    return f"converted to OpenVINO's format by OpenVINO {version()}"
 
 
 def read(file: Path) -> ov.Model:

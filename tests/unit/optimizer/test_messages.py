@@ -8,6 +8,7 @@ import pytest
 from onnx import helper
 
 from skerry.api.edgemodel import Assessment
+from skerry.engines import ModelError, find_engine
 from skerry.jobs.errors import LONGEST_MESSAGE, advised
 from skerry_openvino.errors import reason_of
 from skerry_optimizer.__main__ import main
@@ -88,3 +89,17 @@ def test_the_node_that_openvino_complains_about_is_named() -> None:
     )
     assert reason_of(said) == "node `v:6`: Default output not supported"
     assert reason_of(RuntimeError("Input shape [1,2] differs")) == "Input shape [1,2] differs"
+
+
+def test_a_graph_that_ends_the_process_of_an_engine_is_refused_in_words(
+    job_of: Callable[..., Job],
+) -> None:
+    """An operator that OpenVINO does not have, before a Clip without an upper limit (2026.4)."""
+    model = text(
+        "fatal (float[batch, 32] x) => (float[batch, 32] y)"
+        " { seen = odd.Scaled (x)  low = Constant <value = float {0.5}> ()  y = Clip (seen, low, ) }",
+        '"" : 17, "odd" : 1',
+    )
+    file = job_of(model, engine="OpenVINO").workspace.source_file
+    with pytest.raises(ModelError, match=r"as it read model.onnx, ended its process"):
+        find_engine("OpenVINO").convert(file, file.with_suffix(".xml"))

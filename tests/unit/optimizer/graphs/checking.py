@@ -126,7 +126,9 @@ class Case:
         graph = self.model.graph
         names = {one.name for one in (*graph.input, *graph.output)}
         names |= {word for one in graph.node for word in (one.name, one.op_type) if word}
-        assert any(name in message for name in names | {"first output"}), f"no name: {message}"
+        assert any(name in message for name in names | {"first output", "ended its process"}), (
+            f"no name: {message}"
+        )
 
     def _check_served(self, job: Job, found: Found) -> None:
         recipes = job.pull()
