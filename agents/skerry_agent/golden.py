@@ -8,6 +8,7 @@ while it is on trial.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -149,7 +150,9 @@ class Golden:
                 "POST",
                 target.url(asked.path),
                 seconds=TIMEOUT_SECONDS,
-                json=asked.body,
+                # Not httpx' own JSON, which refuses the tokens that some servers want for NaN.
+                content=json.dumps(asked.body).encode(),
+                headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
             )
             answered = self.now()

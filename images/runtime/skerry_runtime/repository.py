@@ -19,11 +19,22 @@ from skerry.jobs.names import SERVED_FILE
 from skerry_runtime.artifact import read_artifact
 from skerry_runtime.golden import replay_set
 from skerry_runtime.limits import MOST_ROWS, thread_count
+from skerry_runtime.nonfinite import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GOLDEN_FILE = "golden.json"
+_REQUESTS: dict[Layout, dict[str, Any]] = {
+    Layout.TRITON: dict(WORDS),
+    Layout.MLSERVER: {"NaN": None},
+}
+"""How a server reads NaN and infinities in JSON, where that is not Skerry's way: Triton takes tokens
+(RapidJSON's kParseNanAndInfFlag), MLServer null."""
+_ANSWERS: dict[Layout, dict[str, Any]] = {
+    Layout.TRITON: dict(WORDS),
+    Layout.MLSERVER: dict.fromkeys(WORDS),
+}
 _TRITON_BACKENDS = {"ONNXRuntime": "onnxruntime", "OpenVINO": "openvino"}
 
 
@@ -37,7 +48,7 @@ def lay_out(layout: Layout, model: str, artifact_folder: Path, folder: Path, thr
     served = json.loads((artifact_folder / SERVED_FILE).read_text())
     inputs, outputs = _specs(served["inputs"]), _specs(served["outputs"])
     files = sorted(path for path in artifact_folder.glob("model.*") if path.is_file())
-    samples = replay_set(artifact, inputs, outputs)
+    samples = respelled(replay_set(artifact, inputs, outputs), layout)
     (folder / GOLDEN_FILE).write_text(json.dumps(samples))
     if layout is Layout.MLSERVER:
         settings = _mlserver(model, files[0], inputs, outputs)
@@ -53,6 +64,40 @@ def lay_out(layout: Layout, model: str, artifact_folder: Path, folder: Path, thr
             model, artifact.engine, inputs, outputs, batching=artifact.batching, threads=threads
         )
         (folder / model / "config.pbtxt").write_text(text)
+
+
+def respelled(golden: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """Return golden samples with NaN and infinities as a server reads and writes them.
+
+    OpenVINO Model Server has no way in JSON: samples with such values are left out for it.
+
+    Raises:
+        ModelError: None is left.
+    """
+    samples = golden["samples"]
+    if layout is Layout.MODEL_VERSIONS:
+        samples = [one for one in samples if not any(map(_has_words, _tensors(one)))]
+        if golden["samples"] and not samples:
+            raise ModelError(
+                "each golden sample has NaN or infinities, which OpenVINO Model Server can't carry in JSON: use"
+                " Skerry's own runtime"
+            )
+    for sample in samples:
+        for tensors, words in (
+            (sample["request"]["inputs"], _REQUESTS.get(layout, {})),
+            (sample["outputs"], _ANSWERS.get(layout, {})),
+        ):
+            for tensor in filter(_has_words, tensors):
+                tensor["data"] = [words.get(value, value) for value in tensor["data"]]
+    return golden | {"samples": samples}
+
+
+def _tensors(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*sample["request"]["inputs"], *sample["outputs"]]
+
+
+def _has_words(tensor: dict[str, Any]) -> bool:
+    return tensor["datatype"] != "BYTES" and any(isinstance(one, str) for one in tensor["data"])
 
 
 def triton_config(

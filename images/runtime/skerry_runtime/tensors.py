@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry_runtime.datatypes import BY_PROTOCOL, Datatype
+from skerry_runtime.nonfinite import from_words, in_words, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,8 @@ def json_data(array: NDArray[Any], datatype: Datatype) -> list[Any]:
     flat = array.ravel()
     if datatype.is_bytes:
         return [element if isinstance(element, str) else text_of(element) for element in flat]
+    if flat.dtype.kind == "f":
+        return in_words(flat)
     data: list[Any] = flat.tolist()
     return data
 
@@ -238,6 +241,8 @@ def _array(data: list[Any], datatype: Datatype) -> NDArray[Any]:
     raw = np.asarray(data)
     if raw.size == 0:
         return raw.astype(datatype.numpy)
+    if datatype.numpy.kind == "f" and raw.dtype.kind in "OU":
+        raw = from_words(data, datatype)
     allowed = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[datatype.numpy.kind]
     if raw.dtype.kind not in allowed:
         raise TypeError(f"the data are not all {datatype.protocol}")
@@ -245,7 +250,8 @@ def _array(data: list[Any], datatype: Datatype) -> NDArray[Any]:
         limits = np.iinfo(datatype.numpy)
         if raw.min() < limits.min or raw.max() > limits.max:
             raise OverflowError(f"the data are out of the range of {datatype.protocol}")
-    return raw.astype(datatype.numpy)
+        return raw.astype(datatype.numpy)
+    return narrowed(raw, datatype)
 
 
 def _reshaped(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[Any]:

@@ -239,7 +239,12 @@ def test_the_interval_holds_the_true_ratio_about_95_times_in_100(metric: str) ->
 @pytest.mark.parametrize(
     ("metric", "candidate", "labels", "message"),
     [
-        ("NearestNeighbors", np.full((5, 3), np.nan), None, "not finite"),
+        (
+            "NearestNeighbors",
+            np.full((5, 3), np.nan),
+            None,
+            "sample 0 with NaN where the source has a number",
+        ),
         ("NearestNeighbors", np.ones(5), None, "a vector per sample"),
         ("Accuracy", np.ones((5, 3)), None, "needs labels"),
         ("Accuracy", np.ones((5, 3)), np.full(5, 9), "do the labels belong"),
@@ -248,7 +253,7 @@ def test_the_interval_holds_the_true_ratio_about_95_times_in_100(metric: str) ->
         ("RMSE", np.ones((5, 3)), None, "the metric RMSE needs labels"),
         ("RMSE", np.ones((5, 3)), np.zeros(5), "has 3 numbers a sample and the labels have 1"),
         ("RMSE", np.zeros((5, 3)), np.ones((5, 3)), "the answers are the labels exactly"),
-        ("RMSE", np.full((5, 3), np.inf), np.zeros((5, 3)), "not finite"),
+        ("RMSE", np.full((5, 3), np.inf), np.zeros((5, 3)), "with Infinity where"),
     ],
 )
 def test_answers_that_cannot_be_judged(
@@ -279,7 +284,7 @@ def test_a_few_answers_show_that_the_metric_suits(
     ("metric", "answers", "labels", "message"),
     [
         ("NearestNeighbors", np.ones((4, 1)), None, "a vector per sample"),
-        ("NearestNeighbors", np.full((4, 2), np.inf), None, "not finite"),
+        ("NearestNeighbors", np.full((4, 2), np.inf), None, "NaN or infinities alone"),
         ("Accuracy", np.array(["yes", "no"]), np.ones(5), "is text"),
         ("Accuracy", np.ones((4, 3)), None, "needs labels"),
         ("Accuracy", np.ones((4, 3)), np.array([1, 2, 3]), "0 to 2, and the labels go from 1 to 3"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from skerry_optimizer.errors import SourceError
 from skerry_optimizer.models.graphs import nodes_of
+from skerry_runtime.nonfinite import finite, kinds
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -66,9 +67,8 @@ def _difference(one: Any, other: Any) -> float:
         return float("inf")
     if not np.issubdtype(one.dtype, np.number):
         return 0.0 if np.array_equal(one, other) else float("inf")
-    first, second = one.astype("f8"), other.astype("f8")
-    if np.array_equal(first, second, equal_nan=True):
-        return 0.0
-    largest = float(np.nanmax(np.abs(first), initial=0.0)) or 1.0
-    apart = np.abs(first - second)
-    return float("inf") if not np.isfinite(apart).all() else float(apart.max()) / largest
+    if (kinds(one) != kinds(other)).any():
+        return float("inf")
+    first, second = finite(one), finite(other)
+    largest = float(np.abs(first).max(initial=0.0)) or 1.0
+    return float(np.abs(first - second).max(initial=0.0)) / largest

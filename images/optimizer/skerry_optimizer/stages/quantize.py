@@ -28,12 +28,13 @@ from skerry_optimizer.engine import engine_of
 from skerry_optimizer.models.graphs import nodes_of
 from skerry_optimizer.models.precision import INTEGERS
 from skerry_optimizer.models.reading import read_model
-from skerry_optimizer.models.running import NotRunnable, load, run
+from skerry_optimizer.models.running import NotRunnable, check_kinds, load, run
 from skerry_optimizer.samples import calibration_samples
 
 if TYPE_CHECKING:
     from skerry.engines import EnginePlugin, Recipe
     from skerry.jobs.scratch import Workspace
+    from skerry_optimizer.models.running import Arrays
     from skerry_optimizer.samples import Sample
 
 BUILD = "build-recipes"
@@ -79,6 +80,7 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
     engine = engine_of(JobPlan.from_environment(os.environ).engine)
     samples = calibration_samples(workspace)
     source = next(one for one in workspace.read_candidates() if one.recipe == SOURCE)
+    expected = run(load(engine, engine.model_in(workspace.folder(SOURCE))), samples[0])
     for name in names:
         recipe = engine.recipe(name)
         if source.precision in INTEGERS and recipe.precision in INTEGERS:
@@ -86,7 +88,7 @@ def build_recipes(workspace: Workspace, names: list[str]) -> str:
                 _candidate(recipe, RecipeOutcome.NOT_SUPPORTED, QUANTIZED_ALREADY)
             )
             continue
-        candidate = _built(workspace, engine, recipe, samples)
+        candidate = _built(workspace, engine, recipe, samples, expected)
         if candidate.outcome is not RecipeOutcome.MEASURED:
             workspace.remove_model(name)
         workspace.add_candidate(candidate)
@@ -110,7 +112,11 @@ def _write_crash(workspace: Workspace, recipe: Recipe, code: int) -> None:
 
 
 def _built(
-    workspace: Workspace, engine: EnginePlugin, recipe: Recipe, samples: list[Sample]
+    workspace: Workspace,
+    engine: EnginePlugin,
+    recipe: Recipe,
+    samples: list[Sample],
+    expected: Arrays,
 ) -> CandidateFile:
     scratch = workspace.work / recipe.name
     target = engine.model_in(workspace.folder(recipe.name))
@@ -119,7 +125,7 @@ def _built(
         shutil.copytree(workspace.folder(SOURCE), scratch)
         source = engine.model_in(scratch)
         recipe.make(Ingredients(source, target, samples, cpu_flags()))
-        run(load(engine, target), samples[0])
+        check_kinds(expected, run(load(engine, target), samples[0]))
     except NotSupported as error:
         return _candidate(recipe, RecipeOutcome.NOT_SUPPORTED, str(error))
     except NotRunnable as error:

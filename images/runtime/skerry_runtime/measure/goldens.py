@@ -16,6 +16,7 @@ from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX
 from skerry.tasks import TENSOR_INFERENCE
 from skerry_runtime.datatypes import storable
 from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.nonfinite import FINITE, finite, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,15 +95,22 @@ def joined(answers: Sequence[Arrays]) -> Arrays:
 
 
 def _deviation(one: NDArray[Any], other: NDArray[Any]) -> float:
-    return float(np.abs(one.astype(np.float64) - other).max(initial=0.0))
+    """Return the greatest difference of numbers that are finite; the others have to be the same."""
+    if (kinds(one) != kinds(other)).any():
+        raise WorkerError(
+            "it answers a golden sample with NaN or an infinity in one call and a number in another, so that"
+            " nothing can be certified"
+        )
+    return float(np.abs(finite(one) - finite(other)).max(initial=0.0))
 
 
 def _root_mean_square(array: NDArray[Any]) -> float:
-    return float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
+    numbers = array[kinds(array) == FINITE].astype(np.float64)
+    return float(np.sqrt(np.mean(np.square(numbers)))) if numbers.size else 0.0
 
 
 def _cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the least cosine of the rows of two arrays."""
-    first, second = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
+    first, second = (finite(a).reshape(len(a), -1) for a in (one, other))
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
     return float(((first * second).sum(axis=1) / np.maximum(lengths, 1e-12)).min())

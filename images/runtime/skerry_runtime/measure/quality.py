@@ -21,6 +21,7 @@ from skerry.judging.intervals import (
     wilson,
 )
 from skerry.tasks import TENSOR_INFERENCE, Metric
+from skerry_runtime.nonfinite import FINITE, NAMES, NAN, finite, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,10 +65,10 @@ def judge(
     """Judge the candidate's answers by the metric.
 
     Raises:
-        QualityError: The answers have the wrong shape for the metric, are not finite, or the
-            baseline is never right.
+        QualityError: The answers have the wrong shape for the metric, are NaN or infinite where the
+            baseline's are not (or the other way round), or the baseline is never right.
     """
-    _check_finite(candidate)
+    _check_same_kinds(baseline, candidate)
     if TENSOR_INFERENCE.metrics[metric].vectors:
         return nearest_neighbors(baseline, candidate)
     return _BY_LABELS[metric](baseline, candidate, _needed(metric, labels))
@@ -86,7 +87,7 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
     """
     if answers.dtype.kind in "OSU":
         raise QualityError("the first output is text, and the metrics compare numbers")
-    _check_finite(answers)
+    _check_some_finite(answers)
     if TENSOR_INFERENCE.metrics[metric].vectors:
         _unit_rows(answers)
     elif metric == Metric.RMSE:
@@ -95,9 +96,24 @@ def check_answers(metric: str, answers: NDArray[Any], labels: NDArray[Any] | Non
         _check_classes(answers, _needed(metric, labels))
 
 
-def _check_finite(answers: NDArray[Any]) -> None:
-    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
-        raise QualityError("the model answers with values that are not finite (NaN or infinity)")
+def _check_some_finite(answers: NDArray[Any]) -> None:
+    if kinds(answers).all():
+        raise QualityError(
+            "the model answers the first samples with NaN or infinities alone: do the arrays hold what the"
+            " model expects?"
+        )
+
+
+def _check_same_kinds(baseline: NDArray[Any], candidate: NDArray[Any]) -> None:
+    """Check that NaN and infinities stand where the baseline has them, and nowhere else."""
+    theirs, ours = (kinds(one).reshape(len(one), -1) for one in (baseline, candidate))
+    if theirs.shape != ours.shape:  # the metric's to judge
+        theirs = np.zeros_like(ours)
+    others = np.argwhere(theirs != ours)
+    if len(others):
+        row, place = (int(axis) for axis in others[0])
+        said, meant = (NAMES.get(int(one[row, place]), "a number") for one in (ours, theirs))
+        raise QualityError(f"it answers sample {row} with {said} where the source has {meant}")
 
 
 def _needed(metric: str, labels: NDArray[Any] | None) -> NDArray[Any]:
@@ -111,6 +127,7 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
     least, most = int(labels.min()), int(labels.max())
     if scores == 1:
         given = _classes(answers)
+        given = given[kinds(given) == FINITE]
         fractions = given[given != np.round(given)]
         if len(fractions):
             raise QualityError(
@@ -126,8 +143,12 @@ def _check_classes(answers: NDArray[Any], labels: NDArray[Any]) -> None:
 
 
 def nearest_neighbors(baseline: NDArray[Any], candidate: NDArray[Any]) -> Quality:
-    """Return the share of samples whose nearest neighbor by cosine stayed the same."""
-    ours, theirs = _unit_rows(candidate), _unit_rows(baseline)
+    """Return the share of samples whose nearest neighbor by cosine stayed the same.
+
+    Samples that the baseline answers with NaN or infinities have no direction, and are left out.
+    """
+    known = _finite_rows(baseline)
+    ours, theirs = _unit_rows(candidate[known]), _unit_rows(baseline[known])
     kept = int((_nearest(ours) == _nearest(theirs)).sum())
     cosine = mean_of((ours * theirs).sum(axis=1).tolist())
     return Quality(wilson(kept, len(ours)), kept, len(ours), cosine)
@@ -188,7 +209,12 @@ class _F1:
 
 
 def rmse(baseline: NDArray[Any], candidate: NDArray[Any], labels: NDArray[Any]) -> Quality:
-    """Return the baseline's root mean square error over the candidate's, on the same samples."""
+    """Return the baseline's root mean square error over the candidate's, on the same samples.
+
+    Samples that the baseline answers with NaN or infinities have no error, and are left out.
+    """
+    known = _finite_rows(baseline)
+    baseline, candidate, labels = baseline[known], candidate[known], labels[known]
     ours, theirs = (_squared_errors(answers, labels) for answers in (candidate, baseline))
     try:
         squares = paired_mean_ratio(theirs.tolist(), ours.tolist())
@@ -213,10 +239,26 @@ def same_answers(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def differing(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the places of the rows that differ by more than rounding."""
-    first, second = (a.reshape(len(a), -1).astype(np.float64) for a in (one, other))
+    """Return the places of the rows that differ by more than rounding; NaN is the same as NaN."""
+    first, second = (finite(a).reshape(len(a), -1) for a in (one, other))
+    otherwise = (kinds(one) != kinds(other)).reshape(len(one), -1).any(axis=1)
     lengths = np.maximum(np.linalg.norm(second, axis=1), 1e-9)
-    return np.flatnonzero(~(np.linalg.norm(first - second, axis=1) <= SAME_ANSWER * lengths))
+    apart = np.linalg.norm(first - second, axis=1) > SAME_ANSWER * lengths
+    return np.flatnonzero(otherwise | apart)
+
+
+def _finite_rows(answers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which samples are answered with finite numbers alone.
+
+    Raises:
+        QualityError: None is.
+    """
+    found: NDArray[np.bool_] = (kinds(answers).reshape(len(answers), -1) == FINITE).all(axis=1)
+    if not found.any():
+        raise QualityError(
+            "the source answers every sample with a NaN or an infinity among its numbers"
+        )
+    return found
 
 
 def _unit_rows(answers: NDArray[Any]) -> NDArray[np.float64]:
@@ -251,8 +293,11 @@ def _squared_errors(answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.f
 
 
 def _classes(answers: NDArray[Any]) -> NDArray[Any]:
-    """Return a class per sample: the answer itself, or the place of the greatest score."""
+    """Return a class per sample: the answer itself, or the place of the greatest score; -1 where all are NaN."""
     if answers.ndim == 1:
         return answers
     scores = answers.reshape(len(answers), -1)
-    return scores[:, 0] if scores.shape[1] == 1 else scores.argmax(axis=1)
+    if scores.shape[1] == 1:
+        return scores[:, 0]
+    none = kinds(scores) == NAN
+    return np.where(none.all(axis=1), -1, np.where(none, -np.inf, scores).argmax(axis=1))

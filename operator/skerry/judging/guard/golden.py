@@ -8,7 +8,7 @@ off is asked for once more at once; two in a row fail.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, isnan, nan, sqrt
 from typing import TYPE_CHECKING, Any
 
 from skerry.api.edgenode import VerdictOutcome
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 RULE = "Golden"
 IN_A_ROW = 2
+FLOATS = "FP"
+WORDS = {None: nan, "NaN": nan, "Infinity": inf, "-Infinity": -inf}
+"""How servers write in JSON what JSON has no word for; parsers also make floats of their tokens."""
 
 
 @dataclass
@@ -70,14 +73,18 @@ def difference(
     """Return how the output tensors of an Open Inference Protocol answer differ; None when they agree.
 
     A tensor agrees when its cosine reaches the tolerance's, or, without one, when each value lies
-    within absolute + relative * |expected|.
+    within absolute + relative * |expected|. NaN agrees with NaN, an infinity with itself.
     """
     got = {tensor["name"]: tensor for tensor in answered}
     for tensor in expected:
         name = tensor["name"]
         if name not in got:
             return f"output {name} is missing"
-        want, have = _flat(tensor["data"]), _flat(got[name].get("data", []))
+        floats = str(tensor.get("datatype")).startswith(FLOATS)
+        want, have = (
+            [WORDS.get(value, value) for value in flat] if floats else flat
+            for flat in (_flat(tensor["data"]), _flat(got[name].get("data", [])))
+        )
         if len(want) != len(have):
             return f"output {name} has {len(have)} values instead of the certified {len(want)}"
         wrong = _disagreement(want, have, tolerance)
@@ -89,8 +96,11 @@ def difference(
 def _disagreement(want: list[Any], have: list[Any], tolerance: Tolerance) -> str | None:
     if not all(isinstance(v, int | float) for v in [*want, *have]):
         return None if want == have else "values differ from the certified ones"
-    if not all(isfinite(v) for v in have):
-        return "a value is not a number"
+    for w, h in zip(want, have, strict=True):
+        if not (isfinite(w) and isfinite(h)) and w != h and not (isnan(w) and isnan(h)):
+            return f"{h:.6g} is not a number" if isfinite(w) else f"{h:.6g} instead of {w:.6g}"
+    pairs = [(w, h) for w, h in zip(want, have, strict=True) if isfinite(w)]
+    want, have = [w for w, _ in pairs], [h for _, h in pairs]
     if tolerance.cosine is not None:
         cosine = _cosine(want, have)
         return None if cosine >= tolerance.cosine else f"cosine {cosine:.4f} < {tolerance.cosine:g}"

@@ -196,6 +196,26 @@ def test_golden_answers_are_compared_within_the_tolerance() -> None:
     assert "cosine" in str(golden.difference(want, [{"name": "y", "data": [2.0, -1]}], angle))
 
 
+@pytest.mark.parametrize("cosine", [None, 0.99])
+def test_nan_and_infinities_have_to_be_where_they_are_certified(cosine: float | None) -> None:
+    """Each word that servers write for them is read; a float's own, from a token, as well."""
+    close = Tolerance(absolute=0.01, relative=0.1, cosine=cosine)
+
+    def differs(*answered: object) -> str | None:
+        want = {"name": "y", "datatype": "FP32", "data": ["NaN", "-Infinity", 1.0]}
+        have = {"name": "y", "datatype": "FP32", "data": list(answered)}
+        return golden.difference([want], [have], close)
+
+    assert differs("NaN", "-Infinity", 1.0) is None
+    assert differs(None, float("-inf"), 1.0) is None
+    assert differs(float("nan"), "-Infinity", 1.05) is None
+    assert differs("NaN", "Infinity", 1.0) == "output y: inf instead of -inf"
+    assert differs(0.0, "-Infinity", 1.0) == "output y: 0 instead of nan"
+    assert differs("NaN", "-Infinity", None) == "output y: nan is not a number"
+    text = [{"name": "y", "datatype": "BYTES", "data": ["NaN", "a"]}]
+    assert golden.difference(text, [{**text[0], "data": ["NaN", "b"]}], close) is not None
+
+
 def test_golden_fails_on_the_second_wrong_answer_in_a_row() -> None:
     record = golden.Record()
     assert golden.judge(record).outcome is NO_DATA
