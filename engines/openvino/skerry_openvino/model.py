@@ -6,12 +6,13 @@ by the CPU limit, the arithmetic that the file names.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino as ov
 
-from skerry.engines import InputError, ModelError, TensorSpec
+from skerry.engines import WHOLE_INPUTS, InputError, ModelError, TensorSpec
 from skerry_openvino.arithmetic import HINT, arithmetic_of, lacks
 from skerry_openvino.errors import reason_of
 from skerry_openvino.indices import IndexCheck
@@ -19,7 +20,7 @@ from skerry_openvino.running import run
 from skerry_openvino.shapes import ShapeCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,11 +44,19 @@ class OpenVinoModel:
     """A compiled model; see `skerry.engines.LoadedModel`."""
 
     def __init__(
-        self, compiled: ov.CompiledModel, specs: _Specs, shapes: ShapeCheck, indices: IndexCheck
+        self,
+        compiled: ov.CompiledModel,
+        specs: _Specs,
+        shapes: ShapeCheck,
+        indices: IndexCheck,
+        whole: Collection[str] = (),
     ) -> None:
         self._shapes, self._indices = shapes, indices
         self._request = compiled.create_infer_request()
         self.inputs, self.outputs = specs
+        self._rows = [
+            spec.name for spec in self.inputs if spec.shape[:1] == (-1,) and spec.name not in whole
+        ]
         self.version = ov.__version__.split("-")[0]
 
     def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -56,10 +65,10 @@ class OpenVinoModel:
         Raises:
             InputError: The shapes don't go together, as far as OpenVINO sees it, or an index is out of range.
         """
-        _check_rows(inputs)
+        _check_rows({name: inputs[name] for name in self._rows if name in inputs})
         self._indices.check(inputs)
         self._shapes.check(inputs)
-        contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        contiguous = {name: np.asarray(array, order="C") for name, array in inputs.items()}
         try:
             answer = run(self._request, contiguous)
         except RuntimeError as error:
@@ -99,7 +108,7 @@ def load(file: Path, threads: int) -> OpenVinoModel:
     try:
         indices = IndexCheck(model)
         compiled = core.compile_model(model, "CPU", options)
-        return OpenVinoModel(compiled, specs, ShapeCheck(model), indices)
+        return OpenVinoModel(compiled, specs, ShapeCheck(model), indices, _whole(model))
     except RuntimeError as error:
         raise ModelError(f"OpenVINO {version()} can't load {file}: {reason_of(error)}") from error
 
@@ -128,6 +137,15 @@ def _check_rows(inputs: Mapping[str, NDArray[Any]]) -> None:
     rows = sorted({len(array) for array in inputs.values() if array.ndim} - {1})
     if len(rows) > 1:
         raise InputError(f"inputs have different numbers of rows: {', '.join(map(str, rows))}")
+
+
+def _whole(model: ov.Model) -> list[str]:
+    """Return the inputs whose first axis is not the samples, as the source's properties name them."""
+    place = ["framework", WHOLE_INPUTS]
+    if not model.has_rt_info(place):
+        return []
+    names: list[str] = json.loads(model.get_rt_info(place).astype(str))
+    return names
 
 
 def _specs(model: ov.Model, file: Path) -> _Specs:

@@ -22,8 +22,14 @@ def calibration_samples(workspace: Workspace) -> list[Sample]:
     Raises:
         StageError: The stage that measures the baseline, which splits the data set, did not run.
     """
-    part = Dataset(_calibration(workspace).inputs())
+    samples = _calibration(workspace)
+    part = Dataset(samples.inputs(), whole=samples.whole)
     return [part.sample(row) for row in range(part.samples)]
+
+
+def whole_inputs(workspace: Workspace) -> frozenset[str]:
+    """Return the inputs whose samples are whole inputs, not rows of one; raises as `calibration_samples`."""
+    return _calibration(workspace).whole
 
 
 def calibration_sample(workspace: Workspace) -> Sample:

@@ -43,7 +43,7 @@ def _load(settings: Settings) -> Service:
     threads = thread_count(settings.cpu_limit)
     file = engine_named(artifact.engine).model_in(artifact.directory)
     model = load_model(artifact.engine, file, threads)
-    session = Session(model, batching=artifact.batching)
+    session = Session(model, batching=artifact.batching, whole=artifact.whole)
     log.info(
         "serving model %s, revision %s: recipe %s (%s) in %s %s, %d thread(s), batching %s,"
         " loaded in %.2f s, port %d",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.engines import ModelError
-from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE
+from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX, SERVED_FILE, SHAPE_PREFIX
 from skerry.tasks import TENSOR_INFERENCE
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Artifact:
     engine: str
     engine_version: str
     batching: bool
+    whole: tuple[str, ...]
     tolerance: dict[str, float | None]
     certified: dict[str, Any]
 
@@ -51,6 +52,7 @@ def read_artifact(directory: Path) -> Artifact:
             engine=served["engine"],
             engine_version=served["engineVersion"],
             batching=served["batching"],
+            whole=tuple(served.get("whole", ())),
             tolerance=_tolerance(served["tolerance"]),
             certified=served["certified"],
         )
@@ -65,8 +67,10 @@ def read_artifact(directory: Path) -> Artifact:
         ) from error
 
 
-def read_golden(directory: Path) -> tuple[Arrays, Arrays]:
-    """Return the golden samples as (inputs, outputs) by name; the first axis is samples.
+def read_golden(directory: Path) -> tuple[Arrays, Arrays, Arrays]:
+    """Return the golden samples as (inputs, outputs, shapes) by name; the first axis is samples.
+
+    Outputs whose shape depends on the sample are padded, and `shapes` holds how large each of their answers is.
 
     Raises:
         ModelError: The file is missing or broken.
@@ -77,7 +81,7 @@ def read_golden(directory: Path) -> tuple[Arrays, Arrays]:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} can't be read: {error}") from error
-    return _with(INPUT_PREFIX, arrays), _with(OUTPUT_PREFIX, arrays)
+    return _with(INPUT_PREFIX, arrays), _with(OUTPUT_PREFIX, arrays), _with(SHAPE_PREFIX, arrays)
 
 
 def _with(prefix: str, arrays: Arrays) -> Arrays:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.tasks import TENSOR_INFERENCE, Metric
-from skerry_runtime.datatypes import BY_PROTOCOL
+from skerry_runtime.datatypes import BY_PROTOCOL, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,8 @@ class Dataset:
 
     inputs: dict[str, NDArray[Any]]
     labels: NDArray[Any] | None = None
+    whole: frozenset[str] = frozenset()
+    """Inputs whose samples are whole inputs of the model, not rows of one."""
 
     @property
     def samples(self) -> int:
@@ -82,15 +84,18 @@ class Dataset:
     def take(self, indices: NDArray[np.intp]) -> Dataset:
         """Return the samples at `indices`, in that order."""
         inputs = {name: array[indices] for name, array in self.inputs.items()}
-        return Dataset(inputs, None if self.labels is None else self.labels[indices])
+        return Dataset(inputs, None if self.labels is None else self.labels[indices], self.whole)
 
     def first(self, count: int) -> Dataset:
         """Return the first `count` samples, or all when there are fewer."""
         return self.take(np.arange(min(count, self.samples)))
 
     def sample(self, index: int) -> dict[str, NDArray[Any]]:
-        """Return one sample as the inputs of an inference of batch 1 (first axis kept)."""
-        return {name: array[index : index + 1] for name, array in self.inputs.items()}
+        """Return one sample as the inputs of an inference: rows keep a first axis of 1."""
+        return {
+            name: np.asarray(array[index] if name in self.whole else array[index : index + 1])
+            for name, array in self.inputs.items()
+        }
 
 
 def split_indices(samples: int, digest: str, sizes: SplitSizes) -> dict[Split, NDArray[np.intp]]:
@@ -129,7 +134,8 @@ def load_dataset(path: Path, inputs: Sequence[TensorLike], *, metric: str | None
     if metric is not None and TENSOR_INFERENCE.metrics[metric].labels:
         _check_labels(metric, labels, path)
     _check_lengths(found | ({LABELS: labels} if labels is not None else {}), path)
-    return Dataset(found, labels)
+    whole = frozenset(info.name for info in inputs if is_whole(found[info.name], info))
+    return Dataset(found, labels, whole)
 
 
 def split_dataset(dataset: Dataset, digest: str, sizes: SplitSizes) -> dict[Split, Dataset]:
@@ -205,14 +211,27 @@ def _fitted(info: TensorLike, arrays: dict[str, NDArray[Any]], path: Path) -> ND
 
 
 def _check_shape(info: TensorLike, array: NDArray[Any], path: Path) -> None:
-    fits = array.ndim == len(info.shape) and all(
-        wanted in (-1, have) for wanted, have in zip(info.shape[1:], array.shape[1:], strict=True)
-    )
-    if not fits:
+    if is_whole(array, info):
+        wanted, given = info.shape, array.shape[1:]
+    else:
+        wanted, given = info.shape[1:], array.shape[1:]
+        if array.ndim == len(info.shape) and info.shape[:1] not in {(), (-1,), (1,)}:
+            raise DatasetError(_asks_for_whole(info, array, path))
+    if len(wanted) != len(given) or any(
+        a not in (-1, b) for a, b in zip(wanted, given, strict=True)
+    ):
         raise DatasetError(
-            f"{path}: `{info.name}` has shape {array.shape}, the model takes {info.shape}"
-            " (-1 is any; the first axis is samples)"
+            f"{path}: `{info.name}` has shape {array.shape}, the model takes {info.shape} (-1 is any): its rows"
+            " are samples, or, with one axis more in front, each sample is a whole input"
         )
+
+
+def _asks_for_whole(info: TensorLike, array: NDArray[Any], path: Path) -> str:
+    whole = ["1" if axis < 0 else str(axis) for axis in info.shape]
+    return (
+        f"{path}: `{info.name}` has shape {array.shape}, and the model takes {info.shape}, whose first axis is"
+        f" not the samples: give each sample a whole input, such as (samples, {', '.join(whole)})"
+    )
 
 
 def _check_labels(metric: str, labels: NDArray[Any] | None, path: Path) -> None:
@@ -237,8 +256,8 @@ def _check_lengths(arrays: dict[str, NDArray[Any]], path: Path) -> None:
     single = sorted(name for name, array in arrays.items() if not array.ndim)
     if single:
         raise DatasetError(
-            f"{path}: {', '.join(single)} is one value for all samples: the first axis must be samples,"
-            " also where the model takes a scalar, so export it with that input as a constant"
+            f"{path}: {', '.join(single)} is one value for all samples: repeat it, so that the first axis is"
+            " the samples, or export the model with that input as a constant"
         )
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:

@@ -65,6 +65,24 @@ def usable(array: NDArray[Any]) -> NDArray[Any]:
     return array.astype(np.object_) if array.dtype.kind == "U" else array
 
 
+def is_whole(array: NDArray[Any], spec: TensorLike) -> bool:
+    """Return whether an array of samples holds whole inputs of the model, and so has one axis more than these."""
+    return array.ndim == len(spec.shape) + 1
+
+
+def one_sample(array: NDArray[Any], index: int, spec: TensorLike) -> NDArray[Any]:
+    """Return one sample as an input of the model: a batch of one row, or a whole input as it was given.
+
+    Whole are states with the batch on another axis, and inputs without one.
+    """
+    return np.asarray(array[index] if is_whole(array, spec) else array[index : index + 1])
+
+
+def as_row(answer: NDArray[Any]) -> NDArray[Any]:
+    """Return the answer to one sample with a first axis of 1, which it need not have."""
+    return answer if answer.shape[:1] == (1,) else answer[np.newaxis]
+
+
 class TensorLike(Protocol):
     """Anything that names a tensor: `skerry.engines.TensorSpec`, `skerry.jobs.files.TensorInfo` in files."""
 

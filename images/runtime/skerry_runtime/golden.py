@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry_runtime.artifact import read_golden
+from skerry_runtime.datatypes import one_sample
 from skerry_runtime.tensors import json_tensors
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ def replay_set(
 
     Read from the volume each time: the agent asks once per revision, and memory stays free.
     """
-    inputs, outputs = read_golden(artifact.directory)
+    inputs, outputs, shapes = read_golden(artifact.directory)
     count = min((len(array) for array in inputs.values()), default=0)
     content: dict[str, Any] = {
         "tolerance": artifact.tolerance,
         "samples": [
             {
-                "request": {"inputs": json_tensors(_sample(inputs, index), input_specs)},
-                "outputs": json_tensors(_answer(outputs, index), output_specs),
+                "request": {
+                    "inputs": json_tensors(_sample(inputs, index, input_specs), input_specs)
+                },
+                "outputs": json_tensors(_answer(outputs, shapes, index), output_specs),
             }
             for index in range(count)
         ],
@@ -45,10 +48,14 @@ def replay_set(
     return content
 
 
-def _sample(arrays: Arrays, index: int) -> Arrays:
-    return {name: array[index : index + 1] for name, array in arrays.items()}
+def _sample(arrays: Arrays, index: int, specs: Sequence[TensorSpec]) -> Arrays:
+    by_name = {spec.name: spec for spec in specs}
+    return {name: one_sample(array, index, by_name[name]) for name, array in arrays.items()}
 
 
-def _answer(arrays: Arrays, index: int) -> Arrays:
-    """Return a whole answer, as the server gives it; it may be a scalar."""
-    return {name: np.asarray(array[index]) for name, array in arrays.items()}
+def _answer(arrays: Arrays, shapes: Arrays, index: int) -> Arrays:
+    """Return a whole answer, as the server gives it; it may be a scalar, or smaller than those to others."""
+    answer = {name: np.asarray(array[index]) for name, array in arrays.items()}
+    for name, sizes in shapes.items():
+        answer[name] = answer[name][tuple(map(slice, sizes[index]))]
+    return answer

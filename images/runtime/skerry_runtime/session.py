@@ -12,7 +12,7 @@ import numpy as np
 from skerry_runtime.limits import MOST_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,14 +28,18 @@ class Session:
         batching: Whether rows of a batch may be computed together, up to MOST_ROWS. A variant
             whose answers in a batch are worse than alone is certified without; then each row is
             computed alone.
+        whole: Names of inputs and outputs whose first axis is not the samples, though it is open. A
+            request of such a model is computed as it came.
     """
 
-    def __init__(self, model: LoadedModel, *, batching: bool = True) -> None:
+    def __init__(
+        self, model: LoadedModel, *, batching: bool = True, whole: Collection[str] = ()
+    ) -> None:
         self._model = model
         self.inputs = model.inputs
         self.outputs = model.outputs
         self._rows_together = MOST_ROWS if batching else 1
-        self._rows_are_free = rows_are_free([*self.inputs, *self.outputs])
+        self._rows_are_free = not whole and rows_are_free([*self.inputs, *self.outputs])
 
     def run(self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()) -> Arrays:
         """Compute `outputs` (all of them when empty) by name.

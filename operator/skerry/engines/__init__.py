@@ -8,6 +8,7 @@ its artifact says. docs/how-to/own-engine.md says how to add one.
 """
 
 from skerry.engines.contract import (
+    WHOLE_INPUTS,
     Converter,
     Ingredients,
     LoadedModel,
@@ -35,6 +36,7 @@ __all__ = [
     "SKERRY_RUNTIME",
     "SOURCE",
     "TENSOR_INFERENCE",
+    "WHOLE_INPUTS",
     "Converter",
     "Drain",
     "EngineNotFound",

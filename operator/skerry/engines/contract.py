@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+WHOLE_INPUTS = "skerry_whole_inputs"
+"""A property of the ONNX file that a converter gets: a JSON list of inputs whose first axis is not the samples,
+such as states of [layers, batch, hidden]. Without it, each open first axis is the samples'."""
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """A tensor of the loaded model. Not pydantic: that would cost each device 8 MB of memory.

@@ -77,6 +77,10 @@ class ServedModel(Model):
     outputs: tuple[TensorInfo, ...]
     tolerance: Tolerance
     certified: RecipeResult
+    whole: tuple[str, ...] = Field(
+        default=(),
+        description="Tensors whose first axis is not the samples: a request is computed as it came.",
+    )
 
 
 class Screening(Model):
@@ -119,6 +123,9 @@ class BaselineFile(Model):
     engine_version: str
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    whole: tuple[str, ...] = Field(
+        default=(), description="Tensors whose first axis is not the samples."
+    )
     p50_milliseconds: float
     empty_peaks: tuple[int, ...]
     baseline_peaks: tuple[int, ...]

@@ -38,4 +38,5 @@ BLOCKS_FILE = "blocks.json"
 
 INPUT_PREFIX = "input."
 OUTPUT_PREFIX = "output."
+SHAPE_PREFIX = "shape."
 """Of the arrays of golden samples: the tensor's name follows."""

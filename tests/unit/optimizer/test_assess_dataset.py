@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from skerry.jobs.errors import EXIT_EVALUATION, EXIT_SOURCE
 from skerry.jobs.plans import AssessPlan
@@ -68,17 +68,23 @@ def test_an_archive_of_another_sort_is_refused(job: Job) -> None:
     assert "cannot be read as a numpy archive" in job.message
 
 
-def test_a_model_whose_answers_are_not_one_a_sample_is_the_source_s_fault(
+def test_a_first_output_that_no_metric_compares_is_the_source_s_fault(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = classifier()
     last = model.graph.node[-1]
     answer, last.output[0] = last.output[0], "scores"
-    model.graph.node.append(helper.make_node("ReduceSum", ["scores"], [answer], keepdims=0))
+    model.graph.node.append(helper.make_node("Relu", ["scores"], ["positive"]))
+    model.graph.node.append(helper.make_node("Cast", ["positive"], ["is_it"], to=TensorProto.BOOL))
+    model.graph.node.append(helper.make_node("Compress", ["scores", "is_it_flat"], [answer]))
+    model.graph.node.insert(-1, helper.make_node("Flatten", ["is_it"], ["is_it_row"], axis=0))
+    model.graph.node.insert(-1, helper.make_node("Squeeze", ["is_it_row"], ["is_it_flat"]))
     del model.graph.output[0].type.tensor_type.shape.dim[:]
+    model.graph.output[0].type.tensor_type.shape.dim.add().dim_param = "found"
     job = start_job(tmp_path, monkeypatch, registry.access("t/sum"), model)
     assert main(["assess"]) == EXIT_SOURCE
-    assert "the first axis must be the samples" in job.message
+    assert "the first output `y` has another shape for other samples" in job.message
+    assert "an output of one shape first" in job.message
 
 
 def test_a_plan_of_another_release_may_be_tried_again(

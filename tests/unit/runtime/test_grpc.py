@@ -172,8 +172,8 @@ def test_large_messages(client: Any) -> None:
 def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) -> None:
     served = start_server(write_artifact(tmp_path / "types", many_types_model()))
     arrays: dict[str, tuple[str, NDArray[Any]]] = {
-        "fp32": ("FP32", np.array([[1.5, -2]], np.float32)),
-        "fp16": ("FP16", np.array([[0.5, 3]], np.float16)),
+        "fp32": ("FP32", np.array([[np.nan, -np.inf]], np.float32)),
+        "fp16": ("FP16", np.array([[0.5, np.inf]], np.float16)),
         "int64": ("INT64", np.array([[4, 0]], np.int64)),
         "int32": ("INT32", np.array([[-7, 7]], np.int32)),
         "int8": ("INT8", np.array([[-128, 127]], np.int8)),
@@ -192,6 +192,16 @@ def test_every_number_type(start_server: Callable[..., Served], tmp_path: Path) 
         client.close()
     for name, (_, array) in arrays.items():
         np.testing.assert_array_equal(result.as_numpy(f"{name}_out"), array)
+
+
+def test_typed_contents_hold_nan_too(client: Any) -> None:
+    request = triton.service_pb2.ModelInferRequest(model_name="encoder")
+    tensor = request.inputs.add(name="x", datatype="FP32", shape=[1, WIDTH])
+    tensor.contents.fp32_contents.extend([np.nan, *[0.0] * (WIDTH - 1)])
+    answer = client._client_stub.ModelInfer(request)  # the client's own requests are raw
+    found = np.frombuffer(answer.raw_output_contents[0], np.float32)
+    assert len(found) == WIDTH
+    assert np.isnan(found).all()
 
 
 def test_a_full_queue_is_reported(

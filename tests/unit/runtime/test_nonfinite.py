@@ -18,8 +18,6 @@ from skerry_runtime.datatypes import BY_PROTOCOL
 from skerry_runtime.measure.goldens import tolerance_of
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.quality import QualityError, differing, judge
-from skerry_runtime.messages import read_request
-from skerry_runtime.open_inference_pb2 import ModelInferRequest
 from skerry_runtime.repository import respelled
 from skerry_runtime.tensors import RequestError, from_json, json_data
 from tests.unit.runtime.conftest import many_types_model, servers, write_artifact
@@ -118,18 +116,6 @@ def test_other_words_and_what_a_type_can_not_hold_are_refused(
     with pytest.raises(RequestError) as error:
         from_json({"shape": [len(data)], "data": data}, spec)
     assert words in str(error.value)
-
-
-def test_grpc_carries_them_typed_and_raw() -> None:
-    spec = TensorSpec("x", "FP32", (-1, 2))
-    typed, raw = ModelInferRequest(), ModelInferRequest()
-    for message in (typed, raw):
-        message.inputs.add(name="x", datatype="FP32", shape=[1, 2])
-    typed.inputs[0].contents.fp32_contents.extend(MISSING.ravel().tolist())
-    raw.raw_input_contents.append(MISSING.tobytes())
-    for message in (typed, raw):
-        found = read_request(message, [spec], [spec]).inputs["x"]
-        np.testing.assert_array_equal(found, MISSING)
 
 
 def sample(data: list[Any]) -> dict[str, Any]:

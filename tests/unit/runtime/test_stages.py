@@ -151,7 +151,7 @@ def test_what_is_certified_can_be_served_as_it_is(certified: Job, tmp_path: Path
     shutil.copy(certified.root / "scratch/measure/golden.npz", folder)
     (folder / "skerry.json").write_text(served.model_dump_json(by_alias=True, exclude_none=True))
     artifact = read_artifact(folder)
-    inputs, outputs = read_golden(folder)
+    inputs, outputs, _ = read_golden(folder)
     assert len(inputs["x"]) == 3
     answers = Session(load_model(artifact.engine, folder / "model.onnx", 1)).run(
         {"x": inputs["x"][:1]}

@@ -39,6 +39,12 @@ def inputs_of(graph: GraphProto) -> Iterable[ValueInfoProto]:
     return [value for value in graph.input if value.name not in weights]
 
 
+def optional_inputs(graph: GraphProto) -> frozenset[str]:
+    """Return the inputs that have a default, which is always taken; older models list their weights among them."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return frozenset(value.name for value in graph.input if value.name in weights)
+
+
 def name_axes(model: ModelProto, ranks: dict[str, int]) -> None:
     """Give outputs without a shape as many open axes as their answers have.
 

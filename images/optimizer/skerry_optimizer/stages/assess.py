@@ -21,11 +21,11 @@ from skerry.jobs.registry import (
 )
 from skerry_optimizer.engine import engine_of
 from skerry_optimizer.errors import SourceError
-from skerry_optimizer.evaluation import check_evaluation
+from skerry_optimizer.evaluation import Source, check_evaluation
 from skerry_optimizer.models.describing import describe
 from skerry_optimizer.models.drawing import drawing_operators
 from skerry_optimizer.models.folding import fold_weights
-from skerry_optimizer.models.interface import check_interface
+from skerry_optimizer.models.interface import check_interface, optional_inputs
 from skerry_optimizer.models.reading import model_bytes, read_model
 from skerry_optimizer.models.running import NotRunnable, load
 
@@ -53,9 +53,8 @@ def assess(workspace: Workspace) -> str:
     engine = engine_of(plan.engine)
     file = workspace.source_file
     model, described, source = _read(engine, file, plan.source_digest)
-    samples = check_evaluation(
-        workspace.dataset_file, plan.evaluation, source, drawing_operators(model)
-    )
+    opened = Source(source, drawing_operators(model), optional_inputs(model.graph))
+    samples = check_evaluation(workspace.dataset_file, plan.evaluation, opened)
     assessment = described.model_copy(update={"dataset": plan.evaluation.assessed(samples)})
     found = assessment.model_dump_json(by_alias=True)
     _keep(workspace, plan, found)

@@ -8,15 +8,16 @@ candidate is.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from typing import TYPE_CHECKING
 
 import onnx
-from onnx import ModelProto, version_converter
+from onnx import ModelProto, helper, version_converter
 
 from skerry.api.modelvariant import RecipeOutcome
-from skerry.engines import SOURCE, ModelError
+from skerry.engines import SOURCE, WHOLE_INPUTS, ModelError
 from skerry.jobs.errors import StageError
 from skerry.jobs.files import CandidateFile
 from skerry.jobs.plans import JobPlan
@@ -27,7 +28,7 @@ from skerry_optimizer.models.interface import name_axes
 from skerry_optimizer.models.precision import precision_of
 from skerry_optimizer.models.reading import has_external_data, read_model
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
-from skerry_optimizer.samples import calibration_sample
+from skerry_optimizer.samples import calibration_sample, whole_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,12 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, befo
     prepared = workspace.work / workspace.source_file.name
     refused: list[str] = []
     ranks = {name: array.ndim for name, array in before.items()}
+    whole = whole_inputs(workspace)
     for form, done in _forms(model, workspace.source_file, ranks):
+        if whole:
+            helper.set_model_props(
+                form, _properties(form) | {WHOLE_INPUTS: json.dumps(sorted(whole))}
+            )
         prepared.write_bytes(form.SerializeToString(deterministic=True))
         try:
             said = engine.convert(prepared, target)
@@ -90,6 +96,10 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, befo
             prepared.unlink(missing_ok=True)
         return "; ".join(filter(None, [done, said]))
     raise StageError(refused[-1])
+
+
+def _properties(model: ModelProto) -> dict[str, str]:
+    return {one.key: one.value for one in model.metadata_props}
 
 
 def _opened(engine: EnginePlugin, file: Path) -> LoadedModel:

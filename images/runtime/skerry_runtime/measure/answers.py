@@ -204,6 +204,8 @@ class _Judging:
     def _in_batches(self, alone: NDArray[Any]) -> tuple[Quality, bool]:
         """Return the worse quality of alone and in batches, and whether batches may be served."""
         by_itself = self._judge(alone)
+        if self._bench.workspace.read_baseline().whole:
+            return by_itself, False
         batches = Batches(self._process, {self._first: alone, **self._others})
         if not batches.are_taken or not batches.survive_hostile_mates():
             return by_itself, False

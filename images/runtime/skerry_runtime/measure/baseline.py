@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from skerry_runtime.dataset import Dataset
     from skerry_runtime.datatypes import TensorLike
     from skerry_runtime.measure.memory import Memory
+    from skerry_runtime.measure.process import Process
 
 log = logging.getLogger("skerry_runtime.measure")
 
@@ -35,6 +36,8 @@ log = logging.getLogger("skerry_runtime.measure")
 MOST_SAMPLES = {Split.CHOICE: 500, Split.CERTIFICATION: 1000}
 # For people to know the source's latency; speed-ups come from blocks next to each candidate's.
 CALLS = 40
+LOOKED_AT = 16
+"""Samples whose answers show which outputs have rows."""
 
 
 def measure_baseline(bench: Bench) -> str:
@@ -58,6 +61,7 @@ def measure_baseline(bench: Bench) -> str:
             engine_version=process.loaded.version,
             inputs=inputs,
             outputs=_infos(process.loaded.outputs),
+            whole=(*sorted(samples.whole), *_whole_outputs(process, samples)),
             p50_milliseconds=median(times),
             empty_peaks=bench.empty_peaks(),
             baseline_peaks=tuple(peaks),
@@ -65,6 +69,14 @@ def measure_baseline(bench: Bench) -> str:
         )
     bench.workspace.write_baseline(found)
     return _message(bench, found, memory)
+
+
+def _whole_outputs(process: Process, samples: Samples) -> list[str]:
+    """Return the outputs that are not one row for each sample: scalars, and what is found in samples."""
+    answers = process.outputs(range(min(LOOKED_AT, samples.count)))
+    return [
+        name for name in answers[0] if any(answer[name].shape[:1] != (1,) for answer in answers)
+    ]
 
 
 def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:

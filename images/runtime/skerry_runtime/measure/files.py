@@ -13,7 +13,7 @@ import numpy as np
 
 from skerry.api.modelvariant import RecipeResult
 from skerry.engines import SOURCE
-from skerry_runtime.datatypes import storable, usable
+from skerry_runtime.datatypes import is_whole, one_sample, storable, usable
 from skerry_runtime.measure.process import ModelFile, WorkerError
 
 if TYPE_CHECKING:
@@ -49,7 +49,21 @@ class Samples:
 
     folder: Path
     split: Split
-    names: tuple[str, ...]
+    inputs_as_taken: tuple[TensorInfo, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return tuple(info.name for info in self.inputs_as_taken)
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Inputs whose samples are whole inputs of the model, not rows of one."""
+        return frozenset(
+            info.name
+            for place, info in enumerate(self.inputs_as_taken)
+            if is_whole(np.load(self._input(place), mmap_mode="r"), info)
+        )
 
     @property
     def files(self) -> dict[str, str]:
@@ -82,8 +96,10 @@ class Samples:
     def first(self) -> dict[str, NDArray[Any]]:
         """Return one sample as the inputs of an inference."""
         return {
-            name: usable(np.load(file, mmap_mode="r")[:1].copy())
-            for name, file in self.files.items()
+            info.name: usable(
+                one_sample(np.load(self._input(place), mmap_mode="r"), 0, info).copy()
+            )
+            for place, info in enumerate(self.inputs_as_taken)
         }
 
     def inputs(self) -> dict[str, NDArray[Any]]:
@@ -163,4 +179,4 @@ def read_judged(
 
 def samples_of(workspace: Workspace, split: Split, inputs: Sequence[TensorInfo]) -> Samples:
     """Return a split's place on disk."""
-    return Samples(workspace.samples, split, tuple(info.name for info in inputs))
+    return Samples(workspace.samples, split, tuple(inputs))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.jobs.files import Tolerance
-from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX
+from skerry.jobs.names import INPUT_PREFIX, OUTPUT_PREFIX, SHAPE_PREFIX
 from skerry.tasks import TENSOR_INFERENCE
 from skerry_runtime.datatypes import storable
 from skerry_runtime.measure.process import WorkerError
@@ -53,9 +53,11 @@ def write_golden(
     """
     with bench.started(candidate.model) as process:
         runs = [*runs, *golden_runs(process, samples)]
+        answers = process.outputs(range(samples.count))
     certified = runs[0]
     arrays = {INPUT_PREFIX + name: storable(array) for name, array in samples.inputs().items()}
     arrays |= {OUTPUT_PREFIX + name: array for name, array in certified.items()}
+    arrays |= {SHAPE_PREFIX + name: sizes for name, sizes in _shapes(answers).items()}
     np.savez(bench.workspace.golden, allow_pickle=False, **arrays)
     vectors = TENSOR_INFERENCE.metrics[bench.metric].vectors
     return tolerance_of(certified, runs[1:], with_cosine=vectors)
@@ -81,22 +83,47 @@ def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: boo
 def joined(answers: Sequence[Arrays]) -> Arrays:
     """Return whole answers along a new first axis: an output need not have one for samples.
 
+    Those of an output whose shape depends on the sample are padded.
+
     Raises:
-        WorkerError: The shape of an output depends on the sample.
+        WorkerError: The count of its axes does.
     """
-    for name in answers[0]:
-        shapes = sorted({one[name].shape for one in answers})
-        if len(shapes) > 1:
-            raise WorkerError(
-                f"the output `{name}` has other shapes for other samples ({shapes[0]}, {shapes[-1]}), which golden"
-                " samples can't hold: export the model with one shape, or without this output"
-            )
-    return {name: storable(np.stack([one[name] for one in answers])) for name in answers[0]}
+    return {name: storable(_stacked(name, [one[name] for one in answers])) for name in answers[0]}
+
+
+def _stacked(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    shapes = {array.shape for array in arrays}
+    if len(shapes) == 1:
+        return np.stack(arrays)
+    if len({len(shape) for shape in shapes}) > 1:
+        raise WorkerError(
+            f"the output `{name}` has more axes for some samples than for others: export the model without it"
+        )
+    whole = np.full(
+        (len(arrays), *np.max(list(shapes), axis=0)), _padding(arrays[0].dtype), arrays[0].dtype
+    )
+    for row, array in enumerate(arrays):
+        whole[row][tuple(slice(size) for size in array.shape)] = array
+    return whole
+
+
+def _padding(kind: np.dtype[Any]) -> Any:
+    """Return what no answer holds, so that another count of numbers is another answer."""
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        return limits.min if kind.kind == "i" else limits.max
+    return {"f": np.nan, "b": False}.get(kind.kind, "")
+
+
+def _shapes(answers: Sequence[Arrays]) -> Arrays:
+    """Return the shapes of outputs that have not the same for each sample: (samples, axes)."""
+    found = {name: [one[name].shape for one in answers] for name in answers[0]}
+    return {name: np.array(shapes) for name, shapes in found.items() if len(set(shapes)) > 1}
 
 
 def _deviation(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the greatest difference of numbers that are finite; the others have to be the same."""
-    if (kinds(one) != kinds(other)).any():
+    if one.shape != other.shape or (kinds(one) != kinds(other)).any():
         raise WorkerError(
             "it answers a golden sample with NaN or an infinity in one call and a number in another, so that"
             " nothing can be certified"

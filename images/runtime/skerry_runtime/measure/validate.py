@@ -194,6 +194,7 @@ def _served(
         batching=result.batching,
         inputs=found.inputs,
         outputs=found.outputs,
+        whole=found.whole,
         tolerance=write_golden(bench, candidate, golden, certified.golden_runs),
         certified=result,
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.engines import InputError, ModelError, first_line
-from skerry_runtime.datatypes import usable
+from skerry_runtime.datatypes import as_row, one_sample, usable
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.memory import Memory, memory_now
 from skerry_runtime.session import Session
@@ -64,12 +64,12 @@ class Worker:
         """
         times, answers = [], []
         for row in rows:
-            sample = self._rows(slice(row, row + 1))
+            sample = self._sample(row)
             before = time.process_time()
             seconds, answer = self._call(sample)
             rest = spread * (time.process_time() - before) - seconds
             times.append(seconds * 1000)
-            answers.append(answer)
+            answers.append(as_row(answer))
             if rest > 0:
                 time.sleep(rest)  # a pace, not a synchronization
         return times, answers
@@ -85,20 +85,24 @@ class Worker:
 
     def scaled(self, row: int, by: float) -> Arrays:
         """Run a sample whose numbers with a fraction are scaled; returns all outputs."""
-        sample = self._rows(slice(row, row + 1))
-        return self._loaded().run(
-            {
-                name: array * array.dtype.type(by) if array.dtype.kind == "f" else array
-                for name, array in sample.items()
-            }
-        )
+        sample = self._sample(row)
+        for array in sample.values():
+            if array.dtype.kind == "f":
+                array *= array.dtype.type(by)  # noqa: PLW2901 - in place: a scalar stays an array
+        return self._loaded().run(sample)
 
     def outputs(self, rows: Sequence[int]) -> list[Arrays]:
         """Run samples one by one; returns all outputs of each."""
         session = self._loaded()
-        return [session.run(self._rows(slice(row, row + 1))) for row in rows]
+        return [session.run(self._sample(row)) for row in rows]
 
-    def _rows(self, chosen: slice | list[int]) -> Arrays:
+    def _sample(self, row: int) -> Arrays:
+        return {
+            spec.name: usable(np.array(one_sample(self._samples[spec.name], row, spec)))
+            for spec in self._loaded().inputs
+        }
+
+    def _rows(self, chosen: list[int]) -> Arrays:
         return {name: usable(np.array(array[chosen])) for name, array in self._samples.items()}
 
     def _call(self, inputs: Arrays) -> tuple[float, NDArray[Any]]:
