@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def convert(source: Path, target: Path) -> str:
-    """Take the prepared ONNX file as it is; see `skerry.engines.Converter`."""
+    """Take the prepared ONNX file as it is, with weights next to it; see `skerry.engines.Converter`."""
+    for weights in source.parent.glob(f"{source.name}.data*"):
+        shutil.move(weights, target.with_name(weights.name))
     shutil.move(source, target)
     return ""
 

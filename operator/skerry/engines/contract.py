@@ -90,7 +90,8 @@ class Converter(Protocol):
         """Write `target` (others of the model's files next to it); return what was done, in words.
 
         Args:
-            source: An ONNX file of a known opset with all its weights; it may be moved away.
+            source: An ONNX file of a known opset with all its weights; above 2 GB these lie next to it, in files
+                that are named as it is with `.data`, `.data1`, ... behind. It may be moved away, and they with it.
             target: The first of the engine's files.
 
         Raises:

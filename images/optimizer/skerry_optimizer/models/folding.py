@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import external_data_helper, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from skerry_optimizer.models.graphs import OWN_DOMAINS, graphs_in, nodes_of
@@ -30,8 +30,13 @@ MOVING = frozenset({"Transpose", "Reshape", "Identity", "Squeeze", "Unsqueeze", 
 
 
 def fold_weights(model: ModelProto) -> int:
-    """Turn weights that nodes make of constants into initializers, in place; returns how many."""
+    """Turn weights that nodes make of constants into initializers, in place; returns how many.
+
+    None of a model whose weights are not in memory.
+    """
     graph = model.graph
+    if any(external_data_helper.uses_external_data(tensor) for tensor in graph.initializer):
+        return 0
     known = {tensor.name: tensor for tensor in graph.initializer}
     given = {value.name for value in graph.input}
     made: dict[str, NDArray[Any]] = {}

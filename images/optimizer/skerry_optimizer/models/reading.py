@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import onnx
@@ -23,21 +24,45 @@ KSERVE_FOLDER = "models"
 """Where KServe's images have the model."""
 
 MOST_BYTES = 2_000_000_000
-"""protobuf's limit for a model in one file is 2 GiB."""
+"""protobuf's limit for a model in one file is 2 GiB: weights of a larger one stay in files of their own."""
 
 
 def read_model(file: Path) -> ModelProto:
-    """Return a model with all its weights in memory.
+    """Return a model with all its weights in memory; of one above MOST_BYTES, without those in other files.
 
     Raises:
-        StageError: It is missing, not ONNX, broken, too old, too new or too large.
+        StageError: It is missing, not ONNX, broken, too old, too new, or above MOST_BYTES in one file.
     """
     model = _parsed(file)
     _check_graph(file, model)
     _check_opsets(file, model)
     _check_external(file, model)
-    external_data_helper.load_external_data_for_model(model, str(file.parent))
+    if not is_large(file):
+        external_data_helper.load_external_data_for_model(model, str(file.parent))
     return model
+
+
+def is_large(file: Path) -> bool:
+    """Return whether the model can't be written as one file; see `read_model` for errors."""
+    return model_bytes(file) > MOST_BYTES
+
+
+def write_large(model: ModelProto, source: Path, target: Path) -> None:
+    """Write a model whose weights stay in other files: these are copied next to it, as NAME.data, NAME.data1, ...
+
+    Args:
+        model: As `read_model` gave it; is changed.
+        source: Where it was read.
+        target: The file of the graph.
+    """
+    names: dict[Path, str] = {}
+    for tensor in _external_tensors(model):
+        path = _location(source, tensor)
+        name = names.setdefault(path, f"{target.name}.data{len(names) or ''}")
+        next(entry for entry in tensor.external_data if entry.key == "location").value = name
+    for path, name in names.items():
+        shutil.copyfile(path, target.with_name(name))
+    target.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def model_bytes(file: Path) -> int:
@@ -59,6 +84,11 @@ def _parsed(file: Path) -> ModelProto:
             cure = f"write oci+native:// in the uri, which takes the files below /{KSERVE_FOLDER}"
         raise StageError(
             f"the source holds no {file.name}: {cure} (found: {', '.join(present) or 'nothing'})"
+        )
+    if file.stat().st_size > MOST_BYTES:
+        raise StageError(
+            f"{file.name} has {file.stat().st_size / 1e9:.1f} GB, and one file of ONNX holds up to 2 GB: save its"
+            " weights as external data (onnx.save_model(..., save_as_external_data=True))"
         )
     try:
         return onnx.load(file, load_external_data=False)
@@ -89,19 +119,12 @@ def _check_opsets(file: Path, model: ModelProto) -> None:
 
 
 def _check_external(file: Path, model: ModelProto) -> None:
-    total = file.stat().st_size
     for path in _external_files(file, model):
         if not path.is_file():
             raise StageError(
                 f"{file.name} keeps weights in {path.name}, which is not next to it: put all files"
                 " of the model into the image"
             )
-        total += path.stat().st_size
-    if total > MOST_BYTES:
-        raise StageError(
-            f"the model has {total / 1e9:.1f} GB; this release optimizes up to"
-            f" {MOST_BYTES / 1e9:.0f} GB"
-        )
 
 
 def _external_files(file: Path, model: ModelProto) -> set[Path]:

@@ -26,7 +26,7 @@ from skerry_optimizer.models.folding import fold_weights
 from skerry_optimizer.models.graphs import OWN_DOMAINS, opsets_of
 from skerry_optimizer.models.interface import name_axes
 from skerry_optimizer.models.precision import precision_of
-from skerry_optimizer.models.reading import has_external_data, read_model
+from skerry_optimizer.models.reading import has_external_data, is_large, read_model, write_large
 from skerry_optimizer.models.running import NotRunnable, likeness, load, run
 from skerry_optimizer.samples import calibration_sample, whole_inputs
 
@@ -85,17 +85,25 @@ def _convert(workspace: Workspace, engine: EnginePlugin, model: ModelProto, befo
             helper.set_model_props(
                 form, _properties(form) | {WHOLE_INPUTS: json.dumps(sorted(whole))}
             )
-        prepared.write_bytes(form.SerializeToString(deterministic=True))
         try:
+            _write(form, workspace.source_file, prepared)
             said = engine.convert(prepared, target)
             _check_same(engine, before, target, sample)
         except (ModelError, StageError) as error:
             refused.append(str(error))
             continue
         finally:
-            prepared.unlink(missing_ok=True)
+            for file in prepared.parent.glob(f"{prepared.name}*"):
+                file.unlink()
         return "; ".join(filter(None, [done, said]))
     raise StageError(refused[-1])
+
+
+def _write(form: ModelProto, source: Path, prepared: Path) -> None:
+    if is_large(source):
+        write_large(form, source, prepared)
+    else:
+        prepared.write_bytes(form.SerializeToString(deterministic=True))
 
 
 def _properties(model: ModelProto) -> dict[str, str]:
@@ -117,6 +125,9 @@ def _forms(
 ) -> Iterator[tuple[ModelProto, str]]:
     """Yield the source as most recipes understand it, then as it came, each with what was done for it."""
     name_axes(model, ranks)
+    if is_large(file):
+        yield model, f"{opsets_of(model)}, taken as it is: above 2 GB nothing is converted"
+        return
     gathered = "weights gathered into one file" if has_external_data(file) else "taken as it is"
     as_it_came = f"{opsets_of(model)}, {gathered}"
     lifted = _upgraded(model) if opset_of(model) < LEAST_OPSET else None
