@@ -6,15 +6,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import openvino as ov
 import pytest
+from onnx import helper
 
 import skerry_openvino as engine
 from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import HINT, Arithmetic, arithmetic_of, lacks
 from skerry_openvino.building import read
 from skerry_openvino.operators import is_transformer
-from skerry_openvino.recipes.accuracy_control import MOST_DROP, fidelity
+from skerry_openvino.recipes.accuracy_control import MOST_DROP, NOTHING_LEFT, fidelity
 from skerry_optimizer.models.running import load, run
 from tests.unit.optimizer.candidates import encoder, kitchen
 from tests.unit.optimizer.models import classifier, convolutional
@@ -140,6 +142,25 @@ def test_a_model_without_weights_has_nothing_to_shrink(tmp_path: Path) -> None:
     for recipe in (engine.WEIGHT_INT8, engine.WEIGHT_INT4):
         with pytest.raises(NotSupported, match="no multiplication by constant weights"):
             made.make(recipe)
+
+
+@pytest.mark.parametrize("name", ["NonZero", "Identity"])
+def test_accuracy_control_compares_each_output_or_says_that_it_can_not(
+    tmp_path: Path, name: str
+) -> None:
+    model = classifier()
+    model.graph.node.append(helper.make_node(name, ["hidden"], ["second_output"]))
+    kind = {"NonZero": onnx.TensorProto.INT64, "Identity": onnx.TensorProto.FLOAT}[name]
+    model.graph.output.append(helper.make_tensor_value_info("second_output", kind, [None, None]))
+    made = kitchen("OpenVINO", model, tmp_path)
+    if name == "NonZero":
+        with pytest.raises(NotSupported, match="the size of an output depends on the sample"):
+            made.make(engine.PTQ_INT8_ACCURATE)
+        return
+    try:
+        made.make(engine.PTQ_INT8_ACCURATE)
+    except NotSupported as error:
+        assert str(error) == NOTHING_LEFT  # noqa: PT017 - either is an answer of NNCF's
 
 
 def test_fidelity_is_the_share_of_variation_that_is_kept() -> None:

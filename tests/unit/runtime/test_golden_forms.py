@@ -66,7 +66,7 @@ def test_text_survives_the_files_between_stages(tmp_path: Path) -> None:
 def test_answers_of_other_sizes_come_back_as_they_were(tmp_path: Path) -> None:
     boxes = [np.full((count, 4), count, np.float32) for count in (1, 3, 0)]
     names = [np.array(["a"] * count, np.object_) for count in (1, 3, 0)]
-    answers = [
+    answers: list[dict[str, np.ndarray]] = [
         {"boxes": box, "scale": np.array(1, np.int64), "names": name}
         for box, name in zip(boxes, names, strict=True)
     ]

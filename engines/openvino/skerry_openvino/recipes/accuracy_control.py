@@ -13,6 +13,7 @@ import nncf
 import numpy as np
 import openvino as ov
 
+from skerry.engines import NotSupported
 from skerry_openvino.arithmetic import HINT, Arithmetic
 from skerry_openvino.building import read, save
 from skerry_openvino.recipes.post_training import model_type, require_quantized
@@ -41,7 +42,7 @@ def build_accurate_int8(ingredients: Ingredients) -> None:
     """Write the candidate.
 
     Raises:
-        NotSupported: Everything went back to float.
+        NotSupported: Everything went back to float, or answers differ in size and can't be compared.
     """
     model = read(ingredients.source)
     samples = nncf.Dataset(ingredients.calibration)
@@ -75,9 +76,9 @@ def _fidelity_to(reference: NDArray[Any]) -> Callable[[Any, Iterable[Any]], Any]
 
     def validate(compiled: Any, samples: Iterable[Any]) -> tuple[float, list[list[NDArray[Any]]]]:
         request = compiled.create_infer_request()
-        answers = [_flat(run(request, sample)) for sample in samples]
+        answers = [_numbers(run(request, sample)) for sample in samples]
         # NNCF asks for all samples, in order, or for the first one alone.
-        return fidelity(reference[: len(answers)], np.stack(answers)), [[one] for one in answers]
+        return fidelity(reference[: len(answers)], _rows(answers)), answers
 
     return validate
 
@@ -86,13 +87,27 @@ def _answers_of(model: ov.Model, samples: Iterable[Mapping[str, NDArray[Any]]]) 
     """Return the float model's answers, a row for each sample."""
     compiled = ov.Core().compile_model(model, "CPU", {HINT: Arithmetic.FLOAT32.value})
     request = compiled.create_infer_request()
-    return np.stack([_flat(run(request, sample)) for sample in samples])
+    return _rows([_numbers(run(request, sample)) for sample in samples])
 
 
-def _flat(outputs: Any) -> NDArray[Any]:
-    """Return all outputs of numbers as one row."""
-    arrays = [array for array in outputs.values() if array.dtype.kind in "fiu"]
-    return np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays])
+def _numbers(outputs: Any) -> list[NDArray[Any]]:
+    """Return each output, as NNCF compares them; NaN and infinities, which have no distance, as zero."""
+    arrays = (np.array(array, np.float64) for array in outputs.values())
+    return [np.nan_to_num(array, copy=False, posinf=0.0, neginf=0.0) for array in arrays]
+
+
+def _rows(answers: list[list[NDArray[Any]]]) -> NDArray[Any]:
+    """Return answers as rows, all outputs one after the other.
+
+    Raises:
+        NotSupported: They are not of the same size.
+    """
+    rows = [np.concatenate([array.ravel() for array in outputs]) for outputs in answers]
+    if len({len(row) for row in rows}) > 1:
+        raise NotSupported(
+            "the size of an output depends on the sample, so there is no distance to the float answers"
+        )
+    return np.stack(rows)
 
 
 def fidelity(reference: NDArray[Any], answers: NDArray[Any]) -> float:

@@ -20,6 +20,8 @@ from skerry_runtime.dataset import (
 from skerry_runtime.measure.bench import MEMORY_PROCESSES, Bench
 from skerry_runtime.measure.files import Samples, samples_of
 from skerry_runtime.measure.increments import increments
+from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.session import rows_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,9 +76,17 @@ def measure_baseline(bench: Bench) -> str:
 def _whole_outputs(process: Process, samples: Samples) -> list[str]:
     """Return the outputs that are not one row for each sample: scalars, and what is found in samples."""
     answers = process.outputs(range(min(LOOKED_AT, samples.count)))
-    return [
+    found = [
         name for name in answers[0] if any(answer[name].shape[:1] != (1,) for answer in answers)
     ]
+    loaded = process.loaded
+    if found or samples.whole or not rows_are_free([*loaded.inputs, *loaded.outputs]):
+        return found
+    try:
+        together = process.batch([0, 1])
+    except WorkerError:  # it is served row by row: the stage `quality` finds the same
+        return []
+    return [name for name, array in together.items() if array.shape[:1] != (2,)]
 
 
 def _infos(specs: Sequence[TensorLike]) -> tuple[TensorInfo, ...]:
