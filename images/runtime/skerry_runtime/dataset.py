@@ -216,21 +216,21 @@ def _check_shape(info: TensorLike, array: NDArray[Any], path: Path) -> None:
     else:
         wanted, given = info.shape[1:], array.shape[1:]
         if array.ndim == len(info.shape) and info.shape[:1] not in {(), (-1,), (1,)}:
-            raise DatasetError(_asks_for_whole(info, array, path))
+            raise DatasetError(_asks_for_whole(info, array))
     if len(wanted) != len(given) or any(
         a not in (-1, b) for a, b in zip(wanted, given, strict=True)
     ):
         raise DatasetError(
             f"{path}: `{info.name}` has shape {array.shape}, the model takes {info.shape} (-1 is any): its rows"
-            " are samples, or, with one axis more in front, each sample is a whole input"
+            " are the samples, or with one axis more each is a whole input"
         )
 
 
-def _asks_for_whole(info: TensorLike, array: NDArray[Any], path: Path) -> str:
+def _asks_for_whole(info: TensorLike, array: NDArray[Any]) -> str:
     whole = ["1" if axis < 0 else str(axis) for axis in info.shape]
     return (
-        f"{path}: `{info.name}` has shape {array.shape}, and the model takes {info.shape}, whose first axis is"
-        f" not the samples: give each sample a whole input, such as (samples, {', '.join(whole)})"
+        f"`{info.name}` has shape {array.shape}, and the model takes {info.shape}, whose first axis is not the"
+        f" samples: give each sample a whole input, such as (samples, {', '.join(whole)})"
     )
 
 

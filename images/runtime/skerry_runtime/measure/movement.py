@@ -57,7 +57,8 @@ def _of_numbers(name: str, source: NDArray[np.float64], build: NDArray[np.float6
     if not agree.all():
         row = int(np.flatnonzero(~agree.reshape(len(agree), -1).all(axis=1))[0])
         raise QualityError(
-            f"the output `{name}` is NaN or infinite for sample {row} and the source's is not, or the reverse"
+            f"the output `{name}` is NaN or infinite for sample {row}, or of another size, and the source's is"
+            " not, or the reverse"
         )
     first, second = (np.where(finite, side, 0.0).reshape(len(side), -1) for side in (source, build))
     errors = np.square((second - first) / _spread(first)).mean(axis=1)
