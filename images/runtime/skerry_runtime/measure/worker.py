@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.engines import InputError, ModelError, first_line
-from skerry_runtime.datatypes import as_row, one_sample, usable
+from skerry_runtime.datatypes import as_row, is_whole, one_sample, usable
 from skerry_runtime.engine import load_model
 from skerry_runtime.measure.memory import Memory, memory_now
 from skerry_runtime.session import Session
@@ -75,8 +75,12 @@ class Worker:
         return times, answers
 
     def batch(self, rows: Sequence[int], last_scaled_by: float = 1.0) -> Arrays:
-        """Run samples together and return all outputs; the numbers of the last sample may be scaled."""
-        together = self._rows(list(rows))
+        """Run samples together and return all outputs; the numbers of the last sample may be scaled.
+
+        Raises:
+            InputError: There are several, and an input takes each of them whole.
+        """
+        together = self._sample(rows[0]) if len(rows) == 1 else self._rows(list(rows))
         if last_scaled_by != 1.0:
             for array in together.values():
                 if array.dtype.kind == "f":
@@ -103,6 +107,9 @@ class Worker:
         }
 
     def _rows(self, chosen: list[int]) -> Arrays:
+        for spec in self._loaded().inputs:
+            if is_whole(self._samples[spec.name], spec):
+                raise InputError(f"`{spec.name}` takes one sample at a time")
         return {name: usable(np.array(array[chosen])) for name, array in self._samples.items()}
 
     def _call(self, inputs: Arrays) -> tuple[float, NDArray[Any]]:
