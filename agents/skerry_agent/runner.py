@@ -118,11 +118,12 @@ class Runner:
 
     async def _replay(self, work: Replays) -> None:
         spent = 0.0
-        for side, instance in work.sides.items():
-            spent += await self._replay_one(work, side, self._target(instance))
-        self.model.replays.record(spent, self.clock.monotonic())
+        for number in work.samples:
+            for side, instance in work.sides.items():
+                spent += await self._replay_one(work, number, side, self._target(instance))
+        self.model.replays.record(spent, self.clock.monotonic(), work)
 
-    async def _replay_one(self, work: Replays, side: Side, target: Target) -> float:
+    async def _replay_one(self, work: Replays, number: int, side: Side, target: Target) -> float:
         """Replay one sample; returns the seconds that it took."""
         try:
             known = await self.golden.get(target)
@@ -130,7 +131,7 @@ class Runner:
             self._note_no_samples(target.revision, error)
             return RETRY_SECONDS * BUDGET
         self.model.no_samples.pop(target.revision, None)
-        sample = known.samples[work.sample % len(known.samples)]
+        sample = known.samples[number % len(known.samples)]
         replays = await self.golden.replay_twice(target, sample, known.tolerance)
         work.evidence.replays.add(side, [replay.answer for replay in replays])
         for replay in replays:

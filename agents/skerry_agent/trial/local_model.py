@@ -201,7 +201,15 @@ class LocalModel:
             return None
         sides = {Side.CANDIDATE: candidate, Side.STABLE: stable}
         serving = {side: one for side, one in sides.items() if one}
-        return Replays(self.evidence.guard, serving, self.replays.sample) if serving else None
+        if not serving:
+            return None
+        return Replays(self.evidence.guard, serving, self.replays.sample, self._begins())
+
+    def _begins(self) -> bool:
+        """Return whether a first revision has fewer answers than its rules need."""
+        guard = self.route.spec.guard
+        seen = self.evidence.guard.samples(Side.CANDIDATE)
+        return self.route.spec.stable is None and seen < guard.min_samples
 
     def _serving(self, revision: str) -> Instance | None:
         return self.instances[revision] if revision in self.up else None

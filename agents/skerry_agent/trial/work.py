@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 BUDGET = 0.01
 """Golden replays may cost a hundredth of a core: the next comes after a hundred times their length."""
+FIRST_BUDGET = 0.1
+"""Until a first revision has the answers that its rules need: nobody waits for another one's answers there."""
+SAMPLES_AT_ONCE = 4
 LEAST_PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 COSTS = 8
@@ -31,11 +34,22 @@ class SmokeCheck:
 
 @dataclass(frozen=True)
 class Replays:
-    """One golden sample to each side: the idle device's traffic, and the golden rule's data."""
+    """Golden samples to each side: the idle device's traffic, and the golden rule's data.
+
+    Attributes:
+        sample: the number of the first; the others follow.
+        first: of a first revision that has too few answers yet.
+    """
 
     evidence: Evidence
     sides: Mapping[Side, Instance]
     sample: int
+    first: bool = False
+
+    @property
+    def samples(self) -> range:
+        """The numbers of the samples, to be replayed one after another."""
+        return range(self.sample, self.sample + (SAMPLES_AT_ONCE if self.first else 1))
 
 
 Work = SmokeCheck | Replays
@@ -55,11 +69,12 @@ class ReplaySchedule:
         """Return whether the next replay may start."""
         return now >= self._due
 
-    def record(self, seconds: float, now: float) -> None:
+    def record(self, seconds: float, now: float, work: Replays) -> None:
         """Record that the replays took `seconds`, and schedule the next ones."""
-        self.sample += 1
-        self._costs.append(seconds)
-        self._due = now + max(LEAST_PAUSE_SECONDS, min(self._costs) / BUDGET)
+        self.sample = work.samples.stop
+        self._costs.append(seconds / len(work.samples))
+        rest = seconds / FIRST_BUDGET if work.first else min(self._costs) / BUDGET
+        self._due = now + max(LEAST_PAUSE_SECONDS, rest)
 
     def retry(self, now: float) -> None:
         """Schedule the next replay after one that ended unexpectedly."""

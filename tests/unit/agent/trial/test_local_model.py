@@ -10,7 +10,7 @@ import pytest
 from skerry.api.attempt import Attempt
 from skerry.api.edgenode import CandidateState, VerdictOutcome, Veto
 from skerry.api.modelroute import ModelRoute, ModelRouteSpec
-from skerry.judging.guard import Answer, Finding
+from skerry.judging.guard import Answer, Finding, Side
 from skerry.judging.guard.errors import IN_A_ROW
 from skerry.judging.guard.recent import GREATEST_AGE_SECONDS
 from skerry_agent.clock import Clock
@@ -181,8 +181,30 @@ def test_replays_do_not_wait_for_the_wall_clock(device: Device) -> None:
     for _ in range(10):
         device.second()
         now = device.hands.clock.look()
-        assert isinstance(device.model.next_work(now), Replays)
-        device.model.replays.record(0.001, now)
+        work = device.model.next_work(now)
+        assert isinstance(work, Replays)
+        assert not work.first, "there is a stable one"
+        device.model.replays.record(0.001, now, work)
+
+
+def test_a_first_revision_is_replayed_quickly_until_its_rules_have_their_answers() -> None:
+    whole = route()
+    found = whole.model_copy(update={"spec": whole.spec.model_copy(update={"stable": None})})
+    trial = NodeTrial(revision=B, attempt=0, state=CandidateState.SOAKING, step=1)
+    device = device_of(found, Memory(trial=trial))
+    device.model.reconcile(device.hands.clock.read(), INSTANCES, {B: True})
+    quick = []
+    for _ in range(10):
+        device.hands.on(1.0)
+        device.model.reconcile(device.hands.clock.read(), INSTANCES, {B: True})
+        now = device.hands.clock.look()
+        work = device.model.next_work(now)
+        assert isinstance(work, Replays)
+        quick.append(work.first)
+        answers = [Answer(now - 0.01, now) for _ in work.samples]
+        work.evidence.replays.add(Side.CANDIDATE, answers)
+        device.model.replays.record(0.001, now, work)
+    assert quick == [True] * 5 + [False] * 5
 
 
 @pytest.mark.parametrize("wall", [-1e12, 0.0, 1e12, 1e18])
