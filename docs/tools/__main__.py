@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from docs.tools import commands, index, kinds, metrics, pictures, reasons
+from docs.tools import commands, index, kinds, metrics, models, pictures, reasons
 from skerry.api import KINDS
 
 DOCS = Path(__file__).parents[1]
@@ -34,10 +34,17 @@ def files() -> dict[Path, str]:
     return written | drawn
 
 
+def sections() -> dict[Path, str]:
+    """Return text by path, for pages that have a generated part."""
+    page = DOCS / models.PAGE
+    return {page: models.render(page.read_text())}
+
+
 def stale() -> list[Path]:
     """Return the files that differ from what is generated: changed, missing, or left over."""
     wanted = files()
     changed = [p for p, text in wanted.items() if not p.exists() or p.read_text() != text]
+    changed += [page for page, text in sections().items() if page.read_text() != text]
     folders = {path.parent for path in wanted}
     return changed + [p for f in sorted(folders) for p in sorted(f.glob("*.*")) if p not in wanted]
 
@@ -51,6 +58,8 @@ def main() -> int:
         for path, text in files().items():
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
+        for page, text in sections().items():
+            page.write_text(text)
     found = stale()
     for path in found:
         sys.stderr.write(f"{path} is stale: run `make docs`, and delete it if it stays\n")

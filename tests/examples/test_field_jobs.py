@@ -13,6 +13,7 @@ from onnx import numpy_helper, parser
 from skerry_runtime.datatypes import usable
 from skerry_runtime.engine import load_model
 from tests.examples.local_job import CLASS, LocalJobs
+from tests.model_kinds import shows
 from tests.unit.runtime import measuring
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def lay_out(folder: Path, model: onnx.ModelProto, arrays: dict[str, NDArray[Any]
     np.savez(folder / "dataset" / "dataset.npz", labels=np.array(best), **arrays)  # type: ignore[arg-type]
 
 
+@shows("fixed batch", "text", "scalar output")
 @pytest.mark.parametrize(
     ("made", "batching"),
     [(fixed_batch(), False), (text_and_scalar(), False)],

@@ -17,6 +17,7 @@ from skerry.precision import Precision
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.models.folding import fold_weights
 from skerry_optimizer.models.running import load, run
+from tests.model_kinds import shows
 from tests.unit.optimizer.models import CLASSES, FEATURES, classifier, start_job
 
 if TYPE_CHECKING:
@@ -151,10 +152,22 @@ SEQUENCE = text(
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (with_zipmap(), ["`probabilities`", "options={'zipmap': False}"]),
+        pytest.param(
+            with_zipmap(),
+            ["`probabilities`", "options={'zipmap': False}"],
+            marks=shows("sequence or map"),
+        ),
         (SEQUENCE, ["`y`", "sequence", "ConcatFromSequence"]),
-        (without_shape("x"), ["`x`", "no shape", "[batch, 16]"]),
-        (NOISE, ["differently from call to call", "without RandomNormalLike"]),
+        pytest.param(
+            without_shape("x"),
+            ["`x`", "no shape", "[batch, 16]"],
+            marks=shows("input without a shape"),
+        ),
+        pytest.param(
+            NOISE,
+            ["differently from call to call", "without RandomNormalLike"],
+            marks=shows("random"),
+        ),
     ],
     ids=["zipmap", "sequence", "no shape", "noise"],
 )
@@ -186,6 +199,7 @@ def test_the_assessment_names_the_model_as_what_it_is(
     assert words in found.message
 
 
+@shows("trees", "old opset", "foreign operators", "quantized", "float16")
 @pytest.mark.parametrize(
     ("model", "message", "precision"),
     [
@@ -215,6 +229,7 @@ def test_the_source_is_built_as_it_is_where_it_can_not_be_converted(
     np.testing.assert_allclose(before, after, rtol=1e-5)
 
 
+@shows("unconvertible opset")
 def test_an_opset_that_can_not_be_converted_stays(
     job_of: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +244,7 @@ def test_an_opset_that_can_not_be_converted_stays(
     assert "y" in run(load(ENGINE, ENGINE.model_in(job.workspace.folder(SOURCE))), ONE)
 
 
+@shows("output without a shape")
 def test_an_output_without_a_shape_gets_as_many_axes_as_its_answers(
     job_of: Callable[..., Job],
 ) -> None:
@@ -263,6 +279,7 @@ def test_nothing_is_called_quantized_in_which_nothing_was(
         assert words in found[recipe].message
 
 
+@shows("weights by nodes")
 def test_weights_that_nodes_hold_are_quantized_as_others_are(job_of: Callable[..., Job]) -> None:
     job = job_of(with_weights_by_nodes(), recipes=2)
     for stage in ("find-finished", "convert", "quantize"):
