@@ -38,7 +38,7 @@ SERVED, AS_IT_IS, REFUSED = Outcome
 KINDS = {
     "more than 2 GB": ModelKind(
         "more than 2 GB, which one file of ONNX cannot hold", AS_IT_IS,
-        "weights in separate files stay there, nothing is converted, and recipes that cannot read it so fail alone;"
+        "weights in separate files stay there, nothing is converted, recipes that cannot read it so fail alone;"
         " one file above 2 GB: `SourceUnusable`",
     ),
     "fixed batch": ModelKind(

@@ -288,6 +288,26 @@ def test_weights_that_nodes_hold_are_quantized_as_others_are(job_of: Callable[..
     assert sizes["dynamic-int8"] < 0.5 * sizes[SOURCE]
 
 
+@shows("three axes")
+def test_a_weight_with_three_axes_ends_no_other_recipe(job_of: Callable[..., Job]) -> None:
+    model = text(
+        "groups (float[batch, 32] x) => (float[batch, 4] y)"
+        " { form = Constant <value = int64[4] {-1, 4, 1, 8}> ()  parts = Reshape (x, form)"
+        "   mixed = MatMul (parts, each)  flat = Flatten <axis = 1> (mixed)  y = MatMul (flat, out) }"
+    )
+    weights = {"each": np.ones((4, 8, 6), "f4"), "out": np.ones((24, CLASSES), "f4")}
+    model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in weights.items())
+    job = job_of(model, recipes=4)
+    for stage in ("find-finished", "convert", "quantize"):
+        assert main([stage]) == 0, job.message
+    found = {one.recipe: one for one in job.workspace.read_candidates()}
+    assert found[SOURCE].outcome is RecipeOutcome.MEASURED
+    for one in found.values():
+        assert (one.outcome is RecipeOutcome.MEASURED) or one.message, one.recipe
+        if one.outcome is RecipeOutcome.MEASURED:
+            run(load(ENGINE, ENGINE.model_in(job.workspace.folder(one.recipe))), ONE)
+
+
 def test_a_weight_that_others_read_too_is_not_stored_twice() -> None:
     model = text(
         "tied (float[batch, 32] x, int64[batch] rows) => (float[batch, 32] y, float[batch, 32] z)"

@@ -20,6 +20,7 @@ from skerry.judging import gates
 from skerry_agent.golden import Golden, Target
 from skerry_optimizer.__main__ import main
 from skerry_runtime.measure.__main__ import main as measure
+from tests.model_kinds import shows
 from tests.unit.optimizer.models import CLASSES, FEATURES, SAMPLES, classifier, start_job
 from tests.unit.runtime import measuring
 from tests.unit.runtime.conftest import servers
@@ -135,12 +136,66 @@ def with_gaps() -> Case:
     return Case(model, {"x": rows}, {"x": rows[:3]})
 
 
+def with_unused_input() -> Case:
+    """Return the classifier with an input that no node reads, as tokenizers want it."""
+    model = classifier()
+    unused = helper.make_tensor_value_info("token_type_ids", TensorProto.INT64, ["batch", 5])
+    model.graph.input.append(unused)
+    kinds = np.zeros((SAMPLES, 5), np.int64)
+    return Case(
+        model, {"x": ROWS, "token_type_ids": kinds}, {"x": ROWS[:3], "token_type_ids": kinds[:3]}
+    )
+
+
+def with_two_names() -> Case:
+    """Return the classifier whose scores have a second name, and which gives an input back."""
+    model = classifier()
+    model.graph.node.append(helper.make_node("Identity", ["y"], ["confidence"]))
+    model.graph.node.append(helper.make_node("Identity", ["row_id"], ["id"]))
+    numbers = np.arange(SAMPLES, dtype=np.int64)
+    kind, shape = TensorProto.INT64, ["batch"]
+    model.graph.input.append(helper.make_tensor_value_info("row_id", kind, shape))
+    model.graph.output.append(
+        helper.make_tensor_value_info("confidence", TensorProto.FLOAT, ["batch", CLASSES])
+    )
+    model.graph.output.append(helper.make_tensor_value_info("id", kind, shape))
+    return Case(model, {"x": ROWS, "row_id": numbers}, {"x": ROWS[:3], "row_id": numbers[:3]})
+
+
+def with_branches() -> Case:
+    """Return the classifier with a score that a traced `squeeze` gives: an If with branches of two ranks."""
+    model = classifier(opset=11)
+    squeezed = helper.make_node("Squeeze", ["column"], ["row"], axes=[1])
+    kept = helper.make_node("Identity", ["column"], ["same"])
+    branches: dict[str, Any] = {
+        f"{name}_branch": helper.make_graph(
+            [one], name, [], [helper.make_tensor_value_info(one.output[0], TensorProto.FLOAT, None)]
+        )
+        for name, one in (("then", squeezed), ("else", kept))
+    }
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["y"], ["column"], axes=[1], keepdims=1),
+            helper.make_node("Shape", ["column"], ["sizes"]),
+            helper.make_node("Gather", ["sizes", "one"], ["size"], axis=0),
+            helper.make_node("Equal", ["size", "one"], ["squeezes"]),
+            helper.make_node("If", ["squeezes"], ["value"], **branches),
+        ]
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1), "one"))
+    model.graph.output.append(helper.make_tensor_value_info("value", TensorProto.FLOAT, None))
+    return Case(model, {"x": ROWS}, {"x": ROWS[:3]})
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "states": lambda: recurrent("2"),
     "states of open layers": lambda: recurrent("layers"),
     "found": finding,
     "scalar": tempered,
     "gaps": with_gaps,
+    "unused input": with_unused_input,
+    "two names": with_two_names,
+    "branches": with_branches,
 }
 
 
@@ -212,15 +267,21 @@ def request_of(inputs: dict[str, NDArray[Any]]) -> dict[str, Any]:
         flat = np.asarray(array).ravel().tolist()
         data = [None if value != value else value for value in flat]  # noqa: PLR0124 - NaN
         shape = list(np.asarray(array).shape)
-        tensors.append({"name": name, "datatype": "FP32", "shape": shape, "data": data})
+        kind = "INT64" if np.asarray(array).dtype.kind == "i" else "FP32"
+        tensors.append({"name": name, "datatype": kind, "shape": shape, "data": data})
     return {"inputs": tensors}
 
 
+@shows("states", "output that depends on the sample", "not finite")
+@shows("unused input", "two names", "branches")
 @pytest.mark.parametrize(
     ("name", "engine"),
     [
         *((name, "ONNXRuntime") for name in CASES),
-        *((name, "OpenVINO") for name in ("states of open layers", "scalar", "gaps")),
+        *(
+            (name, "OpenVINO")
+            for name in ("states of open layers", "scalar", "gaps", "unused input", "two names")
+        ),
     ],
 )
 async def test_it_is_certified_served_and_replayed(
@@ -245,6 +306,7 @@ async def test_it_is_certified_served_and_replayed(
                 assert (await golden.replay(target, sample, known.tolerance)).wrong is None
 
 
+@shows("default")
 def test_values_for_an_input_that_always_has_its_default_are_refused(
     job_of: Callable[..., Job],
 ) -> None:

@@ -21,6 +21,7 @@ from skerry_runtime.measure.source_answers import (
     write_source_answers,
 )
 from skerry_runtime.session import Session
+from tests.model_kinds import shows
 from tests.unit.optimizer.models import start_job
 from tests.unit.optimizer.test_field_models import text
 
@@ -79,6 +80,7 @@ def test_the_form_that_an_engine_reads_right_is_taken(
         np.testing.assert_allclose(run(built, sample)["y"], wanted["y"], rtol=1e-4, atol=1e-6)
 
 
+@shows("read otherwise")
 def test_an_engine_that_reads_a_model_otherwise_is_refused_with_the_output(
     converted: Callable[[onnx.ModelProto], tuple[int, Job]],
 ) -> None:
@@ -88,6 +90,7 @@ def test_an_engine_that_reads_a_model_otherwise_is_refused_with_the_output(
     assert "name another" in job.message
 
 
+@shows("functions")
 def test_a_model_with_functions_of_its_own_is_built_without_them(
     converted: Callable[[onnx.ModelProto], tuple[int, Job]],
 ) -> None:

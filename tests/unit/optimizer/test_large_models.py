@@ -19,6 +19,7 @@ from skerry.jobs.errors import EXIT_SOURCE
 from skerry_optimizer.__main__ import main
 from skerry_optimizer.models import reading
 from skerry_optimizer.models.running import likeness, load, run
+from tests.model_kinds import shows
 from tests.unit.optimizer.models import FEATURES, classifier, start_job
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def job(
     return job
 
 
+@shows("more than 2 GB")
 def test_it_is_built_as_it_is_with_its_weights_next_to_it(job: Job) -> None:
     assert main(["assess"]) == 0, job.message
     found = Assessment.model_validate_json(job.message)
