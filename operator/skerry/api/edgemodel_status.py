@@ -55,7 +55,9 @@ class Assessment(Model):
     """What the assessment job found in the source and the data set."""
 
     source_digest: Digest = Field(description="Digest of the source that was read.")
-    format: Annotated[str, Field(max_length=40)] = Field(description="Format of the model's files.")
+    format: Annotated[str, Field(max_length=40), BeforeValidator(cut(40))] = Field(
+        description="Format of the model's files."
+    )
     bytes: int = Field(description="Size of the model's files, in bytes.")
     parameters: int = Field(description="Number of weights.")
     operators: Annotated[
