@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 ZIPMAP = "ZipMap"
 CLASS_ATTRIBUTES = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 BATCH = "batch"
+LOCALE = "C.UTF-8"
 NUMBERS = frozenset({TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16})
 
 
@@ -66,6 +67,15 @@ def open_outputs(model: ModelProto) -> None:
         if axes:
             axes[0].Clear()
             axes[0].dim_param = BATCH
+
+
+def in_any_locale(model: ModelProto) -> None:
+    """Let text be lowered by Unicode's rules: the default, en_US, is not installed on small machines."""
+    for node in model.graph.node:
+        if node.op_type == "StringNormalizer":
+            kept = [one for one in node.attribute if one.name != "locale"]
+            del node.attribute[:]
+            node.attribute.extend([*kept, helper.make_attribute("locale", LOCALE)])
 
 
 def tidy(model: ModelProto) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from skerry.cli.errors import CliError
 from skerry.cli.importing import assessing, graphs
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from skerry.api.edgemodel import EdgeModel
     from skerry.cli.importing.contract import Imported
-    from skerry.engines import LoadedModel
+    from skerry.cli.importing.fitting import Fitted
+    from skerry.engines import LoadedModel, TensorSpec
 
 CHANGE = "change model or data as it says, and import it again"
 MORE = "what came with the model does not do: name more samples by --data"
@@ -105,15 +108,33 @@ def _write(
     if imported.original:
         say("answers", assessing.compare(loaded, data, imported.original, order.model))
     first = loaded.outputs[0]
-    metric = choose_metric(order.metric, samples.labels, imported, first)
+    labeled, answered = _answered(imported, first, samples, data)
+    metric = choose_metric(order.metric, labeled.labels, imported, first)
     say("metric", f"{metric.value}: {metric.why}")
-    labels, said = choose_labels(metric.value, samples, imported, first)
-    if said:
-        say("labels", said)
+    labels, said = choose_labels(metric.value, labeled, imported, first)
+    if said or answered:
+        say("labels", said or answered)
     layout.write_dataset(data.arrays, labels)
     memory = memory_limit(size)
     say("limits", f"1 core, {memory.value}: {memory.why}; change them in the manifest")
     return layout.write_manifest(metric.value, order.classes, memory.value)
+
+
+def _answered(
+    imported: Imported, first: TensorSpec, samples: Samples, data: Fitted
+) -> tuple[Samples, str]:
+    """Return samples with the original's answers as labels, where it groups them and nobody has named the groups.
+
+    That is what clusters and outliers are: the only right answer is the original's own.
+    """
+    original = imported.original
+    named = imported.classes is not None or imported.values or samples.labels is not None
+    if named or original is None or original.arrays or not first.datatype.startswith("INT"):
+        return samples, ""
+    answers = original.answer(data.exact if original.exact else data.arrays)
+    labels = np.asarray(answers).astype(np.int64)
+    said = f"there are none: the groups that {original.library} itself answers"
+    return replace(samples, labels=labels.reshape(len(labels))), said
 
 
 def _explain(imported: Imported, title: str, say: Callable[[str, str], None]) -> None:

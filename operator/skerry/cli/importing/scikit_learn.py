@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,10 @@ def convert_object(
     by_column = samples is not None and samples.table and _takes_columns(model, samples)
     inputs = _columns(model, samples) if by_column and samples else [(INPUT, _rows(model, path))]
     classes = getattr(model, "classes_", None)
-    options = {id(model): {"zipmap": False}} if classes is not None else {}
     with exporting("skl2onnx", path, CURE):
-        made = skl2onnx.convert_sklearn(
-            model, initial_types=inputs, options=options, target_opset=OPSETS
-        )
+        made = _exported(skl2onnx, model, inputs)
+    graphs.without_zipmap(made)
+    graphs.in_any_locale(made)
     graphs.tidy(made)
     how = (
         "one input for each column of the table" if by_column else f"one, `{INPUT}`, of all columns"
@@ -66,6 +66,23 @@ def convert_object(
         columns=() if by_column else tuple(map(str, getattr(model, "feature_names_in_", ()))),
         original=_original(model, made, samples, by_column=by_column),
     )
+
+
+def _exported(skl2onnx: Any, model: Any, inputs: list[tuple[str, Any]]) -> Any:
+    """Export without ZipMap; some classifiers that never have one refuse the option."""
+    for step in (model, *(step for _, step in getattr(model, "steps", ()))):
+        if getattr(step, "flatten_transform", False):
+            step.flatten_transform = (
+                False  # of a transform that no answer uses, and skl2onnx refuses it
+            )
+    convert = partial(skl2onnx.convert_sklearn, model, initial_types=inputs, target_opset=OPSETS)
+    try:
+        return convert(options={id(model): {"zipmap": False}})
+    except (
+        NameError
+    ):  # of an option; said of the class, that there are none holds for its pipeline too
+        steps = getattr(model, "steps", None)
+        return convert(options={type(steps[-1][1] if steps else model): {}})
 
 
 def _title(model: Any) -> str:
@@ -89,6 +106,8 @@ def _register(path: Path) -> None:
 def _rows(model: Any, path: Path) -> Any:
     """Return the type of an only input with all columns."""
     types = require("skl2onnx.common.data_types", EXTRA, path)
+    if _reads_documents(model):
+        return types.StringTensorType([None, 1])
     width = getattr(model, "n_features_in_", None)
     if width is None:
         raise CliError("the estimator is not fitted", str(path), "fit it, and dump it again")
@@ -100,9 +119,16 @@ def _names(model: Any, samples: Samples) -> list[str]:
     return [str(name) for name in getattr(model, "feature_names_in_", samples.arrays)]
 
 
+def _reads_documents(model: Any) -> bool:
+    """Return whether a pipeline begins with a vectorizer of text, which takes one document for each sample."""
+    return any(hasattr(step, "build_analyzer") for step in _steps(model))
+
+
 def _takes_columns(model: Any, samples: Samples) -> bool:
     """Return whether the pipeline takes columns one by one: by a ColumnTransformer, or since some hold text."""
     names = _names(model, samples)
+    if _reads_documents(model):
+        return False
     if len(names) != getattr(model, "n_features_in_", len(names)):
         return False
     text = any(samples.arrays[n].dtype.kind == "U" for n in names if n in samples.arrays)
@@ -168,7 +194,7 @@ def _original(
 ) -> Original | None:
     """Return the estimator to compare with, where it can be asked."""
     method = next((m for m in ("predict", "transform") if hasattr(model, m)), None)
-    frame = _frame(model, samples) if by_column else (lambda arrays: arrays[INPUT])
+    frame = _frame(model, samples) if by_column else _matrix(model)
     if method is None or frame is None:
         return None
 
@@ -177,6 +203,13 @@ def _original(
         return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
 
     return Original("scikit-learn", made.graph.output[0].name, answer, exact=True)
+
+
+def _matrix(model: Any) -> Callable[[Arrays], Any]:
+    """Return how the only input becomes what the pipeline was fitted on: rows, or documents."""
+    if _reads_documents(model):
+        return lambda arrays: arrays[INPUT].ravel().astype(object)
+    return lambda arrays: arrays[INPUT]
 
 
 def _frame(model: Any, samples: Samples | None) -> Callable[[Arrays], Any] | None:

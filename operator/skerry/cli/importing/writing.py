@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import yaml
+from pydantic import ValidationError
 
 from skerry.api.common import API_VERSION
 from skerry.api.edgemodel import MAX_NAME_LENGTH, EdgeModel
+from skerry.api.mistakes import mistakes
 from skerry.cli.errors import CliError
+from skerry.cli.importing.extras import MOST_WORDS
 from skerry.cli.importing.samples import LABELS
 from skerry.tasks import TENSOR_INFERENCE
 
@@ -116,7 +119,11 @@ class Layout:
         np.savez(self.dataset_file, **given)  # type: ignore[arg-type]
 
     def write_manifest(self, metric: str, classes: list[str], memory: str) -> EdgeModel:
-        """Write the manifest, and return it as the API server would read it."""
+        """Write the manifest, and return it as the API server would read it.
+
+        Raises:
+            CliError: name, registry or classes are none that a manifest may have.
+        """
         manifest = {
             "apiVersion": API_VERSION,
             "kind": "EdgeModel",
@@ -132,7 +139,12 @@ class Layout:
             },
         }
         self.manifest_file.write_text(yaml.safe_dump(manifest, sort_keys=False))
-        return EdgeModel.model_validate(manifest)
+        try:
+            return EdgeModel.model_validate(manifest)
+        except ValidationError as error:
+            wrong = mistakes(error)[0][:MOST_WORDS]  # the others are of the same name or registry
+            todo = "give another by --name, --registry or --class"
+            raise CliError(wrong, self.name, todo) from error
 
 
 def name_of(path: Path) -> str:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 EXTRA = "import-xgboost"
 INPUT = "features"
 CLASSIFYING = ("binary:", "multi:")
-NAMES_CLASS = "multi:softmax"
-"""The objective whose answers are classes, and no scores."""
+NAMES_CLASS = {"multi:softmax", "binary:hinge"}
+"""The objectives whose answers are classes, and no scores."""
 CURE = "use a booster of trees (gbtree), and update xgboost and onnxmltools"
 
 
@@ -66,7 +66,7 @@ def convert_object(
     graphs.open_outputs(made)
     graphs.tidy(made)
     classifies = objective.startswith(CLASSIFYING)
-    compared = made.graph.output[0 if objective == NAMES_CLASS else -1].name
+    compared = made.graph.output[0 if objective in NAMES_CLASS else -1].name
     return Imported(
         made,
         version_of("onnxmltools"),

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from skerry.cli.main import main
-from tests.unit.cli.importing.trained import Saved, save_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.unit.cli.importing.trained import Saved
+
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     """Return models that their libraries have saved."""
+    from tests.unit.cli.importing.trained import save_all  # noqa: PLC0415 - seconds, on each worker
+
     return save_all(tmp_path_factory.mktemp("saved"))
 
 

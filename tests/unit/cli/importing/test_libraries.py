@@ -29,6 +29,8 @@ CASES = {
     "mixed.joblib": ("mixed.csv", "bought", "Accuracy"),
     "mixed_xgboost.joblib": ("mixed.csv", "bought", "Accuracy"),
     "mixed_lightgbm.joblib": ("mixed.csv", "bought", "Accuracy"),
+    "documents.joblib": ("notes.csv", "leaks", "Accuracy"),
+    "clusters.joblib": ("unlabeled.csv", None, "Accuracy"),
     "xgboost.pkl": ("kind.csv", "kind", "Accuracy"),
     "xgboost.json": ("kind.csv", "kind", "Accuracy"),
     "xgboost.ubj": ("value.npz", "labels", "RMSE"),
@@ -43,9 +45,8 @@ def test_it_answers_as_its_library_does(
     name: str, saved: Saved, run_import: Callable[..., str], tmp_path: Path
 ) -> None:
     data, labels, metric = CASES[name]
-    said = run_import(
-        saved.folder / name, "--data", saved.folder / data, "--labels", labels, "--name", "one"
-    )
+    named = ["--labels", labels] if labels else []
+    said = run_import(saved.folder / name, "--data", saved.folder / data, *named, "--name", "one")
     assert "100.0% of 128 samples as" in said
     assert "can be quantized" in said, "the assessment's own words"
     manifest = yaml.safe_load((tmp_path / "one" / "edgemodel.yaml").read_text())

@@ -5,13 +5,10 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING
 
-import joblib
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper, parser
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +86,10 @@ def test_few_samples_of_a_zoo_are_refused_by_the_assessment(
 
 
 def test_zipmap_is_cut_off(saved: Saved, run_import: Callable[..., str], tmp_path: Path) -> None:
+    import joblib  # noqa: PLC0415 - seconds, on each worker
+    from skl2onnx import convert_sklearn  # noqa: PLC0415
+    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415
+
     forest = joblib.load(saved.folder / "forest.joblib")
     made = convert_sklearn(forest, initial_types=[("x", FloatTensorType([None, 6]))])
     assert any(node.op_type == "ZipMap" for node in made.graph.node)

@@ -10,13 +10,16 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ def _numbers(folder: Path) -> pd.DataFrame:
     table["kind"], table["animal"] = classes, ANIMALS[classes]
     table["value"] = points @ np.arange(1, len(NAMES) + 1) + random.normal(size=SAMPLES)
     table["owl"] = table.animal == "owl"
+    table[TRAINING:].to_csv(folder / "unlabeled.csv", columns=NAMES, index=False)
     for label in ("kind", "animal", "owl", "value"):
         table[TRAINING:].to_csv(folder / f"{label}.csv", columns=[*NAMES, label], index=False)
     unseen = table[TRAINING:]
@@ -80,6 +84,16 @@ def _mixed(folder: Path) -> pd.DataFrame:
     table.loc[::9, "income"] = np.nan
     table["bought"] = ((table.city == CITIES[2]) | (table.age > 60)).astype(int)
     table[TRAINING:].drop(columns="note").to_csv(folder / "mixed.csv", index=False)
+    return table
+
+
+def _documents(folder: Path) -> pd.DataFrame:
+    """Make a table of short notes, with letters that only Unicode lowers."""
+    random = np.random.default_rng(3)
+    words = random.choice(["Pump", "Ventil", "UNDICHT", "ÖLDRUCK", "ok"], size=(SAMPLES, 5))
+    table = pd.DataFrame({"note": [" ".join(row) for row in words]})
+    table["leaks"] = table.note.str.contains("UNDICHT").astype(int)
+    table[TRAINING:].to_csv(folder / "notes.csv", index=False)
     return table
 
 
@@ -127,10 +141,17 @@ def _scikit_learn(
     trees = xgboost.XGBClassifier(n_estimators=5, n_jobs=1)
     scaled = make_pipeline(columns(StandardScaler()), trees)
     models["scaled.joblib"] = (scaled, rows[:TRAINING], bought[:TRAINING])
+    words = _documents(folder)
+    models["documents.joblib"] = (
+        make_pipeline(TfidfVectorizer(), LinearSVC()), words.note[:TRAINING], words.leaks[:TRAINING]
+    )  # fmt: skip
+    models["clusters.joblib"] = (KMeans(3, n_init=1, random_state=0), head[NAMES].to_numpy(), None)
     for name, (model, features, labels) in models.items():
         joblib.dump(model.fit(features, labels), folder / name)
     unseen = rest[NAMES]
     return {
+        "documents.joblib": models["documents.joblib"][0].predict(words.note[TRAINING:]),
+        "clusters.joblib": models["clusters.joblib"][0].predict(unseen.to_numpy()),
         "forest.joblib": models["forest.joblib"][0].predict(unseen.to_numpy()),
         "words.pkl": models["words.pkl"][0].predict_proba(unseen).argmax(axis=1),
         "search.joblib": models["search.joblib"][0].predict(unseen),
