@@ -16,6 +16,7 @@ from rich.console import Console
 from skerry.cli import actions, history
 from skerry.cli.connection import Where, run
 from skerry.cli.errors import CliError, lines
+from skerry.cli.importing.command import import_saved
 from skerry.cli.reading import picture, read_model
 from skerry.cluster import kinds
 from skerry.errors import SkerryError
@@ -46,6 +47,7 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 out, err = _console(), _console(stderr=True)
+app.command(name="import")(import_saved)
 
 
 Namespace = Annotated[

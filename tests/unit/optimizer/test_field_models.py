@@ -15,6 +15,7 @@ from skerry.engines import SOURCE, find_engine
 from skerry.jobs.errors import EXIT_SOURCE
 from skerry.precision import Precision
 from skerry_optimizer.__main__ import main
+from skerry_optimizer.models.describing import describe
 from skerry_optimizer.models.folding import fold_weights
 from skerry_optimizer.models.running import load, run
 from tests.model_kinds import shows
@@ -326,3 +327,11 @@ def test_shapes_stay_where_they_are() -> None:
         " { form = Constant <value = int64[2] {-1, 32}> ()  y = Reshape (x, form) }"
     )
     assert fold_weights(model) == 0
+
+
+def test_operators_of_many_domains_are_described() -> None:
+    """A pipeline on text imports three domains; what an exporter of networks calls its own is longer."""
+    domains = '"" : 17, "ai.onnx.ml" : 3, "com.microsoft" : 1, "pkg.onnxscript.torch_lib" : 1'
+    model = text("many (float[n] x) => (float[n] y) { y = Relu (x) }", domains)
+    described = describe(model, f"sha256:{'0' * 64}", 100)
+    assert described.format == "ONNX, opset 17, ai.onnx.ml 3 and 2 more"

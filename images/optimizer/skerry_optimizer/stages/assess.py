@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from skerry.api.edgemodel import Assessment
+    from skerry.api.modelvariant import EvaluationPlan
     from skerry.engines import EnginePlugin, LoadedModel
     from skerry.jobs.scratch import Workspace
 
@@ -50,15 +51,37 @@ def assess(workspace: Workspace) -> str:
         StageError: The plan can't be followed by this image.
     """
     plan = AssessPlan.from_environment(os.environ)
-    engine = engine_of(plan.engine)
-    file = workspace.source_file
-    model, described, source = _read(engine, file, plan.source_digest)
-    opened = Source(source, drawing_operators(model), optional_inputs(model.graph))
-    samples = check_evaluation(workspace.dataset_file, plan.evaluation, opened)
-    assessment = described.model_copy(update={"dataset": plan.evaluation.assessed(samples)})
+    assessment = assess_files(
+        engine_of(plan.engine),
+        (workspace.source_file, workspace.dataset_file),
+        plan.source_digest,
+        plan.evaluation,
+    )
     found = assessment.model_dump_json(by_alias=True)
     _keep(workspace, plan, found)
     return found
+
+
+def assess_files(
+    engine: EnginePlugin, files: tuple[Path, Path], digest: str, evaluation: EvaluationPlan
+) -> Assessment:
+    """Return the assessment of a source and its data set, wherever they lie; nothing is pushed.
+
+    Args:
+        engine: opens the source.
+        files: the source's model.onnx, and dataset.npz.
+        digest: the source's.
+        evaluation: what is measured.
+
+    Raises:
+        SourceError: The source can't be used.
+        EvaluationError: The data set can't, or not with the metric.
+    """
+    file, dataset = files
+    model, described, source = _read(engine, file, digest)
+    opened = Source(source, drawing_operators(model), optional_inputs(model.graph))
+    samples = check_evaluation(dataset, evaluation, opened)
+    return described.model_copy(update={"dataset": evaluation.assessed(samples)})
 
 
 def _read(
