@@ -9,8 +9,7 @@ import onnx
 from onnx import TensorProto
 
 from skerry.engines import NotSupported
-from skerry_optimizer.models.graphs import nodes_of
-from skerry_optimizer.models.precision import QUANTIZED
+from skerry_optimizer.models.graphs import OWN_DOMAINS, nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,23 +17,32 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto
 
-INTEGERS = frozenset({TensorProto.INT8, TensorProto.UINT8, TensorProto.INT4, TensorProto.UINT4})
 HALVES = frozenset({TensorProto.FLOAT16})
+FLOATS = HALVES | {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 
 
-def require_integers(source: Path, target: Path) -> None:
-    """Check that a build has more weights in 8 bits or fewer, or more quantizing operators, than its source.
+def require_own_operators(source: Path) -> None:
+    """Check that the model imports operators of ONNX's own, which quantizers look for.
 
     Raises:
-        NotSupported: It is a copy.
+        NotSupported: It has those of other domains alone, as trees have.
     """
-    before, after = (onnx.load(file) for file in (source, target))
-    if _elements(after, INTEGERS) > _elements(before, INTEGERS):
-        return
-    if _quantizing(after) <= _quantizing(before):
+    model = onnx.load(source, load_external_data=False)
+    if not any(one.domain in OWN_DOMAINS for one in model.opset_import):
         raise NotSupported(
-            "this recipe finds no weights and no operators in the model that it can quantize"
+            "the model has no operators of ONNX's own, so this recipe finds no weights"
         )
+
+
+def require_fewer_floats(source: Path, target: Path) -> None:
+    """Check that a build stores fewer floating-point numbers than its source, its scales included.
+
+    Raises:
+        NotSupported: It does not, as a copy does, or one in which a lone factor was quantized.
+    """
+    before, after = (onnx.load(file, load_external_data=False) for file in (source, target))
+    if _elements(after, FLOATS) >= _elements(before, FLOATS):
+        raise NotSupported("this recipe finds no weights in the model that it can quantize")
 
 
 def count_halves(model: ModelProto) -> int:
@@ -48,7 +56,3 @@ def _elements(model: ModelProto, kinds: Collection[int]) -> int:
         one.t for node in nodes_of(model.graph) for one in node.attribute if one.HasField("t")
     ]
     return sum(prod(tensor.dims) for tensor in tensors if tensor.data_type in kinds)
-
-
-def _quantizing(model: ModelProto) -> int:
-    return sum(node.op_type in QUANTIZED for node in nodes_of(model.graph))

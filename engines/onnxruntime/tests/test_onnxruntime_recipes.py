@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from onnx import numpy_helper, parser
 
 import skerry_onnxruntime as engine
 from skerry.engines import NotSupported
@@ -41,3 +43,16 @@ def test_a_convolution_takes_static_scales_and_has_nothing_for_weights_alone(
     assert made.likeness(made.make(engine.STATIC_INT8)) > 0.99
     with pytest.raises(NotSupported, match="no MatMul by constant weights"):
         made.make(engine.WEIGHT_INT8)
+
+
+def test_a_lone_factor_is_no_weight(tmp_path: Path) -> None:
+    """Exporters of boosted trees scale the sum of the trees: an int8 copy of one number is no int8 model."""
+    model = parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> scaled (float[batch, 32] x) => (float[batch, 32] y)'
+        " { y = Mul (x, factor) }"
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0.1, "f4"), "factor"))
+    made = kitchen("ONNXRuntime", model, tmp_path)
+    for recipe in (engine.STATIC_INT8, engine.DYNAMIC_INT8):
+        with pytest.raises(NotSupported, match="no weights in the model"):
+            made.make(recipe)

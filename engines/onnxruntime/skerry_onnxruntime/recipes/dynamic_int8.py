@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from skerry_onnxruntime.narrowing import require_integers
+from skerry_onnxruntime.narrowing import require_fewer_floats, require_own_operators
 
 if TYPE_CHECKING:
     from skerry.engines import Ingredients
@@ -22,7 +22,8 @@ def build_dynamic_int8(ingredients: Ingredients) -> None:
     Raises:
         NotSupported: Nothing in the model can be quantized so.
     """
+    require_own_operators(ingredients.source)
     quantize_dynamic(
         ingredients.source, ingredients.target, per_channel=True, weight_type=QuantType.QInt8
     )
-    require_integers(ingredients.source, ingredients.target)
+    require_fewer_floats(ingredients.source, ingredients.target)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from skerry_onnxruntime.narrowing import require_integers
+from skerry_onnxruntime.narrowing import require_fewer_floats, require_own_operators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,11 @@ def build_static_int8(ingredients: Ingredients) -> None:
 
     Activations are QInt8 as the weights are: ONNX Runtime turns them into the form that the CPU
     multiplies fastest. Without exact dot products weights use 7 bits (its docs on quantization).
+
+    Raises:
+        NotSupported: Nothing in the model can be quantized so.
     """
+    require_own_operators(ingredients.source)
     prepared = ingredients.source.with_name("prepared.onnx")
     # Convolutions swallow their batch normalization here; shapes let scales skip reshapes.
     quant_pre_process(ingredients.source, prepared, skip_symbolic_shape=True)
@@ -54,4 +58,4 @@ def build_static_int8(ingredients: Ingredients) -> None:
         activation_type=QuantType.QInt8,
         weight_type=QuantType.QInt8,
     )
-    require_integers(ingredients.source, ingredients.target)
+    require_fewer_floats(prepared, ingredients.target)
