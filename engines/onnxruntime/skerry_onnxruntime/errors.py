@@ -8,6 +8,7 @@ from skerry.engines import first_line
 
 _PREAMBLE = re.compile(
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from \S+ failed: ?|This is an invalid model\. "
+    r"|Non-zero status code returned while running "
 )
 
 

@@ -44,11 +44,14 @@ class OnnxModel:
 
         Raises:
             InputError: The values are refused, for example an index out of range.
+            RuntimeError: A node can't be computed.
         """
         try:
             answer: list[NDArray[Any]] = self._session.run(list(names), dict(inputs))
         except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
             raise InputError(reason_of(error)) from error
+        except Exception as error:  # ONNX Runtime's exceptions share no base but this
+            raise RuntimeError(reason_of(error)) from error
         return answer
 
 

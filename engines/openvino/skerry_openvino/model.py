@@ -68,7 +68,7 @@ class OpenVinoModel:
         _check_rows({name: inputs[name] for name in self._rows if name in inputs})
         self._indices.check(inputs)
         self._shapes.check(inputs)
-        contiguous = {name: np.asarray(array, order="C") for name, array in inputs.items()}
+        contiguous = {name: _as_taken(array) for name, array in inputs.items()}
         try:
             answer = run(self._request, contiguous)
         except RuntimeError as error:
@@ -130,6 +130,11 @@ def _is_of_inputs(error: RuntimeError) -> bool:
     """
     text = str(error)
     return "shape" in text.lower() and "node with name" not in text
+
+
+def _as_taken(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as OpenVINO takes it: contiguous, and a scalar writable, which a request's bytes are not."""
+    return np.asarray(array, order="C") if array.ndim else np.array(array)
 
 
 def _check_rows(inputs: Mapping[str, NDArray[Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino as ov
 import pytest
+from onnx import parser
 
 from skerry.engines import InputError, ModelError
 from skerry_openvino.arithmetic import Arithmetic, lacks
@@ -87,3 +88,17 @@ def test_a_missing_file_and_a_missing_engine_are_named(tmp_path: Path) -> None:
         load_model("OpenVINO", tmp_path / "model.xml", 1)
     with pytest.raises(ModelError, match=r"no engine Homemade \(it has ONNXRuntime, OpenVINO\)"):
         load_model("Homemade", tmp_path / "model.xml", 1)
+
+
+def test_a_scalar_of_a_request_s_own_bytes_is_taken(tmp_path: Path) -> None:
+    """Binary tensors are read where they lie, and nobody may write there."""
+    model = parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]>'
+        " scaled (float[N, 2] x, float by) => (float[N, 2] y) { y = Mul (x, by) }"
+    )
+    file = tmp_path / "model.onnx"
+    file.write_bytes(model.SerializeToString())
+    by = np.frombuffer(np.float32(3).tobytes(), np.float32).reshape(())
+    rows = np.ones((1, 2), np.float32)
+    (answer,) = load_model("OpenVINO", file, 1).run(["y"], {"x": rows, "by": by})
+    np.testing.assert_array_equal(answer, 3 * rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skerry.jobs.errors import advised
 from skerry_optimizer.errors import EvaluationError, SourceError
 from skerry_optimizer.models.drawing import check_repeats
 from skerry_optimizer.models.running import NotRunnable, run
@@ -113,10 +114,9 @@ def _answer(model: LoadedModel, dataset: Dataset, row: int, uri: str) -> Arrays:
     try:
         return run(model, dataset.sample(row))
     except NotRunnable as error:
-        raise EvaluationError(
-            f"{uri}: the source does not run on sample {row} of it: {error}; do the arrays hold what the"
-            " model expects?"
-        ) from error
+        reason = f"{uri}: the source does not run on sample {row} of it: {error}"
+        cure = "do the arrays hold what the model expects?"
+        raise EvaluationError(advised(reason, cure)) from error
 
 
 def _check_shapes(model: LoadedModel, one: Arrays, other: Arrays) -> None:

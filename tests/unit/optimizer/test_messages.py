@@ -103,3 +103,18 @@ def test_a_graph_that_ends_the_process_of_an_engine_is_refused_in_words(
     file = job_of(model, engine="OpenVINO").workspace.source_file
     with pytest.raises(ModelError, match=r"as it read model.onnx, ended its process"):
         find_engine("OpenVINO").convert(file, file.with_suffix(".xml"))
+
+
+def test_a_node_that_can_not_be_computed_is_named_before_the_cure(
+    job_of: Callable[..., Job],
+) -> None:
+    model = text(
+        "gaps (float[batch, 32] x) => (float[batch, 32] y)"
+        " { seen = Log (x)  y = ai.onnx.ml.Binarizer <threshold = 0.1> (seen) }",
+        '"" : 17, "ai.onnx.ml" : 1',
+    )
+    job = job_of(model)
+    assert main(["assess"]) != 0
+    assert "sample 0 of it: Binarizer node" in job.message
+    assert job.message.endswith("do the arrays hold what the model expects?")
+    assert len(job.message) <= LONGEST_MESSAGE

@@ -64,7 +64,7 @@ def measure_baseline(bench: Bench) -> str:
             engine_version=process.loaded.version,
             inputs=inputs,
             outputs=_infos(process.loaded.outputs),
-            whole=(*sorted(samples.whole), *_whole_outputs(process, samples)),
+            whole=(*sorted(samples.whole), *whole_outputs(process, samples)),
             p50_milliseconds=median(times),
             empty_peaks=bench.empty_peaks(),
             baseline_peaks=tuple(peaks),
@@ -77,7 +77,7 @@ def measure_baseline(bench: Bench) -> str:
     return _message(bench, found, memory)
 
 
-def _whole_outputs(process: Process, samples: Samples) -> list[str]:
+def whole_outputs(process: Process, samples: Samples) -> list[str]:
     """Return the outputs that are not one row for each sample: scalars, and what is found in samples."""
     answers = process.outputs(range(min(LOOKED_AT, samples.count)))
     found = [

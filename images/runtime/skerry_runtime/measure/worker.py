@@ -134,10 +134,11 @@ def main() -> None:
         except EOFError:
             # Nothing to save: to take engine and interpreter down in order costs a tenth of a second.
             os._exit(0)
-        connection.send(_answer(worker, method, arguments))
+        connection.send(answer(worker, method, arguments))
 
 
-def _answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+def answer(worker: Worker, method: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Return whether a request was done, and its result or the reason why not."""
     try:
         return True, getattr(worker, method)(*arguments)
     except (ModelError, InputError) as error:

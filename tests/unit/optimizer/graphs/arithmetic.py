@@ -30,6 +30,7 @@ UNARY: dict[str, tuple[int, tuple[str, ...]]] = {
     "Elu": (6, ("f4",)), "HardSigmoid": (6, ("f4",)), "Floor": (1, REALS), "Ceil": (1, REALS),
     "Round": (11, FLOATS), "Sign": (9, NUMBERS), "Erf": (9, ("f4",)), "Sin": (7, REALS), "Not": (1, ("?",)),
     "HardSwish": (14, ("f4",)), "Gelu": (20, ("f4",)), "Mish": (18, ("f4",)), "Atan": (7, ("f4",)),
+    "Sqrt": (6, REALS), "Log": (6, REALS),
 }  # fmt: skip
 BINARY: dict[str, tuple[int, tuple[str, ...]]] = {
     "Add": (7, NUMBERS), "Sub": (7, NUMBERS), "Mul": (7, NUMBERS), "Max": (8, REALS), "Min": (8, REALS),

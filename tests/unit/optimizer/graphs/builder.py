@@ -118,6 +118,15 @@ class Graph:
             return np.asarray(self.random.normal(size=size).astype(kind))
         return np.asarray(self.random.integers(0, 4, size=size).astype(kind))
 
+    def samples(self, value: Value, count: int) -> NDArray[Any]:
+        """Return samples of an input: rows, or whole inputs; floats may have gaps."""
+        rest = value.shape[1:] if value.shape[:1] == (None,) else value.shape
+        made = self.drawn(value.kind, [count, *(axis or 1 for axis in rest)])
+        if value.kind in FLOATS and self.chance(0.1):
+            gaps = self.random.random(made.shape) < 0.02
+            made[gaps] = self.one_of([np.nan, np.inf, -np.inf])
+        return made
+
     # Growing
 
     def name(self) -> str:

@@ -72,12 +72,14 @@ class Case:
         arrays: Its inputs, for all samples.
         folder: Of its own.
         registry: Where builds go.
+        whole: Inputs whose samples are whole inputs, not rows of one.
     """
 
     model: onnx.ModelProto
     arrays: Arrays
     folder: Path
     registry: RegistryAccess
+    whole: frozenset[str]
 
     def follow(self, recipes: int) -> Found:
         """Take the model through both jobs, with each engine, and ask what is served."""
@@ -114,8 +116,14 @@ class Case:
             first = np.zeros(1)
         return np.random.default_rng(1).normal(size=(SAMPLES, max(first.size, 1)))
 
+    def _sample(self, row: int) -> Arrays:
+        return {
+            name: np.asarray(array[row] if name in self.whole else array[row : row + 1])
+            for name, array in self.arrays.items()
+        }
+
     def _alone(self, row: int) -> Arrays:
-        return self._source.answers(rows_of(self.arrays, [row]))
+        return self._source.answers(self._sample(row))
 
     def _check_message(self, message: str) -> None:
         """Check that a refusal names what is wrong and a cure, in a few words."""
@@ -139,7 +147,7 @@ class Case:
         self._check_interface(service)
         for place, row in enumerate(ASKED):
             ask = FORMS[place % len(FORMS)]
-            check_same(ask(service, rows_of(self.arrays, [row])), self._alone(row))
+            check_same(ask(service, self._sample(row)), self._alone(row))
         self._check_together(job, service)
         for recipe in set(recipes) - {SOURCE}:
             self._check_form(job.serve(recipe, batching=False))
@@ -151,7 +159,7 @@ class Case:
         for specs, others in ((source.inputs, session.inputs), (source.outputs, session.outputs)):
             if interface_difference(specs, others):
                 return False
-        rows = [rows_of(self.arrays, [row]) for row in range(MEASURED)]
+        rows = [self._sample(row) for row in range(MEASURED)]
         try:
             builds, wanted = (
                 whole([ask(row) for row in rows]) for ask in (session.run, source.answers)
@@ -164,7 +172,7 @@ class Case:
     def _check_form(self, service: Service) -> None:
         """Check that a recipe's build answers in the source's form, whatever it answers."""
         self._check_interface(service)
-        answers, wanted = by_binary(service, rows_of(self.arrays, [0])), self._alone(0)
+        answers, wanted = by_binary(service, self._sample(0)), self._alone(0)
         assert [(name, one.dtype, one.shape) for name, one in answers.items()] == [
             (name, one.dtype, one.shape) for name, one in wanted.items()
         ]
@@ -172,7 +180,7 @@ class Case:
     def _check_together(self, job: Job, service: Service) -> None:
         """Ask several samples at once: answered one by one, computed together, or refused."""
         session, request = service.model.session, rows_of(self.arrays, TOGETHER)
-        if not rows_are_free(session.inputs):
+        if self.whole or not rows_are_free(session.inputs):
             return
         try:
             at_once = self._source.answers(request)
@@ -200,12 +208,10 @@ class Case:
 def check_seed(seed: int, folder: Path, registry: RegistryAccess, recipes: int = 1) -> Found:
     """Take one random graph from source to served answers, with each engine."""
     graph, model = random_model(seed)
-    arrays = {
-        one.name: graph.drawn(one.kind, [SAMPLES, *(axis or 1 for axis in one.shape[1:])])
-        for one in graph.inputs
-    }
+    arrays = {one.name: graph.samples(one, SAMPLES) for one in graph.inputs}
+    whole = frozenset(one.name for one in graph.inputs if one.shape[:1] != (None,))
     try:
-        found = Case(model, arrays, folder, registry).follow(recipes)
+        found = Case(model, arrays, folder, registry, whole).follow(recipes)
         assert "assess" in found.refusals or not graph.unservable, "served what can't be"
     except BaseException as error:
         error.add_note(f"seed {seed}\n{onnx.printer.to_text(model)[:6000]}")

@@ -29,12 +29,14 @@ from skerry.precision import Precision
 from skerry_optimizer.builds import pull_build
 from skerry_optimizer.program import main
 from skerry_runtime.artifact import read_artifact
-from skerry_runtime.dataset import Dataset, Split, load_evaluation, sizes_for, split_dataset
+from skerry_runtime.dataset import Split, load_evaluation, sizes_for, split_dataset
 from skerry_runtime.datatypes import storable
 from skerry_runtime.engine import load_model
+from skerry_runtime.measure.baseline import whole_outputs
 from skerry_runtime.measure.files import samples_of
-from skerry_runtime.measure.process import WorkerError
+from skerry_runtime.measure.process import Loaded, Process, WorkerError
 from skerry_runtime.measure.source_answers import source_answers, write_source_answers
+from skerry_runtime.measure.worker import Worker, answer
 from skerry_runtime.model import Model
 from skerry_runtime.service import Service
 from skerry_runtime.session import Session
@@ -59,6 +61,21 @@ class Refused(Exception):  # noqa: N818 - a finding about the source, not a faul
     def __init__(self, stage: str, message: str) -> None:
         super().__init__(f"{stage}: {message}")
         self.stage, self.message = stage, message
+
+
+class _Here(Process):
+    """A measuring worker in this process, which would take most of the time to start."""
+
+    def __init__(self, engine: str, file: Path) -> None:
+        worker = Worker()
+        loaded = Loaded(**worker.load(engine, str(file), 1))
+        super().__init__(loaded, worker, None)  # type: ignore[arg-type]
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        fine, result = answer(self._connection, method, arguments)  # type: ignore[arg-type]
+        if not fine:
+            raise WorkerError(result)
+        return result
 
 
 @dataclass(frozen=True)
@@ -138,13 +155,15 @@ class Job:
         served = ServedModel(
             engine=self.engine, engine_version=find_engine(self.engine).version(), recipe=recipe,
             precision=Precision.FLOAT32, batching=batching, inputs=found.inputs, outputs=found.outputs,
-            tolerance=Tolerance(absolute=1e-3, relative=1e-3), certified=certified,
+            whole=found.whole, tolerance=Tolerance(absolute=1e-3, relative=1e-3), certified=certified,
         )  # fmt: skip
         (folder / "skerry.json").write_text(served.model_dump_json(by_alias=True))
         artifact = read_artifact(folder)
         loaded = load_model(self.engine, find_engine(self.engine).model_in(folder), threads=1)
         settings = Settings("random", "1", folder)
-        return Service(Model(settings, artifact, Session(loaded, batching=batching)))
+        return Service(
+            Model(settings, artifact, Session(loaded, batching=batching, whole=artifact.whole))
+        )
 
     @property
     def _key(self) -> str:
@@ -176,32 +195,26 @@ class Job:
 
     def _write_baseline(self) -> None:
         """Write what measuring the source finds, without its times."""
-        source = load_model(BASELINE, self.workspace.source_file, threads=1)
+        worker = _Here(BASELINE, self.workspace.source_file)
         inputs, outputs = (
             tuple(
                 TensorInfo(name=one.name, datatype=one.datatype, shape=one.shape) for one in specs
             )
-            for specs in (source.inputs, source.outputs)
+            for specs in (worker.loaded.inputs, worker.loaded.outputs)
         )
         data = load_evaluation(self.workspace.dataset_file, inputs, self._evaluation)
         sizes = sizes_for(self._evaluation)
         for split, part in split_dataset(data, self._evaluation.dataset.digest, sizes).items():
             samples_of(self.workspace, split, inputs).write(part)
+        samples = samples_of(self.workspace, Split.CALIBRATION, inputs)
+        worker.use(samples.files)
         found = BaselineFile(
-            engine_version=source.version, inputs=inputs, outputs=outputs, p50_milliseconds=1,
-            empty_peaks=(1,), baseline_peaks=(1,), anonymous_bytes=1,
+            engine_version=worker.loaded.version, inputs=inputs, outputs=outputs,
+            whole=(*sorted(samples.whole), *whole_outputs(worker, samples)),
+            p50_milliseconds=1, empty_peaks=(1,), baseline_peaks=(1,), anonymous_bytes=1,
         )  # fmt: skip
         self.workspace.write_baseline(found)
-        calibration = samples_of(self.workspace, Split.CALIBRATION, inputs)
-        samples = Dataset(calibration.inputs())
-
-        def ask(rows: list[int]) -> Arrays:
-            try:
-                return Session(source).run(samples.take(np.array(rows)).inputs)
-            except Exception as error:  # the worker's form of whatever ended an inference
-                raise WorkerError(str(error)) from error
-
-        write_source_answers(calibration, source_answers(ask, samples.samples))
+        write_source_answers(samples, source_answers(worker.batch, samples.count))
 
     def _run(self, *arguments: str, **plan: str) -> None:
         log = self.folder / "termination-log"

@@ -87,6 +87,8 @@ def random_graph(seed: int) -> tuple[Graph, list[Value]]:
         g.add_input(kind, (None, *inner))
     if not any(one.kind == "f4" for one in g.inputs) and g.chance(0.8):
         g.add_input("f4", (None, g.one_of([2, 6])))
+    if g.chance(0.12):
+        g.add_input("f4", g.one_of([(), (1, None, 4), (3, 4), (2, 1, 3)]))
     functions, shares = zip(*OPERATORS, strict=True)
     drawn = np.array(shares) / sum(shares)
     for _ in range(int(g.random.integers(2, 14))):
