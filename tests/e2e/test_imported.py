@@ -32,7 +32,7 @@ COLUMNS = ("load", "voltage", "temperature")
 # One recipe and a soak of seconds: what is shown is that the import is served. Such small models gain no speed.
 QUICK: dict[str, dict[str, Any]] = {
     "optimization": {"search": {"maxRecipes": 1}},
-    "gates": {"speedup": "0.5", "memoryReduction": "0", "allowMarginal": True},
+    "gates": {"speedup": "0.5", "allowMarginal": True},
     "rollout": {"soak": "3s", "waves": [{"percent": 100}], "traffic": [50]},
 }
 

@@ -29,11 +29,12 @@ HOLES = np.where(ROWS > 2, np.float32("nan"), np.where(ROWS < -2, np.float32("-i
         (ROWS + 300, ROWS + 300.5, 0.5),
         (np.full((9, 2), 20.0), np.full((9, 2), 21.0), 0.05),
         (np.zeros((9, 1)), np.full((9, 1), 0.1), 0.1),
-        (np.arange(8), np.where(np.arange(8) < 2, -1, np.arange(8)), 0.25),
+        (np.arange(400) % 2, np.where(np.arange(400) < 4, 1 - np.arange(400) % 2, np.arange(400) % 2), 0.2),
+        (np.zeros(200, int), np.where(np.arange(200) < 4, 1, 0), 0.2),
         (np.array(["a", "b"]), np.array(["a", "b"]), 0.0),
-        (np.array([[True, False]] * 4), np.array([[True, True]] * 4), 1.0),
+        (np.array([[True, False]] * 4), np.array([[True, True]] * 4), np.sqrt(2)),
     ],
-    ids=["same", "same holes", "shifted", "shifted far off", "constant", "zero", "integers", "text", "booleans"],
+    ids=["same", "same holes", "shifted", "shifted far off", "constant", "zero", "integers", "one integer", "text", "booleans"],
 )  # fmt: skip
 def test_movement(source: NDArray[Any], build: NDArray[Any], expected: float) -> None:
     found = movement("scores", source, build)

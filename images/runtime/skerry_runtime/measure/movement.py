@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skerry.judging.intervals import Estimate, mean_of, wilson
+from skerry.judging.intervals import Estimate, mean_of
 from skerry_runtime.measure.quality import QualityError
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ CONSTANT = 1e-6
 def movement(name: str, source: NDArray[Any], build: NDArray[Any]) -> Estimate:
     """Return how far an output moves, and the 95 % interval; 0 when every answer is the source's.
 
-    Of numbers with a fraction it is the root mean square of the differences, divided by the spread of the
-    source's own answers. Of integers, booleans and text it is the share of samples with another answer.
+    It is the root mean square of the differences, divided by the spread of the source's own answers. Integers,
+    booleans and text are names, of which each is as far from any other: a difference is that of two indicator
+    vectors, and the spread is theirs. A hundredth of other answers to two classes of equal size is 0.2.
 
     Args:
         name: Of the output.
@@ -43,9 +44,19 @@ def movement(name: str, source: NDArray[Any], build: NDArray[Any]) -> Estimate:
         ours, theirs = (f"{side.dtype} {side.shape[1:]}" for side in (build, source))
         raise QualityError(f"the output `{name}` is {ours}, the source's is {theirs}")
     if source.dtype.kind != "f":
-        others = (source != build).reshape(len(source), -1).any(axis=1)
-        return wilson(int(others.sum()), len(others)) if others.any() else Estimate(0.0, 0.0, 0.0)
+        return _of_names(source, build)
     return _of_numbers(name, source.astype(np.float64), build.astype(np.float64))
+
+
+def _of_names(source: NDArray[Any], build: NDArray[Any]) -> Estimate:
+    counts = np.unique(source, return_counts=True)[1]
+    spread = 1 - float(np.square(counts / counts.sum()).sum())
+    others = (source != build).reshape(len(source), -1).mean(axis=1)
+    return _root_of_mean(2 * others / (spread or 1.0))
+
+
+def _root_of_mean(errors: NDArray[np.float64]) -> Estimate:
+    return mean_of(errors.tolist()).map(lambda error: math.sqrt(max(error, 0.0)))
 
 
 def _of_numbers(name: str, source: NDArray[np.float64], build: NDArray[np.float64]) -> Estimate:
@@ -61,8 +72,7 @@ def _of_numbers(name: str, source: NDArray[np.float64], build: NDArray[np.float6
             " not, or the reverse"
         )
     first, second = (np.where(finite, side, 0.0).reshape(len(side), -1) for side in (source, build))
-    errors = np.square((second - first) / _spread(first)).mean(axis=1)
-    return mean_of(errors.tolist()).map(lambda error: math.sqrt(max(error, 0.0)))
+    return _root_of_mean(np.square((second - first) / _spread(first)).mean(axis=1))
 
 
 def _spread(rows: NDArray[np.float64]) -> float:
