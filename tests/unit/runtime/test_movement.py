@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROWS = np.random.default_rng(3).normal(size=(400, 5)).astype(np.float32)
+HALVES = np.arange(400) % 2
 HOLES = np.where(ROWS > 2, np.float32("nan"), np.where(ROWS < -2, np.float32("-inf"), ROWS))
 
 
@@ -29,12 +30,15 @@ HOLES = np.where(ROWS > 2, np.float32("nan"), np.where(ROWS < -2, np.float32("-i
         (ROWS + 300, ROWS + 300.5, 0.5),
         (np.full((9, 2), 20.0), np.full((9, 2), 21.0), 0.05),
         (np.zeros((9, 1)), np.full((9, 1), 0.1), 0.1),
-        (np.arange(400) % 2, np.where(np.arange(400) < 4, 1 - np.arange(400) % 2, np.arange(400) % 2), 0.2),
+        (HALVES, np.where(np.arange(400) < 4, 1 - HALVES, HALVES), 0.2),
         (np.zeros(200, int), np.where(np.arange(200) < 4, 1, 0), 0.2),
         (np.array(["a", "b"]), np.array(["a", "b"]), 0.0),
         (np.array([[True, False]] * 4), np.array([[True, True]] * 4), np.sqrt(2)),
     ],
-    ids=["same", "same holes", "shifted", "shifted far off", "constant", "zero", "integers", "one integer", "text", "booleans"],
+    ids=[
+        "same", "same holes", "shifted", "shifted far off", "constant", "zero", "integers", "one integer", "text",
+        "booleans",
+    ],
 )  # fmt: skip
 def test_movement(source: NDArray[Any], build: NDArray[Any], expected: float) -> None:
     found = movement("scores", source, build)
