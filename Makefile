@@ -51,13 +51,13 @@ test: setup lint ## all tests, on labs of their own
 	$(SUDO) $(PYTHON) images/build.py > /dev/null 2>&1 & $(SUDO) $(PYTHON) -m tests.lab binaries > /dev/null && wait
 	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 tests/unit engines
 	$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 \
-		tests/e2e tests/device tests/examples tests/cluster tests/sources
+		tests/e2e tests/device tests/jobs tests/examples tests/cluster tests/sources
 
 unit: setup ## the tests that need no cluster
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 5 tests/unit engines
 
 test-long: setup ## the unit tests at full size: each simulated soak by the guard itself, all examples, ten thousand random models, twenty times the examples of properties
-	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit tests/examples engines
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 10 -m long tests/unit tests/jobs tests/examples engines
 	$(SUDO) $(PYTHON) -m pytest -m long tests/e2e
 	$(PYTHON) -m pytest --hypothesis-profile=explore --timeout 3600 tests/unit/decide tests/unit/api
 

@@ -19,8 +19,7 @@ settings.load_profile("skerry")
 TESTS = Path(__file__).parent
 LONGEST_FIRST = (
     "e2e/test_story.py", "e2e/test_delivered.py", "e2e/test_examples.py", "e2e/test_docs_start.py",
-    "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "examples", "cluster", "sources",
-    "unit/runtime/test_stages.py", "unit/optimizer/test_stages.py",
+    "e2e/test_killed.py", "e2e/test_cutoff.py", "e2e", "device", "jobs", "examples", "cluster", "sources",
     "unit/judging/guard/test_simulation.py", str(TESTS.parent / "engines/openvino"),
     "unit/runtime/test_protocol.py", "unit/agent/test_golden.py", "unit/api/test_schema_agreement.py",
     "unit/optimizer", "unit/runtime", "unit/agent", "unit/decide/rollout/test_properties.py", "unit/judging",
@@ -35,6 +34,7 @@ UNIT_SECONDS = 60
 NATIVE = (
     *(TESTS / "unit" / name for name in ("optimizer", "runtime")),
     TESTS / "examples",
+    TESTS / "jobs",
     UNIT_FOLDERS[1],
 )
 """These run native libraries, whose warnings nobody here can cure."""

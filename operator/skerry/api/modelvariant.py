@@ -150,8 +150,8 @@ class RecipeResult(Model):
     movement: Interval | None = Field(
         default=None,
         description="How far the outputs move from the source's, of the one that moves the most: the root mean"
-        " square difference divided by the spread of the source's answers. Integers and text count as names, of which"
-        " each is as far from any other.",
+        " square difference divided by the spread of the source's answers. Integers and text are names, each as"
+        " far from any other.",
     )
     speedup: Interval | None = Field(
         default=None, description="p50 latency of the baseline divided by that of the build."

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skerry.api.modelvariant import EvaluationPlan, PinnedArtifact
 from skerry.cli.errors import CliError
-from skerry.engines import ModelError, find_engine, first_line
+from skerry.engines import ModelError, first_line, installed_engines
+from skerry.engines.plugin import baseline_among
 from skerry.jobs.errors import StageError
 from skerry_optimizer.stages.assess import assess_files
 from skerry_runtime.datatypes import usable
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
     from skerry.cli.importing.contract import Arrays, Original
     from skerry.cli.importing.fitting import Fitted
     from skerry.cli.importing.writing import Layout
-    from skerry.engines import LoadedModel
+    from skerry.engines import EnginePlugin, LoadedModel
 
-ENGINE = "ONNXRuntime"
 COMPARED = 128
 """Samples that the original is asked."""
 LEAST_SAME = 0.95
@@ -41,17 +42,24 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-5
 """How far a float32 answer may be from the library's own, which often computes in float64."""
 
 
+@cache
+def _engine() -> EnginePlugin:
+    """Return the engine that all builds are compared with: it runs a source as it came."""
+    engines = installed_engines()
+    return engines[baseline_among(engines, "")]
+
+
 def open_model(file: Path, named: Path) -> LoadedModel:
     """Open the exported model as a device does.
 
     Raises:
-        CliError: ONNX Runtime can't run it.
+        CliError: The engine can't run it.
     """
     try:
-        return load_model(ENGINE, file, threads=1)
+        return load_model(_engine().name, file, threads=1)
     except ModelError as error:
         raise CliError(
-            f"ONNX Runtime can't load what was exported: {first_line(error)[:120]}",
+            f"{_engine().title} can't load what was exported: {first_line(error)[:120]}",
             str(named),
             "update the exporter and skerry, or export it to ONNX yourself and import that",
         ) from error
@@ -110,7 +118,7 @@ def assess(layout: Layout, manifest: EdgeModel, cure: str) -> Assessment:
     )
     files = (layout.model_file, layout.dataset_file)
     try:
-        return assess_files(find_engine(ENGINE), files, digest, evaluation)
+        return assess_files(_engine(), files, digest, evaluation)
     except StageError as error:
         raise CliError(f"the assessment refuses it: {error}", layout.name, cure) from error
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import numpy as np
+import pytest
 
 from skerry.api.common import ResourceLimits
 from skerry.api.edgemodel import Gates, Weights
@@ -224,7 +223,9 @@ class Job:
             "SKERRY_SCRATCH_DIR": str(self.workspace.scratch),
             "SKERRY_TERMINATION_LOG": str(log),
         }
-        with mock.patch.dict(os.environ, mounts | plan):
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in (mounts | plan).items():
+                patched.setenv(name, value)
             if main([*arguments]):
                 raise Refused(arguments[0], log.read_text())
 

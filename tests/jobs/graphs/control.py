@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.optimizer.graphs.builder import Graph, info
+from tests.jobs.graphs.builder import Graph, info
 
 if TYPE_CHECKING:
-    from tests.unit.optimizer.graphs.builder import Value
+    from tests.jobs.graphs.builder import Value
 
 
 def branched(g: Graph) -> None:

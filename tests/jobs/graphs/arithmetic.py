@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.unit.optimizer.graphs.builder import (
+from tests.jobs.graphs.builder import (
     BYTES,
     FLOATS,
     KINDS,
@@ -20,7 +20,7 @@ from tests.unit.optimizer.graphs.builder import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.optimizer.graphs.builder import Shape
+    from tests.jobs.graphs.builder import Shape
 
     Operator = Callable[[Graph], Any]
 

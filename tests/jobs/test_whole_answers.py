@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from skerry.api.modelvariant import RecipeOutcome, RecipeResult
 from skerry.precision import Precision
 from skerry.tasks import Metric
+from tests.jobs.stage_job import Job, plan
 from tests.unit.runtime import measuring
 from tests.unit.runtime.conftest import model_of
-from tests.unit.runtime.stage_job import Job, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from tests.unit.optimizer.graphs.builder import INTEGERS, KINDS, NUMBERS
+from tests.jobs.graphs.builder import INTEGERS, KINDS, NUMBERS
 
 if TYPE_CHECKING:
-    from tests.unit.optimizer.graphs.builder import Graph, Shape
+    from tests.jobs.graphs.builder import Graph, Shape
 
 
 def reshaped(g: Graph) -> None:

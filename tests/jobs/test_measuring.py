@@ -30,9 +30,9 @@ from skerry_runtime.measure.bench import Bench
 from skerry_runtime.measure.blocks import BLOCKS_TO_SCREEN
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.session import Session
+from tests.jobs.stage_job import WIDTH, Job, new_job, plan
 from tests.unit.runtime import measuring
 from tests.unit.runtime.conftest import encoder_model
-from tests.unit.runtime.stage_job import WIDTH, Job, new_job, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

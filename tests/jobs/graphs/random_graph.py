@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.unit.optimizer.graphs import arithmetic, control, shaping
-from tests.unit.optimizer.graphs.builder import KINDS, REALS, Graph
-from tests.unit.optimizer.graphs.control import no_tensor
+from tests.jobs.graphs import arithmetic, control, shaping
+from tests.jobs.graphs.builder import KINDS, REALS, Graph
+from tests.jobs.graphs.control import no_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import onnx
 
-    from tests.unit.optimizer.graphs.builder import Value
+    from tests.jobs.graphs.builder import Value
 
 OPERATORS: list[tuple[Callable[[Graph], None], float]] = [
     (arithmetic.unary, 5),

@@ -18,7 +18,7 @@ from skerry_runtime.measure.movement import interface_difference, movement
 from skerry_runtime.measure.process import WorkerError
 from skerry_runtime.measure.quality import QualityError
 from skerry_runtime.session import rows_are_free
-from tests.unit.optimizer.graphs.asking import (
+from tests.jobs.graphs.asking import (
     FORMS,
     Source,
     by_binary,
@@ -27,8 +27,8 @@ from tests.unit.optimizer.graphs.asking import (
     rows_of,
     same,
 )
-from tests.unit.optimizer.graphs.job import BASELINE, SOURCE, Job, Refused
-from tests.unit.optimizer.graphs.random_graph import random_model
+from tests.jobs.graphs.job import BASELINE, SOURCE, Job, Refused
+from tests.jobs.graphs.random_graph import random_model
 
 if TYPE_CHECKING:
     from pathlib import Path
