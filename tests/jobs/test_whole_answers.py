@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from skerry.api.modelvariant import RecipeOutcome, RecipeResult
 from skerry.precision import Precision
 from skerry.tasks import Metric
+from skerry_runtime.measure import answers as measured_answers
 from tests.jobs.stage_job import Job, plan
 from tests.unit.runtime import measuring
 from tests.unit.runtime.conftest import model_of
@@ -173,3 +174,16 @@ def test_what_the_source_can_not_answer_either_is_no_fault_of_the_build(tmp_path
     validation = job.validation()
     assert validation.chosen == "source"
     assert validation.baseline == "ONNXRuntime 1.32.0, Float16, the source as it came"
+
+
+def test_great_outputs_are_compared_on_fewer_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured_answers, "COMPARED_BYTES", 1)
+    job = made(tmp_path / "job", classifier())
+    job.add("wrong-second", doubled())
+    code, message = job.run("quality")
+    assert code == 0, message
+    assert len(np.load(job.workspace.samples / "choice.others.npz")["score"]) == 2
+    (result,) = [one.result for one in job.workspace.read_screening().recipe_results]
+    assert "movement of the outputs" in result.message

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skerry.judging.intervals import Estimate
-from skerry_runtime.measure.batches import full_batches
+from skerry_runtime.measure.batches import are_alike, full_batches
 from skerry_runtime.measure.blocks import LEAST_CALLS, MOST_CALLS, Timing, pace_for
 from skerry_runtime.measure.goldens import tolerance_of
 from skerry_runtime.measure.increments import LEAST_BASELINE_BYTES, increments, reduction
@@ -337,3 +337,30 @@ def test_tolerance_comes_from_repeatability_with_a_floor() -> None:
     assert loose.cosine is not None
     assert loose.cosine < 0.9999
     assert tolerance_of(certified, [shaken], with_cosine=False).cosine is None
+
+
+@pytest.mark.parametrize("empty", [0.0, np.nan])
+def test_an_answer_without_a_direction_makes_no_tolerance_that_admits_all(empty: float) -> None:
+    answers = vectors(8)
+    answers[3] = empty
+    assert tolerance_of({"y": answers}, [{"y": answers}], with_cosine=True).cosine == 0.9999
+    other = {"y": np.where(np.isfinite(answers), -answers, answers)}
+    assert tolerance_of({"y": answers}, [other], with_cosine=True).cosine == 0.9
+
+
+@pytest.mark.parametrize(
+    ("alone", "together", "same"),
+    [
+        (np.ones((4, 1, 3)), np.ones((4, 3)), True),
+        (np.ones((4, 1, 5)), np.ones((4, 3)), False),
+        (np.arange(4), np.arange(4), True),
+        (np.arange(4) + 10_000, np.arange(4) + 10_001, False),
+        (np.array([["a"]] * 4), np.array(["a"] * 4), True),
+    ],
+    ids=["rows", "as long as the longest", "integers", "other integers", "text"],
+)
+def test_a_batch_is_held_to_the_answers_alone(
+    alone: NDArray[Any], together: NDArray[Any], *, same: bool
+) -> None:
+    places = [(row, row) for row in range(4)]
+    assert are_alike(alone, places, together) is same

@@ -33,11 +33,13 @@ HOLES = np.where(ROWS > 2, np.float32("nan"), np.where(ROWS < -2, np.float32("-i
         (HALVES, np.where(np.arange(400) < 4, 1 - HALVES, HALVES), 0.2),
         (np.zeros(200, int), np.where(np.arange(200) < 4, 1, 0), 0.2),
         (np.array(["a", "b"]), np.array(["a", "b"]), 0.0),
+        (np.zeros((9, 0, 3), np.float32), np.zeros((9, 0, 3), np.float32), 0.0),
+        (np.zeros((9, 0, 3), int), np.zeros((9, 0, 3), int), 0.0),
         (np.array([[True, False]] * 4), np.array([[True, True]] * 4), np.sqrt(2)),
     ],
     ids=[
         "same", "same holes", "shifted", "shifted far off", "constant", "zero", "integers", "one integer", "text",
-        "booleans",
+        "nothing found", "no places", "booleans",
     ],
 )  # fmt: skip
 def test_movement(source: NDArray[Any], build: NDArray[Any], expected: float) -> None:

@@ -45,15 +45,23 @@ log = logging.getLogger("skerry_runtime.measure")
 # A candidate that fails a required gate on so many samples is not judged on the rest. For neighbors
 # fewer samples make an easier task, so this errs to the candidate's favor.
 SCREENING_SAMPLES = 200
-# Samples on which the outputs after the first are compared: each costs a call of its own.
+# Samples on which the outputs after the first are compared: each costs a call of its own, and memory.
 COMPARED_SAMPLES = 100
+COMPARED_BYTES = 64 * 2**20
 
 
 def answer_baseline(samples: Samples, process: Process) -> None:
     """Compute the answers that all candidates are judged by."""
     process.use(samples.files)
     samples.write_baseline(process.block(range(samples.count))[1])
-    samples.write_others(_others(process, samples.count))
+    samples.write_others(_others(process, _compared(process, samples.count)))
+
+
+def _compared(process: Process, count: int) -> int:
+    """Return on how many samples the outputs after the first are compared; two at least, also of great ones."""
+    (first,) = process.outputs([0])
+    size = sum(first[spec.name].nbytes for spec in process.loaded.outputs[1:])
+    return min(count, COMPARED_SAMPLES, max(2, COMPARED_BYTES // max(size, 1)))
 
 
 def _others(process: Process, count: int) -> Arrays:
@@ -61,7 +69,7 @@ def _others(process: Process, count: int) -> Arrays:
     names = [spec.name for spec in process.loaded.outputs[1:]]
     if not names:
         return {}
-    whole = joined(process.outputs(range(min(COMPARED_SAMPLES, count))))
+    whole = joined(process.outputs(range(count)))
     return {name: whole[name] for name in names}
 
 
@@ -233,7 +241,8 @@ class _Judging:
 
     @cached_property
     def _others(self) -> Arrays:
-        return _others(self._process, self._samples.count)
+        asked = next(iter(self._samples.others.values()), ())
+        return _others(self._process, len(asked))
 
     def _movements(self, answers: NDArray[Any]) -> dict[str, Interval]:
         """Return how far each output moves, by name."""

@@ -82,7 +82,9 @@ class Batches:
 
     def _is_like_alone(self, rows: Sequence[int], together: Arrays) -> bool:
         return all(
-            _agree(alone, [row for row in enumerate(rows) if row[1] < len(alone)], together[name])
+            are_alike(
+                alone, [row for row in enumerate(rows) if row[1] < len(alone)], together[name]
+            )
             for name, alone in self.alone.items()
         )
 
@@ -91,14 +93,19 @@ class Batches:
         return (rows for _, rows in zip(range(PROBE_BATCHES), probes, strict=False))
 
 
-def _agree(alone: NDArray[Any], places: Iterable[tuple[int, int]], together: NDArray[Any]) -> bool:
+def are_alike(
+    alone: NDArray[Any], places: Iterable[tuple[int, int]], together: NDArray[Any]
+) -> bool:
     """Return whether rows of a batch (place, sample) are answered as they are alone."""
     pairs = list(places)
     if not pairs:
         return True
     ours = together[[place for place, _ in pairs]]
-    wanted = alone[[sample for _, sample in pairs]].reshape(ours.shape)
-    if ours.dtype.kind in "OUSb":
+    wanted = alone[[sample for _, sample in pairs]]
+    if ours.size != wanted.size:  # an axis depends on the longest sample of the batch
+        return False
+    wanted = wanted.reshape(ours.shape)
+    if ours.dtype.kind in "OUSbiu":
         return bool((ours == wanted).all())
     return same_answers(ours, wanted)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MARGIN = 10.0
 LEAST_RELATIVE = 1e-3
 MOST_COSINE = 0.9999
+LEAST_COSINE = 0.9
+"""However much a build's answers vary: below it, another model's answers would pass."""
 
 
 def golden_runs(process: Process, samples: Samples) -> list[Arrays]:
@@ -76,7 +78,7 @@ def tolerance_of(certified: Arrays, again: Sequence[Arrays], *, with_cosine: boo
     return Tolerance(
         absolute=max(MARGIN * seen, LEAST_RELATIVE * size),
         relative=LEAST_RELATIVE,
-        cosine=min(MOST_COSINE, 1 - MARGIN * angle) if with_cosine else None,
+        cosine=min(MOST_COSINE, max(LEAST_COSINE, 1 - MARGIN * angle)) if with_cosine else None,
     )
 
 
@@ -140,4 +142,6 @@ def _cosine(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the least cosine of the rows of two arrays."""
     first, second = (finite(a).reshape(len(a), -1) for a in (one, other))
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    return float(((first * second).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
+    same = (first == second).all(axis=1)  # also where all are zero, which has no direction
+    cosines = (first * second).sum(axis=1) / np.maximum(lengths, 1e-12)
+    return float(np.where(same, 1.0, cosines).min())

@@ -1,4 +1,4 @@
-"""Samples outside of the data set that a caller may send: the build has to answer what the source answers."""
+"""Samples outside of the data set that a caller may send: what the source answers, a build may not fail."""
 
 from __future__ import annotations
 

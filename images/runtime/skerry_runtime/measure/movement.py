@@ -43,6 +43,8 @@ def movement(name: str, source: NDArray[Any], build: NDArray[Any]) -> Estimate:
     if source.shape != build.shape or source.dtype.kind != build.dtype.kind:
         ours, theirs = (f"{side.dtype} {side.shape[1:]}" for side in (build, source))
         raise QualityError(f"the output `{name}` is {ours}, the source's is {theirs}")
+    if not source.size:  # such as what was found in samples that have nothing to find
+        return Estimate(0.0, 0.0, 0.0)
     if source.dtype.kind != "f":
         return _of_names(source, build)
     return _of_numbers(name, source.astype(np.float64), build.astype(np.float64))
