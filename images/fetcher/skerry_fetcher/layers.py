@@ -81,7 +81,7 @@ class Contents:
         self._folder, self._where, self._below = folder, where, below
         self._allowed, self._left = allowed, allowed
         self._entries: dict[str, Path | _Link] = {}
-        self._written = 0
+        self._written, self._bytes = 0, 0
         folder.mkdir(parents=True)
 
     def add(self, layer: RemoteLayer, path: Path) -> None:
@@ -183,13 +183,12 @@ class Contents:
             raise self._wrong(f"it has more than {MOST_FILES} files; pack the model alone")
         path = self._folder / str(self._written)
         self._written += 1
-        size = 0
         with path.open("wb") as file:
             while content is not None and (chunk := content.read(CHUNK)):
-                size += len(chunk)
-                # A sparse file is larger than its archive.
-                if size > self._allowed:
-                    raise too_large(self._where, None, self._allowed)
+                self._bytes += len(chunk)
+                # Sparse files are larger than the archive that `_Bounded` counts.
+                if self._bytes > self._allowed:
+                    raise self._too_large()
                 file.write(chunk)
         return path
 
@@ -207,7 +206,7 @@ class Contents:
             try:
                 yield bounded
             except _TooMuchError as error:
-                raise too_large(f"{self._where}, unpacked,", None, self._allowed) from error
+                raise self._too_large() from error
             self._left = bounded.left
 
     def _apply(self, change: _Change) -> None:
@@ -251,6 +250,9 @@ class Contents:
         return self._wrong(
             f"{name} is a link to {target}, which /{self._below} does not have; copy the file into the image"
         )
+
+    def _too_large(self) -> RefusedError:
+        return too_large(f"{self._where}, unpacked,", None, self._allowed)
 
     def _wrong(self, what: str) -> RefusedError:
         return RefusedError(FetchRefusal.WRONG_FORMAT, f"{self._where}: {what}")
