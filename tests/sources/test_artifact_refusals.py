@@ -60,7 +60,8 @@ def test_a_raw_layer_that_belongs_outside_is_refused(job: Job, pusher: Pusher, p
         ),
         ([link("models/model.onnx", "/../../etc/passwd")], "is a link to etc/passwd"),
         ([link("models/model.onnx", "gone.onnx")], "is a link to models/gone.onnx"),
-        ([link("models/a", "b"), link("models/b", "a")], "which /models does not have"),
+        ([link("models/a", "b"), link("models/b", "a")], "is a link that leads in a circle"),
+        ([link("models/v1/self", ".")], "models/v1/self is a link that leads in a circle"),
         ([link("models/model.onnx", "etc/passwd", tarfile.LNKTYPE)], "is a link to etc/passwd"),
         ([link("models/model.onnx", "", tarfile.CHRTYPE)], "is a link or a device"),
         ([tarfile.TarInfo("models/../../x")], "reaches outside of its folder"),
@@ -96,6 +97,14 @@ def test_a_small_layer_that_unpacks_to_a_large_one_is_refused(job: Job, pusher: 
     assert "unpacked, is larger than allowed: 1.0 MB may be fetched; raise sizeLimit" in message
     written = [file for file in job.workspace.scratch.rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in written) < 2_000_000
+
+
+def test_links_that_unpack_to_many_copies_are_refused(job: Job, pusher: Pusher) -> None:
+    links = [link(f"models/{number}", "model.onnx") for number in range(1000)]
+    pusher.image("1", packed({"models/model.onnx": SMALL}, links))
+    plan = job.plan(pusher.uri("1", NATIVE), size_limit=1_000_000)
+    message = refused(job, plan, FetchRefusal.TOO_LARGE)
+    assert "URI, with a copy for each link, has 5.0 MB, and 1.0 MB may be fetched" in message
 
 
 def test_too_large_is_reported_before_anything_is_fetched(job: Job, pusher: Pusher) -> None:

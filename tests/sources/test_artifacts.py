@@ -188,6 +188,27 @@ def test_links_inside_of_models_are_followed(job: Job, pusher: Pusher) -> None:
     }  # fmt: skip
 
 
+def test_a_version_of_a_model_and_a_link_to_it_are_one_model(job: Job, pusher: Pusher) -> None:
+    files = {"models/v1/model.onnx": SMALL, "models/v1/model.onnx.data": WEIGHTS}
+    pusher.image("1", packed(files, [link("models/latest", "v1")]))
+    plan = job.plan(pusher.uri("1", NATIVE))
+    assert job.brought(plan, job.fetches(plan)) == MODEL_FILES
+
+
+def test_a_folder_of_links_is_a_model_as_hugging_faces_cache_has_it(
+    job: Job, pusher: Pusher
+) -> None:
+    files = {"models/blobs/m": SMALL, "models/blobs/w": WEIGHTS, "models/refs/main": b"abc"}
+    links = [
+        link("models/current", "snapshots/abc"),
+        link("models/snapshots/abc/model.onnx", "../../blobs/m"),
+        link("models/snapshots/abc/model.onnx.data", "../../blobs/w"),
+    ]
+    pusher.image("1", packed(files, links))
+    plan = job.plan(pusher.uri("1", NATIVE))
+    assert job.brought(plan, job.fetches(plan)) == MODEL_FILES
+
+
 def test_an_image_of_several_platforms_and_with_attestations(job: Job, pusher: Pusher) -> None:
     arm = pusher.image("arm", packed({"models/model.onnx": b"arm"}))
     amd = pusher.image("amd", packed({"models/model.onnx": SMALL}))

@@ -34,7 +34,7 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
     """Return the files by their names in the image.
 
     What was unpacked of layers may have the one main file in a folder, which then is the model's or data
-    set's, and alone is kept.
+    set's, and alone is kept. One file under several names is one, if one folder has all that the others have.
 
     Raises:
         RefusedError: Among them is none that jobs could use, or more than one; or a name that
@@ -48,12 +48,16 @@ def placed(role: Role, listing: Listing, where: str) -> dict[str, RemoteFile]:
             raise RefusedError(FetchRefusal.WRONG_FORMAT, message)
     if expected.main in by_name:
         return by_name
-    mains = [name for name in by_name if name.endswith(expected.suffix) and "/" not in name]
+    every = [name for name in by_name if name.endswith(expected.suffix)]
+    mains = [name for name in every if "/" not in name]
     if not mains and listing.manifest is not None:
-        return _in_folder(role, by_name, where)
-    if len(mains) != 1:
-        raise _none_fits(role, sorted(by_name), mains, where)
-    return {expected.main if name == mains[0] else name: file for name, file in by_name.items()}
+        mains = [name for name in every if name.endswith(f"/{expected.main}")] or every
+    if not mains:
+        raise _none_fits(role, sorted(by_name), where)
+    taken = _largest(mains, by_name, expected.main)
+    if taken is None:
+        raise _several(role, mains, by_name, where)
+    return taken
 
 
 def check_main(role: Role, folder: Path, where: str) -> None:
@@ -103,33 +107,54 @@ def content_digest(files: Mapping[str, Path], *, folder: bool) -> str:
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
-def _in_folder(role: Role, by_name: dict[str, RemoteFile], where: str) -> dict[str, RemoteFile]:
-    """Return the files of the one folder that has a main file, by their names in it."""
-    expected = FORMATS[role]
-    deeper = [name for name in by_name if name.endswith(expected.suffix)]
-    mains = [name for name in deeper if name.endswith(f"/{expected.main}")] or deeper
-    if len(mains) > 1:
-        found = " and ".join(sorted(mains)[:MOST_NAMED])
-        message = f"{where} holds {found}: move the one that is meant up, as {expected.main}"
-        raise RefusedError(FetchRefusal.WRONG_FORMAT, message)
-    if not mains:
-        raise _none_fits(role, sorted(by_name), mains, where)
-    folder = mains[0].rpartition("/")[0] + "/"
+def _largest(
+    mains: list[str], by_name: Mapping[str, RemoteFile], target: str
+) -> dict[str, RemoteFile] | None:
+    """Return what is taken with the one main file; None if there are several, or folders that differ."""
+    if len({_original(by_name[main]) for main in mains}) > 1:
+        return None
+    first = sorted(mains, key=lambda main: (bool(by_name[main].original), main))
+    best = max((_taken(main, mains, by_name, target) for main in first), key=len)
+    has = {(name, _original(file)) for name, file in best.items()}
+    others = (_taken(main, mains, by_name, target) for main in first)
+    lacks = ((name, _original(file)) not in has for one in others for name, file in one.items())
+    return None if any(lacks) else best
+
+
+def _taken(
+    main: str, mains: list[str], by_name: Mapping[str, RemoteFile], target: str
+) -> dict[str, RemoteFile]:
+    """Return the files of a main file's folder by their names in it, without its other names."""
+    folder = main[: main.rfind("/") + 1]
+    others = set(mains) - {main}
     return {
-        expected.main if name == mains[0] else name.removeprefix(folder): file
+        target if name == main else name.removeprefix(folder): file
         for name, file in by_name.items()
-        if name.startswith(folder)
+        if name.startswith(folder) and name not in others
     }
 
 
-def _none_fits(role: Role, names: list[str], mains: list[str], where: str) -> RefusedError:
+def _original(file: RemoteFile) -> str:
+    return file.original or file.name
+
+
+def _several(
+    role: Role, mains: list[str], by_name: Mapping[str, RemoteFile], where: str
+) -> RefusedError:
+    own = [name for name in mains if by_name[name].original not in mains]
+    found = " and ".join(sorted(own if len(own) > 1 else mains)[:MOST_NAMED])
+    main = FORMATS[role].main
+    todo = f", and no {main}: rename the one that is meant"
+    if any("/" in name for name in mains):
+        todo = f": move the one that is meant up, as {main}"
+    return RefusedError(FetchRefusal.WRONG_FORMAT, f"{where} holds {found}{todo}")
+
+
+def _none_fits(role: Role, names: list[str], where: str) -> RefusedError:
     expected = FORMATS[role]
     found = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")  # noqa: PLR2004
-    if mains:
-        what = f"holds {' and '.join(mains)}, and no {expected.main}: rename the one that is meant"
-    else:
-        what = (
-            f"holds no {expected.main} and no other {expected.suffix} file (found: {found}): name"
-            f" one, or its folder; {expected.words} is what this release reads"
-        )
-    return RefusedError(FetchRefusal.WRONG_FORMAT, f"{where} {what}")
+    return RefusedError(
+        FetchRefusal.WRONG_FORMAT,
+        f"{where} holds no {expected.main} and no other {expected.suffix} file (found: {found}): name"
+        f" one, or its folder; {expected.words} is what this release reads",
+    )

@@ -14,15 +14,16 @@ import tarfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from skerry.api.reasons import FetchRefusal
 from skerry_fetcher.errors import RefusedError
+from skerry_fetcher.links import MOST_FILES, Link, Tree
 from skerry_fetcher.sink import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from skerry_fetcher.listing import RemoteLayer
 
@@ -30,39 +31,30 @@ CHUNK = 1 << 20
 REMOVES, EMPTIES = ".wh.", ".wh..wh..opq"
 """Names that take away a file of the layers below, and all that they have in a folder."""
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-MOST_HOPS = 8
-"""Links that lead to links."""
-MOST_FILES = 10_000
-
-
-@dataclass(frozen=True)
-class _Link:
-    """A symbolic link: where it leads, by a path from the root."""
-
-    target: str
-
-    @classmethod
-    def of(cls, name: str, text: str) -> _Link:
-        """Return the link at a path that says this."""
-        start = "" if text.startswith("/") else posixpath.dirname(name)
-        return cls(posixpath.normpath(posixpath.join("/", start, text.lstrip("/"))).strip("/"))
 
 
 @dataclass
 class _Change:
-    """What one layer does to those below it."""
+    """What one layer does to those below it.
 
-    entries: dict[str, Path | _Link] = field(default_factory=dict)
+    Attributes:
+        above: The folders that entries have been put in.
+    """
+
+    entries: dict[str, Path | Link] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     emptied: set[str] = field(default_factory=set)
+    above: set[str] = field(default_factory=set)
 
-    def put(self, name: str, entry: Path | _Link) -> None:
+    def put(self, name: str, entry: Path | Link) -> None:
         """Let a path be a file or link; what comes later in a layer replaces what came before."""
-        for other in [one for one in self.entries if _is_below(one, name)]:
-            del self.entries[other]
+        if name in self.above:
+            for other in [one for one in self.entries if _is_below(one, name)]:
+                del self.entries[other]
         for parent in _parents(name):
             self.entries.pop(parent, None)
+            self.above.add(parent)
         self.entries[name] = entry
 
 
@@ -80,8 +72,8 @@ class Contents:
     def __init__(self, folder: Path, allowed: int, where: str, below: str | None) -> None:
         self._folder, self._where, self._below = folder, where, below
         self._allowed, self._left = allowed, allowed
-        self._entries: dict[str, Path | _Link] = {}
-        self._written, self._bytes = 0, 0
+        self._entries: dict[str, Path | Link] = {}
+        self._counted, self._bytes = 0, 0
         folder.mkdir(parents=True)
 
     def add(self, layer: RemoteLayer, path: Path) -> None:
@@ -113,23 +105,22 @@ class Contents:
         self._apply(change)
 
     def files(self) -> dict[str, Path]:
-        """Return the files below the wanted folder by their paths in it, with links resolved.
+        """Return the files of the wanted folder by their paths in it, those by way of links last.
 
         Raises:
             RefusedError: There is no such folder, or a link leads outside of it or nowhere.
         """
-        root = f"{self._below}/" if self._below else ""
-        if self._below and not any(name.startswith(root) for name in self._entries):
+        if self._below is None:
+            found = {
+                name: entry for name, entry in self._entries.items() if isinstance(entry, Path)
+            }
+            return dict(sorted(found.items()))
+        if not any(_is_below(name, self._below) for name in self._entries):
             raise self._wrong(
                 f"the image has no folder /{self._below}, where KServe has the model; write oci:// if the files"
                 " lie in its root"
             )
-        found: dict[str, Path] = {}
-        for name, entry in self._entries.items():
-            resolved = {"": entry} if not isinstance(entry, _Link) else self._linked(name, entry)
-            for rest, path in resolved.items():
-                found[(name + rest).removeprefix(root)] = path
-        return found
+        return Tree(self._entries, self._below, self._where).files()
 
     def _read(self, archive: tarfile.TarFile, change: _Change) -> None:
         for member in archive:
@@ -142,7 +133,8 @@ class Contents:
             elif member.isfile():
                 change.put(name, self._write(archive.extractfile(member)))
             elif self._below and member.issym():
-                change.put(name, _Link.of(name, member.linkname))
+                self._count()
+                change.put(name, Link(member.linkname))
             elif self._below and member.islnk():
                 change.put(name, self._same(member, change))
             else:
@@ -170,8 +162,9 @@ class Contents:
             )
         return "" if (normal := posixpath.normpath(name)) == "." else normal
 
-    def _same(self, member: tarfile.TarInfo, change: _Change) -> Path | _Link:
+    def _same(self, member: tarfile.TarInfo, change: _Change) -> Path | Link:
         """Return what a hard link shares."""
+        self._count()
         name = self._name(member.linkname)
         found = change.entries.get(name) or self._entries.get(name)
         if found is None:
@@ -179,10 +172,7 @@ class Contents:
         return found
 
     def _write(self, content: IO[bytes] | _Bounded | None) -> Path:
-        if self._written >= MOST_FILES:
-            raise self._wrong(f"it has more than {MOST_FILES} files; pack the model alone")
-        path = self._folder / str(self._written)
-        self._written += 1
+        path = self._folder / str(self._count())
         with path.open("wb") as file:
             while content is not None and (chunk := content.read(CHUNK)):
                 self._bytes += len(chunk)
@@ -191,6 +181,13 @@ class Contents:
                     raise self._too_large()
                 file.write(chunk)
         return path
+
+    def _count(self) -> int:
+        """Count a file or link; return how many there are."""
+        self._counted += 1
+        if self._counted > MOST_FILES:
+            raise self._wrong(f"it has more than {MOST_FILES} files; pack the model alone")
+        return self._counted
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[Any]:
@@ -224,27 +221,6 @@ class Contents:
 
         self._entries = {name: entry for name, entry in self._entries.items() if stays(name)}
         self._entries |= change.entries
-
-    def _linked(self, name: str, link: _Link) -> dict[str, Path]:
-        """Return the files that a link stands for: "" for a file, /PATH for each of a folder."""
-        target = link.target
-        for _ in range(MOST_HOPS):
-            if self._below is None or not _is_below(target, self._below):
-                raise self._outside(name, target)
-            entry = self._entries.get(target)
-            if entry is None:
-                break
-            if not isinstance(entry, _Link):
-                return {"": entry}
-            target = entry.target
-        inside = {
-            other.removeprefix(target): entry
-            for other, entry in self._entries.items()
-            if _is_below(other, target) and not isinstance(entry, _Link)
-        }
-        if not inside:
-            raise self._outside(name, target)
-        return inside
 
     def _outside(self, name: str, target: str) -> RefusedError:
         return self._wrong(

@@ -20,12 +20,14 @@ class RemoteFile(Model):
         size: In bytes; None when the server does not say.
         validator: What changes with the content: ETag, generation, blob id. Empty when there is none.
         sha256: Of the content as 64 hex digits, where the origin knows it.
+        original: Of a link, the name of the file that it stands for; empty for a file of its own.
     """
 
     name: str
     size: int | None = None
     validator: str = ""
     sha256: str | None = None
+    original: str = ""
 
 
 class RemoteLayer(RemoteFile):

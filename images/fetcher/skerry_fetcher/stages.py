@@ -20,6 +20,9 @@ from skerry_fetcher.sink import too_large
 from skerry_fetcher.transfer import fetch_all, patiently
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from skerry.jobs.plans import FetchPlan
     from skerry.jobs.scratch import Workspace
     from skerry_fetcher.origins import Origin
@@ -93,17 +96,30 @@ def _unpacked(
         contents.add(layer, folder / layer.name)
         (folder / layer.name).unlink()
     found = contents.files()
-    files = tuple(
-        RemoteFile(name=name, size=path.stat().st_size) for name, path in sorted(found.items())
-    )
-    listing = listing.model_copy(update={"files": files})
+    listing = listing.model_copy(update={"files": listed(found)})
     chosen = placed(plan.role, listing, plan.uri)
+    total = sum(file.size or 0 for file in chosen.values())
+    if total > plan.size_limit:
+        raise too_large(f"{plan.uri}, with a copy for each link,", total, plan.size_limit)
     for name, file in chosen.items():
         target = workspace.files / name
         target.parent.mkdir(parents=True, exist_ok=True)
         os.link(found[file.name], target)
     shutil.rmtree(scratch)
     return listing.model_copy(update={"files": tuple(chosen.values())}), chosen
+
+
+def listed(found: Mapping[str, Path]) -> tuple[RemoteFile, ...]:
+    """Return what was unpacked; a file's own name comes before those that links give it."""
+    originals: dict[Path, str] = {}
+    return tuple(
+        RemoteFile(
+            name=name,
+            size=path.stat().st_size,
+            original="" if originals.setdefault(path, name) == name else originals[path],
+        )
+        for name, path in found.items()
+    )
 
 
 def _check_pin(plan: FetchPlan, content: str) -> None:
