@@ -15,7 +15,7 @@ from skerry.engines import ModelError, first_line, installed_engines
 from skerry.engines.plugin import baseline_among
 from skerry.jobs.errors import StageError
 from skerry_optimizer.stages.assess import assess_files
-from skerry_runtime.datatypes import usable
+from skerry_runtime.datatypes import as_row, is_whole, one_sample, usable
 from skerry_runtime.engine import load_model
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def compare(model: LoadedModel, data: Fitted, original: Original, named: Path) -
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that columns have lost on the way
-            wanted = np.concatenate([original.answer(part) for part in asked])
-        found = np.concatenate([_output(model, part, original.output) for part in few])
+            wanted = _joined([original.answer(part) for part in asked])
+        found = _joined([_output(model, part, original.output) for part in few])
     except Exception as error:  # the library's errors share no base but Exception
         raise CliError(
             f"{original.library} and the exported model can't be compared: {first_line(error)[:120]}",
@@ -137,10 +137,19 @@ def _samples(
 def _parts(model: LoadedModel, arrays: Arrays) -> list[Arrays]:
     """Return samples as the model takes them: together where it takes any count, else one by one."""
     count = len(next(iter(arrays.values())))
-    if all(info.shape[:1] in ((-1,), (count,)) for info in model.inputs):
+    given = [(info, arrays[info.name]) for info in model.inputs]
+    if all(i.shape[:1] in ((-1,), (count,)) and not is_whole(a, i) for i, a in given):
         return [arrays]
-    rows = range(count)
-    return [{name: array[row : row + 1] for name, array in arrays.items()} for row in rows]
+    return [{i.name: one_sample(a, row, i) for i, a in given} for row in range(count)]
+
+
+def _joined(answers: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return the answers to all parts: a part that is answered alone is one sample."""
+    return (
+        np.atleast_1d(answers[0])
+        if len(answers) == 1
+        else np.concatenate([as_row(one) for one in answers])
+    )
 
 
 def _output(model: LoadedModel, arrays: Arrays, name: str) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from skerry.cli.importing.fitting import fitted
 from skerry.cli.importing.kinds import kind_of
 from skerry.cli.importing.samples import Samples, read_samples
 from skerry.cli.importing.writing import DATASET, MODEL, Layout, name_of
+from skerry_runtime.datatypes import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +102,8 @@ def _write(
         say("outputs", "the scores before the class, which is text: the metric compares the first")
     size = layout.write_model(imported.model, dict(imported.companions))
     loaded = assessing.open_model(layout.model_file, order.model)
-    _explain_axes(loaded, say)
     data = fitted(loaded.inputs, samples, imported.columns)
+    _explain_axes(loaded, data, say)
     for note in data.notes:
         say("data", note)
     if imported.original:
@@ -146,10 +147,16 @@ def _explain(imported: Imported, title: str, say: Callable[[str, str], None]) ->
         say(what, choice)
 
 
-def _explain_axes(loaded: LoadedModel, say: Callable[[str, str], None]) -> None:
+def _explain_axes(loaded: LoadedModel, data: Fitted, say: Callable[[str, str], None]) -> None:
+    whole = [info.name for info in loaded.inputs if is_whole(data.arrays[info.name], info)]
     fixed = [info.name for info in loaded.inputs if info.shape[:1] not in ((), (-1,))]
-    if fixed:
-        said = f"{fixed[0]} takes {loaded.inputs[0].shape[0]} at a time: it is asked row by row"
+    if whole:
+        say(
+            "batch axis",
+            f"{whole[0]} is given whole with each sample, so samples are asked one by one",
+        )
+    elif fixed:
+        said = f"{fixed[0]} takes 1 at a time: it is asked row by row"
         say("batch axis", f"{said}; an open first axis would be faster")
     else:
         say("batch axis", "open: requests are computed together")

@@ -1,0 +1,88 @@
+"""Models whose inputs are no rows of samples, and answers that are no numbers, are imported and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import parser
+from onnx.reference import ReferenceEvaluator
+
+from skerry.cli.importing import assessing
+from skerry.cli.importing.contract import Original
+from skerry.cli.importing.fitting import fitted
+from skerry.cli.importing.samples import Samples
+from skerry_runtime.engine import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from skerry.engines import LoadedModel
+
+SAMPLES, HIDDEN = 600, 4
+STATES = f"""<ir_version: 8, opset_import: ["" : 18]>
+states (float[batch, {HIDDEN}] x, float[2, batch, {HIDDEN}] h0, float scale)
+  => (float[batch, {HIDDEN}] y, float[2, batch, {HIDDEN}] hn) {{
+    axes = Constant <value_ints = [0]> ()
+    sum = ReduceSum <keepdims = 0> (h0, axes)
+    state = Mul (sum, scale)
+    y = Add (x, state)
+    hn = Mul (h0, scale)
+}}"""
+
+
+def stateful() -> dict[str, NDArray[Any]]:
+    """Return samples of a row, a whole state and a scalar, in float64 as numpy makes them."""
+    random = np.random.default_rng(5)
+    return {
+        "x": random.normal(size=(SAMPLES, HIDDEN)),
+        "h0": random.normal(size=(SAMPLES, 2, 1, HIDDEN)),
+        "scale": random.uniform(1, 2, size=SAMPLES),
+    }
+
+
+def opened(text: str, folder: Path) -> tuple[LoadedModel, ReferenceEvaluator]:
+    """Return a model in the engine, and in the evaluator that ONNX itself has."""
+    model = parser.parse_model(text)
+    onnx.save(model, folder / "model.onnx")
+    return load_model("ONNXRuntime", folder / "model.onnx", threads=1), ReferenceEvaluator(model)
+
+
+def test_states_and_scalars_are_given_whole(run_import: Callable[..., str], tmp_path: Path) -> None:
+    onnx.save(parser.parse_model(STATES), tmp_path / "states.onnx")
+    arrays = stateful()
+    labels = (arrays["x"] + arrays["h0"].sum(axis=(1, 2)) * arrays["scale"][:, None]).argmax(axis=1)
+    np.savez(tmp_path / "states.npz", labels=labels, **arrays)
+    said = run_import("states.onnx", "--data", "states.npz")
+    assert "h0 is given whole with each sample" in said
+    with np.load(tmp_path / "states" / "dataset" / "dataset.npz") as archive:
+        assert archive["h0"].shape == (SAMPLES, 2, 1, HIDDEN)
+        assert archive["scale"].shape == (SAMPLES,)
+
+
+def test_the_original_is_given_whole_inputs_too(tmp_path: Path) -> None:
+    loaded, reference = opened(STATES, tmp_path)
+    data = fitted(loaded.inputs, Samples("states.npz", stateful()))
+    asked: list[dict[str, tuple[int, ...]]] = []
+
+    def answer(arrays: Any) -> NDArray[Any]:
+        asked.append({name: array.shape for name, array in arrays.items()})
+        return np.asarray(reference.run(["y"], dict(arrays))[0])
+
+    said = assessing.compare(loaded, data, Original("ONNX", "y", answer), tmp_path)
+    assert said.startswith("100.0% of 128 samples as ONNX does")
+    assert asked == [{"x": (1, HIDDEN), "h0": (2, 1, HIDDEN), "scale": ()}] * 128
+
+
+def test_a_state_given_by_rows_is_refused_with_the_form_that_works(
+    run_import: Callable[..., str], tmp_path: Path
+) -> None:
+    onnx.save(parser.parse_model(STATES), tmp_path / "states.onnx")
+    arrays = stateful()
+    np.savez(tmp_path / "rows.npz", **(arrays | {"h0": arrays["h0"][:, 0]}))
+    said = run_import("states.onnx", "--data", "rows.npz", ends=1)
+    assert f"give each sample a whole input, such as [samples, 2, 1, {HIDDEN}]" in said
