@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from skerry_runtime.datatypes import as_row, is_whole, one_sample, usable
 from skerry_runtime.engine import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,17 +74,9 @@ def compare(model: LoadedModel, data: Fitted, original: Original, named: Path) -
         CliError: they differ, or can't be asked.
     """
     few, asked = _samples(model, data, original)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that columns have lost on the way
-            wanted = _joined([original.answer(part) for part in asked])
+    with _asking(f"{original.library} and the exported model can't be compared", named):
+        wanted = _joined([original.answer(part) for part in asked])
         found = _joined([_output(model, part, original.output) for part in few])
-    except Exception as error:  # the library's errors share no base but Exception
-        raise CliError(
-            f"{original.library} and the exported model can't be compared: {first_line(error)[:120]}",
-            str(named),
-            "check that the data is what the model was trained with",
-        ) from error
     same, largest = _sameness(_alike(wanted, found), found)
     if same < LEAST_SAME:
         raise CliError(
@@ -94,6 +88,32 @@ def compare(model: LoadedModel, data: Fitted, original: Original, named: Path) -
     return f"{said} (largest difference {largest:.1e})" + (
         f"; {ROUNDED}" if same < 1 and original.exact else ""
     )
+
+
+def answers(model: LoadedModel, data: Fitted, original: Original, named: Path) -> NDArray[Any]:
+    """Return the original's answers to all samples, asked as the exported model takes them.
+
+    Raises:
+        CliError: it can't be asked.
+    """
+    with _asking(f"{original.library} can't be asked", named):
+        parts = _parts(model, data.exact if original.exact else data.arrays)
+        return _joined([original.answer(part) for part in parts])
+
+
+@contextmanager
+def _asking(failed: str, named: Path) -> Iterator[None]:
+    """Report what fails while a library is asked, and keep its warnings out of sight."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that columns have lost on the way
+            yield
+    except Exception as error:  # the library's errors share no base but Exception
+        raise CliError(
+            f"{failed}: {first_line(error)[:120]}",
+            str(named),
+            "check that the data is what the model was trained with",
+        ) from error
 
 
 def assess(layout: Layout, manifest: EdgeModel, cure: str) -> Assessment:
@@ -145,11 +165,9 @@ def _parts(model: LoadedModel, arrays: Arrays) -> list[Arrays]:
 
 def _joined(answers: list[NDArray[Any]]) -> NDArray[Any]:
     """Return the answers to all parts: a part that is answered alone is one sample."""
-    return (
-        np.atleast_1d(answers[0])
-        if len(answers) == 1
-        else np.concatenate([as_row(one) for one in answers])
-    )
+    if len(answers) == 1:
+        return np.atleast_1d(answers[0])
+    return np.concatenate([as_row(one) for one in answers])
 
 
 def _output(model: LoadedModel, arrays: Arrays, name: str) -> NDArray[Any]:

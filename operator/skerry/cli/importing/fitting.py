@@ -112,7 +112,8 @@ def _shape(
 
 
 def _other_shape(info: TensorSpec, array: NDArray[Any], samples: Samples) -> CliError:
-    if samples.table and array.ndim == len(info.shape) == 2:  # noqa: PLR2004
+    rows = info.shape[:1] in ROWS
+    if rows and samples.table and array.ndim == len(info.shape) == 2:  # noqa: PLR2004
         return CliError(
             f"it has {array.shape[1]} columns without the labels, and the model takes {info.shape[1]}",
             samples.place,
@@ -124,19 +125,20 @@ def _other_shape(info: TensorSpec, array: NDArray[Any], samples: Samples) -> Cli
         f"{info.name} has the shape {list(array.shape)}, and the model takes [{wanted}]",
         samples.place,
         "give the samples along the first axis, and the other axes as the model has them"
-        if info.shape[:1] in ROWS
+        if rows
         else f"give each sample a whole input, such as [samples, {ones}]",
     )
 
 
 def _shaped(info: TensorSpec, array: NDArray[Any]) -> NDArray[Any] | None:
     """Return rows or whole inputs with the model's axes; rows of values are laid out, if they are as many."""
-    if array.ndim == len(info.shape) and _fits(info.shape[1:], array):
-        return array if info.shape[:1] in ROWS else None
-    rest = info.shape[1:]
+    rows = info.shape[:1] in ROWS
+    rest = info.shape[1:] if rows else info.shape
+    if rows and _fits(rest, array):
+        return array
     if array.ndim <= 2 and min(rest, default=1) > 0 and prod(rest) == prod(array.shape[1:]):  # noqa: PLR2004
         return array.reshape(len(array), *rest)
-    if array.ndim == 1 and rest == (-1,):
+    if rows and array.ndim == 1 and rest == (-1,):
         return array[:, None]
     return array if is_whole(array, info) and _fits(info.shape, array) else None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel import EdgeModel
     from skerry.cli.importing.contract import Imported
     from skerry.cli.importing.fitting import Fitted
-    from skerry.engines import LoadedModel, TensorSpec
+    from skerry.engines import LoadedModel
 
 CHANGE = "change model or data as it says, and import it again"
 MORE = "what came with the model does not do: name more samples by --data"
@@ -109,7 +109,7 @@ def _write(
     if imported.original:
         say("answers", assessing.compare(loaded, data, imported.original, order.model))
     first = loaded.outputs[0]
-    labeled, answered = _answered(imported, first, samples, data)
+    labeled, answered = _answered(order.model, imported, loaded, samples, data)
     metric = choose_metric(order.metric, labeled.labels, imported, first)
     say("metric", f"{metric.value}: {metric.why}")
     labels, said = choose_labels(metric.value, labeled, imported, first)
@@ -122,7 +122,7 @@ def _write(
 
 
 def _answered(
-    imported: Imported, first: TensorSpec, samples: Samples, data: Fitted
+    path: Path, imported: Imported, loaded: LoadedModel, samples: Samples, data: Fitted
 ) -> tuple[Samples, str]:
     """Return samples with the original's answers as labels, where it groups them and nobody has named the groups.
 
@@ -130,12 +130,14 @@ def _answered(
     """
     original = imported.original
     named = imported.classes is not None or imported.values or samples.labels is not None
-    if named or original is None or original.arrays or not first.datatype.startswith("INT"):
+    groups = loaded.outputs[0].datatype.startswith("INT")
+    if named or original is None or original.arrays or not groups:
         return samples, ""
-    answers = original.answer(data.exact if original.exact else data.arrays)
-    labels = np.asarray(answers).astype(np.int64)
+    answers = assessing.answers(loaded, data, original, path)
+    if not answers.size == len(answers) == samples.count:  # rows of ids are no groups
+        return samples, ""
     said = f"there are none: the groups that {original.library} itself answers"
-    return replace(samples, labels=labels.reshape(len(labels))), said
+    return replace(samples, labels=answers.astype(np.int64).ravel()), said
 
 
 def _explain(imported: Imported, title: str, say: Callable[[str, str], None]) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+import pytest
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
 
-from skerry.cli.importing import assessing
-from skerry.cli.importing.contract import Original
+from skerry.cli.errors import CliError
+from skerry.cli.importing import assessing, onnx_file
+from skerry.cli.importing.contract import Imported, Original
 from skerry.cli.importing.fitting import fitted
 from skerry.cli.importing.samples import Samples
+from skerry.engines import TensorSpec
 from skerry_runtime.engine import load_model
 
 if TYPE_CHECKING:
@@ -86,3 +90,58 @@ def test_a_state_given_by_rows_is_refused_with_the_form_that_works(
     np.savez(tmp_path / "rows.npz", **(arrays | {"h0": arrays["h0"][:, 0]}))
     said = run_import("states.onnx", "--data", "rows.npz", ends=1)
     assert f"give each sample a whole input, such as [samples, 2, 1, {HIDDEN}]" in said
+
+
+@pytest.mark.parametrize(
+    ("form", "given", "wanted"),
+    [
+        ((-1, 3, 2), (9, 6), (9, 3, 2)),
+        ((1, 3, 2), (9, 3, 2), (9, 3, 2)),
+        ((4, 3, 2), (9, 4, 3, 2), (9, 4, 3, 2)),
+        ((4, 3, 2), (9, 24), (9, 4, 3, 2)),
+        ((), (9, 1), (9,)),
+        ((-1,), (9, 1), (9,)),
+        ((5,), (9, 5), (9, 5)),
+        ((4, 3, 2), (9, 3, 2), None),
+        ((2, -1, 6), (2, 1, 6), None),
+    ],
+)
+def test_samples_are_laid_out_as_the_input_is(
+    form: tuple[int, ...], given: tuple[int, ...], wanted: tuple[int, ...] | None
+) -> None:
+    info, samples = TensorSpec("x", "FP32", form), Samples("x.npz", {"x": np.zeros(given)})
+    if wanted:
+        assert fitted([info], samples).arrays["x"].shape == wanted
+        return
+    with pytest.raises(CliError, match="give each sample a whole input"):
+        fitted([info], samples)
+
+
+@pytest.mark.parametrize("rows", ["rows", "1"], ids=["open batch", "fixed batch"])
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ("int64[{rows}, 8] ids) {{ ids = Cast <to = 7> (x) }}", "NearestNeighbors: there are no labels"),
+        ("int64[{rows}] group) {{ group = ArgMax <axis = 1, keepdims = 0> (x) }}",
+         "Accuracy: the model names one of 8 classes"),
+    ],
+)  # fmt: skip
+def test_groups_of_the_original_are_labels_and_rows_of_ids_are_not(
+    answer: str, says: str, rows: str, *, run_import: Callable[..., str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    text = '<ir_version: 8, opset_import: ["" : 17]> ids (float[{rows}, 8] x) => (' + answer
+    original, _ = opened(text.format(rows=rows), tmp_path)
+    name = original.outputs[0].name
+
+    def convert(path: Path, samples: Samples | None) -> Imported:
+        """Import it as a library's importer does, which can ask the original and knows no classes."""
+        asked = Original("Engine", name, lambda arrays: np.asarray(original.run([name], arrays)[0]))
+        return replace(onnx_file.convert(path, samples), original=asked)
+
+    monkeypatch.setattr("skerry.cli.importing.pytorch.convert", convert)
+    (tmp_path / "model.onnx").rename(tmp_path / "ids.pt2")
+    np.save(tmp_path / "x.npy", 9 * np.random.default_rng(3).normal(size=(1200, 8)).astype("f4"))
+    said = run_import("ids.pt2", "--data", "x.npy")
+    assert says in said
+    assert ("the groups that Engine itself answers" in said) is (name == "group")
