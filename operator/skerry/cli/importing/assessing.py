@@ -190,7 +190,13 @@ def _sameness(wanted: NDArray[Any], found: NDArray[Any]) -> tuple[float, float]:
     if not {found.dtype.kind, wanted.dtype.kind} <= set("biuf"):
         equal = (wanted.astype(str) == found.astype(str)).reshape(rows, -1).all(axis=1)
         return float(equal.mean()), float(not equal.all())
-    apart = np.abs(wanted.astype("f8") - found.astype("f8")).reshape(rows, -1)
-    rounded = found.dtype.kind == "f"
-    most = ABSOLUTE + RELATIVE * np.abs(wanted.astype("f8")).max(initial=0.0) if rounded else 0.0
+    given, got = (array.astype("f8").reshape(rows, -1) for array in (wanted, found))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(given - got)
+    apart[(given == got) | (np.isnan(given) & np.isnan(got))] = 0.0  # the same infinity, or NaN
+    apart[np.isnan(apart)] = np.inf
+    most = np.zeros((rows, 1))
+    if found.dtype.kind == "f":
+        finite = np.where(np.isfinite(given), np.abs(given), 0.0)
+        most = ABSOLUTE + RELATIVE * finite.max(axis=1, keepdims=True, initial=0.0)
     return float((apart <= most).all(axis=1).mean()), float(apart.max(initial=0.0))

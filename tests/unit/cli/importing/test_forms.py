@@ -145,3 +145,41 @@ def test_groups_of_the_original_are_labels_and_rows_of_ids_are_not(
     said = run_import("ids.pt2", "--data", "x.npy")
     assert says in said
     assert ("the groups that Engine itself answers" in said) is (name == "group")
+
+
+def everywhere(change: float) -> NDArray[Any]:
+    """Return what is added to all answers but the first row's."""
+    added = np.full((128, 2), change)
+    added[0] = 0
+    return added
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "added", "says"),
+    [
+        (np.nan, np.nan, 0.0, "100.0% of 128 samples"),
+        (np.nan, 1.0, 0.0, "99.2% of 128 samples"),
+        (np.inf, np.inf, 0.0, "100.0% of 128 samples"),
+        (np.inf, -np.inf, 0.0, "99.2% of 128 samples"),
+        (np.inf, np.nan, 0.0, "99.2% of 128 samples"),
+        (np.inf, 1e30, 0.0, "99.2% of 128 samples"),
+        (np.inf, np.inf, 0.5, "answers 99% of 128 samples otherwise"),
+        (np.nan, np.nan, 0.5, "answers 99% of 128 samples otherwise"),
+        (1e6, 1e6, 0.5, "answers 99% of 128 samples otherwise"),
+        (1e6, 1e6, 1e-4, "100.0% of 128 samples"),
+    ],
+)
+def test_each_row_is_compared_by_its_own_numbers(
+    first: float, other: float, added: float, says: str, tmp_path: Path
+) -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> same (float[n, 2] x) => (float[n, 2] y) { y = Identity (x) }'
+    loaded, _ = opened(text, tmp_path)
+    answers = np.random.default_rng(7).uniform(1, 2, size=(128, 2)).astype("f4")
+    wanted = answers + everywhere(added)
+    answers[0, 1], wanted[0, 1] = first, other
+    data = fitted(loaded.inputs, Samples("x.npz", {"x": answers}))
+    try:
+        said = assessing.compare(loaded, data, Original("it", "y", lambda _: wanted), tmp_path)
+    except CliError as error:
+        said = error.what
+    assert says in said
