@@ -113,6 +113,25 @@ def test_early_stopping_counts_as_in_the_estimator(
     assert "the best of early stopping" in said
 
 
+def test_lightgbm_knows_columns_with_spaces_by_other_names(
+    run_import: Callable[..., str], tmp_path: Path
+) -> None:
+    import lightgbm  # noqa: PLC0415 - seconds, on each worker
+    import pandas as pd  # noqa: PLC0415
+
+    values = np.random.default_rng(4).normal(size=(1000, 3))
+    table = pd.DataFrame(values, columns=["sepal length (cm)", "a_b c", "plain"])
+    table["kind"] = (values[:, 0] > values[:, 2]).astype(int)
+    trained = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    trained.fit(table.drop(columns="kind"), table.kind)
+    trained.booster_.save_model(tmp_path / "iris.txt")
+    shuffled = ["plain", "kind", "a_b c", "sepal length (cm)"]
+    table.to_csv(tmp_path / "iris.csv", columns=shuffled, index=False)
+    run_import("iris.txt", "--data", "iris.csv", "--labels", "kind")
+    answers, _ = answered(tmp_path / "iris")
+    assert (answers == trained.predict(table.drop(columns="kind"))).all()
+
+
 def answered(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return class or value for each sample of the data set, by the first output, and the labels."""
     model = load_model("ONNXRuntime", folder / "model" / "model.onnx", threads=1)
