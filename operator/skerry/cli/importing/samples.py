@@ -158,7 +158,7 @@ def column(cells: Sequence[str]) -> NDArray[Any]:
 
 
 def _archive(file: Path) -> dict[str, NDArray[Any]]:
-    with np.load(file, allow_pickle=False) as archive:
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 

@@ -189,7 +189,7 @@ def _named(columns: Any, names: list[str]) -> list[str]:
 
 @contextmanager
 def _by_name(model: Any, names: list[str]) -> Iterator[None]:
-    """Let skl2onnx see columns by name: it counts places among the columns in use, and knows no slices of names."""
+    """Let skl2onnx see columns by name: it counts places among those in use, and knows no slices of names."""
     steps = [(step, step.transformers_) for step in _steps(model) if hasattr(step, "transformers_")]
     for step, transformers in steps if names else ():
         step.transformers_ = [
