@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from skerry.engines import ModelError, first_line, installed_engines
 from skerry.engines.plugin import baseline_among
 from skerry.jobs.errors import StageError
 from skerry_optimizer.stages.assess import assess_files
-from skerry_runtime.datatypes import usable
+from skerry_runtime.datatypes import as_row, is_whole, one_sample, usable
 from skerry_runtime.engine import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,17 +74,9 @@ def compare(model: LoadedModel, data: Fitted, original: Original, named: Path) -
         CliError: they differ, or can't be asked.
     """
     few, asked = _samples(model, data, original)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of names that columns have lost on the way
-            wanted = np.concatenate([original.answer(part) for part in asked])
-        found = np.concatenate([_output(model, part, original.output) for part in few])
-    except Exception as error:  # the library's errors share no base but Exception
-        raise CliError(
-            f"{original.library} and the exported model can't be compared: {first_line(error)[:120]}",
-            str(named),
-            "check that the data is what the model was trained with",
-        ) from error
+    with _asking(f"{original.library} and the exported model can't be compared", named):
+        wanted = _joined([original.answer(part) for part in asked])
+        found = _joined([_output(model, part, original.output) for part in few])
     same, largest = _sameness(_alike(wanted, found), found)
     if same < LEAST_SAME:
         raise CliError(
@@ -94,6 +88,32 @@ def compare(model: LoadedModel, data: Fitted, original: Original, named: Path) -
     return f"{said} (largest difference {largest:.1e})" + (
         f"; {ROUNDED}" if same < 1 and original.exact else ""
     )
+
+
+def answers(model: LoadedModel, data: Fitted, original: Original, named: Path) -> NDArray[Any]:
+    """Return the original's answers to all samples, asked as the exported model takes them.
+
+    Raises:
+        CliError: it can't be asked.
+    """
+    with _asking(f"{original.library} can't be asked", named):
+        parts = _parts(model, data.exact if original.exact else data.arrays)
+        return _joined([original.answer(part) for part in parts])
+
+
+@contextmanager
+def _asking(failed: str, named: Path) -> Iterator[None]:
+    """Report what fails while a library is asked, and keep its warnings out of sight."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of names that columns have lost on the way
+            yield
+    except Exception as error:  # the library's errors share no base but Exception
+        raise CliError(
+            f"{failed}: {first_line(error)[:120]}",
+            str(named),
+            "check that the data is what the model was trained with",
+        ) from error
 
 
 def assess(layout: Layout, manifest: EdgeModel, cure: str) -> Assessment:
@@ -137,10 +157,17 @@ def _samples(
 def _parts(model: LoadedModel, arrays: Arrays) -> list[Arrays]:
     """Return samples as the model takes them: together where it takes any count, else one by one."""
     count = len(next(iter(arrays.values())))
-    if all(info.shape[:1] in ((-1,), (count,)) for info in model.inputs):
+    given = [(info, arrays[info.name]) for info in model.inputs]
+    if all(i.shape[:1] in ((-1,), (count,)) and not is_whole(a, i) for i, a in given):
         return [arrays]
-    rows = range(count)
-    return [{name: array[row : row + 1] for name, array in arrays.items()} for row in rows]
+    return [{i.name: one_sample(a, row, i) for i, a in given} for row in range(count)]
+
+
+def _joined(answers: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return the answers to all parts: a part that is answered alone is one sample."""
+    if len(answers) == 1:
+        return np.atleast_1d(answers[0])
+    return np.concatenate([as_row(one) for one in answers])
 
 
 def _output(model: LoadedModel, arrays: Arrays, name: str) -> NDArray[Any]:
@@ -163,7 +190,13 @@ def _sameness(wanted: NDArray[Any], found: NDArray[Any]) -> tuple[float, float]:
     if not {found.dtype.kind, wanted.dtype.kind} <= set("biuf"):
         equal = (wanted.astype(str) == found.astype(str)).reshape(rows, -1).all(axis=1)
         return float(equal.mean()), float(not equal.all())
-    apart = np.abs(wanted.astype("f8") - found.astype("f8")).reshape(rows, -1)
-    rounded = found.dtype.kind == "f"
-    most = ABSOLUTE + RELATIVE * np.abs(wanted.astype("f8")).max(initial=0.0) if rounded else 0.0
+    given, got = (array.astype("f8").reshape(rows, -1) for array in (wanted, found))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(given - got)
+    apart[(given == got) | (np.isnan(given) & np.isnan(got))] = 0.0  # the same infinity, or NaN
+    apart[np.isnan(apart)] = np.inf
+    most = np.zeros((rows, 1))
+    if found.dtype.kind == "f":
+        finite = np.where(np.isfinite(given), np.abs(given), 0.0)
+        most = ABSOLUTE + RELATIVE * finite.max(axis=1, keepdims=True, initial=0.0)
     return float((apart <= most).all(axis=1).mean()), float(apart.max(initial=0.0))

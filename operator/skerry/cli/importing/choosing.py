@@ -55,7 +55,7 @@ def choose_metric(
     classifies = imported.classes is not None or (not imported.values and scores)
     if not classifies or (labels.dtype.kind == "f" and not _integral(labels)):
         return Choice(Metric.RMSE, "the model predicts numbers")
-    _, counts = np.unique(labels, return_counts=True)
+    _, counts = np.unique(_flat(labels), return_counts=True)
     rarest = counts.min() / counts.sum()
     if rarest < RARE:
         return Choice(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skerry.cli.errors import CliError
+from skerry_runtime.datatypes import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,8 @@ NUMBERS = {
     "INT16": "i2", "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8",
 }  # fmt: skip
 """numpy's names of the protocol's number types; BYTES is text."""
+ROWS = ((), (-1,), (1,))
+"""First axes, or none, of inputs that samples can be rows of."""
 
 
 @dataclass(frozen=True)
@@ -109,32 +112,43 @@ def _shape(
 
 
 def _other_shape(info: TensorSpec, array: NDArray[Any], samples: Samples) -> CliError:
-    if samples.table and array.ndim == len(info.shape) == 2:  # noqa: PLR2004
+    rows = info.shape[:1] in ROWS
+    if rows and samples.table and array.ndim == len(info.shape) == 2:  # noqa: PLR2004
         return CliError(
             f"it has {array.shape[1]} columns without the labels, and the model takes {info.shape[1]}",
             samples.place,
             "name the column of the labels by --labels, and leave out what the model was not trained with",
         )
     wanted = ", ".join("any" if axis < 0 else str(axis) for axis in info.shape)
+    ones = ", ".join("1" if axis < 0 else str(axis) for axis in info.shape)
     return CliError(
         f"{info.name} has the shape {list(array.shape)}, and the model takes [{wanted}]",
         samples.place,
-        "give the samples along the first axis, and the other axes as the model has them",
+        "give the samples along the first axis, and the other axes as the model has them"
+        if rows
+        else f"give each sample a whole input, such as [samples, {ones}]",
     )
 
 
 def _shaped(info: TensorSpec, array: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the array with the model's axes; rows of values are laid out, if they are as many."""
-    if array.ndim == len(info.shape) and all(
-        want in (-1, have) for want, have in zip(info.shape[1:], array.shape[1:], strict=True)
-    ):
+    """Return rows or whole inputs with the model's axes; rows of values are laid out, if they are as many."""
+    rows = info.shape[:1] in ROWS
+    rest = info.shape[1:] if rows else info.shape
+    if rows and _fits(rest, array):
         return array
-    rest = info.shape[1:]
     if array.ndim <= 2 and min(rest, default=1) > 0 and prod(rest) == prod(array.shape[1:]):  # noqa: PLR2004
         return array.reshape(len(array), *rest)
-    if array.ndim == 1 and rest == (-1,):
+    if rows and array.ndim == 1 and rest == (-1,):
         return array[:, None]
-    return None
+    return array if is_whole(array, info) and _fits(info.shape, array) else None
+
+
+def _fits(wanted: tuple[int, ...], array: NDArray[Any]) -> bool:
+    """Return whether each sample has this shape; -1 is any."""
+    given = array.shape[1:]
+    return len(wanted) == len(given) and all(
+        want in (-1, have) for want, have in zip(wanted, given, strict=True)
+    )
 
 
 def _cast(

@@ -34,13 +34,14 @@ def convert(path: Path, samples: Samples | None) -> Imported:
 
 
 def convert_object(
-    model: Any, path: Path, _: Samples | None, warned: tuple[tuple[str, str], ...]
+    model: Any, path: Path, samples: Samples | None, warned: tuple[tuple[str, str], ...]
 ) -> Imported:
     """Import a booster, or an estimator that holds one.
 
     Args:
         model: of the package lightgbm.
         path: where it lies, for messages.
+        samples: the user's data, which says how its columns are named.
         warned: what to report of it.
 
     Raises:
@@ -68,7 +69,7 @@ def convert_object(
         (*warned, ("objective", objective), ("ZipMap", "off, so that scores are a tensor")),
         known if classifies else None,
         values=not classifies,
-        columns=_columns(booster),
+        columns=_columns(booster, samples),
         original=Original("LightGBM", made.graph.output[-1].name, _answers(booster), exact=True),
     )
 
@@ -90,10 +91,17 @@ def register(path: Path) -> None:
         )  # fmt: skip
 
 
-def _columns(booster: Any) -> tuple[str, ...]:
-    """Return the names of the columns; LightGBM makes up Column_0 and so on where there were none."""
+def _columns(booster: Any, samples: Samples | None) -> tuple[str, ...]:
+    """Return the names of the columns as the data has them, where LightGBM has replaced their spaces by `_`.
+
+    It makes up Column_0 and so on where there were none.
+    """
     names = tuple(booster.feature_name())
-    return () if all(name == f"Column_{n}" for n, name in enumerate(names)) else names
+    if all(name == f"Column_{n}" for n, name in enumerate(names)):
+        return ()
+    own = samples.arrays if samples else ()
+    spaced = {name.replace(" ", "_"): name for name in own}
+    return tuple(name if name in own else spaced.get(name, name) for name in names)
 
 
 def _answers(booster: Any) -> Callable[[Arrays], NDArray[Any]]:

@@ -15,6 +15,7 @@ from skerry.cli.importing.fitting import fitted
 from skerry.cli.importing.kinds import kind_of
 from skerry.cli.importing.samples import Samples, read_samples
 from skerry.cli.importing.writing import DATASET, MODEL, Layout, name_of
+from skerry_runtime.datatypes import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from skerry.api.edgemodel import EdgeModel
     from skerry.cli.importing.contract import Imported
     from skerry.cli.importing.fitting import Fitted
-    from skerry.engines import LoadedModel, TensorSpec
+    from skerry.engines import LoadedModel
 
 CHANGE = "change model or data as it says, and import it again"
 MORE = "what came with the model does not do: name more samples by --data"
@@ -101,14 +102,14 @@ def _write(
         say("outputs", "the scores before the class, which is text: the metric compares the first")
     size = layout.write_model(imported.model, dict(imported.companions))
     loaded = assessing.open_model(layout.model_file, order.model)
-    _explain_axes(loaded, say)
     data = fitted(loaded.inputs, samples, imported.columns)
+    _explain_axes(loaded, data, say)
     for note in data.notes:
         say("data", note)
     if imported.original:
         say("answers", assessing.compare(loaded, data, imported.original, order.model))
     first = loaded.outputs[0]
-    labeled, answered = _answered(imported, first, samples, data)
+    labeled, answered = _answered(order.model, imported, loaded, samples, data)
     metric = choose_metric(order.metric, labeled.labels, imported, first)
     say("metric", f"{metric.value}: {metric.why}")
     labels, said = choose_labels(metric.value, labeled, imported, first)
@@ -121,7 +122,7 @@ def _write(
 
 
 def _answered(
-    imported: Imported, first: TensorSpec, samples: Samples, data: Fitted
+    path: Path, imported: Imported, loaded: LoadedModel, samples: Samples, data: Fitted
 ) -> tuple[Samples, str]:
     """Return samples with the original's answers as labels, where it groups them and nobody has named the groups.
 
@@ -129,12 +130,14 @@ def _answered(
     """
     original = imported.original
     named = imported.classes is not None or imported.values or samples.labels is not None
-    if named or original is None or original.arrays or not first.datatype.startswith("INT"):
+    groups = loaded.outputs[0].datatype.startswith("INT")
+    if named or original is None or original.arrays or not groups:
         return samples, ""
-    answers = original.answer(data.exact if original.exact else data.arrays)
-    labels = np.asarray(answers).astype(np.int64)
+    answers = assessing.answers(loaded, data, original, path)
+    if not answers.size == len(answers) == samples.count:  # rows of ids are no groups
+        return samples, ""
     said = f"there are none: the groups that {original.library} itself answers"
-    return replace(samples, labels=labels.reshape(len(labels))), said
+    return replace(samples, labels=answers.astype(np.int64).ravel()), said
 
 
 def _explain(imported: Imported, title: str, say: Callable[[str, str], None]) -> None:
@@ -146,10 +149,16 @@ def _explain(imported: Imported, title: str, say: Callable[[str, str], None]) ->
         say(what, choice)
 
 
-def _explain_axes(loaded: LoadedModel, say: Callable[[str, str], None]) -> None:
+def _explain_axes(loaded: LoadedModel, data: Fitted, say: Callable[[str, str], None]) -> None:
+    whole = [info.name for info in loaded.inputs if is_whole(data.arrays[info.name], info)]
     fixed = [info.name for info in loaded.inputs if info.shape[:1] not in ((), (-1,))]
-    if fixed:
-        said = f"{fixed[0]} takes {loaded.inputs[0].shape[0]} at a time: it is asked row by row"
+    if whole:
+        say(
+            "batch axis",
+            f"{whole[0]} is given whole with each sample, so samples are asked one by one",
+        )
+    elif fixed:
+        said = f"{fixed[0]} takes 1 at a time: it is asked row by row"
         say("batch axis", f"{said}; an open first axis would be faster")
     else:
         say("batch axis", "open: requests are computed together")

@@ -53,7 +53,7 @@ def _answers(torch: Any, program: Any, made: Any) -> Callable[[Arrays], NDArray[
     names = [value.name for value in made.graph.input]
 
     def answer(arrays: Arrays) -> NDArray[Any]:
-        given = [torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in names]
+        given = [torch.from_numpy(np.array(arrays[name], order="C")) for name in names]
         with torch.no_grad():
             found = program.module()(*given)
         first = next(iter(found.values())) if isinstance(found, dict) else found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+import zipfile
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +15,16 @@ import numpy as np
 from skerry.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 LABELS = "labels"
-UNREADABLE = (OSError, ValueError, UnicodeDecodeError, csv.Error, EOFError)
+# What numpy and zipfile raise of archives that are broken, encrypted or packed in another way, and csv of tables.
+UNREADABLE = (
+    OSError, ValueError, TypeError, RuntimeError, EOFError, csv.Error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 DELIMITERS = ",;\t"
 TRUTHS = {"true": True, "false": False}
 SHOWN = 8
@@ -67,13 +73,20 @@ def read_samples(file: Path, labels: str | None) -> Samples:
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise CliError("data of this kind is not read", str(file), f"save it as {FORMS}")
-    try:
+    with _reading(file):
         arrays = reader(file)
+    found = Samples(str(file), arrays, table=file.suffix.lower() == ".csv")
+    return _checked(_with_labels(found, labels, file))
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Report what a reader raises of a file that it can't read."""
+    try:
+        yield
     except UNREADABLE as error:
         said = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
         raise CliError(f"cannot be read: {said}", str(file), f"save it as {FORMS}") from error
-    found = Samples(str(file), arrays, table=file.suffix.lower() == ".csv")
-    return _checked(_with_labels(found, labels, file))
 
 
 def _with_labels(found: Samples, labels: str | None, file: Path) -> Samples:
@@ -85,7 +98,8 @@ def _with_labels(found: Samples, labels: str | None, file: Path) -> Samples:
     if labels and labels.endswith(".npy"):
         for path in (file.parent / labels, type(file)(labels)):
             if path.is_file():
-                return Samples(found.place, found.arrays, _array(path), found.table)
+                with _reading(path):
+                    return Samples(found.place, found.arrays, _array(path), found.table)
     if labels:
         raise CliError(
             f"there are no labels named {labels}: it has {found.names}",
@@ -144,7 +158,7 @@ def column(cells: Sequence[str]) -> NDArray[Any]:
 
 
 def _archive(file: Path) -> dict[str, NDArray[Any]]:
-    with np.load(file, allow_pickle=False) as archive:
+    with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 

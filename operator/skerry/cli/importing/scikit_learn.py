@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,8 @@ def convert_object(
     by_column = samples is not None and samples.table and _takes_columns(model, samples)
     inputs = _columns(model, samples) if by_column and samples else [(INPUT, _rows(model, path))]
     classes = getattr(model, "classes_", None)
-    with exporting("skl2onnx", path, CURE):
+    named = _names(model, samples) if by_column and samples else []
+    with exporting("skl2onnx", path, CURE), _by_name(model, named):
         made = _exported(skl2onnx, model, inputs)
     graphs.without_zipmap(made)
     graphs.in_any_locale(made)
@@ -175,11 +177,29 @@ def _named(columns: Any, names: list[str]) -> list[str]:
     """Return the names of a transformer's columns, however they were chosen."""
     chosen = [columns] if isinstance(columns, str | int) else columns
     if isinstance(chosen, slice):
-        return names[chosen]
+        start, stop = chosen.start, chosen.stop
+        start = names.index(start) if isinstance(start, str) else start
+        stop = names.index(stop) + 1 if isinstance(stop, str) else stop  # names: the last one too
+        return names[start : stop : chosen.step]
     array = np.asarray(chosen)
     if array.dtype.kind == "b":
         return [name for name, taken in zip(names, array, strict=True) if taken]
     return [names[one] if isinstance(one, int | np.integer) else str(one) for one in chosen]
+
+
+@contextmanager
+def _by_name(model: Any, names: list[str]) -> Iterator[None]:
+    """Let skl2onnx see columns by name: it counts places among those in use, and knows no slices of names."""
+    steps = [(step, step.transformers_) for step in _steps(model) if hasattr(step, "transformers_")]
+    for step, transformers in steps if names else ():
+        step.transformers_ = [
+            (key, one, _named(columns, names)) for key, one, columns in transformers
+        ]
+    try:
+        yield
+    finally:
+        for step, transformers in steps:
+            step.transformers_ = transformers
 
 
 def _steps(model: Any) -> Iterator[Any]:

@@ -37,6 +37,7 @@ def samples(labels: Any) -> Samples:
         ([0, 1, 2, 1], imported(), SCORES, "Accuracy"),
         ([0.0, 1.0, 2.0, 1.0], imported(), SCORES, "Accuracy"),
         ([0.5, 1.0, 2.0, 1.0], imported(), SCORES, "RMSE"),
+        (np.eye(3)[[0] * 50 + [1] * 50 + [2]], imported(), SCORES, "F1"),
         ([0, 1, 1, 0], imported(), NUMBER, "RMSE"),
         ([0, 1, 2, 1], imported(values=True), NUMBER, "RMSE"),
         ([0] * 99 + [1], imported((0, 1)), CLASS, "F1"),

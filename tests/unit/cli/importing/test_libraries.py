@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -111,6 +111,49 @@ def test_early_stopping_counts_as_in_the_estimator(
     file = saved.folder / "xgboost.pkl"
     said = run_import(file, "--data", saved.folder / "kind.csv", "--labels", "kind")
     assert "the best of early stopping" in said
+
+
+def test_lightgbm_knows_columns_with_spaces_by_other_names(
+    run_import: Callable[..., str], tmp_path: Path
+) -> None:
+    import lightgbm  # noqa: PLC0415 - seconds, on each worker
+    import pandas as pd  # noqa: PLC0415
+
+    values = np.random.default_rng(4).normal(size=(1000, 3))
+    table = pd.DataFrame(values, columns=["sepal length (cm)", "a_b c", "plain"])
+    table["kind"] = (values[:, 0] > values[:, 2]).astype(int)
+    trained = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    trained.fit(table.drop(columns="kind"), table.kind)
+    trained.booster_.save_model(tmp_path / "iris.txt")
+    shuffled = ["plain", "kind", "a_b c", "sepal length (cm)"]
+    table.to_csv(tmp_path / "iris.csv", columns=shuffled, index=False)
+    run_import("iris.txt", "--data", "iris.csv", "--labels", "kind")
+    answers, _ = answered(tmp_path / "iris")
+    assert (answers == trained.predict(table.drop(columns="kind"))).all()
+
+
+@pytest.mark.parametrize("chosen", [slice("b", "c"), [1, 2], slice(1, 3)], ids=str)
+def test_columns_are_chosen_as_scikit_learn_chooses_them(
+    chosen: Any, run_import: Callable[..., str], tmp_path: Path
+) -> None:
+    """By a slice of names, which has the last one too, or by places, of which some may be unused."""
+    import joblib  # noqa: PLC0415 - seconds, on each worker
+    import pandas as pd  # noqa: PLC0415
+    from sklearn.compose import ColumnTransformer  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    values = np.random.default_rng(4).normal(size=(1000, 4))
+    table = pd.DataFrame(values, columns=["a", "b", "c", "d"])
+    table["kind"] = (values[:, 1] > values[:, 2]).astype(int)
+    scaled = ColumnTransformer([("scaled", StandardScaler(), chosen)])
+    model = make_pipeline(scaled, LogisticRegression()).fit(table.drop(columns="kind"), table.kind)
+    joblib.dump(model, tmp_path / "sliced.joblib")
+    table.to_csv(tmp_path / "table.csv", index=False)
+    run_import("sliced.joblib", "--data", "table.csv", "--labels", "kind")
+    with np.load(tmp_path / "sliced" / "dataset" / "dataset.npz") as archive:
+        assert sorted(archive.files) == ["b", "c", "labels"]
 
 
 def answered(folder: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -157,6 +157,19 @@ def test_a_table_that_is_none_is_refused(text: str, message: str, tmp_path: Path
         read_samples(file, None)
 
 
+def test_broken_archives_and_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "whole.npz", x=np.random.default_rng(1).normal(size=(40, 40)))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "torn.npz").write_bytes(whole[: len(whole) // 2])
+    spoiled = bytearray(whole)
+    spoiled[200:240] = b"\xff" * 40  # zlib refuses the stream
+    (tmp_path / "spoiled.npz").write_bytes(spoiled)
+    (tmp_path / "torn.npy").write_bytes(b"torn")
+    for data, labels in (("torn.npz", None), ("spoiled.npz", None), ("whole.npz", "torn.npy")):
+        with pytest.raises(CliError, match="cannot be read: "):
+            read_samples(tmp_path / data, labels)
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_table_may_have_other_delimiters(delimiter: str, tmp_path: Path) -> None:
     lines = [["a", "b, c"], ["1", "2.5"]]
