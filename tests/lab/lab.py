@@ -193,6 +193,7 @@ class Lab:
         wanted = [known.node(index) for index in range(max(count, len(before)))]
         missing = [node for node in wanted if node not in before]
         limits.make_room(len(missing), self._report, control_plane=fresh)
+        limits.check_disk(plan.STATE_ROOT.parent, len(missing))
         # Written first: of a start that is killed, the next one sees that it is not whole.
         write_whole(_nodes_file(known), json.dumps(len(wanted)))
         if fresh:

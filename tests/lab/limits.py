@@ -1,12 +1,14 @@
-"""Room in the kernel's limits of inotify, which all labs of a machine share: looked at before a start.
+"""Room on the disk and in the kernel's limits of inotify, which all labs share: looked at before a start.
 
 kubelets and controllers that can't watch files fail late and with words that lead nowhere ("too many
-open files"). The usual limit is enough for two labs of four nodes.
+open files"). The usual limit is enough for two labs of four nodes. On a full disk kubelets evict pods, and
+whoever waits for these waits in vain.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 SETTINGS = Path("/proc/sys/fs/inotify")
 PROCESSES = Path("/proc")
+EVICTION_PERCENT = 1
+"""Of a disk: what kubelets of the lab keep free."""
+NODE_BYTES = 500 * 10**6
+"""What a node unpacks of images, at least: some 1 GB were seen with Skerry and a model."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,21 @@ def make_room(nodes: int, report: Callable[[str], None], *, control_plane: bool)
                 f" {setting}={value}` as root on the machine itself, or take another lab down"
             ) from error
         report(f"{message}: raised to {value}, until the machine starts again")
+
+
+def check_disk(folder: Path, nodes: int) -> None:
+    """Check that nodes have room for what they unpack.
+
+    Raises:
+        LabError: They have not.
+    """
+    disk = shutil.disk_usage(folder)
+    needed = disk.total * EVICTION_PERCENT // 100 + nodes * NODE_BYTES
+    if nodes and disk.free < needed:
+        raise LabError(
+            f"{folder} has {disk.free / 1e9:.1f} GB left, and {nodes} nodes need {needed / 1e9:.1f} GB: their"
+            " kubelets would evict pods; take another lab down, or remove files"
+        )
 
 
 def in_use(user: int | None = None) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +88,23 @@ def test_where_it_can_not_be_raised_the_cure_is_named(
     with pytest.raises(LabError, match=r"run `sysctl fs\.inotify\.max_user_instances=1024`"):
         make_room(4, lambda _: None, control_plane=True)
     assert (kernel / INSTANCES.name).read_text() == "128\n"
+
+
+@pytest.mark.parametrize(
+    ("free", "nodes", "fits"),
+    [(11e9, 4, True), (4.6e9, 4, True), (4.4e9, 4, False), (2.6e9, 0, True), (3.1e9, 1, True)],
+)
+def test_a_disk_on_which_kubelets_would_evict_pods_is_reported(
+    free: float,
+    nodes: int,
+    fits: bool,  # noqa: FBT001 - a parameter of the table
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = SimpleNamespace(total=252 * 10**9, free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    if fits:
+        limits.check_disk(tmp_path, nodes)
+        return
+    with pytest.raises(LabError, match=r"has 4.4 GB left, and 4 nodes need 4.5 GB.*remove files"):
+        limits.check_disk(tmp_path, nodes)
