@@ -61,7 +61,7 @@ def opened(path: Path) -> tuple[Any, tuple[tuple[str, str], ...]]:
             ) from error
         except Exception as error:  # a pickle runs any code, which may raise anything
             raise CliError(
-                f"the pickle can't be opened: {first_line(error)[:120]}",
+                f"the pickle can't be opened: {type(error).__name__}: {first_line(error)[:100]}",
                 str(path),
                 "open it with the versions it was saved with, or save it again by joblib.dump",
             ) from error
