@@ -12,9 +12,11 @@ from skerry.engines import ModelError, find_engine
 from skerry.jobs.errors import LONGEST_MESSAGE, advised
 from skerry_openvino.errors import reason_of
 from skerry_optimizer.__main__ import main
+from skerry_optimizer.errors import SourceError
 from skerry_optimizer.models.graphs import LONGEST_FORMAT
+from skerry_optimizer.models.interface import check_interface
 from tests.unit.optimizer.models import classifier, start_job
-from tests.unit.optimizer.test_field_models import text
+from tests.unit.optimizer.test_field_models import text, with_zipmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,3 +120,12 @@ def test_a_node_that_can_not_be_computed_is_named_before_the_cure(
     assert "sample 0 of it: Binarizer node" in job.message
     assert job.message.endswith("do the arrays hold what the model expects?")
     assert len(job.message) <= LONGEST_MESSAGE
+
+
+def test_an_output_of_a_long_name_leaves_room_for_the_cure() -> None:
+    model = with_zipmap()
+    name = "/encoder/layer.11/output/dense/" + "x" * 80
+    model.graph.output[-1].name = model.graph.node[-1].output[0] = name
+    with pytest.raises(SourceError, match="zipmap") as refused:
+        check_interface(model)
+    assert len(str(refused.value)) <= LONGEST_MESSAGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from skerry.jobs.errors import advised
 from skerry_optimizer.errors import SourceError
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def name_axes(model: ModelProto, ranks: dict[str, int]) -> None:
 def _no_tensor(value: ValueInfoProto, maker: NodeProto | None) -> str:
     kind = (value.type.WhichOneof("value") or "").removesuffix("_type")
     if maker is not None and maker.op_type == ZIPMAP:
-        return (
-            f"the output `{value.name}` is a list of dictionaries (made by {ZIPMAP}), which no request can carry:"
-            " convert the model again without it (skl2onnx: options={'zipmap': False}), so that it is a tensor"
+        return advised(
+            f"the output `{value.name}` is a list of dictionaries (made by {ZIPMAP}), which no request can carry",
+            "convert the model without it (skl2onnx: options={'zipmap': False})",
         )
-    return (
-        f"`{value.name}` is of the type {kind}, and requests carry tensors alone: export the model with a tensor"
-        " in its place (a sequence: ConcatFromSequence; an optional: OptionalGetElement)"
+    return advised(
+        f"`{value.name}` is of the type {kind}, and requests carry tensors alone",
+        "export a tensor in its place (a sequence: ConcatFromSequence; an optional: OptionalGetElement)",
     )
