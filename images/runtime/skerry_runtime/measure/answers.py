@@ -197,7 +197,7 @@ class _Judging:
         if self._fails(by_itself):
             return by_itself, alone
         quality, batching = self._in_batches(alone)
-        return self._file(quality, alone, batching=batching), alone
+        return by_itself.model_copy(update=_figures(quality) | {"batching": batching}), alone
 
     def _fails(self, judged: JudgedFile) -> bool:
         return failing(gates_of_quality(self._bench, self._candidate, judged))
@@ -244,24 +244,32 @@ class _Judging:
         asked = next(iter(self._samples.others.values()), ())
         return _others(self._process, len(asked))
 
+    @cached_property
+    def _movements_of_others(self) -> dict[str, Interval]:
+        source = self._samples.others if self._others else {}
+        return {
+            name: movement(name, source[name], build).to_interval()
+            for name, build in self._others.items()
+        }
+
     def _movements(self, answers: NDArray[Any]) -> dict[str, Interval]:
         """Return how far each output moves, by name."""
-        pairs = {self._first: (self._baseline[: len(answers)], answers)}
-        if self._others:
-            source = self._samples.others
-            pairs |= {name: (source[name], build) for name, build in self._others.items()}
-        return {name: movement(name, *pair).to_interval() for name, pair in pairs.items()}
+        first = movement(self._first, self._baseline[: len(answers)], answers).to_interval()
+        return {self._first: first, **self._movements_of_others}
 
-    def _file(
-        self, quality: Quality, answers: NDArray[Any], *, batching: bool = False
-    ) -> JudgedFile:
+    def _file(self, quality: Quality, answers: NDArray[Any]) -> JudgedFile:
         return JudgedFile(
             seen=len(answers),
             count=self._samples.count,
             movements=self._movements(answers),
-            quality=quality.ratio.to_interval(),
-            cosine=quality.cosine.to_interval() if quality.cosine else None,
-            kept=quality.kept,
-            of=quality.of,
-            batching=batching,
+            **_figures(quality),
         )
+
+
+def _figures(quality: Quality) -> dict[str, Any]:
+    return {
+        "quality": quality.ratio.to_interval(),
+        "cosine": quality.cosine.to_interval() if quality.cosine else None,
+        "kept": quality.kept,
+        "of": quality.of,
+    }

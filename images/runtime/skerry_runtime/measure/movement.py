@@ -13,6 +13,7 @@ import numpy as np
 
 from skerry.judging.intervals import Estimate, mean_of
 from skerry_runtime.measure.quality import QualityError
+from skerry_runtime.nonfinite import finite, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def movement(name: str, source: NDArray[Any], build: NDArray[Any]) -> Estimate:
         return Estimate(0.0, 0.0, 0.0)
     if source.dtype.kind != "f":
         return _of_names(source, build)
-    return _of_numbers(name, source.astype(np.float64), build.astype(np.float64))
+    return _of_numbers(name, source, build)
 
 
 def _of_names(source: NDArray[Any], build: NDArray[Any]) -> Estimate:
@@ -61,19 +62,15 @@ def _root_of_mean(errors: NDArray[np.float64]) -> Estimate:
     return mean_of(errors.tolist()).map(lambda error: math.sqrt(max(error, 0.0)))
 
 
-def _of_numbers(name: str, source: NDArray[np.float64], build: NDArray[np.float64]) -> Estimate:
-    finite = np.isfinite(source)
-    with np.errstate(invalid="ignore"):
-        agree = np.where(
-            finite, np.isfinite(build), (source == build) | (np.isnan(source) & np.isnan(build))
-        )
-    if not agree.all():
-        row = int(np.flatnonzero(~agree.reshape(len(agree), -1).all(axis=1))[0])
+def _of_numbers(name: str, source: NDArray[Any], build: NDArray[Any]) -> Estimate:
+    others = np.argwhere(kinds(source) != kinds(build))
+    if len(others):
+        row = int(others[0][0])
         raise QualityError(
             f"the output `{name}` is NaN or infinite for sample {row}, or of another size, and the source's is"
             " not, or the reverse"
         )
-    first, second = (np.where(finite, side, 0.0).reshape(len(side), -1) for side in (source, build))
+    first, second = (finite(side).reshape(len(side), -1) for side in (source, build))
     return _root_of_mean(np.square((second - first) / _spread(first)).mean(axis=1))
 
 
